@@ -1,0 +1,181 @@
+"""Run a model with scikit-learn itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+
+from api.engines import Rows, part
+from api.model import Model
+from api.signature import Feature, Signature
+
+# Up to this many features it is tried for each one whether it may be missing.
+TRIED_FEATURES = 256
+
+# Arrays are faster than DataFrames, and as good where no step looks a column up by its name.
+warnings.filterwarnings("ignore", message="X does not have valid feature names")
+
+
+class ScikitLearnEngine:
+    """Runs the estimator's own methods; see `Engine`."""
+
+    def __init__(self, model: Model) -> None:
+        self._estimator = model.estimator
+        self._methods = model.methods
+        self.signature = model.signature
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.signature = self._with_missing()
+            self.mergeable = self._tries_alike()
+
+    def run(self, method: str, rows: Rows) -> Any:
+        """Call one method on rows that fit the signature.
+
+        A ValueError or TypeError of the estimator says that it refuses the rows' values.
+        """
+        # A forest fitted with n_jobs=-1 takes five times as long to start threads for one row
+        # as to walk its trees, and every process of the server would start them.
+        with joblib.parallel_config(backend="sequential"):
+            result = getattr(self._estimator, method)(to_input(self.signature, rows))
+        return result.to_numpy() if hasattr(result, "to_numpy") else result
+
+    def _with_missing(self) -> Signature:
+        """The signature, with `missing` true for each feature whose absence the model bears.
+
+        It is tried, for rules differ by estimator, by its parameters and by what it was fitted on.
+        """
+        signature = self.signature
+        if signature.form != "table":
+            return signature
+        row = next((row for row in _plain_rows(signature) if self._bears([row])), None)
+        columns = range(len(signature.features))
+        if row is None:
+            return signature
+
+        def search(columns: Sequence[int]) -> list[int]:
+            trial = tuple(None if i in columns else value for i, value in enumerate(row))
+            if self._bears([trial]):
+                return list(columns)
+            half = len(columns) // 2
+            if half == 0 or len(signature.features) > TRIED_FEATURES:
+                return []
+            return search(columns[:half]) + search(columns[half:])
+
+        missing = set(search(columns))
+        features = tuple(
+            msgspec.structs.replace(feature, missing=i in missing)
+            for i, feature in enumerate(signature.features)
+        )
+        return msgspec.structs.replace(signature, features=features)
+
+    def _bears(self, rows: list[Any]) -> bool:
+        try:
+            self.run(self._methods[0], _typed(self.signature, rows))
+        except Exception:
+            return False
+        return True
+
+    def _tries_alike(self) -> bool:
+        """Whether rows get the same results in one call as each alone, tried on a few."""
+        if any(feature.kind == "any" for feature in self.signature.features):
+            return False
+        rows = list(_plain_rows(self.signature))
+        try:
+            for method in self._methods[:2]:
+                together = self.run(method, _typed(self.signature, rows))
+                for i, row in enumerate(rows):
+                    alone = self.run(method, _typed(self.signature, [row]))
+                    if not _alike(part(together, i, i + 1), alone):
+                        return False
+        except Exception:
+            return False
+        return True
+
+
+def to_input(signature: Signature, rows: Rows) -> Any:
+    """Put rows into the container that the estimator was fitted on.
+
+    Rows are an array of float64 of shape (n_samples, n_features), or a list of tuples in the
+    order of the features, or of dicts where the signature's form is `mapping`.
+    """
+    if signature.form == "mapping":
+        return rows
+    if signature.form == "text":
+        return [row[0] for row in rows]
+    if signature.form == "labels":
+        return np.array([row[0] for row in rows])
+    if not signature.frame:
+        return rows if isinstance(rows, np.ndarray) else _array(signature, rows)
+    import pandas as pd
+
+    if isinstance(rows, np.ndarray):
+        return pd.DataFrame(rows, columns=[f.name for f in signature.features])
+    columns = zip(signature.features, zip(*rows, strict=True), strict=True)
+    return pd.DataFrame({feature.name: _column(feature, values) for feature, values in columns})
+
+
+def _array(signature: Signature, rows: list[Any]) -> np.ndarray:
+    """Rows of mixed kinds as an array of numbers if they are, else of objects."""
+    columns = [
+        _column(feature, values)
+        for feature, values in zip(signature.features, zip(*rows, strict=True), strict=True)
+    ]
+    if all(column.dtype != object for column in columns):
+        return np.column_stack(columns)
+    array = np.empty((len(rows), len(columns)), dtype=object)
+    for i, column in enumerate(columns):
+        array[:, i] = column
+    return array
+
+
+def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
+    """One column: numbers and booleans with their own dtype, all else as objects."""
+    if feature.kind == "number" and feature.categories is None:
+        return np.array(values, dtype=np.float64)
+    kinds = set(map(type, values))
+    if kinds <= {int, float} or kinds == {bool}:
+        return np.array(values)
+    if None in values:
+        values = [feature.null if value is None else value for value in values]
+    if kinds <= {int, float, type(None)} and feature.null is not None:
+        return np.array(values, dtype=np.float64)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _plain_rows(signature: Signature) -> list[Any]:
+    """A few different rows that a model is likely to accept."""
+    if signature.form == "mapping":
+        return [{"a": 1.0}, {"b": 2.0}, {}]
+    return [
+        tuple(_plain_value(feature, i + j) for j, feature in enumerate(signature.features))
+        for i in range(5)
+    ]
+
+
+def _plain_value(feature: Feature, i: int) -> Any:
+    if feature.categories:
+        return feature.categories[i % len(feature.categories)]
+    values = {"string": "abcde"[i % 5], "boolean": i % 2 == 0}
+    return values.get(feature.kind, (1.0, 0.5, 2.0, 0.0, -1.0)[i % 5])
+
+
+def _typed(signature: Signature, rows: list[Any]) -> Rows:
+    return np.array(rows, dtype=np.float64) if signature.numeric else rows
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two results are equal, numbers to the last few bits."""
+    if isinstance(one, (tuple, list)):
+        return all(map(_alike, one, other))
+    if hasattr(one, "toarray"):
+        one, other = one.toarray(), other.toarray()
+    if one.dtype.kind == "f":
+        return bool(np.allclose(one, other, rtol=1e-9, atol=0, equal_nan=True))
+    return bool(np.array_equal(one, other))

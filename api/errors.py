@@ -1,0 +1,139 @@
+"""What can go wrong with a request, and the one place that answers it.
+
+Answers are problem details, RFC 9457, with one entry in `errors` for each place in the body
+that is wrong: a JSON Pointer (RFC 6901) and a sentence.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+MAX_PLACES = 20
+
+log = logging.getLogger("api")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One wrong place in a body."""
+
+    pointer: str
+    detail: str
+
+
+class Refused(Exception):
+    """The estimator refuses the values of one row that fits the signature."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
+        self.reason = reason
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked; subclasses set the HTTP status."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, detail: str, places: Sequence[Place] = (), **headers: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.places = tuple(places)
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class MalformedBody(Problem):
+    """The body is not what its Content-Type says."""
+
+
+class UnknownMethod(Problem):
+    """The estimator does not have the method that was asked for."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotAcceptable(Problem):
+    """None of the types in Accept can hold this answer."""
+
+    status = HTTPStatus.NOT_ACCEPTABLE
+
+
+class LengthRequired(Problem):
+    """The body came without a length and cannot be read safely."""
+
+    status = HTTPStatus.LENGTH_REQUIRED
+
+
+class TooLarge(Problem):
+    """The request, or the answer to it, is over a limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedType(Problem):
+    """The Content-Type or Content-Encoding is not one of those that are read."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class InvalidRows(Problem):
+    """Rows do not fit the signature, or the estimator refuses their values."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        count = f"the first {MAX_PLACES} places" if len(places) > MAX_PLACES else "see errors"
+        super().__init__(f"The rows do not fit the model: {count}.", places[:MAX_PLACES])
+
+
+class Busy(Problem):
+    """Too many requests wait for the model, or one has waited too long."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, Retry_After="1")
+
+
+def problem_response(
+    status: int, detail: str, places: Sequence[Place] = (), headers: dict[str, str] | None = None
+) -> Response:
+    """Build the `application/problem+json` answer of RFC 9457, with the request's id."""
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": g.request_id,
+    }
+    if places:
+        document["errors"] = places
+    return Response(
+        msgspec.json.encode(document), status, headers, content_type="application/problem+json"
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Answer every exception of a request in one form."""
+
+    @app.errorhandler(Problem)
+    def answer_problem(problem: Problem) -> Response:
+        return problem_response(problem.status, problem.detail, problem.places, problem.headers)
+
+    @app.errorhandler(HTTPException)
+    def answer_http_exception(error: HTTPException) -> Response:
+        detail = error.description or ""
+        if isinstance(error, RequestEntityTooLarge):
+            detail = f"The body is over the limit of {app.config['MAX_CONTENT_LENGTH']} bytes."
+        headers = {k: v for k, v in error.get_headers() if k.lower() in ("allow", "location")}
+        return problem_response(error.code or 500, detail, headers=headers)
+
+    @app.errorhandler(Exception)
+    def answer_our_fault(error: Exception) -> Response:
+        log.error("request %s failed", g.request_id, exc_info=error)
+        return problem_response(500, f"Our fault: the log has it as request {g.request_id}.")

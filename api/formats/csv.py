@@ -1,0 +1,118 @@
+"""Rows from CSV, RFC 4180: UTF-8, a header row, an empty field for a missing value."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from api.errors import InvalidRows, MalformedBody, Place
+from api.formats.rows import Batch, check, check_array, check_count, count_unknown, escape
+from api.signature import Feature, Signature
+
+BOOLEANS = {"true": True, "false": False}
+
+
+def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
+    """Read a table whose header names the features, in any order.
+
+    Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
+    """
+    lines = _lines(body)
+    header = lines[0][1] if lines else []
+    lines = lines[1:]
+    order = _order(signature, header)
+    check_count(len(lines), max_rows)
+    ragged = [
+        Place(f"/{i}", f"line {number}: expected {len(header)} fields, got {len(cells)}")
+        for i, (number, cells) in enumerate(lines)
+        if len(cells) != len(header)
+    ]
+    if ragged:
+        raise InvalidRows(ragged)
+    if signature.form == "mapping":
+        loose = Feature(name="", kind="any")
+        samples: list[Any] = [
+            {name: _cell(loose, cell) for name, cell in zip(header, cells, strict=True) if cell}
+            for _, cells in lines
+        ]
+        return Batch(samples, _pointer, Counter())
+    if signature.numeric and b"_" not in body:
+        try:
+            table = np.array([[cells[j] or "nan" for j in order] for _, cells in lines]).astype(float)
+        except ValueError:
+            pass  # to be explained below
+        else:
+            if not np.isinf(table).any() and b"nan" not in body.lower():
+                return Batch(check_array(signature, table, _pointer), _pointer, Counter())
+    named = [
+        {f.name: _cell(f, cells[j]) for f, j in zip(signature.features, order, strict=True)}
+        for _, cells in lines
+    ]
+    rows = check(signature, named, _pointer)
+    unknown = None if signature.numeric else count_unknown(signature, rows)
+    return Batch(rows, _pointer, unknown or Counter())
+
+
+def _lines(body: bytes) -> list[tuple[int, list[str]]]:
+    """The lines that are not empty, each with its number in the body."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise MalformedBody(f"The body is not CSV: {error} in line {reader.line_num}.") from None
+
+
+def _order(signature: Signature, header: list[str]) -> list[int]:
+    """The place of each feature in the header."""
+    names = [feature.name for feature in signature.features]
+    places = []
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            places.append(Place(f"/{escape(name)}", "line 1: this column stands twice"))
+        elif signature.form != "mapping" and name not in names:
+            hint = " (an index? pandas leaves it out with index=False)" if name == "" else ""
+            places.append(
+                Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}")
+            )
+    places += [
+        Place(f"/{escape(name)}", "line 1: the header lacks this feature")
+        for name in names
+        if name not in header
+    ]
+    if not header or places:
+        raise InvalidRows(places or [Place("", "expected a header row with the names of the features")])
+    return [header.index(name) for name in names]
+
+
+def _cell(feature: Feature, cell: str) -> Any:
+    """The value of a field; one that does not fit the feature stays text, to be refused as that."""
+    if cell == "":
+        return None
+    if feature.kind == "string":
+        return cell
+    if feature.kind in ("boolean", "any") and cell.lower() in BOOLEANS:
+        return BOOLEANS[cell.lower()]
+    if feature.kind == "boolean" or "_" in cell:
+        return cell
+    try:
+        return int(cell)
+    except ValueError:
+        pass
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    # CSV has no word for these: a missing value is an empty field.
+    return number if np.isfinite(number) or cell.strip("+-0123456789.eE") == "" else cell
+
+
+def _pointer(i: int) -> str:
+    return f"/{i}"

@@ -1,0 +1,202 @@
+"""Rows from JSON and NDJSON.
+
+Good bodies are decoded and checked in one go by msgspec, into types made out of the signature.
+Whatever that refuses is decoded again, slowly, to say what is wrong and where.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from api.errors import InvalidRows, MalformedBody, Place
+from api.formats.rows import Batch, Repeated, check, check_count, count_unknown, name_of
+from api.signature import Feature, Signature
+
+TYPES = {"number": float, "string": str, "boolean": bool, "any": float | str | bool}
+START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
+NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class JsonReader:
+    """Reads samples of one signature."""
+
+    def __init__(self, signature: Signature, max_rows: int) -> None:
+        self._signature = signature
+        self._max_rows = max_rows
+        self._single = len(signature.features) == 1
+        self._row: type = dict
+        sample: Any = dict[str, TYPES["any"]]  # type: ignore[misc]
+        one: Any = sample
+        if signature.form != "mapping":
+            types = [_type(feature) for feature in signature.features]
+            self._row = msgspec.defstruct(
+                "Row",
+                [
+                    (f"f{i}", type_, msgspec.field(name=feature.name))
+                    for i, (feature, type_) in enumerate(
+                        zip(signature.features, types, strict=True)
+                    )
+                ],
+                forbid_unknown_fields=True,
+                gc=False,
+            )
+            one = tuple[tuple(types)]  # type: ignore[misc]
+            sample = self._row | one | types[0] if self._single else self._row | one
+        instances = msgspec.defstruct(
+            "Instances",
+            [("instances", list[sample]), ("parameters", dict[str, Any] | None, None)],
+            forbid_unknown_fields=True,
+        )
+        self._one_object = msgspec.json.Decoder(self._row if self._row is not dict else sample)
+        self._one_list = msgspec.json.Decoder(one)
+        self._sample = msgspec.json.Decoder(sample)
+        self._samples = msgspec.json.Decoder(list[sample])
+        self._instances = msgspec.json.Decoder(instances)
+
+    def read(self, body: bytes) -> Batch:
+        """Read one sample, a list of samples, or `{"instances": [...]}`.
+
+        Raises MalformedBody with the position, InvalidRows with the places, TooLarge.
+        """
+        try:
+            samples, prefix, wrappers = self._decode(body)
+        except NOT_FAST:
+            return self._explain(body)
+        return self._finish(body, samples, prefix, wrappers) or self._explain(body)
+
+    def read_lines(self, body: bytes) -> Batch:
+        """Read NDJSON: one sample on each line; empty lines are passed over."""
+        try:
+            samples = self._sample.decode_lines(body)
+        except NOT_FAST:
+            return self._explain_lines(body)
+        return self._finish(body, samples, "", 0) or self._explain_lines(body)
+
+    def _decode(self, body: bytes) -> tuple[list[Any], str | None, int]:
+        """The samples, where they stand (None: alone), and the names around them."""
+        first, second = START.match(body).groups()  # type: ignore[union-attr]
+        if first == b"{":
+            if b'"instances"' in body:
+                request = self._instances.decode(body)
+                if not request.parameters:
+                    return request.instances, "/instances", 1
+            return [self._one_object.decode(body)], None, 0
+        if first == b"[" and (self._single or second in b"[{]"):
+            return self._samples.decode(body), "", 0
+        return [(self._sample if self._single else self._one_list).decode(body)], None, 0
+
+    def _finish(self, body: bytes, samples: list[Any], prefix: str | None, wrappers: int) -> Batch | None:
+        """Rows of decoded samples; None if something is left that has to be explained."""
+        check_count(len(samples), self._max_rows)
+        if self._row is dict:
+            names = sum(map(len, samples))
+            rows: Any = samples
+        else:
+            names, rows = 0, []
+            for sample in samples:
+                if type(sample) is tuple:
+                    rows.append(sample)
+                elif type(sample) is self._row:
+                    rows.append(msgspec.structs.astuple(sample))
+                    names += len(sample.__struct_fields__)
+                else:
+                    rows.append((sample,))
+        # Each name has its colon. More colons than names: one stands in a text, or in a name
+        # that was repeated, of which msgspec keeps the last.
+        if body.count(b":") != names + wrappers:
+            return None
+        if self._signature.numeric:
+            return Batch(np.array(rows, dtype=np.float64), _pointers(prefix), Counter())
+        unknown = count_unknown(self._signature, rows)
+        return None if unknown is None else Batch(rows, _pointers(prefix), unknown)
+
+    def _explain(self, body: bytes) -> Batch:
+        samples, prefix = self._unwrap(_parse(body))
+        return self._check(samples, _pointers(prefix))
+
+    def _explain_lines(self, body: bytes) -> Batch:
+        samples = [
+            _parse(line, f"line {number}: ")
+            for number, line in enumerate(body.split(b"\n"), 1)
+            if line.strip(b" \t\r")
+        ]
+        return self._check(samples, _pointers(""))
+
+    def _check(self, samples: list[Any], pointers: Callable[[int], str]) -> Batch:
+        check_count(len(samples), self._max_rows)
+        rows = check(self._signature, samples, pointers)
+        unknown = None if self._signature.numeric else count_unknown(self._signature, rows)
+        return Batch(rows, pointers, unknown or Counter())
+
+    def _unwrap(self, body: Any) -> tuple[list[Any], str | None]:
+        """Find the samples in a decoded body."""
+        if isinstance(body, dict):
+            if not isinstance(body.get("instances"), list):
+                return [body], None
+            places = [
+                Place(f"/{name}", "this model takes no parameters" if name == "parameters" else "is not known")
+                for name in body
+                if name != "instances" and (name != "parameters" or body[name])
+            ]
+            if isinstance(body, Repeated):
+                places.append(Place(f"/{body.name}", "stands twice in one object"))
+            if places:
+                raise InvalidRows(places)
+            return body["instances"], "/instances"
+        if isinstance(body, list):
+            alone = body and not self._single and not any(isinstance(v, (list, dict)) for v in body)
+            return ([body], None) if alone else (body, "")
+        if self._single:
+            return [body], None
+        expected = 'expected an object, a list, or {"instances": [...]}'
+        raise InvalidRows([Place("", f"{expected}, got {name_of(body)}")])
+
+
+def _type(feature: Feature) -> Any:
+    base: Any = TYPES[feature.kind]
+    if feature.kind == "number" and feature.categories is not None:
+        base = int | float
+    return base | None if feature.missing else base
+
+
+def _pointers(prefix: str | None) -> Callable[[int], str]:
+    if prefix is None:
+        return lambda i: ""
+    return lambda i: f"{prefix}/{i}"
+
+
+def _parse(body: bytes, where: str = "") -> Any:
+    """Decode JSON as Python does, but refuse NaN and note repeated names."""
+    try:
+        return json.loads(
+            body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"{where}The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+    except json.JSONDecodeError as error:
+        place = f"{where}column {error.colno}" if where else f"line {error.lineno}, column {error.colno}"
+        raise MalformedBody(f"The body is not JSON: {error.msg} at {place}.") from None
+    except RecursionError:
+        raise MalformedBody(f"{where}The body is nested too deeply.") from None
+    except ValueError as error:
+        raise MalformedBody(f"{where}The body is not JSON: {error}.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) == len(pairs):
+        return values
+    repeated = Repeated(values)
+    repeated.name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+    return repeated
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number; send null for a missing value")

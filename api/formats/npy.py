@@ -1,0 +1,84 @@
+"""Rows from and results to npy, numpy's own format (NEP 1), never with pickled objects."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from api.errors import InvalidRows, MalformedBody, Place
+from api.formats.rows import Batch, check, check_array, check_count, count_unknown
+from api.signature import Signature
+
+
+def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
+    """Read an array of shape (n_samples, n_features), or (n_features,) for one sample.
+
+    A structured array of shape (n_samples,) names the features, in any order. Where the model
+    takes one feature, shape (n_samples,) is enough. NaN is a missing value.
+    """
+    array = _load(body)
+    width = len(signature.features)
+    if array.dtype.names:
+        samples = [dict(zip(array.dtype.names, row, strict=True)) for row in array.ravel().tolist()]
+        return _checked(signature, max_rows, samples)
+    if array.ndim == 1:
+        array = array.reshape(-1, 1) if width == 1 else array.reshape(1, -1)
+    if array.ndim != 2 or array.shape[1] != width or signature.form == "mapping":
+        raise InvalidRows(
+            [Place("", f"expected an array of shape (rows, {width}), got {array.shape}")]
+        )
+    if signature.numeric and array.dtype.kind in "fiu":
+        check_count(len(array), max_rows)
+        numbers = np.ascontiguousarray(array, dtype=np.float64)
+        return Batch(check_array(signature, numbers, _pointer), _pointer, Counter())
+    return _checked(signature, max_rows, array.tolist())
+
+
+def write(array: np.ndarray) -> bytes:
+    """An array as npy, without pickled objects."""
+    file = io.BytesIO()
+    npy.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+    return file.getvalue()
+
+
+def _load(body: bytes) -> np.ndarray:
+    """The array; its header may not promise another number of bytes than came."""
+    file = io.BytesIO(body)
+    try:
+        version = npy.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = npy.read_array_header_1_0(file)
+        else:
+            shape, fortran, dtype = npy.read_array_header_2_0(file)
+        if dtype.hasobject:
+            raise ValueError("arrays of Python objects are not read")
+        if dtype.names is None and dtype.kind not in "fiubU":
+            raise ValueError(f"an array of {dtype} is not read")
+        array = np.frombuffer(body, dtype, offset=file.tell())
+        return array.reshape(shape, order="F" if fortran else "C")
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise MalformedBody(f"The body is not an npy array that can be read: {error}.") from None
+
+
+def _checked(signature: Signature, max_rows: int, samples: list[Any]) -> Batch:
+    check_count(len(samples), max_rows)
+    samples = [_without_nan(sample) for sample in samples]
+    rows = check(signature, samples, _pointer)
+    unknown = None if signature.numeric else count_unknown(signature, rows)
+    return Batch(rows, _pointer, unknown or Counter())
+
+
+def _without_nan(sample: Any) -> Any:
+    if isinstance(sample, dict):
+        return {name: _without_nan(value) for name, value in sample.items()}
+    if isinstance(sample, list):
+        return [_without_nan(value) for value in sample]
+    return None if sample != sample else sample
+
+
+def _pointer(i: int) -> str:
+    return f"/{i}"

@@ -1,0 +1,128 @@
+"""Results to bytes: JSON, CSV or npy, as Accept asks.
+
+JSON has no word for what is not a number: NaN, which is a missing value, becomes null, and the
+infinities become the strings "Infinity" and "-Infinity", as in the JSON mapping of protobuf.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+from werkzeug.datastructures import MIMEAccept
+
+from api.errors import NotAcceptable, TooLarge
+from api.formats import npy
+
+JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
+# An answer of more numbers than this is refused; as JSON it would have about 200 MB.
+MAX_NUMBERS = 10_000_000
+
+
+def choose(accept: MIMEAccept) -> str:
+    """The type of the answer: the first that Accept likes best, JSON if it says nothing.
+
+    Raises NotAcceptable.
+    """
+    chosen = accept.best_match([JSON, CSV, NPY], default=None) if accept else JSON
+    if chosen is None:
+        raise NotAcceptable(f"The answer can be {JSON}, {CSV} or {NPY}.")
+    return chosen
+
+
+def write(result: Any, media_type: str, columns: list[str], classes: list[Any] | None) -> bytes:
+    """Encode one result a row; `columns` name the columns of CSV, if they fit.
+
+    `classes`, if given, go into the JSON answer, to name the columns of probabilities.
+    """
+    result = _dense(result)
+    if media_type == JSON:
+        document: dict[str, Any] = {"predictions": _plain(result)}
+        if classes is not None:
+            document["classes"] = classes
+        return msgspec.json.encode(document)
+    if media_type == CSV:
+        return _csv(_plain(result), columns)
+    return npy.write(_array(result))
+
+
+def _dense(result: Any) -> Any:
+    """The result with arrays for sparse matrices, if that is not too much."""
+    if not hasattr(result, "toarray"):
+        return result
+    rows, width = result.shape
+    if rows * width > MAX_NUMBERS:
+        raise TooLarge(
+            f"The answer would have {rows} rows of {width} numbers: "
+            f"send {MAX_NUMBERS // width} rows or fewer."
+        )
+    return result.toarray()
+
+
+def _plain(result: Any) -> list[Any]:
+    """One plain value a row: a label, a number, a list, or an object for `kneighbors`."""
+    if isinstance(result, tuple):
+        distances, indices = map(_plain, result)
+        return [
+            {"distances": near, "indices": which}
+            for near, which in zip(distances, indices, strict=True)
+        ]
+    if isinstance(result, list):
+        return [list(row) for row in zip(*map(_plain, result), strict=True)]
+    if result.dtype == object:
+        return [_plain(row) if isinstance(row, np.ndarray) else _finite(row) for row in result]
+    plain = result.tolist()
+    if result.dtype.kind == "f" and not np.isfinite(result).all():
+        return [_finite(value) for value in plain]
+    return plain
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _csv(rows: list[Any], columns: list[str]) -> bytes:
+    """A header row and one line a row; lists inside a row are written as JSON."""
+    if rows and isinstance(rows[0], dict):
+        columns, rows = list(rows[0]), [list(row.values()) for row in rows]
+    elif not rows or not isinstance(rows[0], list):
+        rows = [[row] for row in rows]
+    if len(columns) != len(rows[0]):
+        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
+        )
+    return text.getvalue().encode()
+
+
+def _array(result: Any) -> np.ndarray:
+    """The result as one array that npy holds without pickling."""
+    if isinstance(result, tuple):
+        distances, indices = result
+        if distances.dtype == object:
+            raise NotAcceptable("Rows of different lengths do not fit into npy: ask for JSON.")
+        width = distances.shape[1]
+        fields = [("distances", distances.dtype, width), ("indices", indices.dtype, width)]
+        array = np.empty(len(distances), dtype=fields)
+        array["distances"], array["indices"] = distances, indices
+        return array
+    if isinstance(result, list):
+        widths = {array.shape[1:] for array in result}
+        if len(widths) > 1:
+            raise NotAcceptable("Outputs of different widths do not fit into npy: ask for JSON.")
+        return np.stack(result, axis=1)
+    return np.array(result.tolist()) if result.dtype == object else result

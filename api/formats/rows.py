@@ -1,0 +1,235 @@
+"""Check samples against the signature, value by value, and say where each one is wrong.
+
+This is the contract written out; the fast ways through each format accept nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from api.engines import Rows
+from api.errors import MAX_PLACES, InvalidRows, Place, TooLarge
+from api.signature import Feature, Signature
+
+SHOWN_CATEGORIES = 20
+
+
+class Batch(msgspec.Struct):
+    """The rows of one request.
+
+    `pointers` gives the JSON Pointer of row i in the body; `unknown` counts, for each feature,
+    the categories that the model's encoder has not seen and lets pass.
+    """
+
+    rows: Rows
+    pointers: Callable[[int], str]
+    unknown: Counter[str]
+
+
+class Repeated(dict[str, Any]):
+    """A JSON object in which a name stands twice."""
+
+    name: str
+
+
+def check(signature: Signature, samples: Sequence[Any], pointers: Callable[[int], str]) -> Rows:
+    """Turn decoded samples into rows in the order of the features.
+
+    Raises InvalidRows with the first places that are wrong.
+    """
+    places: list[Place] = []
+    rows = []
+    for i, sample in enumerate(samples):
+        rows.append(_row(signature, sample, pointers(i), places))
+        if len(places) > MAX_PLACES:
+            break
+    if places:
+        raise InvalidRows(places)
+    return np.array(rows, dtype=np.float64) if signature.numeric else rows
+
+
+def check_count(count: int, max_rows: int) -> None:
+    """Refuse a request without rows, or with too many."""
+    if count == 0:
+        raise InvalidRows([Place("", "expected at least one sample")])
+    if count > max_rows:
+        raise TooLarge(f"{count} rows are over the limit of {max_rows} in one request.")
+
+
+def check_array(
+    signature: Signature, array: np.ndarray, pointers: Callable[[int], str]
+) -> np.ndarray:
+    """Check an array of float64, shape (n_samples, n_features), where NaN is a missing value."""
+    wrong = np.isinf(array)
+    strict = [i for i, feature in enumerate(signature.features) if not feature.missing]
+    wrong[:, strict] |= np.isnan(array[:, strict])
+    if wrong.any():
+        raise InvalidRows(
+            [
+                Place(
+                    f"{pointers(int(i))}/{j}",
+                    f"{signature.features[j].name}: "
+                    + _value(signature.features[j], _none_if_nan(float(array[i, j])))[1],
+                )
+                for i, j in np.argwhere(wrong)[: MAX_PLACES + 1]
+            ]
+        )
+    return array
+
+
+def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
+    """Count categories not seen in training; None if one of them is refused by its encoder."""
+    unknown: Counter[str] = Counter()
+    for j, feature in enumerate(signature.features):
+        if feature.categories is None:
+            continue
+        known = frozenset(feature.categories)
+        strange = sum(row[j] is not None and row[j] not in known for row in rows)
+        if strange and feature.unknown == "refused":
+            return None
+        if strange:
+            unknown[feature.name] = strange
+    return unknown
+
+
+def escape(name: object) -> str:
+    """A name as a step of a JSON Pointer, RFC 6901, safe to encode."""
+    text = str(name).encode("utf-8", "replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")
+
+
+def _row(signature: Signature, sample: Any, pointer: str, places: list[Place]) -> Any:
+    if isinstance(sample, Repeated):
+        places.append(Place(f"{pointer}/{escape(sample.name)}", "stands twice in one object"))
+    if signature.form == "mapping":
+        return _mapping(sample, pointer, places)
+    features = signature.features
+    if isinstance(sample, dict):
+        return _row_of_object(features, sample, pointer, places)
+    if isinstance(sample, (list, tuple)):
+        if len(sample) != len(features):
+            few = "too few" if len(sample) < len(features) else "too many"
+            expected = f"expected {len(features)} values in the order of the model, {few} here"
+            places.append(Place(pointer, f"{expected}: {len(sample)}"))
+            return None
+        steps = [str(j) for j in range(len(features))]
+        values = list(sample)
+    elif len(features) == 1:
+        steps, values = [""], [sample]
+    else:
+        places.append(
+            Place(pointer, f"expected an object or a list of {len(features)} values, got {name_of(sample)}")
+        )
+        return None
+    return tuple(
+        _checked(feature, value, f"{pointer}/{step}" if step else pointer, f"{feature.name}: ", places)
+        for feature, step, value in zip(features, steps, values, strict=True)
+    )
+
+
+def _row_of_object(
+    features: Sequence[Feature], sample: dict[str, Any], pointer: str, places: list[Place]
+) -> Any:
+    known = {feature.name for feature in features}
+    for name in sample:
+        if name not in known:
+            expected = _some([feature.name for feature in features])
+            places.append(
+                Place(f"{pointer}/{escape(name)}", f"is not a feature of the model: expected {expected}")
+            )
+    row = []
+    for feature in features:
+        at = f"{pointer}/{escape(feature.name)}"
+        if feature.name not in sample:
+            hint = "; send null for a missing value" if feature.missing else ""
+            places.append(Place(at, f"is required: expected {expectation(feature)}{hint}"))
+        else:
+            row.append(_checked(feature, sample[feature.name], at, "", places))
+    return tuple(row)
+
+
+def _checked(feature: Feature, value: Any, pointer: str, prefix: str, places: list[Place]) -> Any:
+    value, wrong = _value(feature, value)
+    if wrong:
+        places.append(Place(pointer, prefix + wrong))
+    return value
+
+
+def _value(feature: Feature, value: Any) -> tuple[Any, str]:
+    """The value as the model takes it, and a sentence if it cannot take it."""
+    if value is None:
+        if feature.missing:
+            return None, ""
+        return None, f"expected {expectation(feature)}; this model takes no missing value here"
+    if feature.kind == "number" and type(value) in (int, float):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            return None, "expected a finite number in the range of a 64-bit float"
+        # An identifier among the categories may be longer than a float can hold.
+        value = value if feature.categories else number
+    elif feature.kind not in ("any", _kind_of(value)):
+        return None, f"expected {expectation(feature)}, got {name_of(value)}"
+    elif isinstance(value, (list, dict)):
+        return None, f"expected {expectation(feature)}, got {name_of(value)}"
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return None, "expected text, got half of a surrogate pair"
+    if feature.unknown == "refused" and value not in (feature.categories or ()):
+        return None, f"expected {expectation(feature)}"
+    return value, ""
+
+
+def _mapping(sample: Any, pointer: str, places: list[Place]) -> Any:
+    if not isinstance(sample, dict):
+        places.append(Place(pointer, f"expected an object, got {name_of(sample)}"))
+        return None
+    loose = Feature(name="", kind="any")
+    return {
+        name: _checked(loose, value, f"{pointer}/{escape(name)}", "", places)
+        for name, value in sample.items()
+    }
+
+
+def expectation(feature: Feature) -> str:
+    """What a value of this feature must be, in words."""
+    if feature.unknown == "refused" and feature.categories:
+        return f"one of {_some(feature.categories)}"
+    return {
+        "number": "a number",
+        "string": "a string",
+        "boolean": "true or false",
+        "any": "a number, a string, true or false",
+    }[feature.kind]
+
+
+def name_of(value: Any) -> str:
+    """The JSON name of a decoded value's type; the value itself is nobody else's business."""
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
+    return names.get(type(value), "an object")
+
+
+def _kind_of(value: Any) -> str:
+    return {bool: "boolean", str: "string", int: "number", float: "number"}.get(type(value), "")
+
+
+def _some(names: Sequence[Any]) -> str:
+    shown = ", ".join(str(name) for name in names[:SHOWN_CATEGORIES])
+    more = len(names) - SHOWN_CATEGORIES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _none_if_nan(number: float) -> float | None:
+    return None if math.isnan(number) else number

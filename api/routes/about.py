@@ -1,0 +1,66 @@
+"""What the service is and whether it is well."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+from flask import Flask, Response, jsonify
+
+from api.model import Model
+from api.signature import Feature, Signature
+
+
+def init_app(app: Flask, model: Model, signature: Signature) -> None:
+    """Add `/`, the health checks and `/metadata`."""
+    described = describe(model, signature)
+
+    @app.get("/")
+    def root() -> Response:
+        paths = ["/metadata", "/health", "/ready", *(f"/{method}" for method in model.methods)]
+        return jsonify(status="alive", model=model.kind, endpoints=paths)
+
+    # The model is loaded before the first request is taken, so whoever answers is ready.
+    @app.get("/health")
+    @app.get("/ready")
+    @app.get("/ping")
+    def well() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/metadata")
+    def metadata() -> Response:
+        return jsonify(described)
+
+
+def describe(model: Model, signature: Signature) -> dict[str, Any]:
+    """Everything known about the model, as `/metadata` shows it."""
+    return {
+        "model": model.kind,
+        "version": model.version,
+        "methods": model.methods,
+        "classes": model.classes,
+        "input": signature.form,
+        "features": [describe_feature(feature) for feature in signature.features],
+        "card": model.card,
+        "versions": {
+            "python": platform.python_version(),
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+            "joblib": joblib.__version__,
+        },
+    }
+
+
+def describe_feature(feature: Feature) -> dict[str, Any]:
+    """One feature of the signature, without what is not known of it."""
+    facts: dict[str, Any] = {
+        "name": feature.name,
+        "type": feature.kind,
+        "missing": feature.missing,
+    }
+    if feature.categories is not None:
+        facts |= {"categories": feature.categories, "unknown_categories": feature.unknown}
+    return facts

@@ -1,0 +1,13 @@
+"""The application that uWSGI serves, built from the environment."""
+
+from __future__ import annotations
+
+import os
+
+from api import create_app
+from api.settings import Settings
+from api.telemetry import configure_logging
+
+configure_logging()
+settings = Settings.from_env(os.environ)
+app = create_app(settings)
