@@ -1,7 +1,33 @@
-"""Serve the model: `python -m api`."""
-from pathlib import Path
-import os, sys
+"""Serve the model: `python -m api`, with settings from the environment and `.env`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
 import pyuwsgi
-os.environ.setdefault("OMP_NUM_THREADS","1"); os.environ.setdefault("OPENBLAS_NUM_THREADS","1")
-from api.wsgi import settings
-pyuwsgi.run(["--ini", str(Path(__file__).with_name("uwsgi.ini")), "--module","api.wsgi:app","--http-socket", f"{settings.host}:{settings.port}","--processes",str(settings.processes),"--threads",str(settings.threads)])
+from dotenv import dotenv_values
+
+from api import server
+from api.model import ModelError
+from api.settings import Settings, SettingsError
+
+
+def main() -> None:
+    """Load the model, say how to ask it, and become uWSGI."""
+    for variable, value in dotenv_values(".env").items():
+        os.environ.setdefault(variable, value or "")
+    try:
+        settings = Settings.from_env(os.environ)
+        server.check_address(settings)
+        # The application is built here, where what is wrong can be said in one sentence; uWSGI
+        # finds it imported.
+        from api import wsgi
+    except (ModelError, SettingsError, server.AddressError) as error:
+        sys.exit(f"error: {error}")
+    server.say_when_ready(wsgi.app.config["GREETING"])
+    pyuwsgi.run(server.arguments(settings))
+
+
+if __name__ == "__main__":
+    main()

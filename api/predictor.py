@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,22 @@ class _Ticket:
 
 
 class Predictor:
-    """Runs methods of a model for many threads, one engine call at a time."""
+    """Runs methods of a model for many threads, one engine call at a time.
 
-    def __init__(self, engine: Engine, *, max_waiting: int, timeout: float) -> None:
+    `max_waiting` bounds how many requests wait in all: those in the queue and those that
+    `backlog` counts, which the server has not taken up yet. `timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_waiting: int,
+        timeout: float,
+        backlog: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._engine = engine
+        self._backlog = backlog
         self._max_waiting = max_waiting
         self._timeout = timeout
         self._mutex = threading.Lock()
@@ -60,8 +73,8 @@ class Predictor:
         with self._mutex:
             if leads := not self._running:
                 self._running = True
-            elif len(self._queue) >= self._max_waiting:
-                raise Busy(f"{self._max_waiting} requests already wait for the model.")
+            elif len(self._queue) + self._backlog() >= self._max_waiting:
+                raise Busy(f"{self._max_waiting} requests or more wait for the model.")
             else:
                 self._queue.append(ticket)
         if not leads:

@@ -29,10 +29,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_path: str = "models/latest.joblib"
     model_sha256: Sha256 = ""
     processes: Positive = 2
-    threads: Positive = 40
+    threads: Positive = 32
     max_body_bytes: Positive = 32 * 1024 * 1024
     max_rows: Positive = 10_000
-    max_waiting: Positive = 32
+    max_waiting: Positive = 256
     timeout_seconds: Seconds = 60
 
     @classmethod

@@ -24,6 +24,7 @@ Unknown = Literal["refused", "passed"]
 
 NAN = float("nan")
 SCALARS = (str, int, float)
+PLAIN_NUMBERS = (1.0, 0.5, 2.0, 0.0, -1.0)
 # Where meta-estimators keep what they have fitted, the one that predicts first.
 INNER = (
     "best_estimator_",
@@ -97,6 +98,23 @@ def read(estimator: Any, names: Sequence[str] | None = None) -> Signature:
         or any(isinstance(p, ColumnTransformer) or _is_free(p) for p in parts(estimator))
     )
     return Signature(features=tuple(features), named=named, frame=frame)
+
+
+def plain_rows(signature: Signature) -> list[Any]:
+    """A few different rows of the right form, which a model is likely to accept."""
+    if signature.form == "mapping":
+        return [{"a": 1.0}, {"b": 2.0}, {}]
+    return [
+        tuple(_plain_value(feature, i + j) for j, feature in enumerate(signature.features))
+        for i in range(len(PLAIN_NUMBERS))
+    ]
+
+
+def _plain_value(feature: Feature, i: int) -> Any:
+    if feature.categories:
+        return feature.categories[i % len(feature.categories)]
+    values = {"string": "abcde"[i % 5], "boolean": i % 2 == 0}
+    return values.get(feature.kind, PLAIN_NUMBERS[i % 5])
 
 
 def parts(estimator: Any) -> Iterator[Any]:

@@ -9,5 +9,4 @@ from api.settings import Settings
 from api.telemetry import configure_logging
 
 configure_logging()
-settings = Settings.from_env(os.environ)
-app = create_app(settings)
+app = create_app(Settings.from_env(os.environ))

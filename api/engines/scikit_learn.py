@@ -12,7 +12,7 @@ import numpy as np
 
 from api.engines import Rows, part
 from api.model import Model
-from api.signature import Feature, Signature
+from api.signature import Feature, Signature, plain_rows
 
 # Up to this many features it is tried for each one whether it may be missing.
 TRIED_FEATURES = 256
@@ -52,7 +52,7 @@ class ScikitLearnEngine:
         signature = self.signature
         if signature.form != "table":
             return signature
-        row = next((row for row in _plain_rows(signature) if self._bears([row])), None)
+        row = next((row for row in plain_rows(signature) if self._bears([row])), None)
         columns = range(len(signature.features))
         if row is None:
             return signature
@@ -84,7 +84,7 @@ class ScikitLearnEngine:
         """Whether rows get the same results in one call as each alone, tried on a few."""
         if any(feature.kind == "any" for feature in self.signature.features):
             return False
-        rows = list(_plain_rows(self.signature))
+        rows = plain_rows(self.signature)
         try:
             for method in self._methods[:2]:
                 together = self.run(method, _typed(self.signature, rows))
@@ -147,23 +147,6 @@ def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
-
-
-def _plain_rows(signature: Signature) -> list[Any]:
-    """A few different rows that a model is likely to accept."""
-    if signature.form == "mapping":
-        return [{"a": 1.0}, {"b": 2.0}, {}]
-    return [
-        tuple(_plain_value(feature, i + j) for j, feature in enumerate(signature.features))
-        for i in range(5)
-    ]
-
-
-def _plain_value(feature: Feature, i: int) -> Any:
-    if feature.categories:
-        return feature.categories[i % len(feature.categories)]
-    values = {"string": "abcde"[i % 5], "boolean": i % 2 == 0}
-    return values.get(feature.kind, (1.0, 0.5, 2.0, 0.0, -1.0)[i % 5])
 
 
 def _typed(signature: Signature, rows: list[Any]) -> Rows:

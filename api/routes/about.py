@@ -6,12 +6,13 @@ import platform
 from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 import sklearn
 from flask import Flask, Response, jsonify
 
 from api.model import Model
-from api.signature import Feature, Signature
+from api.signature import Feature, Signature, plain_rows
 
 
 def init_app(app: Flask, model: Model, signature: Signature) -> None:
@@ -43,6 +44,7 @@ def describe(model: Model, signature: Signature) -> dict[str, Any]:
         "methods": model.methods,
         "classes": model.classes,
         "input": signature.form,
+        "example": example(model, signature),
         "features": [describe_feature(feature) for feature in signature.features],
         "card": model.card,
         "versions": {
@@ -52,6 +54,31 @@ def describe(model: Model, signature: Signature) -> dict[str, Any]:
             "joblib": joblib.__version__,
         },
     }
+
+
+def example(model: Model, signature: Signature) -> Any:
+    """A sample to try the model with: the card's, or one made from the signature."""
+    if "example" in model.card:
+        return model.card["example"]
+    row = plain_rows(signature)[0]
+    if signature.form == "mapping":
+        return row
+    if signature.form == "table" and not signature.named:
+        return list(row)
+    return {feature.name: value for feature, value in zip(signature.features, row, strict=True)}
+
+
+def greeting(model: Model, signature: Signature, port: int) -> str:
+    """What to tell the person who started the service: where it is, and what to send."""
+    url = f"http://localhost:{port}"
+    method = model.methods[0]
+    body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
+    quoted = body.replace("'", "'\\''")
+    return (
+        f"\n{model.kind} from {model.path} (version {model.version[:12]}) is served on {url}\n\n"
+        f"Try it:\n\n  curl {url}/{method} -H 'content-type: application/json' \\\n    -d '{quoted}'\n\n"
+        f"What it takes and what it can do: {url}/metadata\n"
+    )
 
 
 def describe_feature(feature: Feature) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""Serve the application with uWSGI: the only module that knows which server it is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+
+from api.settings import Settings
+
+# The default backlog of 100 would turn a burst away before anyone has seen it.
+LISTEN = 1024
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+
+
+class AddressError(Exception):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+def arguments(settings: Settings) -> list[str]:
+    """The command line of uWSGI for these settings."""
+    try:
+        listen = min(LISTEN, int(SOMAXCONN.read_text()))
+    except OSError:
+        listen = 100
+    return [
+        "--ini",
+        str(Path(__file__).with_name("uwsgi.ini")),
+        "--http-socket",
+        f"{settings.host}:{settings.port}",
+        "--processes",
+        str(settings.processes),
+        "--threads",
+        str(settings.threads),
+        "--listen",
+        str(listen),
+    ]
+
+
+def check_address(settings: Settings) -> None:
+    """Raise AddressError if another program has the port, before the model is loaded for nothing."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((settings.host, settings.port))
+        except OSError as error:
+            raise AddressError(
+                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+                f"choose another port, as in `make run PORT={settings.port + 1}`"
+            ) from None
+
+
+def say_when_ready(greeting: str) -> None:
+    """Print `greeting` below what uWSGI prints, when the first process is there."""
+
+    def say() -> None:
+        if sys.modules["uwsgi"].worker_id() == 1:
+            print(greeting, file=sys.stderr, flush=True)
+
+    os.register_at_fork(after_in_child=say)
+
+
+def untaken_connections() -> int:
+    """How many connections wait in the kernel for a thread to take them up; 0 if it cannot tell.
+
+    Source: `tcpi_unacked` of a listening socket is the length of its queue, tcp(7), Linux.
+    """
+    listener = _listener()
+    if listener is None:
+        return 0
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    return int(struct.unpack_from("I", info, 24)[0])
+
+
+@functools.cache
+def _listener() -> socket.socket | None:
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None or not hasattr(socket, "TCP_INFO"):
+        return None
+    return socket.socket(fileno=os.dup(uwsgi.sockets[0]))
