@@ -25,7 +25,7 @@ def main() -> None:
         from api import wsgi
     except (ModelError, SettingsError, server.AddressError) as error:
         sys.exit(f"error: {error}")
-    server.say_when_ready(wsgi.app.config["GREETING"])
+    server.say_when_ready(wsgi.app.config["GREETING"], settings.processes)
     pyuwsgi.run(server.arguments(settings))
 
 

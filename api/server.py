@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import socket
 import struct
 import sys
+import threading
 from pathlib import Path
 
 from api.settings import Settings
 
 # The default backlog of 100 would turn a burst away before anyone has seen it.
 LISTEN = 1024
+# In this time the master has printed its last line.
+SETTLING_SECONDS = 0.1
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 
@@ -53,14 +57,20 @@ def check_address(settings: Settings) -> None:
             ) from None
 
 
-def say_when_ready(greeting: str) -> None:
-    """Print `greeting` below what uWSGI prints, when the first process is there."""
+def say_when_ready(greeting: str, processes: int) -> None:
+    """Print `greeting` below what uWSGI prints while it starts its processes."""
+    forks = itertools.count(1)
+    number = 0
+
+    def count() -> None:
+        nonlocal number
+        number = next(forks)
 
     def say() -> None:
-        if sys.modules["uwsgi"].worker_id() == 1:
-            print(greeting, file=sys.stderr, flush=True)
+        if number == processes:
+            threading.Timer(SETTLING_SECONDS, print, [greeting], {"flush": True}).start()
 
-    os.register_at_fork(after_in_child=say)
+    os.register_at_fork(before=count, after_in_child=say)
 
 
 def untaken_connections() -> int:

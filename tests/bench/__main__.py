@@ -1,0 +1,96 @@
+"""Measure all servers in turns: `python -m tests.bench --rounds 3 --seconds 4`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench import environment, load, peers, plot, report
+from tests.bench.environment import Environment
+from tests.bench.process import Server, ServerError
+from tests.bench.results import Results, Round
+
+MODELS = ("pipeline", "forest")
+
+
+def main() -> None:
+    """Make the environments, run the rounds, print and write the results."""
+    options = parse(sys.argv[1:])
+    if shutil.which("wrk") is None:
+        sys.exit("error: wrk is not installed; it comes from Debian's package wrk")
+    try:
+        environments = {name: environment.make(peers.ALL[name]) for name in options.only}
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.exit(f"error: an environment could not be made: {error}")
+    results = Results(environments, options.models, options.rounds, options.seconds)
+    for number in range(options.rounds):
+        for model in options.models:
+            # Another server comes first each time, so that none has the same neighbours always.
+            for name in options.only[number:] + options.only[:number]:
+                if name not in results.failures:
+                    run(results, name, model, number, options.seconds)
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = report.markdown(results)
+    (options.out / "results.md").write_text(text)
+    (options.out / "results.svg").write_text(plot.svg(results))
+    print(text)
+    if results.failures:
+        sys.exit("error: " + "; ".join(results.sentences()))
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options, checked."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each server is started")
+    parser.add_argument("--seconds", type=int, default=4, help="how long each load lasts")
+    parser.add_argument("--only", default=",".join(peers.ALL), help="servers, with commas between")
+    parser.add_argument("--models", default=",".join(MODELS), help="models, with commas between")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="a folder")
+    options = parser.parse_args(arguments)
+    for name, known in (("only", tuple(peers.ALL)), ("models", MODELS)):
+        chosen = getattr(options, name).split(",")
+        if unknown := [each for each in chosen if each not in known]:
+            parser.error(f"--{name}: {', '.join(unknown)} is not one of {', '.join(known)}")
+        setattr(options, name, chosen)
+    if min(options.rounds, options.seconds) < 1:
+        parser.error("--rounds and --seconds must be 1 or more")
+    return options
+
+
+def run(results: Results, name: str, model: str, number: int, seconds: int) -> None:
+    """Measure one server with one model once; a failure is noted and ends nothing else."""
+    print(f"round {number + 1}, {model}: {name}", end=" ", flush=True)
+    try:
+        once = measure(peers.ALL[name], results.environments[name], model, seconds)
+    except (ServerError, OSError, subprocess.SubprocessError) as error:
+        results.failures[name] = f"{model}: {error}"
+        print(f"failed: {error}", flush=True)
+    else:
+        results.add(name, model, once)
+        print(f"{once.speeds[load.SIXTY_FOUR].requests:,.0f}/s", flush=True)
+
+
+def measure(peer: peers.Peer, where: Environment, model: str, seconds: int) -> Round:
+    """Start the server, measure it under each load, stop it."""
+    known = environment.answers(where)
+    server = Server(peer, where, model)
+    try:
+        start = load.wait_for_first_answer(server, peer, known["rows"][:1], known[model][:1])
+        load.settle(server)
+        speeds = {
+            each: load.measure(
+                server, peer, each, known["rows"][: each.rows], known[model][: each.rows], seconds
+            )
+            for each in load.LOADS
+        }
+        return Round(start=start, memory=server.memory(), speeds=speeds)
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The servers under measurement: what is installed, how each is started, how each is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Rows = list[list[float]]
+
+MODEL = ("scikit-learn==1.9.1", "pandas")
+UWSGI = (
+    "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --die-on-term --need-app --disable-logging "
+    "--processes 2 --chdir {servers} "
+)
+# Without it a client that reuses its connection is cut off: http-socket has no keep-alive.
+CLOSE = "--add-header 'Connection: close' "
+
+
+def instances(rows: Rows) -> Any:
+    """The body that most servers take."""
+    return {"instances": rows}
+
+
+def tensor(rows: Rows) -> Any:
+    """The body of the Open Inference Protocol, version 2."""
+    values = [value for row in rows for value in row]
+    shape = [len(rows), len(rows[0])]
+    return {"inputs": [{"name": "x", "shape": shape, "datatype": "FP64", "data": values}]}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One server: `command` and `variables` are templates, filled in when it is started."""
+
+    name: str
+    title: str
+    setup: str
+    pins: tuple[str, ...]
+    command: str
+    path: str = "/predict"
+    directory: str = "{servers}"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[Rows], Any] = instances
+    read: Callable[[Any], Any] = lambda answer: answer["predictions"]
+    # What of the answer is the same each time starts here.
+    marker: str = ""
+
+
+OURS = Peer(
+    name="ours",
+    title="**this server**",
+    setup="`python -m api` with its defaults",
+    pins=("requirements-pandas.lock",),
+    command="{bin}/python -m api",
+    directory="{root}",
+)
+FLOOR = Peer(
+    name="floor",
+    title="uWSGI, a constant answer (the floor)",
+    setup="a bare WSGI callable, 2 processes; reads the request, knows no model",
+    pins=("pyuwsgi==2.0.30.post1",),
+    command=UWSGI + CLOSE + "--module floor:application",
+    variables={"ANSWERS": "{answers}", "MODEL_NAME": "{model_name}"},
+)
+FLASK = Peer(
+    name="flask",
+    title="Flask + uWSGI, as usually written",
+    setup="master, 2 processes × 2 threads, loaded before the fork",
+    pins=("flask==3.1.3", "pyuwsgi==2.0.30.post1", *MODEL),
+    command=UWSGI + CLOSE + "--threads 2 --module flask_app:app",
+)
+FASTAPI = Peer(
+    name="fastapi",
+    title="FastAPI + uvicorn",
+    setup="2 workers, async endpoint, uvloop and httptools, no access log",
+    pins=("fastapi==0.165.0", "uvicorn[standard]==0.54.0", *MODEL),
+    command="{bin}/uvicorn fastapi_app:app --host 127.0.0.1 --port {port} --workers 2 "
+    "--no-access-log",
+)
+MLSERVER = Peer(
+    name="mlserver",
+    title="MLServer, adaptive batching",
+    setup="1 process for HTTP and 1 parallel worker, batches of up to 64 in 5 ms, no debug",
+    pins=("mlserver==1.7.1", "mlserver-sklearn==1.7.1", *MODEL),
+    command="{bin}/mlserver start {state}",
+    path="/v2/models/model/infer",
+    directory="{state}",
+    variables={
+        "MLSERVER_HOST": "127.0.0.1",
+        "MLSERVER_HTTP_PORT": "{port}",
+        "MLSERVER_GRPC_PORT": "{second_port}",
+        "MLSERVER_METRICS_PORT": "{third_port}",
+        "MLSERVER_DEBUG": "false",
+        "MLSERVER_PARALLEL_WORKERS": "1",
+        "MLSERVER_MODEL_NAME": "model",
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
+        "MLSERVER_MODEL_URI": "{model}",
+        "MLSERVER_MODEL_MAX_BATCH_SIZE": "64",
+        "MLSERVER_MODEL_MAX_BATCH_TIME": "0.005",
+    },
+    body=tensor,
+    read=lambda answer: answer["outputs"][0]["data"],
+    marker='"outputs":',
+)
+KSERVE = Peer(
+    name="kserve",
+    title="KServe sklearnserver",
+    setup="2 workers, protocol v1, no gRPC, no log of requests",
+    pins=("kserve==0.21.0", *MODEL),
+    command="{bin}/python kserve_server.py --http_port {port} --workers 2 --enable_grpc false "
+    "--enable_latency_logging false",
+    path="/v1/models/model:predict",
+)
+BENTOML = Peer(
+    name="bentoml",
+    title="BentoML, adaptive batching",
+    setup="2 workers, batchable endpoint, no log of requests",
+    # 1.4.40 asks for a certifi that PyPI did not have when this was written.
+    pins=("bentoml==1.4.39", *MODEL),
+    command="{bin}/bentoml serve bentoml_app:Predictor --host 127.0.0.1 --port {port}",
+    variables={"BENTOML_HOME": "{state}/home", "BENTOML_DO_NOT_TRACK": "true"},
+    read=lambda answer: answer,
+)
+
+ALL = {peer.name: peer for peer in (OURS, FLOOR, FLASK, FASTAPI, MLSERVER, KSERVE, BENTOML)}
+RIVALS = tuple(name for name in ALL if name not in {"ours", "floor"})

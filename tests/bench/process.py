@@ -1,0 +1,144 @@
+"""Start a server, find the processes that belong to it, and stop them all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.settings import Settings
+from tests.bench.environment import ROOT, SERVERS, Environment
+from tests.bench.peers import Peer
+
+PROC = Path("/proc")
+STOP_SECONDS = 20
+# The workers share two cores; a library that starts a thread for each core would only hinder them.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# What a developer has set in .env does not count here.
+DEFAULTS = {name.upper(): "" for name in Settings.__struct_fields__}
+
+
+class ServerError(Exception):
+    """A server did not start or did not answer as it must; the message says what happened."""
+
+
+class Server:
+    """A server under measurement: the first process and all that came from it."""
+
+    def __init__(self, peer: Peer, environment: Environment, model: str) -> None:
+        """Start it with `model`, on a port of its own."""
+        ports = _free_ports(3)
+        values = {
+            "bin": str(environment.bin),
+            "root": str(ROOT),
+            "servers": str(SERVERS),
+            "state": str(environment.state),
+            "answers": str(environment.answers),
+            "model": str(environment.state / f"{model}.joblib"),
+            "model_name": model,
+            "port": str(ports[0]),
+            "second_port": str(ports[1]),
+            "third_port": str(ports[2]),
+        }
+        variables = {name: value.format(**values) for name, value in peer.variables.items()}
+        if peer.directory == "{root}":
+            variables |= DEFAULTS
+        self.port = ports[0]
+        self.log = environment.state / f"{model}.log"
+        self.started = time.perf_counter()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [part.format(**values) for part in shlex.split(peer.command)],
+                cwd=peer.directory.format(**values),
+                env={
+                    "PATH": f"{environment.bin}{os.pathsep}{os.environ['PATH']}",
+                    "HOME": str(environment.state),
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    **ONE_THREAD,
+                    **variables,
+                    "HOST": "127.0.0.1",
+                    "PORT": values["port"],
+                    "MODEL_PATH": values["model"],
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A session of its own is how all of its processes are found again.
+                start_new_session=True,
+            )
+
+    def check_alive(self) -> None:
+        """Raise ServerError if the first process has ended."""
+        if self.process.poll() is not None:
+            raise ServerError(f"ended with status {self.process.returncode}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
+
+    def processes(self) -> list[Path]:
+        """The folders in /proc of all its processes."""
+        return [folder for folder, session in _sessions() if session == self.process.pid]
+
+    def memory(self) -> int:
+        """Bytes of memory, where a page that n processes share counts for 1/n in each (PSS)."""
+        return sum(_pss(folder) for folder in self.processes())
+
+    def cpu_ticks(self) -> int:
+        """Ticks of CPU that its processes have used."""
+        return sum(_ticks(folder) for folder in self.processes())
+
+    def stop(self) -> None:
+        """Ask the first process to end, wait, and kill what is left."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.processes() and time.monotonic() < deadline:
+            self.process.poll()
+            time.sleep(0.05)
+        for folder in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(folder.name), signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+
+
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _stat(folder: Path) -> list[str]:
+    """The fields of /proc/PID/stat from the third on, proc(5); none if the process has ended."""
+    try:
+        return (folder / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _sessions() -> Iterator[tuple[Path, int]]:
+    for folder in PROC.glob("[0-9]*"):
+        fields = _stat(folder)
+        if fields and fields[0] != "Z":
+            yield folder, int(fields[3])
+
+
+def _ticks(folder: Path) -> int:
+    fields = _stat(folder)
+    return int(fields[11]) + int(fields[12]) if fields else 0
+
+
+def _pss(folder: Path) -> int:
+    try:
+        lines = (folder / "smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

@@ -1,0 +1,17 @@
+"""A model behind Flask, as tutorials write it."""
+
+import os
+
+import joblib
+import numpy as np
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+model = joblib.load(os.environ["MODEL_PATH"])
+
+
+@app.post("/predict")
+def predict():
+    """Predict all instances in one call."""
+    instances = np.array(request.get_json()["instances"])
+    return jsonify(predictions=model.predict(instances).tolist())
