@@ -141,7 +141,7 @@ def _without_width(estimator: Any, names: Sequence[str] | None) -> Signature:
     """Read an estimator whose input is not a table of `n_features_in_` columns."""
     first = _first(estimator)
     tags = get_tags(first).input_tags
-    if tags.string:
+    if _takes_text(first):
         return Signature(form="text", features=(Feature(name="text", kind="string"),))
     if tags.dict and getattr(first, "input_type", "dict") == "dict":
         return Signature(form="mapping")
@@ -182,7 +182,7 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
             null = None if estimator.missing_values is None else NAN
             for column in columns:
                 features[column] = Feature(name=features[column].name, kind="string", null=null)
-    elif isinstance(estimator, BaseEstimator) and get_tags(estimator).input_tags.string:
+    elif _takes_text(estimator):
         for column in columns:
             features[column] = Feature(name=features[column].name, kind="string")
     elif _is_free(estimator):
@@ -212,6 +212,14 @@ def _kind(value: Any) -> Kind:
     if isinstance(value, bool):
         return "boolean"
     return "string" if isinstance(value, str) else "number"
+
+
+def _takes_text(estimator: Any) -> bool:
+    """Whether its input is one string a row, as that of a CountVectorizer; an imputer's is not."""
+    if not isinstance(estimator, BaseEstimator):
+        return False
+    tags = get_tags(estimator).input_tags
+    return tags.string and not tags.two_d_array
 
 
 def _keeps_values(step: Any) -> bool:
