@@ -87,8 +87,10 @@ def _order(signature: Signature, header: list[str]) -> list[int]:
         for name in names
         if name not in header
     ]
-    if not header or places:
-        raise InvalidRows(places or [Place("", "expected a header row with the names of the features")])
+    if not header:
+        places = [Place("", "expected a header row with the names of the features")]
+    if places:
+        raise InvalidRows(places)
     return [header.index(name) for name in names]
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -19,7 +19,9 @@ from api.errors import InvalidRows, MalformedBody, Place
 from api.formats.rows import Batch, Repeated, check, check_count, count_unknown, name_of
 from api.signature import Feature, Signature
 
-TYPES = {"number": float, "string": str, "boolean": bool, "any": float | str | bool}
+# Integers that stay integers, as far as every array holds them; the others are looked at slowly.
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+TYPES = {"number": float, "string": str, "boolean": bool, "any": Int64 | float | str | bool}
 START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -74,7 +76,7 @@ class JsonReader:
     def read_lines(self, body: bytes) -> Batch:
         """Read NDJSON: one sample on each line; empty lines are passed over."""
         try:
-            samples = self._sample.decode_lines(body)
+            samples = [self._sample.decode(line) for _, line in _lines(body)]
         except NOT_FAST:
             return self._explain_lines(body)
         return self._finish(body, samples, "", 0) or self._explain_lines(body)
@@ -122,11 +124,7 @@ class JsonReader:
         return self._check(samples, _pointers(prefix))
 
     def _explain_lines(self, body: bytes) -> Batch:
-        samples = [
-            _parse(line, f"line {number}: ")
-            for number, line in enumerate(body.split(b"\n"), 1)
-            if line.strip(b" \t\r")
-        ]
+        samples = [_parse(line, f"line {number}: ") for number, line in _lines(body)]
         return self._check(samples, _pointers(""))
 
     def _check(self, samples: list[Any], pointers: Callable[[int], str]) -> Batch:
@@ -162,7 +160,7 @@ class JsonReader:
 def _type(feature: Feature) -> Any:
     base: Any = TYPES[feature.kind]
     if feature.kind == "number" and feature.categories is not None:
-        base = int | float
+        base = Int64 | float
     return base | None if feature.missing else base
 
 
@@ -170,6 +168,12 @@ def _pointers(prefix: str | None) -> Callable[[int], str]:
     if prefix is None:
         return lambda i: ""
     return lambda i: f"{prefix}/{i}"
+
+
+def _lines(body: bytes) -> list[tuple[int, bytes]]:
+    """The lines that are not empty, each with its number."""
+    lines = enumerate(body.split(b"\n"), 1)
+    return [(number, line) for number, line in lines if line.strip(b" \t\r")]
 
 
 def _parse(body: bytes, where: str = "") -> Any:

@@ -167,7 +167,7 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if feature.missing:
             return None, ""
         return None, f"expected {expectation(feature)}; this model takes no missing value here"
-    if feature.kind == "number" and type(value) in (int, float):
+    if feature.kind in ("number", "any") and type(value) in (int, float):
         try:
             number = float(value)
         except OverflowError:
@@ -175,7 +175,8 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if not math.isfinite(number):
             return None, "expected a finite number in the range of a 64-bit float"
         # An identifier among the categories may be longer than a float can hold.
-        value = value if feature.categories else number
+        if feature.kind == "number" and not feature.categories:
+            value = number
     elif feature.kind not in ("any", _kind_of(value)):
         return None, f"expected {expectation(feature)}, got {name_of(value)}"
     elif isinstance(value, (list, dict)):

@@ -82,7 +82,8 @@ MLSERVER = Peer(
     name="mlserver",
     title="MLServer, adaptive batching",
     setup="1 process for HTTP and 1 parallel worker, batches of up to 64 in 5 ms, no debug",
-    pins=("mlserver==1.7.1", "mlserver-sklearn==1.7.1", *MODEL),
+    # With a newer uvloop the parallel workers of 1.7.1 end at their start.
+    pins=("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop==0.21.0", *MODEL),
     command="{bin}/mlserver start {state}",
     path="/v2/models/model/infer",
     directory="{state}",

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from api.settings import Settings
@@ -50,6 +51,7 @@ class Server:
         if peer.directory == "{root}":
             variables |= DEFAULTS
         self.port = ports[0]
+        self.family: dict[int, str] = {}
         self.log = environment.state / f"{model}.log"
         self.started = time.perf_counter()
         with self.log.open("wb") as log:
@@ -82,29 +84,37 @@ class Server:
         """The end of its log."""
         return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
 
-    def processes(self) -> list[Path]:
-        """The folders in /proc of all its processes."""
-        return [folder for folder, session in _sessions() if session == self.process.pid]
+    def processes(self) -> list[int]:
+        """The ids of all its processes: its session, their children, and those seen before."""
+        alive = dict(_processes())
+        family = {pid for pid, born in self.family.items() if pid in alive and alive[pid].born == born}
+        family |= {pid for pid, each in alive.items() if each.session == self.process.pid}
+        while new := {pid for pid, each in alive.items() if each.parent in family} - family:
+            family |= new
+        self.family = {pid: alive[pid].born for pid in family}
+        return sorted(family)
 
     def memory(self) -> int:
         """Bytes of memory, where a page that n processes share counts for 1/n in each (PSS)."""
-        return sum(_pss(folder) for folder in self.processes())
+        return sum(_pss(pid) for pid in self.processes())
 
     def cpu_ticks(self) -> int:
         """Ticks of CPU that its processes have used."""
-        return sum(_ticks(folder) for folder in self.processes())
+        family = self.processes()
+        return sum(process.ticks for pid, process in _processes() if pid in family)
 
     def stop(self) -> None:
         """Ask the first process to end, wait, and kill what is left."""
+        self.processes()
         if self.process.poll() is None:
             self.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         while self.processes() and time.monotonic() < deadline:
             self.process.poll()
             time.sleep(0.05)
-        for folder in self.processes():
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(folder.name), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
 
 
@@ -116,29 +126,29 @@ def _free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _stat(folder: Path) -> list[str]:
-    """The fields of /proc/PID/stat from the third on, proc(5); none if the process has ended."""
-    try:
-        return (folder / "stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+@dataclass(frozen=True)
+class Process:
+    """A living process; an id can come again, with the time of its start it cannot."""
+
+    parent: int
+    session: int
+    born: str
+    ticks: int
 
 
-def _sessions() -> Iterator[tuple[Path, int]]:
+def _processes() -> Iterator[tuple[int, Process]]:
     for folder in PROC.glob("[0-9]*"):
-        fields = _stat(folder)
-        if fields and fields[0] != "Z":
-            yield folder, int(fields[3])
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # The fields from the third on, proc(5); the second may hold spaces.
+            state, parent, _, session, *more = (folder / "stat").read_text().rpartition(")")[2].split()
+            if state != "Z":
+                ticks = int(more[7]) + int(more[8])
+                yield int(folder.name), Process(int(parent), int(session), more[15], ticks)
 
 
-def _ticks(folder: Path) -> int:
-    fields = _stat(folder)
-    return int(fields[11]) + int(fields[12]) if fields else 0
-
-
-def _pss(folder: Path) -> int:
+def _pss(pid: int) -> int:
     try:
-        lines = (folder / "smaps_rollup").read_text().splitlines()
+        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

@@ -1,0 +1,350 @@
+"""One row, one prediction: whatever the format it comes in or goes out as."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer, HashingVectorizer
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import NearestNeighbors, RadiusNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from api.errors import InvalidRows, MalformedBody
+from api.formats import Reader
+from api.signature import Feature, Signature
+from tests.conftest import Serve
+from tests.test_rejections import CSV, GOOD, HEADER, LINE, NDJSON, NPY, npy
+
+ROW = list(GOOD.values())
+NUMPY_ROW = np.array(
+    [tuple(GOOD.values())],
+    dtype=[("island", "U9"), *((name, "f8") for name in list(GOOD)[1:5]), ("sex", "U6")],
+)
+SAME_ROW: list[tuple[str, str, Any]] = [
+    ("an object", "application/json", json.dumps(GOOD)),
+    ("no Content-Type", "", json.dumps(GOOD)),
+    ("its fields in another order", "application/json", json.dumps(dict(reversed(GOOD.items())))),
+    ("a list", "application/json", json.dumps(ROW)),
+    ("a list of objects", "application/json", json.dumps([GOOD])),
+    ("a list of lists", "application/json", json.dumps([ROW])),
+    ("instances", "application/json", json.dumps({"instances": [GOOD]})),
+    ("instances behind parameters", "application/json", json.dumps({"parameters": {}, "instances": [ROW]})),
+    ("instances and no parameters", "application/json; charset=utf-8", json.dumps({"instances": [ROW], "parameters": None})),
+    ("escaped names", "application/json", json.dumps(GOOD).replace('"sex"', '"\\u0073ex"')),
+    ("much white space", "application/json", json.dumps([GOOD], indent=4).replace('":', '" \n:')),
+    ("NDJSON", NDJSON, json.dumps(GOOD) + "\r\n\n"),
+    ("CSV", CSV, f"{HEADER}\n{LINE}\n"),
+    ("CSV from Excel", CSV, f"\ufeff{HEADER}\r\n{LINE}\r\n".encode()),
+    ("quoted CSV in another order", CSV, '"sex",' + HEADER[:-4] + '\n"female",' + LINE[:-7]),
+    ("npy", NPY, npy(NUMPY_ROW)),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body"), [r[1:] for r in SAME_ROW], ids=[r[0] for r in SAME_ROW])
+def test_the_same_row_gives_the_same_prediction_in_every_format(
+    penguins: FlaskClient, content_type: str, body: Any
+) -> None:
+    reference = penguins.post("/predict_proba", json=GOOD).json["predictions"]
+    answer = penguins.post("/predict_proba", data=body, content_type=content_type)
+    assert answer.json["predictions"] == reference
+
+
+def test_predictions_come_in_the_order_of_the_rows(penguins: FlaskClient) -> None:
+    adelie = {**GOOD, "island": "Torgersen", "bill_length_mm": 39, "bill_depth_mm": 18, "flipper_length_mm": 181}
+    one, other = (penguins.post("/predict", json=s).json["predictions"][0] for s in (GOOD, adelie))
+    assert one != other
+    assert penguins.post("/predict", json=[GOOD, adelie, GOOD]).json["predictions"] == [one, other, one]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", json.dumps({**GOOD, "sex": None, "body_mass_g": None})),
+        (NDJSON, json.dumps([*ROW[:4], None, None])),
+        (CSV, f"{HEADER}\n{LINE.replace('4500', '').replace('female', '')}"),
+    ],
+)
+def test_a_missing_value_is_the_same_in_every_format(
+    penguins: FlaskClient, content_type: str, body: str
+) -> None:
+    reference = penguins.post("/predict_proba", json=[[*ROW[:4], None, None]]).json
+    assert penguins.post("/predict_proba", data=body, content_type=content_type).json == reference
+
+
+def test_csv_comes_with_the_classes_as_its_header(penguins: FlaskClient) -> None:
+    answer = penguins.post("/predict_proba", json=GOOD, headers={"Accept": "text/csv"})
+    probabilities = penguins.post("/predict_proba", json=GOOD).json["predictions"][0]
+    lines = answer.text.splitlines()
+    assert lines[0] == "Adelie,Chinstrap,Gentoo"
+    assert list(map(float, lines[1].split(","))) == probabilities
+
+
+def test_csv_of_labels_has_one_column(penguins: FlaskClient) -> None:
+    answer = penguins.post("/predict", json=[GOOD, GOOD], headers={"Accept": "text/csv"})
+    assert (answer.content_type, answer.text) == ("text/csv", "prediction\nGentoo\nGentoo\n")
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_npy_holds_the_same_results(penguins: FlaskClient, method: str) -> None:
+    answer = penguins.post(f"/{method}", json=GOOD, headers={"Accept": NPY})
+    array = np.load(io.BytesIO(answer.data))
+    assert array.tolist() == penguins.post(f"/{method}", json=GOOD).json["predictions"]
+
+
+NUMBERS = np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 0.1], [3.0, 2.0]])
+
+
+@pytest.fixture
+def numeric(serve: Serve) -> FlaskClient:
+    """A classifier of two numbers, with labels that are booleans."""
+    return serve(make_pipeline(StandardScaler(), LogisticRegression()).fit(NUMBERS, [False, False, True, True]))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (NPY, npy(NUMBERS)),
+        (NPY, npy(np.asfortranarray(NUMBERS))),
+        (NPY, npy(NUMBERS.astype(">f8"))),
+        (CSV, "x1,x0\n1.0,0\n.5,1e0\n0.1,2\n2,3.0\n"),
+        (NDJSON, "[0,1]\n[1,0.5]\n" + '{"x0": 2, "x1": 0.1}\n{"x1": 2, "x0": 3}'),
+    ],
+)
+def test_numbers_are_the_same_in_every_format(
+    numeric: FlaskClient, content_type: str, body: Any
+) -> None:
+    reference = numeric.post("/predict_proba", json=NUMBERS.tolist()).json
+    assert numeric.post("/predict_proba", data=body, content_type=content_type).json == reference
+    assert reference["classes"] == [False, True]
+
+
+def test_one_row_may_be_an_npy_array_of_one_dimension(numeric: FlaskClient) -> None:
+    answer = numeric.post("/predict", data=npy(NUMBERS[2]), content_type=NPY)
+    assert answer.json == {"predictions": [True]}
+
+
+def test_npy_of_version_2_is_read(numeric: FlaskClient) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, NUMBERS, version=(2, 0))
+    answer = numeric.post("/predict", data=file.getvalue(), content_type=NPY)
+    assert answer.json == {"predictions": [False, False, True, True]}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "pointer"),
+    [
+        (NPY, npy(np.array([[1.0, 2.0], [np.nan, 1.0]])), "/1/0"),
+        (NPY, npy(np.array([[1.0, np.inf]])), "/0/1"),
+        (NPY, npy(np.array([[True, False]])), "/0/0"),
+        (NPY, npy(np.array([["a", "b"]])), "/0/0"),
+        (CSV, "x0,x1\n1,\n", "/0/1"),
+        (CSV, "x0,x1\n1,inf\n", "/0/x1"),
+        (NDJSON, "[1, null]", "/0/1"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_every_format(
+    numeric: FlaskClient, content_type: str, body: Any, pointer: str
+) -> None:
+    answer = numeric.post("/predict", data=body, content_type=content_type)
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["pointer"] == pointer
+
+
+def test_a_number_keeps_every_bit(serve: Serve) -> None:
+    client = serve(FunctionTransformer().fit(NUMBERS))
+    values = [[0.1, 5e-324], [1.7976931348623157e308, -0.0], [9007199254740993, 1 / 3]]
+    answer = client.post("/transform", json=values).json["predictions"]
+    assert answer == [[0.1, 5e-324], [1.7976931348623157e308, -0.0], [9007199254740992.0, 1 / 3]]
+    assert math.copysign(1, answer[1][1]) == -1
+
+
+def test_infinities_are_words_and_nan_is_null(serve: Serve) -> None:
+    tree = DecisionTreeClassifier().fit(NUMBERS, ["a", "a", "b", "b"])
+    with np.errstate(divide="ignore"):
+        answer = serve(tree).post("/predict_log_proba", json=NUMBERS[0].tolist())
+    assert answer.text == '{"predictions":[[0.0,"-Infinity"]],"classes":["a","b"]}'
+    answer = serve(StandardScaler().fit(NUMBERS)).post("/transform", json=[None, 1.0])
+    assert answer.json["predictions"][0][0] is None
+
+
+def test_text_is_taken_alone_or_named(serve: Serve) -> None:
+    texts = ["good: very good", "bad", "good", "bad, so bad"]
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 0, 1, 0])
+    client = serve(model)
+    own = model.predict(texts).tolist()
+    assert client.post("/predict", json=texts).json["predictions"] == own
+    assert client.post("/predict", json={"instances": texts}).json["predictions"] == own
+    assert client.post("/predict", json="good: very good").json["predictions"] == [1]
+    assert client.post("/predict", json={"text": "bad"}).json["predictions"] == [0]
+    assert client.post("/predict", data="text\nbad\n", content_type=CSV).json["predictions"] == [0]
+    assert client.post("/predict", data=npy(np.array(texts)), content_type=NPY).json["predictions"] == own
+    assert client.post("/predict", json=[None]).json["errors"][0]["pointer"] == "/0"
+
+
+def test_objects_with_keys_of_their_own_are_taken_by_a_dict_vectorizer(serve: Serve) -> None:
+    records = [{"city": "Oslo", "size": 2.5}, {"city": "Rome", "old": True}, {"size": 0.5}]
+    model = make_pipeline(DictVectorizer(), LinearRegression()).fit(records, [1.0, 2.0, 3.0])
+    client = serve(model)
+    own = model.predict(records).tolist()
+    assert client.post("/predict", json=records).json["predictions"] == own
+    assert client.post("/predict", json=records[0]).json["predictions"] == own[:1]
+    lines = "city,size,old\nOslo,2.5,\nRome,,true\n,.5,\n"
+    assert client.post("/predict", data=lines, content_type=CSV).json["predictions"] == own
+    assert client.post("/predict", json=[{"city": "x:y"}]).status_code == 200
+    assert client.post("/predict", json=[{"size": [1]}]).json["errors"][0]["pointer"] == "/0/size"
+    assert client.post("/predict", json=["a"]).json["errors"][0]["detail"].startswith("expected an object")
+    assert client.post("/predict", data=npy(NUMBERS), content_type=NPY).status_code == 422
+
+
+def test_neighbours_are_objects_in_json_and_records_in_npy(serve: Serve) -> None:
+    model = NearestNeighbors(n_neighbors=2).fit(NUMBERS)
+    client = serve(model)
+    distances, indices = model.kneighbors(NUMBERS)
+    answer = client.post("/kneighbors", json=NUMBERS.tolist())
+    assert answer.json["predictions"][0] == {"distances": distances[0].tolist(), "indices": indices[0].tolist()}
+    array = np.load(io.BytesIO(client.post("/kneighbors", json=NUMBERS.tolist(), headers={"Accept": NPY}).data))
+    assert array["indices"].tolist() == indices.tolist()
+    lines = client.post("/kneighbors", json=NUMBERS[0].tolist(), headers={"Accept": CSV}).text.splitlines()
+    assert lines[0] == "distances,indices"
+    assert lines[1].endswith(f'"[{indices[0][0]},{indices[0][1]}]"')
+
+
+def test_neighbours_within_a_radius_may_be_of_any_number(serve: Serve) -> None:
+    model = RadiusNeighborsClassifier(radius=1.2).fit(NUMBERS, [0, 0, 1, 1])
+    client = serve(model)
+    found = client.post("/radius_neighbors", json=NUMBERS.tolist()).json["predictions"]
+    own = model.radius_neighbors(NUMBERS)
+    assert [row["indices"] for row in found] == [row.tolist() for row in own[1]]
+    refused = client.post("/radius_neighbors", json=NUMBERS.tolist(), headers={"Accept": NPY})
+    assert (refused.status_code, "different lengths" in refused.json["detail"]) == (406, True)
+
+
+@pytest.fixture
+def several(serve: Serve) -> FlaskClient:
+    """A classifier with two outputs, of two and of three classes."""
+    labels = [["a", "x"], ["a", "y"], ["b", "z"], ["b", "x"]]
+    return serve(DecisionTreeClassifier(random_state=0).fit(NUMBERS, np.array(labels)))
+
+
+def test_several_outputs_are_a_list_for_each_row(several: FlaskClient) -> None:
+    answer = several.post("/predict_proba", json=NUMBERS.tolist()).json
+    assert answer["predictions"][1] == [[1.0, 0.0], [0.0, 1.0, 0.0]]
+    assert answer["classes"] == [["a", "b"], ["x", "y", "z"]]
+    assert several.post("/predict", json=[0, 1]).json["predictions"] == [["a", "x"]]
+
+
+def test_several_outputs_fit_into_npy_only_if_they_are_alike(several: FlaskClient, serve: Serve) -> None:
+    assert several.post("/predict_proba", json=[0, 1], headers={"Accept": NPY}).status_code == 406
+    alike = DecisionTreeClassifier().fit(NUMBERS, [[0, 1], [0, 1], [1, 0], [1, 0]])
+    answer = serve(alike).post("/predict_proba", json=[0, 1], headers={"Accept": NPY})
+    assert np.load(io.BytesIO(answer.data)).tolist() == [[[1.0, 0.0], [0.0, 1.0]]]
+
+
+def test_several_outputs_in_csv_have_a_column_each(several: FlaskClient) -> None:
+    answer = several.post("/predict", json=[0, 1], headers={"Accept": CSV})
+    assert answer.text == "prediction_0,prediction_1\na,x\n"
+
+
+def test_an_answer_of_too_many_numbers_is_refused(serve: Serve) -> None:
+    client = serve(HashingVectorizer(n_features=2**20))
+    assert client.post("/transform", json=["one"]).status_code == 200
+    answer = client.post("/transform", json=["one"] * 10)
+    assert answer.status_code == 413
+    assert "send 9 rows or fewer" in answer.json["detail"]
+
+
+def test_too_many_rows_are_refused(serve: Serve) -> None:
+    client = serve(LinearRegression().fit(NUMBERS, [1, 2, 3, 4]), max_rows=3)
+    assert client.post("/predict", json=NUMBERS[:3].tolist()).status_code == 200
+    for content_type, body in ((NPY, npy(NUMBERS)), (CSV, "x0,x1\n" + "1,1\n" * 4), (NDJSON, "[1,1]\n" * 4)):
+        answer = client.post("/predict", data=body, content_type=content_type)
+        assert (answer.status_code, answer.json["detail"]) == (413, "4 rows are over the limit of 3 in one request.")
+
+
+def test_too_large_a_body_is_refused(serve: Serve) -> None:
+    client = serve(LinearRegression().fit(NUMBERS, [1, 2, 3, 4]), max_body_bytes=100)
+    answer = client.post("/predict", data=b" " * 101, content_type="application/json")
+    assert (answer.status_code, answer.json["detail"]) == (413, "The body is over the limit of 100 bytes.")
+
+
+def test_a_body_in_chunks_is_refused(penguins: FlaskClient) -> None:
+    answer = penguins.post("/predict", headers={"Transfer-Encoding": "chunked"})
+    assert answer.status_code == 411
+
+
+# Any JSON at all, for the two ways through it: the fast one may accept nothing that the slow one
+# refuses, and both must read the same rows.
+FEATURES = (
+    Feature(name="n"),
+    Feature(name="m", missing=True),
+    Feature(name="s", kind="string", categories=("a", "b:c"), unknown="refused"),
+    Feature(name="p", kind="string", categories=("a",), unknown="passed", missing=True),
+    Feature(name="i", categories=(1, 2), unknown="refused"),
+    Feature(name="b", kind="boolean"),
+    Feature(name="any", kind="any"),
+)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["a", "b:c", "instances", "1"]) | st.text(max_size=3)
+)
+GOOD_VALUES = st.tuples(
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**60), 2**60),
+    st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["a", "b:c"]),
+    st.none() | st.text(max_size=3),
+    st.sampled_from([1, 2, 2.0, 2**63, 10**400]),
+    st.booleans(),
+    st.booleans() | st.integers(-9, 9) | st.text(max_size=2),
+)
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> Any:
+    """A sample: mostly a good one, an object or a list, sometimes spoilt in one place."""
+    values: list[Any] = list(draw(GOOD_VALUES))
+    if draw(st.booleans()):
+        values[draw(st.integers(0, 6))] = draw(SCALARS)
+    if draw(st.booleans()):
+        return values[: draw(st.integers(6, 7))]
+    names = [f.name for f in FEATURES]
+    sample = dict(zip(names, values, strict=True))
+    return sample if draw(st.booleans()) else {**sample, draw(st.text(max_size=2)): draw(SCALARS)}
+
+
+BODIES = st.one_of(
+    samples(), st.lists(samples(), max_size=3), st.builds(lambda s: {"instances": s}, st.lists(samples(), max_size=3)),
+    st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)),
+)
+
+
+def outcome(read: Any, body: bytes) -> Any:
+    try:
+        batch = read(body)
+    except (InvalidRows, MalformedBody) as error:
+        return type(error)
+    return [tuple((type(v), v) for v in row) for row in batch.rows], batch.unknown
+
+
+@given(body=BODIES, indent=st.none() | st.just(1))
+def test_the_fast_way_reads_what_the_slow_way_reads(body: Any, indent: int | None) -> None:
+    reader = Reader(Signature(features=FEATURES), 10)._json
+    encoded = json.dumps(body, indent=indent).encode("utf-8", "surrogatepass")
+    assert outcome(reader.read, encoded) == outcome(reader._explain, encoded)
+
+
+@given(lines=st.lists(samples(), max_size=3), extra=st.sampled_from([b"", b"\n", b"{", b"[\n]"]))
+def test_the_fast_way_reads_the_lines_that_the_slow_way_reads(lines: list[Any], extra: bytes) -> None:
+    reader = Reader(Signature(features=FEATURES), 10)._json
+    encoded = b"\n".join(json.dumps(line).encode() for line in lines) + extra
+    assert outcome(reader.read_lines, encoded) == outcome(reader._explain_lines, encoded)
