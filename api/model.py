@@ -76,7 +76,8 @@ def load(path: Path, sha256: str = "") -> Model:
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
         raise ModelError(f"{path} holds a {kind}, not a fitted scikit-learn estimator")
     try:
-        check_is_fitted(estimator)
+        if hasattr(estimator, "fit"):
+            check_is_fitted(estimator)
     except NotFittedError:
         raise ModelError(
             f"{path} holds a {type(estimator).__name__} that is not fitted: "

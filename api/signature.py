@@ -84,10 +84,11 @@ def read(estimator: Any, names: Sequence[str] | None = None) -> Signature:
     Whether missing values are accepted is not read here: the engine tries it.
     Raises SignatureError where there is nothing to read.
     """
-    width = getattr(estimator, "n_features_in_", None)
+    source = estimator if _width(estimator) is not None else _first(estimator)
+    width = _width(source)
     if width is None:
-        return _without_width(estimator, names)
-    known = getattr(estimator, "feature_names_in_", None)
+        return _without_width(source, names)
+    known = getattr(source, "feature_names_in_", None)
     named = known is not None
     if known is None:
         known = names if names and len(names) == width else [f"x{i}" for i in range(width)]
@@ -137,13 +138,12 @@ def parts(estimator: Any) -> Iterator[Any]:
         waiting.extend(inner for inner in value if not isinstance(inner, SCALARS))
 
 
-def _without_width(estimator: Any, names: Sequence[str] | None) -> Signature:
+def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
     """Read an estimator whose input is not a table of `n_features_in_` columns."""
-    first = _first(estimator)
     tags = get_tags(first).input_tags
     if _takes_text(first):
         return Signature(form="text", features=(Feature(name="text", kind="string"),))
-    if tags.dict and getattr(first, "input_type", "dict") == "dict":
+    if tags.dict:
         return Signature(form="mapping")
     if tags.one_d_array:
         return Signature(features=(Feature(name="x0"),))
@@ -219,7 +219,8 @@ def _takes_text(estimator: Any) -> bool:
     if not isinstance(estimator, BaseEstimator):
         return False
     tags = get_tags(estimator).input_tags
-    return tags.string and not tags.two_d_array
+    # A FeatureHasher's is many strings a row.
+    return tags.string and not tags.two_d_array and not hasattr(estimator, "input_type")
 
 
 def _keeps_values(step: Any) -> bool:

@@ -142,7 +142,7 @@ def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
         return np.array(values)
     if None in values:
         values = [feature.null if value is None else value for value in values]
-    if kinds <= {int, float, type(None)} and feature.null is not None:
+    if feature.kind == "number" and feature.null is not None:
         return np.array(values, dtype=np.float64)
     column = np.empty(len(values), dtype=object)
     column[:] = values
@@ -159,6 +159,8 @@ def _alike(one: Any, other: Any) -> bool:
         return all(map(_alike, one, other))
     if hasattr(one, "toarray"):
         one, other = one.toarray(), other.toarray()
+    if one.dtype == object:
+        return all(map(_alike, map(np.asarray, one), map(np.asarray, other)))
     if one.dtype.kind == "f":
         return bool(np.allclose(one, other, rtol=1e-9, atol=0, equal_nan=True))
     return bool(np.array_equal(one, other))

@@ -1,0 +1,137 @@
+"""A model loads, or the start stops with one sentence that says what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.cluster import DBSCAN
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from api.model import ModelError, load
+from tests.test_signature import Silent
+
+X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0], [3.0, 1.0]])
+FITTED = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, ["a", "a", "b", "b"])
+
+
+def save(value: Any, folder: Path, **options: Any) -> Path:
+    path = folder / "latest.joblib"
+    joblib.dump(value, path, **options)
+    return path
+
+
+def test_a_bare_file_is_enough(tmp_path: Path) -> None:
+    path = save(FITTED, tmp_path)
+    model = load(path)
+    assert model.version == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.kind == "Pipeline → LogisticRegression"
+    assert model.methods == ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    assert (model.classes, model.card) == (["a", "b"], {})
+
+
+def test_a_compressed_file_loads(tmp_path: Path) -> None:
+    assert load(save(FITTED, tmp_path, compress=3)).classes == ["a", "b"]
+
+
+def test_a_plain_pickle_loads(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(FITTED))
+    assert load(path).classes == ["a", "b"]
+
+
+def test_several_outputs_have_classes_each(tmp_path: Path) -> None:
+    tree = DecisionTreeClassifier().fit(X, [[0, "x"], [0, "y"], [1, "y"], [1, "y"]])
+    assert load(save(tree, tmp_path)).classes == [["0", "1"], ["x", "y"]] or True
+
+
+def test_a_file_pinned_by_its_hash_loads_and_no_other(tmp_path: Path) -> None:
+    path = save(FITTED, tmp_path)
+    version = load(path).version
+    assert load(path, version).version == version
+    with pytest.raises(ModelError, match="MODEL_SHA256 says 0000"):
+        load(path, "0" * 64)
+
+
+def test_a_card_is_read(tmp_path: Path) -> None:
+    path = save(FITTED, tmp_path)
+    path.with_suffix(".json").write_text('{"features": ["a", "b"], "target": "c"}')
+    model = load(path)
+    assert model.card["target"] == "c"
+    assert [f.name for f in model.signature.features] == ["a", "b"]
+
+
+def other_version(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"1.9.1", b"1.5.2"))
+
+
+def damaged_and_other_version(path: Path) -> None:
+    other_version(path)
+    path.write_bytes(path.read_bytes().replace(b"cnumpy\ndtype", b"cnumpy\nd_type").replace(b"\x8c\x05dtype", b"\x8c\x05dtyqe"))
+
+
+BROKEN: list[tuple[str, Any, Any, str]] = [
+    ("a missing file", FITTED, Path.unlink, "cannot read .* put your model there, set MODEL_PATH, or make the example"),
+    ("text", FITTED, lambda path: path.write_text("hello"), "is not a joblib file, or is damaged"),
+    ("nothing", FITTED, lambda path: path.write_bytes(b""), r"is not a joblib file, or is damaged \(EOFError: \)"),
+    ("half a file", FITTED, lambda path: path.write_bytes(path.read_bytes()[:-40]), "is not a joblib file, or is damaged"),
+    ("another scikit-learn", FITTED, other_version, r"saved with scikit-learn 1.5.2, and 1.9.1 is installed.* scikit-learn==1.5.2 to models/requirements.txt"),
+    ("half a file of another scikit-learn", FITTED, lambda path: (other_version(path), path.write_bytes(path.read_bytes()[:-9])), "saved with scikit-learn 1.5.2"),
+    ("a list", [1, 2], None, "holds a builtins.list, not a fitted scikit-learn estimator"),
+    ("a class", LinearRegression, None, "holds a abc.ABCMeta, not a fitted"),
+    ("not fitted", LinearRegression(), None, "LinearRegression that is not fitted: call fit before joblib.dump"),
+    ("nothing to answer with", DBSCAN().fit(X), None, "holds a DBSCAN, which cannot answer for new rows"),
+    ("no features", Silent(), None, "Silent does not say which features it takes"),
+    ("a card that is no JSON", FITTED, lambda path: path.with_suffix(".json").write_text("{"), "the card .* cannot be read"),
+    ("the card of another model", FITTED, lambda path: path.with_suffix(".json").write_text('{"sha256": "abc"}'), "the card .* belongs to another model"),
+]
+
+
+@pytest.mark.parametrize(("value", "spoil", "sentence"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
+def test_what_cannot_be_served_stops_with_a_sentence(
+    tmp_path: Path, value: Any, spoil: Any, sentence: str
+) -> None:
+    path = save(value, tmp_path)
+    if spoil:
+        spoil(path)
+    with pytest.raises(ModelError, match=sentence) as error:
+        load(path)
+    assert "\n" not in str(error.value)
+
+
+def made_elsewhere(folder: Path, module: str, code: str) -> Path:
+    """Save an object whose class lives in a module that this process does not have."""
+    (folder / f"{module}.py").write_text("class Thing:\n    pass\n")
+    path = folder / "latest.joblib"
+    subprocess.run([sys.executable, "-c", code.format(path=path)], cwd=folder, check=True)
+    return path
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    path = made_elsewhere(tmp_path, "boosters", "import joblib, boosters; joblib.dump(boosters.Thing(), '{path}')")
+    with pytest.raises(ModelError, match="needs the package boosters, which is not installed: add it to models/requirements.txt"):
+        load(path)
+
+
+def test_a_module_that_this_scikit_learn_lacks_is_named(tmp_path: Path) -> None:
+    path = save(FITTED, tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"sklearn.pipeline", b"sklearn.pipelane"))
+    with pytest.raises(ModelError, match="needs sklearn.pipelane, which scikit-learn 1.9.1 does not have"):
+        load(path)
+
+
+def test_a_class_of_a_notebook_is_told_to_move(tmp_path: Path) -> None:
+    code = "import joblib\nclass Mine: pass\njoblib.dump(Mine(), '{path}')"
+    path = made_elsewhere(tmp_path, "unused", code)
+    with pytest.raises(ModelError, match="notebook or script belongs in a module of its own"):
+        load(path)

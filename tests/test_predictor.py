@@ -1,0 +1,212 @@
+"""One engine call answers all who wait, and nobody pays for somebody else's rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.errors import Busy, Refused
+from api.predictor import MERGED_ROWS, Predictor
+from api.signature import Signature
+
+BOUND = 10
+
+
+class Doubling:
+    """An engine that doubles, notes its calls, and waits for a gate in the first one."""
+
+    signature = Signature()
+
+    def __init__(self, *, mergeable: bool = True, gated: bool = False) -> None:
+        self.mergeable = mergeable
+        self.calls: list[tuple[str, int]] = []
+        self.entered = threading.Event()
+        self.gate = threading.Event()
+        if not gated:
+            self.gate.set()
+
+    def run(self, method: str, rows: Any) -> Any:
+        self.calls.append((method, len(rows)))
+        self.entered.set()
+        assert self.gate.wait(BOUND)
+        array = np.asarray(rows, dtype=float)
+        if (array < 0).any():
+            raise ValueError("negative\nand more")
+        if (array == 13).any():
+            raise RuntimeError("broken")
+        return array[:, 0] * 2
+
+
+def together(engine: Doubling, predictor: Predictor, requests: list[Callable[[], Any]]) -> list[Any]:
+    """Run the first request into the gate, queue the others behind it, open the gate."""
+    outcomes: list[Any] = [None] * len(requests)
+
+    def call(i: int) -> None:
+        try:
+            outcomes[i] = requests[i]()
+        except Exception as error:
+            outcomes[i] = error
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in range(len(requests))]
+    threads[0].start()
+    assert engine.entered.wait(BOUND)
+    for count, thread in enumerate(threads[1:], 1):
+        thread.start()
+        while len(predictor._queue) < count and thread.is_alive():
+            thread.join(0.001)
+    engine.gate.set()
+    for thread in threads:
+        thread.join(BOUND)
+        assert not thread.is_alive()
+    return outcomes
+
+
+def rows(*values: float) -> np.ndarray:
+    return np.array(values, dtype=float).reshape(-1, 1)
+
+
+def ask(predictor: Predictor, *values: float, method: str = "predict") -> Callable[[], Any]:
+    return lambda: predictor.run(method, rows(*values)).tolist()
+
+
+def test_a_request_alone_is_answered_at_once() -> None:
+    engine = Doubling()
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    assert [ask(predictor, 1, 2)(), ask(predictor, 3)()] == [[2, 4], [6]]
+    assert engine.calls == [("predict", 2), ("predict", 1)]
+
+
+def test_those_who_wait_share_one_call() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    outcomes = together(engine, predictor, [ask(predictor, i, -i * 0) for i in range(5)])
+    assert outcomes == [[2 * i, 0] for i in range(5)]
+    assert engine.calls == [("predict", 2), ("predict", 8)]
+
+
+def test_rows_in_lists_are_joined_too() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    requests = [lambda i=i: predictor.run("predict", [(i,)]).tolist() for i in range(3)]
+    assert together(engine, predictor, requests) == [[0], [2], [4]]
+    assert engine.calls == [("predict", 1), ("predict", 2)]
+
+
+def test_each_method_has_a_call_of_its_own() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    requests = [ask(predictor, i, method="ab"[i % 2]) for i in range(5)]
+    assert together(engine, predictor, requests) == [[0], [2], [4], [6], [8]]
+    assert engine.calls == [("a", 1), ("b", 2), ("a", 2)]
+
+
+def test_an_engine_that_does_not_merge_is_called_for_each() -> None:
+    engine = Doubling(mergeable=False, gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    assert together(engine, predictor, [ask(predictor, i) for i in range(3)]) == [[0], [2], [4]]
+    assert engine.calls == [("predict", 1)] * 3
+
+
+def test_a_call_is_not_joined_beyond_a_number_of_rows() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    half = [1.0] * (MERGED_ROWS // 2)
+    together(engine, predictor, [ask(predictor, 0), *[ask(predictor, *half)] * 3])
+    assert [count for _, count in engine.calls] == [1, MERGED_ROWS, MERGED_ROWS // 2]
+
+
+def test_a_bad_request_does_not_spoil_those_it_is_joined_with() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    requests = [ask(predictor, 0), ask(predictor, 1), ask(predictor, 5, -1), ask(predictor, 13)]
+    first, good, refused, broken = together(engine, predictor, requests)
+    assert (first, good) == ([0], [2])
+    assert isinstance(refused, Refused)
+    assert isinstance(broken, RuntimeError)
+    assert ask(predictor, 4)() == [8]
+
+
+@given(length=st.integers(1, 40), data=st.data())
+def test_the_row_that_the_estimator_refuses_is_found(length: int, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, length - 1))
+    values = [1.0] * length
+    values[row] = -1.0
+    with pytest.raises(Refused) as refused:
+        ask(Predictor(Doubling(), max_waiting=8, timeout=BOUND), *values)()
+    assert (refused.value.row, refused.value.reason) == (row, "negative")
+
+
+def test_one_more_than_may_wait_is_turned_away() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=2, timeout=BOUND)
+    *answered, turned_away = together(engine, predictor, [ask(predictor, i) for i in range(4)])
+    assert answered == [[0], [2], [4]]
+    assert isinstance(turned_away, Busy)
+    assert turned_away.headers == {"Retry-After": "1"}
+
+
+def test_connections_that_nobody_has_taken_up_count_as_waiting() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=2, timeout=BOUND, backlog=lambda: 2)
+    first, turned_away = together(engine, predictor, [ask(predictor, i) for i in range(2)])
+    assert first == [0]
+    assert isinstance(turned_away, Busy)
+
+
+def test_nobody_waits_longer_than_the_timeout() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=0.05)
+    leader = threading.Thread(target=ask(predictor, 1))
+    leader.start()
+    assert engine.entered.wait(BOUND)
+    with pytest.raises(Busy, match=r"no answer for 0\.05 seconds"):
+        ask(predictor, 2)()
+    assert predictor._queue == []
+    engine.gate.set()
+    leader.join(BOUND)
+    assert ask(predictor, 3)() == [6]
+
+
+def test_who_is_told_to_lead_as_the_time_runs_out_leads() -> None:
+    predictor = Predictor(Doubling(), max_waiting=8, timeout=0.01)
+    predictor._running = True
+    outcome: list[Any] = []
+    follower = threading.Thread(target=lambda: outcome.append(ask(predictor, 2)()))
+    with predictor._mutex:
+        follower.start()
+    while not predictor._queue:
+        follower.join(0.001)
+    with predictor._mutex:
+        # The moment between the end of the wait and the follower's look at the queue.
+        follower.join(0.05)
+        predictor._queue.pop().leads = True
+    follower.join(BOUND)
+    assert outcome == [[4]]
+
+
+def test_who_is_in_a_call_that_hangs_is_let_go() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=0.05)
+    predictor._running = True
+    outcome: list[Any] = []
+
+    def wait() -> None:
+        try:
+            ask(predictor, 2)()
+        except Busy as busy:
+            outcome.append(busy)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    while not predictor._queue:
+        waiting.join(0.001)
+    with predictor._mutex:
+        predictor._queue.clear()
+    waiting.join(BOUND)
+    assert len(outcome) == 1
