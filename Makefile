@@ -42,8 +42,8 @@ train: $(INSTALLED) ## Train the example model and write it to MODEL_PATH
 run: $(INSTALLED) $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
 	@exec $(VENV)/python -m api
 
-$(EXAMPLE): | $(INSTALLED)
-	@$(if $(filter $@,$(MODEL_PATH)),$(VENV)/python -m models.train $@,:)
+$(EXAMPLE):
+	@$(if $(filter $@,$(MODEL_PATH)),$(MAKE) --no-print-directory train,:)
 
 $(INSTALLED): requirements-dev.lock $(EXTRA)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -65,7 +65,11 @@ run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 	@docker rm --force $(CONTAINER) >/dev/null 2>&1 || true
 	docker run --detach --name $(CONTAINER) --publish 127.0.0.1:$(OS_PORT):8080 \
 		--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges $(IN_CONTAINER) $(IMAGE)
-	@$(PYTHON) -m tests.wait http://localhost:$(OS_PORT)/ready 2>/dev/null || true
+	@for i in $$(seq 150); do \
+		curl --silent --fail --max-time 2 --output /dev/null http://localhost:$(OS_PORT)/ready && exec echo "Ready on http://localhost:$(OS_PORT): make logs-container shows what to send"; \
+		[ "$$(docker inspect --format '{{.State.Running}}' $(CONTAINER))" = true ] || break; \
+		sleep 0.2; \
+	done; docker logs $(CONTAINER) >&2; echo "The container does not answer; its log stands above" >&2; exit 1
 
 stop-container: require-docker ## Stop the container; requests under way are answered first
 	docker stop $(CONTAINER)

@@ -6,7 +6,7 @@ estimators"): `n_features_in_`, `feature_names_in_`, the tags, and the `categori
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -78,12 +78,16 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read(estimator: Any, names: Sequence[str] | None = None) -> Signature:
-    """Read the signature of a fitted estimator; `names` stand in for those it does not know.
+def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) -> Signature:
+    """Read the signature of a fitted estimator.
+
+    `card` is what the sidecar says of the features: their names, which stand in where the
+    estimator does not know them, and perhaps the `dtype` of each.
 
     Whether missing values are accepted is not read here: the engine tries it.
     Raises SignatureError where there is nothing to read.
     """
+    names = list(card) if card else None
     source = estimator if _width(estimator) is not None else _first(estimator)
     width = _width(source)
     if width is None:
@@ -92,13 +96,22 @@ def read(estimator: Any, names: Sequence[str] | None = None) -> Signature:
     named = known is not None
     if known is None:
         known = names if names and len(names) == width else [f"x{i}" for i in range(width)]
-    features = [Feature(name=str(name)) for name in known]
+    dtypes = card if isinstance(card, Mapping) else {}
+    features = [
+        Feature(name=str(name), kind="boolean" if _is_boolean(dtypes.get(name)) else "number")
+        for name in known
+    ]
     _describe(estimator, range(width), features)
     frame = named and (
         any(f.kind != "number" or f.categories is not None for f in features)
         or any(isinstance(p, ColumnTransformer) or _is_free(p) for p in parts(estimator))
     )
     return Signature(features=tuple(features), named=named, frame=frame)
+
+
+def _is_boolean(facts: Any) -> bool:
+    """Whether the card says that this feature was true or false in training."""
+    return isinstance(facts, dict) and facts.get("dtype") in ("bool", "boolean")
 
 
 def plain_rows(signature: Signature) -> list[Any]:

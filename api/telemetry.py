@@ -26,13 +26,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging() -> None:
-    """Send the service's log to the standard error stream."""
+    """Send the service's log, and the warnings of libraries, to the standard error stream."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logger = logging.getLogger("api")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logging.captureWarnings(capture=True)
+    for name in ("api", "py.warnings"):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.propagate = False
 
 
 def init_app(app: Flask, version: str) -> None:

@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from api.engines import part
 from api.engines.scikit_learn import ScikitLearnEngine
-from api.model import load
+from api.model import ModelError, load
 from tests.test_signature import FRAME, Y, columns
 
 X = np.arange(20.0).reshape(10, 2)
@@ -90,6 +90,15 @@ def test_an_array_of_numbers_becomes_a_frame_where_names_are_needed(engine_of: A
     model = make_column_transformer((StandardScaler(), ["size"])).fit(FRAME[["size", "floor"]])
     rows = np.array([[1.0, 2.0], [3.0, 1.0]])
     assert np.array_equal(engine_of(model).run("transform", rows), model.transform(pd.DataFrame(rows, columns=["size", "floor"])))
+
+
+def test_a_model_that_needs_a_data_frame_says_so_where_there_is_no_pandas(
+    engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_pipeline(columns(), LogisticRegression()).fit(FRAME, Y)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="pandas is not installed: add it to models/requirements.txt"):
+        engine_of(model)
 
 
 def test_mixed_rows_become_an_array_of_objects(engine_of: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from api.errors import InvalidRows, MalformedBody
-from api.formats import Reader
+from api.formats.json import JsonReader
 from api.signature import Feature, Signature
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, LINE, NDJSON, NPY, npy
@@ -310,22 +311,37 @@ GOOD_VALUES = st.tuples(
 
 
 @st.composite
-def samples(draw: st.DrawFn) -> Any:
-    """A sample: mostly a good one, an object or a list, sometimes spoilt in one place."""
-    values: list[Any] = list(draw(GOOD_VALUES))
-    if draw(st.booleans()):
-        values[draw(st.integers(0, 6))] = draw(SCALARS)
-    if draw(st.booleans()):
-        return values[: draw(st.integers(6, 7))]
-    names = [f.name for f in FEATURES]
-    sample = dict(zip(names, values, strict=True))
-    return sample if draw(st.booleans()) else {**sample, draw(st.text(max_size=2)): draw(SCALARS)}
+def cases(draw: st.DrawFn) -> tuple[Signature, list[Any]]:
+    """A signature and some samples: good ones, some of them spoilt in one place."""
+    chosen = draw(st.lists(st.integers(0, len(FEATURES) - 1), min_size=1, unique=True))
+    samples = []
+    for values in draw(st.lists(GOOD_VALUES, max_size=3)):
+        row = [values[i] for i in chosen]
+        if draw(st.booleans()):
+            row[draw(st.integers(0, len(row) - 1))] = draw(SCALARS)
+        sample: Any = dict(zip([FEATURES[i].name for i in chosen], row, strict=True))
+        shape = draw(st.sampled_from(["object", "object", "list", "list", "scalar", "more", "less"]))
+        if shape == "list":
+            sample = row
+        elif shape == "scalar":
+            sample = row[0]
+        elif shape == "more":
+            sample[draw(st.text(max_size=2))] = draw(SCALARS)
+        elif shape == "less":
+            sample = row[1:]
+        samples.append(sample)
+    return Signature(features=tuple(FEATURES[i] for i in chosen)), samples
 
 
-BODIES = st.one_of(
-    samples(), st.lists(samples(), max_size=3), st.builds(lambda s: {"instances": s}, st.lists(samples(), max_size=3)),
-    st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)),
+BODIES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
 )
+SHAPES: dict[str, Callable[[list[Any]], Any]] = {
+    "list": lambda samples: samples,
+    "instances": lambda samples: {"instances": samples},
+    "one": lambda samples: samples[0] if samples else {},
+}
 
 
 def outcome(read: Any, body: bytes) -> Any:
@@ -333,18 +349,29 @@ def outcome(read: Any, body: bytes) -> Any:
         batch = read(body)
     except (InvalidRows, MalformedBody) as error:
         return type(error)
-    return [tuple((type(v), v) for v in row) for row in batch.rows], batch.unknown
+    return [[(type(value), repr(value)) for value in row] for row in batch.rows], batch.unknown
 
 
-@given(body=BODIES, indent=st.none() | st.just(1))
-def test_the_fast_way_reads_what_the_slow_way_reads(body: Any, indent: int | None) -> None:
-    reader = Reader(Signature(features=FEATURES), 10)._json
-    encoded = json.dumps(body, indent=indent).encode("utf-8", "surrogatepass")
+@given(case=cases(), shape=st.sampled_from(list(SHAPES)), indent=st.none() | st.just(1))
+def test_the_fast_way_reads_what_the_slow_way_reads(
+    case: tuple[Signature, list[Any]], shape: str, indent: int | None
+) -> None:
+    reader = JsonReader(case[0], 10)
+    body = json.dumps(SHAPES[shape](case[1]), indent=indent).encode("utf-8", "surrogatepass")
+    assert outcome(reader.read, body) == outcome(reader._explain, body)
+
+
+@given(case=cases(), body=BODIES)
+def test_the_fast_way_refuses_what_the_slow_way_refuses(case: tuple[Signature, Any], body: Any) -> None:
+    reader = JsonReader(case[0], 10)
+    encoded = json.dumps(body).encode("utf-8", "surrogatepass")
     assert outcome(reader.read, encoded) == outcome(reader._explain, encoded)
 
 
-@given(lines=st.lists(samples(), max_size=3), extra=st.sampled_from([b"", b"\n", b"{", b"[\n]"]))
-def test_the_fast_way_reads_the_lines_that_the_slow_way_reads(lines: list[Any], extra: bytes) -> None:
-    reader = Reader(Signature(features=FEATURES), 10)._json
-    encoded = b"\n".join(json.dumps(line).encode() for line in lines) + extra
-    assert outcome(reader.read_lines, encoded) == outcome(reader._explain_lines, encoded)
+@given(case=cases(), extra=st.sampled_from([b"", b"\n", b"{", b"[\n]", b" 1"]))
+def test_the_fast_way_reads_the_lines_that_the_slow_way_reads(
+    case: tuple[Signature, list[Any]], extra: bytes
+) -> None:
+    reader = JsonReader(case[0], 10)
+    body = b"\n".join(json.dumps(sample).encode() for sample in case[1]) + extra
+    assert outcome(reader.read_lines, body) == outcome(reader._explain_lines, body)

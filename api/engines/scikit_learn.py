@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 import numpy as np
 
 from api.engines import Rows, part
-from api.model import Model
+from api.model import Model, ModelError
 from api.signature import Feature, Signature, plain_rows
 
 # Up to this many features it is tried for each one whether it may be missing.
@@ -22,12 +23,20 @@ warnings.filterwarnings("ignore", message="X does not have valid feature names")
 
 
 class ScikitLearnEngine:
-    """Runs the estimator's own methods; see `Engine`."""
+    """Runs the estimator's own methods; see `Engine`.
+
+    Raises ModelError if the rows must be a DataFrame and there is no pandas.
+    """
 
     def __init__(self, model: Model) -> None:
         self._estimator = model.estimator
         self._methods = model.methods
         self.signature = model.signature
+        if self.signature.frame and importlib.util.find_spec("pandas") is None:
+            raise ModelError(
+                f"{model.path} looks its columns up in a DataFrame, and pandas is not installed: "
+                "add it to models/requirements.txt and run make again"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.signature = self._with_missing()

@@ -50,7 +50,11 @@ class JsonReader:
                 gc=False,
             )
             one = tuple[tuple(types)]  # type: ignore[misc]
-            sample = self._row | one | types[0] if self._single else self._row | one
+            sample = self._row | one
+            if self._single:
+                # Of any length here, for msgspec 0.22 fails on a tuple of one value beside a bounded
+                # integer; _finish looks at the length.
+                sample = self._row | tuple[types[0], ...] | types[0]
         instances = msgspec.defstruct(
             "Instances",
             [("instances", list[sample]), ("parameters", dict[str, Any] | None, None)],
@@ -104,6 +108,8 @@ class JsonReader:
             names, rows = 0, []
             for sample in samples:
                 if type(sample) is tuple:
+                    if len(sample) != len(self._signature.features):
+                        return None
                     rows.append(sample)
                 elif type(sample) is self._row:
                     rows.append(msgspec.structs.astuple(sample))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ MODELS = ("pipeline", "forest")
 def main() -> None:
     """Make the environments, run the rounds, print and write the results."""
     options = parse(sys.argv[1:])
+    # As an exception it comes past the lines that stop the server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: ended by a signal"))
     if shutil.which("wrk") is None:
         sys.exit("error: wrk is not installed; it comes from Debian's package wrk")
     try:
@@ -76,17 +79,13 @@ def run(results: Results, name: str, model: str, number: int, seconds: int) -> N
 
 def measure(peer: peers.Peer, where: Environment, model: str, seconds: int) -> Round:
     """Start the server, measure it under each load, stop it."""
-    known = environment.answers(where)
+    answers = environment.answers(where)
+    known = load.Known(answers["rows"], answers[model])
     server = Server(peer, where, model)
     try:
-        start = load.wait_for_first_answer(server, peer, known["rows"][:1], known[model][:1])
+        start = load.wait_for_first_answer(server, peer, known.first(1))
         load.settle(server)
-        speeds = {
-            each: load.measure(
-                server, peer, each, known["rows"][: each.rows], known[model][: each.rows], seconds
-            )
-            for each in load.LOADS
-        }
+        speeds = {each: load.measure(server, peer, known, each, seconds) for each in load.LOADS}
         return Round(start=start, memory=server.memory(), speeds=speeds)
     finally:
         server.stop()

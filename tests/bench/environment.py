@@ -11,13 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.peers import OURS, Peer
+from tests.bench.peers import FLOOR, OURS, Peer
 
 ROOT = Path(__file__).parents[2]
 SERVERS = Path(__file__).with_name("servers")
 TRAIN = SERVERS / "train.py"
 UV = Path(sys.executable).with_name("uv")
 INSTALL_SECONDS = 900
+# The packages whose versions are told with the results.
+NAMED = (
+    "flask",
+    "fastapi",
+    "uvicorn",
+    "mlserver",
+    "mlserver-sklearn",
+    "kserve",
+    "bentoml",
+    "pyuwsgi",
+    "scikit-learn",
+    "numpy",
+    "pandas",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,22 @@ def _install(peer: Peer, state: Path) -> None:
         [UV, "venv", "--quiet", "--clear", "--python", sys.executable, state / ".venv"],
         # Compiled as pip does it, else the first start would pay for it.
         [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *what],
-        [python, TRAIN, state],
     ]
+    if peer is not FLOOR:
+        commands.append([python, TRAIN, state])
     for command in commands:
         subprocess.run(command, cwd=ROOT, check=True, timeout=INSTALL_SECONDS)
+    listing: list[str | Path] = [
+        UV,
+        "pip",
+        "list",
+        "--quiet",
+        "--format",
+        "json",
+        "--python",
+        python,
+    ]
+    output = subprocess.run(listing, check=True, timeout=INSTALL_SECONDS, capture_output=True)
+    installed = {package["name"]: package["version"] for package in json.loads(output.stdout)}
+    versions = {name: installed[name] for name in NAMED if name in installed}
+    (state / "versions.json").write_text(json.dumps(versions))

@@ -10,8 +10,8 @@ Rows = list[list[float]]
 
 MODEL = ("scikit-learn==1.9.1", "pandas")
 UWSGI = (
-    "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --die-on-term --need-app --disable-logging "
-    "--processes 2 --chdir {servers} "
+    "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --die-on-term --need-app "
+    "--disable-logging --processes 2 --chdir {servers} "
 )
 # Without it a client that reuses its connection is cut off: http-socket has no keep-alive.
 CLOSE = "--add-header 'Connection: close' "
@@ -66,7 +66,7 @@ FLOOR = Peer(
 FLASK = Peer(
     name="flask",
     title="Flask + uWSGI, as usually written",
-    setup="master, 2 processes × 2 threads, loaded before the fork",
+    setup="master, 2 processes of 2 threads, loaded before the fork",
     pins=("flask==3.1.3", "pyuwsgi==2.0.30.post1", *MODEL),
     command=UWSGI + CLOSE + "--threads 2 --module flask_app:app",
 )

@@ -1,5 +1,82 @@
-"""The results as a picture: bars in SVG, written by hand."""
+"""The results as a picture: one panel of bars for each figure and model, in SVG."""
+
 from __future__ import annotations
-from tests.bench.results import Results
+
+from collections.abc import Callable, Iterator
+from html import escape
+
+from tests.bench.peers import ALL
+from tests.bench.results import Results, Round, alone, rate
+
+WIDTH, PANEL, LABELS, NUMBERS = 900, 430, 130, 62
+BAR, GAP, HEAD, MARGIN = 16, 8, 34, 16
+SHORT = {
+    "ours": "this server",
+    "flask": "Flask + uWSGI",
+    "fastapi": "FastAPI",
+    "mlserver": "MLServer",
+    "kserve": "KServe",
+    "bentoml": "BentoML",
+}
+# It brings its own background, so that it can be read on any page.
+STYLE = """
+  rect.page { fill: #ffffff } text { fill: #1f2328; font: 12px system-ui, sans-serif }
+  rect { fill: #9aa4b2 } rect.own { fill: #0969da } text.own { font-weight: 600 }
+  .head { font-weight: 600; font-size: 13px } .name { text-anchor: end } .quiet { fill: #59636e }
+  @media (prefers-color-scheme: dark) {
+    rect.page { fill: #0d1117 } text { fill: #e6edf3 } rect { fill: #59636e }
+    rect.own { fill: #4493f8 } .quiet { fill: #9198a1 }
+  }
+"""
+FIGURES: tuple[tuple[str, str, Callable[[Round], float]], ...] = (
+    ("requests/s at 64 connections (more is better)", ",.0f", rate),
+    ("median ms to an answer, alone (less is better)", ".2f", alone),
+)
+
+
 def svg(results: Results) -> str:
-    return ""
+    """The whole picture; the constant answer is a line of text, else no other bar were visible."""
+    tall = HEAD + (len(ALL) - 1) * (BAR + GAP) + 44
+    height = tall * len(FIGURES) + MARGIN
+    size = f'width="{WIDTH}" height="{height}"'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {size} role="img">'
+    )
+    parts = [
+        head,
+        "<title>Speed of this server and its peers</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect class="page" {size} rx="8"/>',
+    ]
+    for down, (what, form, value) in enumerate(FIGURES):
+        for across, model in enumerate(results.models):
+            x, y = MARGIN + across * (PANEL + MARGIN // 2), MARGIN + down * tall
+            parts.append(f'<g transform="translate({x},{y})">')
+            parts += panel(results, model, f"{model}: {what}", form, value)
+            parts.append("</g>")
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def panel(
+    results: Results, model: str, title: str, form: str, value: Callable[[Round], float]
+) -> Iterator[str]:
+    """A heading, a bar for each server, and what a constant answer reaches."""
+    values = {name: results.median(name, model, value) for name in results.environments}
+    bars = {name: number for name, number in values.items() if name != "floor"}
+    longest = max((number for number in bars.values() if number), default=1.0)
+    yield f'<text class="head" x="0" y="14">{escape(title)}</text>'
+    y = HEAD
+    for name, number in bars.items():
+        own = "own" if name == "ours" else ""
+        width = (PANEL - LABELS - NUMBERS) * (number or 0) / longest
+        end, line = LABELS + width + 6, y + 12
+        text = "failed" if number is None else format(number, form)
+        yield f'<text class="name {own}" x="{LABELS - 8}" y="{line}">{SHORT[name]}</text>'
+        size = f'width="{width:.1f}" height="{BAR}"'
+        yield f'<rect class="{own}" x="{LABELS}" y="{y}" {size} rx="2"/>'
+        yield f'<text class="{own}" x="{end:.1f}" y="{line}">{text}</text>'
+        y += BAR + GAP
+    floor = values.get("floor")
+    if floor is not None:
+        text = f"a constant answer: {floor:{form}}"
+        yield f'<text class="quiet" x="{LABELS}" y="{y + 12}">{text}</text>'

@@ -61,7 +61,6 @@ class Server:
                 env={
                     "PATH": f"{environment.bin}{os.pathsep}{os.environ['PATH']}",
                     "HOME": str(environment.state),
-                    "PYTHONDONTWRITEBYTECODE": "1",
                     **ONE_THREAD,
                     **variables,
                     "HOST": "127.0.0.1",
@@ -87,7 +86,9 @@ class Server:
     def processes(self) -> list[int]:
         """The ids of all its processes: its session, their children, and those seen before."""
         alive = dict(_processes())
-        family = {pid for pid, born in self.family.items() if pid in alive and alive[pid].born == born}
+        family = {
+            pid for pid, born in self.family.items() if pid in alive and alive[pid].born == born
+        }
         family |= {pid for pid, each in alive.items() if each.session == self.process.pid}
         while new := {pid for pid, each in alive.items() if each.parent in family} - family:
             family |= new
@@ -140,7 +141,9 @@ def _processes() -> Iterator[tuple[int, Process]]:
     for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             # The fields from the third on, proc(5); the second may hold spaces.
-            state, parent, _, session, *more = (folder / "stat").read_text().rpartition(")")[2].split()
+            state, parent, _, session, *more = (
+                (folder / "stat").read_text().rpartition(")")[2].split()
+            )
             if state != "Z":
                 ticks = int(more[7]) + int(more[8])
                 yield int(folder.name), Process(int(parent), int(session), more[15], ticks)

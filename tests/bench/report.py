@@ -109,10 +109,13 @@ def line(results: Results, name: str, model: str) -> str:
 
 def goals(results: Results) -> str:
     """Each goal with its ratio."""
-    lines = [row(["goal", "wanted", "ratio", ""]), row(["---", "---:", "---:", "---"])]
+    lines = [row(["goal", "wanted", "ratio of medians", "in each round", ""])]
+    lines.append(row(["---", "---:", "---:", "---:", "---"]))
     for goal in results.goals():
         wanted = f"{'≥' if goal.at_least else '≤'} {goal.wanted:.1f}"
-        lines.append(row([goal.what, wanted, f"{goal.ratio:.2f}", "met" if goal.met else "not met"]))
+        span = f"{goal.lowest:.2f} to {goal.highest:.2f}"
+        met = "met" if goal.met else "not met"
+        lines.append(row([goal.what, wanted, f"{goal.ratio:.2f}", span, met]))
     return "\n".join(lines)
 
 

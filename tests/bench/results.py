@@ -20,6 +20,9 @@ class Round:
     speeds: Mapping[Load, Speed]
 
 
+Value = Callable[[Round], float]
+
+
 @dataclass
 class Results:
     """All rounds, and what went wrong."""
@@ -35,7 +38,7 @@ class Results:
         """Keep one round."""
         self.measured.setdefault((name, model), []).append(once)
 
-    def median(self, name: str, model: str, value: Callable[[Round], float]) -> float | None:
+    def median(self, name: str, model: str, value: Value) -> float | None:
         """The median over the rounds; None for a server that failed in any of them."""
         rounds = self.measured.get((name, model), [])
         return median(map(value, rounds)) if rounds and name not in self.failures else None
@@ -45,36 +48,46 @@ class Results:
         return [f"{name} failed, {what}" for name, what in self.failures.items()]
 
     def goals(self) -> Iterator[Goal]:
-        """The goals that can be judged: this server against the best peer, or the usual one."""
+        """Tell of each goal: this server against the best peer, or against the usual one."""
         for model, wanted in (("forest", 1.5), ("pipeline", 1.6)):
-            ours = self.median("ours", model, rate)
-            rates = {name: self.median(name, model, rate) for name in RIVALS}
-            known = {name: value for name, value in rates.items() if value is not None}
-            if ours is not None and known:
-                best = max(known, key=lambda name: known[name])
-                what = f"{model}, requests/s at 64 connections, against the best peer ({best})"
-                yield Goal(what, ours / known[best], wanted, at_least=True)
+            known = {name: self.median(name, model, rate) or 0.0 for name in RIVALS}
+            best = max(known, key=lambda name: known[name])
+            what = f"{model}, requests/s at 64 connections, against the best peer ({best})"
+            yield from self._goal(what, model, best, rate, wanted)
         for what, value in (
             ("p50 alone", alone),
             ("start to first answer", start),
             ("memory", memory),
         ):
             for model in self.models:
-                ours = self.median("ours", model, value)
-                usual = self.median("flask", model, value)
-                if ours is not None and usual is not None:
-                    against = "against Flask + uWSGI as usually written"
-                    yield Goal(f"{model}, {what}, {against}", ours / usual, 1, at_least=False)
+                against = f"{model}, {what}, against Flask + uWSGI as usually written"
+                yield from self._goal(against, model, "flask", value, 1)
+
+    def _goal(
+        self, what: str, model: str, other: str, value: Value, wanted: float
+    ) -> Iterator[Goal]:
+        """One goal, or none if one of the two was not measured."""
+        ours, theirs = self.median("ours", model, value), self.median(other, model, value)
+        if ours is not None and theirs:
+            pairs = zip(self.measured["ours", model], self.measured[other, model], strict=True)
+            ratios = [value(one) / value(two) for one, two in pairs]
+            yield Goal(what, ours / theirs, min(ratios), max(ratios), wanted)
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio of this server to another, and what it must be."""
+    """A ratio of this server to another, its range over the rounds, and what it must be."""
 
     what: str
     ratio: float
+    lowest: float
+    highest: float
     wanted: float
-    at_least: bool
+
+    @property
+    def at_least(self) -> bool:
+        """Whether more is better: what is to be beaten is above 1, what may not be worse is 1."""
+        return self.wanted > 1
 
     @property
     def met(self) -> bool:

@@ -4,14 +4,14 @@ import os
 
 import joblib
 import numpy as np
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 app = Flask(__name__)
 model = joblib.load(os.environ["MODEL_PATH"])
 
 
 @app.post("/predict")
-def predict():
+def predict() -> Response:
     """Predict all instances in one call."""
     instances = np.array(request.get_json()["instances"])
     return jsonify(predictions=model.predict(instances).tolist())

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from typing import Any
 
 import joblib
 import uvicorn
@@ -12,7 +13,7 @@ from kserve.utils.utils import get_predict_input, get_predict_response
 class LocalConfig(uvicorn.Config):
     """KServe listens on all addresses and logs each request, and has no option for either."""
 
-    def __init__(self, app, **options):
+    def __init__(self, app: str, **options: Any) -> None:
         """Listen on this machine only and keep the log of requests off, as for all servers."""
         super().__init__(app, **{**options, "host": "127.0.0.1", "access_log": False})
 
@@ -26,7 +27,7 @@ class SKLearnModel(Model):
         self.estimator = joblib.load(os.environ["MODEL_PATH"])
         self.ready = True
 
-    def predict(self, payload, headers=None, response_headers=None):
+    def predict(self, payload: Any, *_: Any, **__: Any) -> Any:
         """Predict all instances in one call."""
         predictions = self.estimator.predict(get_predict_input(payload))
         return get_predict_response(payload, predictions, self.name)

@@ -1,0 +1,72 @@
+"""The Makefile, with the real make: what a newcomer types, and what they get wrong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TARGETS = {
+    "help", "install", "lock", "train", "run", "test", "lint", "format", "bench",
+    "build-image", "run-container", "stop-container", "logs-container",
+}  # fmt: skip
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> object:
+    """Run make in a copy of the Makefile's folder, where nothing is installed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+
+    def run(*arguments: str, env: str | None = None) -> subprocess.CompletedProcess[str]:
+        if env is not None:
+            (tmp_path / ".env").write_bytes(env.encode())
+        return subprocess.run(["make", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_make_alone_lists_every_target_in_groups(make) -> None:
+    out = make().stdout
+    listed = {line.split()[0].replace("\033[36m", "") for line in out.splitlines() if line.startswith("  ")}
+    assert listed == TARGETS
+    for group in ("Here", "In a container", "Develop"):
+        assert f"\n{group}\n" in out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'PORT="9001"', "PORT='9001'", "PORT=$HOME", "PORT=`id`", "PORT=a\\b", "PORT=9001 # a port",
+        "PORT= 9001", "PORT=9001 ", "PORT =9001", "export PORT=9001", "port=9001", "PORT", "PORT=9001\r",
+    ],
+)  # fmt: skip
+def test_a_line_of_env_that_tools_read_differently_is_refused_by_its_number(make, line: str) -> None:
+    result = make("help", env=f"# fine\n\nMODEL_PATH=a.joblib\n{line}\n")
+    assert result.returncode != 0
+    assert ".env, line 4: expected KEY=value" in result.stderr
+    assert "9001" not in result.stderr
+
+
+def test_a_plain_env_is_read_and_the_command_line_beats_it(make) -> None:
+    env = "# a comment\nPORT=9001\n\nMODEL_PATH=some folder/a=b.joblib\nMODEL_SHA256=\n"
+    probe = "--eval=probe: ; @echo $(PORT) $$PORT $$MODEL_PATH"
+    assert make(probe, "probe", env=env).stdout == "9001 9001 some folder/a=b.joblib\n"
+    assert make(probe, "probe", "PORT=9002", env=env).stdout == "9002 9002 some folder/a=b.joblib\n"
+
+
+def test_an_old_python_is_told_what_is_needed(make, tmp_path: Path) -> None:
+    (tmp_path / "requirements-dev.lock").touch()
+    result = make("install", "PYTHON=false")
+    assert result.returncode != 0
+    assert "Python 3.11 or newer is needed: set PYTHON" in result.stderr
+
+
+def test_docker_is_asked_for_where_it_is_needed(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    for target in ("build-image", "run-container", "stop-container", "logs-container"):
+        result = make(target)
+        assert result.returncode != 0
+        assert "docker does not answer: install it and start it" in result.stderr

@@ -1,0 +1,174 @@
+"""What every answer carries, and what happens when the fault is the model's or ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeRegressor
+
+from api.errors import Busy
+from api.predictor import Predictor
+from api.telemetry import JsonFormatter, configure_logging
+from tests.conftest import Serve
+from tests.test_rejections import GOOD
+
+X = np.array([[0.0], [1.0], [2.0], [3.0]])
+
+
+@pytest.mark.parametrize("path", ["/predict", "/nowhere", "/health"])
+def test_every_answer_names_the_request_and_the_model(penguins: FlaskClient, path: str) -> None:
+    first, second = (penguins.post(path, json=GOOD) for _ in range(2))
+    assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
+    assert len(first.headers["X-Model-Version"]) == 64
+
+
+def test_the_callers_request_id_is_kept(penguins: FlaskClient) -> None:
+    answer = penguins.get("/health", headers={"X-Request-Id": "trace-1.2:3"})
+    assert answer.headers["X-Request-Id"] == "trace-1.2:3"
+
+
+@pytest.mark.parametrize("given", ["", "two words", "x" * 129, "<script>"])
+def test_a_request_id_that_is_no_plain_word_is_replaced(penguins: FlaskClient, given: str) -> None:
+    answer = penguins.get("/health", headers={"X-Request-Id": given})
+    assert answer.headers["X-Request-Id"] != given
+
+
+def test_an_unknown_category_that_passes_is_counted(serve: Serve) -> None:
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    client = serve(model.fit([["a", "x"], ["b", "y"]], [0, 1]))
+    answer = client.post("/predict", json=[["a", "x"], ["c", "x"], ["d", "z"]])
+    assert answer.status_code == 200
+    assert answer.headers["X-Unknown-Categories"] == "x0=2, x1=1"
+    assert "X-Unknown-Categories" not in client.post("/predict", json=["a", "x"]).headers
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_values_that_the_estimator_refuses_are_told_with_their_row(serve: Serve) -> None:
+    client = serve(DecisionTreeRegressor().fit(X, X[:, 0]))
+    answer = client.post("/predict", json={"instances": [[1], [2], [1e300], [1e300]]})
+    assert answer.status_code == 422
+    assert answer.json["errors"] == [
+        {
+            "pointer": "/instances/2",
+            "detail": "the model refuses this row: "
+            "Input X contains infinity or a value too large for dtype('float32').",
+        }
+    ]
+
+
+class Broken(ClassifierMixin, BaseEstimator):
+    """Works when it is tried, and never again."""
+
+    n_features_in_ = 1
+    classes_ = np.array([0, 1])
+
+    def predict(self, X: Any) -> Any:
+        if (np.asarray(X) == 7).any():
+            raise RuntimeError("a secret of the house")
+        return np.zeros(len(X))
+
+
+def test_our_own_fault_is_a_bare_500_and_a_traceback_in_the_log(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("api"), "propagate", True)
+    client = serve(Broken())
+    answer = client.post("/predict", json=[[7]])
+    assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+    assert answer.headers["X-Request-Id"] in answer.json["detail"]
+    assert "secret" not in answer.text
+    assert "a secret of the house" in caplog.text
+    assert answer.headers["X-Request-Id"] in caplog.text
+
+
+def test_too_many_waiting_is_a_503_that_says_when_to_come_again(
+    penguins: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> None:
+        raise Busy("256 requests or more wait for the model.")
+
+    monkeypatch.setattr(Predictor, "run", busy)
+    answer = penguins.post("/predict", json=GOOD)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+def test_a_log_line_is_one_json_object_with_its_traceback() -> None:
+    record = logging.makeLogRecord({"msg": "request %s failed", "args": ("abc",), "levelname": "ERROR"})
+    try:
+        raise ValueError("a\nb")
+    except ValueError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    entry = json.loads(line)
+    assert entry["severity"] == "ERROR"
+    assert entry["message"].startswith("request abc failed\nTraceback")
+
+
+def test_the_log_goes_to_the_standard_error_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("api")
+    before = logger.handlers[:]
+    try:
+        configure_logging()
+        logger.warning("hello")
+        assert json.loads(capsys.readouterr().err) == {"severity": "WARNING", "message": "hello"}
+    finally:
+        logging.captureWarnings(capture=False)
+        logger.handlers, logger.propagate = before, True
+        logging.getLogger("py.warnings").handlers = []
+
+
+ISLANDS = st.sampled_from(["Biscoe", "Dream", "Torgersen"]) | st.none()
+NUMBERS = st.floats(-1e6, 1e6) | st.integers(0, 10_000) | st.none()
+VALID = st.fixed_dictionaries(
+    {"island": ISLANDS, "sex": st.sampled_from(["female", "male"]) | st.none()}
+    | {name: NUMBERS for name in ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")}
+)
+
+
+@settings(deadline=None)
+@given(rows=st.lists(VALID, min_size=1, max_size=5))
+def test_any_valid_rows_get_scikit_learns_own_answer(
+    penguins: FlaskClient, penguins_path: Any, rows: list[dict[str, Any]]
+) -> None:
+    import joblib
+    import pandas as pd
+
+    estimator = joblib.load(penguins_path)
+    columns = {
+        name: pd.Series([row[name] for row in rows], dtype=object if name in ("island", "sex") else float)
+        for name in estimator.feature_names_in_
+    }
+    frame = pd.DataFrame(columns).replace({None: np.nan})
+    answer = penguins.post("/predict_proba", json=rows)
+    assert answer.json["predictions"] == estimator.predict_proba(frame).tolist()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["instances", "island", "sex", "parameters"]) | st.text(), inner, max_size=4),
+)
+ANY_BODY = st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
+
+
+@settings(deadline=None)
+@given(
+    body=ANY_BODY,
+    content_type=st.sampled_from(["application/json", "text/csv", "application/x-ndjson", "application/x-npy", "x/y", "junk"]),
+    accept=st.sampled_from(["*/*", "text/csv", "application/x-npy", ";;q=,", ""]),
+)
+def test_no_body_at_all_makes_a_500(penguins: FlaskClient, body: bytes, content_type: str, accept: str) -> None:
+    answer = penguins.post("/predict", data=body, content_type=content_type, headers={"Accept": accept})
+    assert answer.status_code in (200, 400, 406, 415, 422)

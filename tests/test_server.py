@@ -1,0 +1,124 @@
+"""What uWSGI is told, and what the launcher says."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import socket
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import api
+from api import server
+from api.settings import Settings
+
+
+def test_uwsgi_is_told_the_address_the_processes_and_the_threads() -> None:
+    arguments = server.arguments(Settings(host="127.0.0.1", port=9001, processes=3, threads=5))
+    pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert pairs["--http-socket"] == "127.0.0.1:9001"
+    assert (pairs["--processes"], pairs["--threads"]) == ("3", "5")
+    assert Path(pairs["--ini"]).is_file()
+
+
+def test_the_backlog_is_no_longer_than_the_kernel_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content, expected in (("128", "128"), ("99999", str(server.LISTEN)), (None, "100")):
+        path = tmp_path / "somaxconn"
+        path.unlink(missing_ok=True)
+        if content:
+            path.write_text(content)
+        monkeypatch.setattr(server, "SOMAXCONN", path)
+        assert server.arguments(Settings())[-1] == expected
+
+
+def test_connections_that_nobody_has_taken_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    server._listener.cache_clear()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(sockets=[listener.fileno()]))
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(3)]
+        assert server.untaken_connections() == 3
+        for client in clients:
+            client.close()
+        counted = server._listener()
+        assert counted is not None
+        counted.close()
+    server._listener.cache_clear()
+
+
+def test_without_uwsgi_no_connections_are_counted() -> None:
+    server._listener.cache_clear()
+    assert server.untaken_connections() == 0
+    server._listener.cache_clear()
+
+
+def test_the_greeting_is_printed_by_the_last_process_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hooks: dict[str, Any] = {}
+    monkeypatch.setattr(os, "register_at_fork", lambda **given: hooks.update(given))
+    server.say_when_ready("hello", processes=2)
+    said = []
+    for _ in range(3):
+        hooks["before"]()
+        hooks["after_in_child"]()
+        time.sleep(server.SETTLING_SECONDS * 3)
+        said.append(capsys.readouterr().out)
+    assert said == ["", "hello\n", ""]
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> list[str]:
+    """Run `python -m api` up to the point where it becomes uWSGI."""
+    handed_over: list[str] = []
+    monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
+    monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
+    monkeypatch.setattr("api.telemetry.configure_logging", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["api", *arguments])
+    monkeypatch.delitem(sys.modules, "api.wsgi", raising=False)
+    monkeypatch.delattr(api, "wsgi", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    runpy.run_module("api", run_name="__main__")
+    return handed_over
+
+
+def test_the_model_is_loaded_before_uwsgi_takes_over(
+    monkeypatch: pytest.MonkeyPatch, penguins_path: Path, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("THREADS=3\nPROCESSES=4\n")
+    monkeypatch.delenv("THREADS", raising=False)
+    handed_over = run_main(monkeypatch, MODEL_PATH=str(penguins_path), PORT="9001", PROCESSES="1")
+    pairs = dict(zip(handed_over[::2], handed_over[1::2], strict=True))
+    assert pairs["--threads"] == "3"
+    assert pairs["--processes"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"MODEL_PATH": "nowhere.joblib"}, "error: cannot read nowhere.joblib"),
+        ({"PORT": "x"}, "error: PORT='x'"),
+        ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1:8080"),
+    ],
+)
+def test_what_cannot_start_exits_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        run_main(monkeypatch, **variables)
+    assert str(stop.value.code).startswith(sentence)
+
+
+def test_it_answers_to_serve_as_hosted_platforms_call_it(
+    monkeypatch: pytest.MonkeyPatch, penguins_path: Path, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_main(monkeypatch, "serve", MODEL_PATH=str(penguins_path), PORT="9002")

@@ -1,0 +1,221 @@
+"""The real server: `python -m api` under uWSGI, as `make run` and the container start it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.preprocessing import FunctionTransformer
+
+from tests.test_rejections import GOOD
+
+BOUND = 60
+ROOT = Path(__file__).parent.parent
+
+
+def slowly(X: Any) -> Any:
+    """Stands for a model that takes its time."""
+    time.sleep(float(np.max(X)))
+    return X
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Server:
+    """A service in a process of its own."""
+
+    def __init__(self, cwd: Path, **variables: Any) -> None:
+        self.port = free_port()
+        self.log = cwd / "server.log"
+        environment = {
+            **os.environ,
+            "PORT": str(self.port),
+            "PYTHONPATH": str(ROOT),
+            **{name: str(value) for name, value in variables.items()},
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "api"], cwd=cwd, env=environment, stdout=log, stderr=log
+            )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + BOUND
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(OSError):
+                self.get("/ready")
+                return
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=BOUND) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: Any) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=BOUND) as answer:
+            return json.load(answer)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(BOUND)
+
+
+@contextlib.contextmanager
+def serving(cwd: Path, **variables: Any) -> Iterator[Server]:
+    server = Server(cwd, **variables)
+    try:
+        server.wait()
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("serve"), MODEL_PATH=penguins_path, MAX_BODY_BYTES=1_000_000) as server:
+        yield server
+
+
+def test_it_predicts(server: Server) -> None:
+    assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
+
+
+def test_it_says_last_where_it_is_and_what_to_send(server: Server) -> None:
+    deadline = time.monotonic() + BOUND
+    while "What it takes" not in server.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    tail = server.log.read_text().rpartition("spawned uWSGI worker")[2]
+    assert f"is served on http://localhost:{server.port}" in tail
+    assert f"curl http://localhost:{server.port}/predict -H" in tail
+
+
+def test_many_clients_at_once_all_get_their_own_answers(server: Server) -> None:
+    lengths = [30.0 + i for i in range(40)]
+    alone = [server.post("/predict_proba", {**GOOD, "bill_length_mm": v})["predictions"] for v in lengths]
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        asked = pool.map(lambda v: server.post("/predict_proba", {**GOOD, "bill_length_mm": v}), lengths * 5)
+        for answer, own in zip(asked, alone * 5, strict=True):
+            assert np.allclose(answer["predictions"], own, rtol=1e-12)
+
+
+def test_a_client_that_wants_to_keep_its_connection_is_told_that_it_closes(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
+    with contextlib.closing(connection):
+        for _ in range(3):
+            connection.request("GET", "/ready", headers={"Connection": "keep-alive"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Connection"]) == (200, "close")
+            answer.read()
+
+
+def test_a_body_over_the_limit_is_answered(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
+    with contextlib.closing(connection):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", "/predict", b" " * 1_000_001, {"Content-Type": "application/json"})
+        with connection.getresponse() as answer:
+            assert answer.status == 413
+
+
+def test_a_sender_that_goes_away_in_the_middle_harms_nobody(server: Server) -> None:
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.port)) as half:
+            half.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
+    assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def slow_model(tmp_path: Path) -> Path:
+    path = tmp_path / "slow.joblib"
+    joblib.dump(FunctionTransformer(slowly, validate=True).fit(np.zeros((1, 1))), path)
+    return path
+
+
+def test_requests_under_way_are_answered_before_it_stops(slow_model: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=slow_model) as server:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(server.post, "/transform", [[1.5]]) for _ in range(2)]
+            time.sleep(0.5)
+            started = time.monotonic()
+            assert server.stop() == 0
+            assert [answer.result()["predictions"] for answer in answers] == [[[1.5]]] * 2
+        assert time.monotonic() - started < 10
+
+
+def test_too_many_waiting_are_turned_away(slow_model: Path, tmp_path: Path) -> None:
+    limits = {"PROCESSES": 1, "THREADS": 4, "MAX_WAITING": 2}
+    with serving(tmp_path, MODEL_PATH=slow_model, **limits) as server:
+
+        def status() -> int:
+            try:
+                server.post("/transform", [[0.3]])
+            except urllib.error.HTTPError as error:
+                with error:
+                    assert error.headers["Retry-After"] == "1"
+                    return error.code
+            return 200
+
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            statuses = list(pool.map(lambda _: status(), range(10)))
+    assert set(statuses) == {200, 503}
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"MODEL_PATH": "nowhere.joblib"}, "error: cannot read nowhere.joblib"),
+        ({"MODEL_PATH": __file__}, "is not a joblib file, or is damaged"),
+        ({"THREADS": "many"}, "error: THREADS='many': Expected `int`"),
+        ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1"),
+    ],
+)
+def test_what_cannot_start_stops_with_one_sentence(
+    tmp_path: Path, variables: dict[str, str], sentence: str
+) -> None:
+    server = Server(tmp_path, **variables)
+    assert server.process.wait(BOUND) == 1
+    log = server.log.read_text()
+    assert log.count("\n") == 1
+    assert sentence in log
+
+
+def test_a_port_in_use_is_told(server: Server, tmp_path: Path) -> None:
+    second = Server(tmp_path, PORT=server.port)
+    assert second.process.wait(BOUND) == 1
+    assert f"choose another port, as in `make run PORT={server.port + 1}`" in second.log.read_text()
+
+
+def test_settings_come_from_env_in_the_folder_it_is_started_in(penguins_path: Path, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"MODEL_PATH={penguins_path}\nMAX_ROWS=1\n")
+    with serving(tmp_path) as server, pytest.raises(urllib.error.HTTPError) as error:
+        server.post("/predict", [GOOD, GOOD])
+    with error.value:
+        assert error.value.code == 413
