@@ -180,8 +180,9 @@ def _classes(estimator: Any) -> list[Any] | None:
     if classes is None:
         return None
     if isinstance(classes, list):
-        return [np.asarray(labels).tolist() for labels in classes]
-    return np.asarray(classes).tolist()
+        return [np.asarray(output).tolist() for output in classes]
+    labels: list[Any] = np.asarray(classes).tolist()
+    return labels
 
 
 def _read_card(path: Path, version: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def arguments(settings: Settings) -> list[str]:
 
 
 def check_address(settings: Settings) -> None:
-    """Raise AddressError if another program has the port, before the model is loaded for nothing."""
+    """Raise AddressError if another program has the port, before a model is loaded for nothing."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

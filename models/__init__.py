@@ -1,0 +1,1 @@
+"""Everything about models: the example's data and training, cards, and checks."""

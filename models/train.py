@@ -66,6 +66,7 @@ def train(model_path: Path, data: Path = DATA) -> dict[str, float]:
 
 
 def main() -> None:
+    """Train, and say how good the model is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model_path", nargs="?", type=Path, default="models/latest.joblib")
     path = parser.parse_args().model_path

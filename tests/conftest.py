@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import joblib
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -15,6 +17,12 @@ from api.settings import Settings
 from models import train
 
 Serve = Callable[..., FlaskClient]
+
+# The tests run under make, with whatever .env says; what they start must not.
+for field in msgspec.structs.fields(Settings):
+    os.environ.pop(field.name.upper(), None)
+for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
+    os.environ.pop(name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

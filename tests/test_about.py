@@ -38,7 +38,12 @@ def test_metadata_shows_what_a_row_must_look_like(penguins: FlaskClient) -> None
         "unknown_categories": "refused",
     }
     assert metadata["features"][1] == {"name": "bill_length_mm", "type": "number", "missing": True}
-    assert metadata["methods"] == ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+    assert metadata["methods"] == [
+        "predict",
+        "predict_proba",
+        "predict_log_proba",
+        "decision_function",
+    ]
     assert metadata["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
 
 

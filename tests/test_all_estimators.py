@@ -73,7 +73,9 @@ def fitted(name: str, cls: type[BaseEstimator]) -> tuple[Any, Any, list[Any]]:
         warnings.simplefilter("ignore")
         estimator.fit(X, y)
     rows = X[:5]
-    samples = [[None if v != v else v for v in row] for row in rows.reshape(len(rows), -1).tolist()]
+    samples = [
+        [None if np.isnan(v) else v for v in row] for row in rows.reshape(len(rows), -1).tolist()
+    ]
     return estimator, rows, samples
 
 

@@ -22,12 +22,16 @@ NAME = "machine-learning-api-test"
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 def make(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     command = ["make", f"IMAGE={NAME}", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=check, timeout=600)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=check, timeout=600
+    )
 
 
 def checkout(folder: Path, model: Path) -> Path:
@@ -70,7 +74,9 @@ def port(folder: Path) -> int:
 
 def post(port: int, body: Any) -> Any:
     request = urllib.request.Request(
-        f"http://localhost:{port}/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"http://localhost:{port}/predict",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
@@ -98,7 +104,9 @@ def test_the_log_says_what_to_send(port: int) -> None:
 
 
 def test_the_image_holds_the_service_and_nothing_else(folder: Path) -> None:
-    found = docker("run", "--rm", "--entrypoint", "find", NAME, "/app", "-not", "-name", "*.pyc", "-type", "f").stdout
+    found = docker(
+        "run", "--rm", "--entrypoint", "find", NAME, "/app", "-not", "-name", "*.pyc", "-type", "f"
+    ).stdout
     names = {Path(line).relative_to("/app").as_posix() for line in found.split()}
     assert {name.partition("/")[0] for name in names} == {"api", "models"}
     assert {"models/latest.joblib", "models/latest.json"} <= names

@@ -74,7 +74,9 @@ def test_a_data_frame_is_made_for_a_model_that_looks_columns_up(engine_of: Any) 
 
 
 def test_a_data_frame_is_made_of_numbers_too(engine_of: Any) -> None:
-    model = make_pipeline(FunctionTransformer(lambda_free), LinearRegression()).fit(FRAME[["size", "floor"]], Y)
+    model = make_pipeline(FunctionTransformer(lambda_free), LinearRegression()).fit(
+        FRAME[["size", "floor"]], Y
+    )
     rows = [(1.0, 2), (3.0, 1)]
     frame = pd.DataFrame(rows, columns=["size", "floor"])
     assert np.array_equal(engine_of(model).run("predict", rows), model.predict(frame))
@@ -89,7 +91,10 @@ def test_an_array_of_numbers_becomes_a_frame_where_names_are_needed(engine_of: A
 
     model = make_column_transformer((StandardScaler(), ["size"])).fit(FRAME[["size", "floor"]])
     rows = np.array([[1.0, 2.0], [3.0, 1.0]])
-    assert np.array_equal(engine_of(model).run("transform", rows), model.transform(pd.DataFrame(rows, columns=["size", "floor"])))
+    assert np.array_equal(
+        engine_of(model).run("transform", rows),
+        model.transform(pd.DataFrame(rows, columns=["size", "floor"])),
+    )
 
 
 def test_a_model_that_needs_a_data_frame_says_so_where_there_is_no_pandas(
@@ -97,7 +102,9 @@ def test_a_model_that_needs_a_data_frame_says_so_where_there_is_no_pandas(
 ) -> None:
     model = make_pipeline(columns(), LogisticRegression()).fit(FRAME, Y)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="pandas is not installed: add it to models/requirements.txt"):
+    with pytest.raises(
+        ModelError, match="pandas is not installed: add it to models/requirements.txt"
+    ):
         engine_of(model)
 
 
@@ -130,7 +137,10 @@ def test_pandas_output_becomes_an_array(engine_of: Any) -> None:
 
 def test_missing_values_are_accepted_where_the_model_bears_them(engine_of: Any) -> None:
     assert missing(engine_of(LinearRegression().fit(X, LABELS))) == [False, False]
-    assert missing(engine_of(HistGradientBoostingClassifier(max_iter=2).fit(X, LABELS))) == [True, True]
+    assert missing(engine_of(HistGradientBoostingClassifier(max_iter=2).fit(X, LABELS))) == [
+        True,
+        True,
+    ]
     model = make_pipeline(columns(), LogisticRegression()).fit(FRAME, Y)
     # The scaler hands a missing size on to a regression, the imputer fills a city, and the encoder
     # of `new` has not seen a missing value, but lets it pass as unknown; text cannot be missing.
@@ -175,7 +185,9 @@ def test_rows_that_get_another_answer_in_company_are_not_merged(engine_of: Any, 
     assert not engine_of(model).mergeable
 
 
-def test_a_model_fitted_for_many_threads_runs_in_one(engine_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_fitted_for_many_threads_runs_in_one(
+    engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = RandomForestClassifier(n_estimators=5, n_jobs=-1, random_state=0).fit(X, LABELS)
     engine = engine_of(model)
     own = model.predict(X)

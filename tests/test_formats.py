@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import TfidfVectorizer, HashingVectorizer
 from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from api.errors import InvalidRows, MalformedBody
+from api.formats import results
 from api.formats.json import JsonReader
 from api.signature import Feature, Signature
 from tests.conftest import Serve
@@ -40,8 +41,16 @@ SAME_ROW: list[tuple[str, str, Any]] = [
     ("a list of objects", "application/json", json.dumps([GOOD])),
     ("a list of lists", "application/json", json.dumps([ROW])),
     ("instances", "application/json", json.dumps({"instances": [GOOD]})),
-    ("instances behind parameters", "application/json", json.dumps({"parameters": {}, "instances": [ROW]})),
-    ("instances and no parameters", "application/json; charset=utf-8", json.dumps({"instances": [ROW], "parameters": None})),
+    (
+        "instances behind parameters",
+        "application/json",
+        json.dumps({"parameters": {}, "instances": [ROW]}),
+    ),
+    (
+        "instances and no parameters",
+        "application/json; charset=utf-8",
+        json.dumps({"instances": [ROW], "parameters": None}),
+    ),
     ("escaped names", "application/json", json.dumps(GOOD).replace('"sex"', '"\\u0073ex"')),
     ("much white space", "application/json", json.dumps([GOOD], indent=4).replace('":', '" \n:')),
     ("NDJSON", NDJSON, json.dumps(GOOD) + "\r\n\n"),
@@ -52,7 +61,9 @@ SAME_ROW: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("content_type", "body"), [r[1:] for r in SAME_ROW], ids=[r[0] for r in SAME_ROW])
+@pytest.mark.parametrize(
+    ("content_type", "body"), [r[1:] for r in SAME_ROW], ids=[r[0] for r in SAME_ROW]
+)
 def test_the_same_row_gives_the_same_prediction_in_every_format(
     penguins: FlaskClient, content_type: str, body: Any
 ) -> None:
@@ -62,10 +73,20 @@ def test_the_same_row_gives_the_same_prediction_in_every_format(
 
 
 def test_predictions_come_in_the_order_of_the_rows(penguins: FlaskClient) -> None:
-    adelie = {**GOOD, "island": "Torgersen", "bill_length_mm": 39, "bill_depth_mm": 18, "flipper_length_mm": 181}
+    adelie = {
+        **GOOD,
+        "island": "Torgersen",
+        "bill_length_mm": 39,
+        "bill_depth_mm": 18,
+        "flipper_length_mm": 181,
+    }
     one, other = (penguins.post("/predict", json=s).json["predictions"][0] for s in (GOOD, adelie))
     assert one != other
-    assert penguins.post("/predict", json=[GOOD, adelie, GOOD]).json["predictions"] == [one, other, one]
+    assert penguins.post("/predict", json=[GOOD, adelie, GOOD]).json["predictions"] == [
+        one,
+        other,
+        one,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +130,11 @@ NUMBERS = np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 0.1], [3.0, 2.0]])
 @pytest.fixture
 def numeric(serve: Serve) -> FlaskClient:
     """A classifier of two numbers, with labels that are booleans."""
-    return serve(make_pipeline(StandardScaler(), LogisticRegression()).fit(NUMBERS, [False, False, True, True]))
+    return serve(
+        make_pipeline(StandardScaler(), LogisticRegression()).fit(
+            NUMBERS, [False, False, True, True]
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,6 +176,7 @@ def test_npy_of_version_2_is_read(numeric: FlaskClient) -> None:
         (NPY, npy(np.array([["a", "b"]])), "/0/0"),
         (CSV, "x0,x1\n1,\n", "/0/1"),
         (CSV, "x0,x1\n1,inf\n", "/0/x1"),
+        (CSV, "x0,x1\n1,heavy\n", "/0/x1"),
         (NDJSON, "[1, null]", "/0/1"),
     ],
 )
@@ -179,6 +205,13 @@ def test_infinities_are_words_and_nan_is_null(serve: Serve) -> None:
     assert answer.json["predictions"][0][0] is None
 
 
+def test_labels_of_objects_are_plain_values() -> None:
+    labels = np.array([np.int64(1), np.float64(np.inf), None, "a"], dtype=object)
+    assert (
+        results.write(labels, results.JSON, [], None) == b'{"predictions":[1,"Infinity",null,"a"]}'
+    )
+
+
 def test_text_is_taken_alone_or_named(serve: Serve) -> None:
     texts = ["good: very good", "bad", "good", "bad, so bad"]
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 0, 1, 0])
@@ -189,7 +222,10 @@ def test_text_is_taken_alone_or_named(serve: Serve) -> None:
     assert client.post("/predict", json="good: very good").json["predictions"] == [1]
     assert client.post("/predict", json={"text": "bad"}).json["predictions"] == [0]
     assert client.post("/predict", data="text\nbad\n", content_type=CSV).json["predictions"] == [0]
-    assert client.post("/predict", data=npy(np.array(texts)), content_type=NPY).json["predictions"] == own
+    assert (
+        client.post("/predict", data=npy(np.array(texts)), content_type=NPY).json["predictions"]
+        == own
+    )
     assert client.post("/predict", json=[None]).json["errors"][0]["pointer"] == "/0"
 
 
@@ -204,7 +240,11 @@ def test_objects_with_keys_of_their_own_are_taken_by_a_dict_vectorizer(serve: Se
     assert client.post("/predict", data=lines, content_type=CSV).json["predictions"] == own
     assert client.post("/predict", json=[{"city": "x:y"}]).status_code == 200
     assert client.post("/predict", json=[{"size": [1]}]).json["errors"][0]["pointer"] == "/0/size"
-    assert client.post("/predict", json=["a"]).json["errors"][0]["detail"].startswith("expected an object")
+    assert (
+        client.post("/predict", json=["a"])
+        .json["errors"][0]["detail"]
+        .startswith("expected an object")
+    )
     assert client.post("/predict", data=npy(NUMBERS), content_type=NPY).status_code == 422
 
 
@@ -213,10 +253,17 @@ def test_neighbours_are_objects_in_json_and_records_in_npy(serve: Serve) -> None
     client = serve(model)
     distances, indices = model.kneighbors(NUMBERS)
     answer = client.post("/kneighbors", json=NUMBERS.tolist())
-    assert answer.json["predictions"][0] == {"distances": distances[0].tolist(), "indices": indices[0].tolist()}
-    array = np.load(io.BytesIO(client.post("/kneighbors", json=NUMBERS.tolist(), headers={"Accept": NPY}).data))
+    assert answer.json["predictions"][0] == {
+        "distances": distances[0].tolist(),
+        "indices": indices[0].tolist(),
+    }
+    array = np.load(
+        io.BytesIO(client.post("/kneighbors", json=NUMBERS.tolist(), headers={"Accept": NPY}).data)
+    )
     assert array["indices"].tolist() == indices.tolist()
-    lines = client.post("/kneighbors", json=NUMBERS[0].tolist(), headers={"Accept": CSV}).text.splitlines()
+    lines = client.post(
+        "/kneighbors", json=NUMBERS[0].tolist(), headers={"Accept": CSV}
+    ).text.splitlines()
     assert lines[0] == "distances,indices"
     assert lines[1].endswith(f'"[{indices[0][0]},{indices[0][1]}]"')
 
@@ -245,7 +292,9 @@ def test_several_outputs_are_a_list_for_each_row(several: FlaskClient) -> None:
     assert several.post("/predict", json=[0, 1]).json["predictions"] == [["a", "x"]]
 
 
-def test_several_outputs_fit_into_npy_only_if_they_are_alike(several: FlaskClient, serve: Serve) -> None:
+def test_several_outputs_fit_into_npy_only_if_they_are_alike(
+    several: FlaskClient, serve: Serve
+) -> None:
     assert several.post("/predict_proba", json=[0, 1], headers={"Accept": NPY}).status_code == 406
     alike = DecisionTreeClassifier().fit(NUMBERS, [[0, 1], [0, 1], [1, 0], [1, 0]])
     answer = serve(alike).post("/predict_proba", json=[0, 1], headers={"Accept": NPY})
@@ -268,15 +317,25 @@ def test_an_answer_of_too_many_numbers_is_refused(serve: Serve) -> None:
 def test_too_many_rows_are_refused(serve: Serve) -> None:
     client = serve(LinearRegression().fit(NUMBERS, [1, 2, 3, 4]), max_rows=3)
     assert client.post("/predict", json=NUMBERS[:3].tolist()).status_code == 200
-    for content_type, body in ((NPY, npy(NUMBERS)), (CSV, "x0,x1\n" + "1,1\n" * 4), (NDJSON, "[1,1]\n" * 4)):
+    for content_type, body in (
+        (NPY, npy(NUMBERS)),
+        (CSV, "x0,x1\n" + "1,1\n" * 4),
+        (NDJSON, "[1,1]\n" * 4),
+    ):
         answer = client.post("/predict", data=body, content_type=content_type)
-        assert (answer.status_code, answer.json["detail"]) == (413, "4 rows are over the limit of 3 in one request.")
+        assert (answer.status_code, answer.json["detail"]) == (
+            413,
+            "4 rows are over the limit of 3 in one request.",
+        )
 
 
 def test_too_large_a_body_is_refused(serve: Serve) -> None:
     client = serve(LinearRegression().fit(NUMBERS, [1, 2, 3, 4]), max_body_bytes=100)
     answer = client.post("/predict", data=b" " * 101, content_type="application/json")
-    assert (answer.status_code, answer.json["detail"]) == (413, "The body is over the limit of 100 bytes.")
+    assert (answer.status_code, answer.json["detail"]) == (
+        413,
+        "The body is over the limit of 100 bytes.",
+    )
 
 
 def test_a_body_in_chunks_is_refused(penguins: FlaskClient) -> None:
@@ -296,8 +355,12 @@ FEATURES = (
     Feature(name="any", kind="any"),
 )
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from(["a", "b:c", "instances", "1"]) | st.text(max_size=3)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["a", "b:c", "instances", "1"])
+    | st.text(max_size=3)
 )
 GOOD_VALUES = st.tuples(
     st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**60), 2**60),
@@ -320,7 +383,9 @@ def cases(draw: st.DrawFn) -> tuple[Signature, list[Any]]:
         if draw(st.booleans()):
             row[draw(st.integers(0, len(row) - 1))] = draw(SCALARS)
         sample: Any = dict(zip([FEATURES[i].name for i in chosen], row, strict=True))
-        shape = draw(st.sampled_from(["object", "object", "list", "list", "scalar", "more", "less"]))
+        shape = draw(
+            st.sampled_from(["object", "object", "list", "list", "scalar", "more", "less"])
+        )
         if shape == "list":
             sample = row
         elif shape == "scalar":
@@ -335,7 +400,9 @@ def cases(draw: st.DrawFn) -> tuple[Signature, list[Any]]:
 
 BODIES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+    ),
 )
 SHAPES: dict[str, Callable[[list[Any]], Any]] = {
     "list": lambda samples: samples,
@@ -362,7 +429,9 @@ def test_the_fast_way_reads_what_the_slow_way_reads(
 
 
 @given(case=cases(), body=BODIES)
-def test_the_fast_way_refuses_what_the_slow_way_refuses(case: tuple[Signature, Any], body: Any) -> None:
+def test_the_fast_way_refuses_what_the_slow_way_refuses(
+    case: tuple[Signature, Any], body: Any
+) -> None:
     reader = JsonReader(case[0], 10)
     encoded = json.dumps(body).encode("utf-8", "surrogatepass")
     assert outcome(reader.read, encoded) == outcome(reader._explain, encoded)

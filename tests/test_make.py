@@ -23,14 +23,20 @@ def make(tmp_path: Path) -> object:
     def run(*arguments: str, env: str | None = None) -> subprocess.CompletedProcess[str]:
         if env is not None:
             (tmp_path / ".env").write_bytes(env.encode())
-        return subprocess.run(["make", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["make", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
 
     return run
 
 
 def test_make_alone_lists_every_target_in_groups(make) -> None:
     out = make().stdout
-    listed = {line.split()[0].replace("\033[36m", "") for line in out.splitlines() if line.startswith("  ")}
+    listed = {
+        line.split()[0].replace("\033[36m", "")
+        for line in out.splitlines()
+        if line.startswith("  ")
+    }
     assert listed == TARGETS
     for group in ("Here", "In a container", "Develop"):
         assert f"\n{group}\n" in out
@@ -43,7 +49,9 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
         "PORT= 9001", "PORT=9001 ", "PORT =9001", "export PORT=9001", "port=9001", "PORT", "PORT=9001\r",
     ],
 )  # fmt: skip
-def test_a_line_of_env_that_tools_read_differently_is_refused_by_its_number(make, line: str) -> None:
+def test_a_line_of_env_that_tools_read_differently_is_refused_by_its_number(
+    make, line: str
+) -> None:
     result = make("help", env=f"# fine\n\nMODEL_PATH=a.joblib\n{line}\n")
     assert result.returncode != 0
     assert ".env, line 4: expected KEY=value" in result.stderr

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,9 @@ class Doubling:
         return array[:, 0] * 2
 
 
-def together(engine: Doubling, predictor: Predictor, requests: list[Callable[[], Any]]) -> list[Any]:
+def together(
+    engine: Doubling, predictor: Predictor, requests: Sequence[Callable[[], Any]]
+) -> list[Any]:
     """Run the first request into the gate, queue the others behind it, open the gate."""
     outcomes: list[Any] = [None] * len(requests)
 
@@ -93,8 +96,8 @@ def test_those_who_wait_share_one_call() -> None:
 def test_rows_in_lists_are_joined_too() -> None:
     engine = Doubling(gated=True)
     predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
-    requests = [lambda i=i: predictor.run("predict", [(i,)]).tolist() for i in range(3)]
-    assert together(engine, predictor, requests) == [[0], [2], [4]]
+    requests = [functools.partial(predictor.run, "predict", [(i,)]) for i in range(3)]
+    assert np.array_equal(together(engine, predictor, requests), [[0], [2], [4]])
     assert engine.calls == [("predict", 1), ("predict", 2)]
 
 

@@ -49,7 +49,14 @@ REJECTIONS = [
     ("something behind it", JSON, "[1] x", 400, None, "Extra data at line 1, column 5"),
     ("bare NaN", JSON, '{"bill_length_mm": NaN}', 400, None, "send null for a missing value"),
     ("bare Infinity", JSON, "[-Infinity]", 400, None, "-Infinity is not a JSON number"),
-    ("wrong UTF-8", JSON, b'{"island": "\xff"}', 400, None, "not UTF-8: invalid start byte at byte 12"),
+    (
+        "wrong UTF-8",
+        JSON,
+        b'{"island": "\xff"}',
+        400,
+        None,
+        "not UTF-8: invalid start byte at byte 12",
+    ),
     ("UTF-16", JSON, "[1]".encode("utf-16"), 400, None, "not UTF-8"),
     ("deep nesting", JSON, "[" * 100_000, 400, None, "nested too deeply"),
     ("endless digits", JSON, "[" + "1" * 5000 + "]", 400, None, "Exceeds the limit"),
@@ -59,53 +66,242 @@ REJECTIONS = [
     ("CSV in Latin-1", CSV, f"{HEADER}\nBisc\xf6e".encode("latin-1"), 400, None, "not UTF-8"),
     ("no npy", NPY, b"hello", 400, None, "not an npy array"),
     ("npy cut short", NPY, npy(np.ones((2, 6)))[:-8], 400, None, "not an npy array"),
-    ("npy that promises too much", NPY, npy(np.ones((2, 6))).replace(b"(2, 6)", b"(9, 6)"), 400, None, "not an npy"),
+    (
+        "npy that promises too much",
+        NPY,
+        npy(np.ones((2, 6))).replace(b"(2, 6)", b"(9, 6)"),
+        400,
+        None,
+        "not an npy",
+    ),
     ("npy of objects", NPY, npy(np.array([None]), allow_pickle=True), 400, None, "Python objects"),
-    ("npy of complex numbers", NPY, npy(np.ones((1, 6), complex)), 400, None, "complex128 is not read"),
+    (
+        "npy of complex numbers",
+        NPY,
+        npy(np.ones((1, 6), complex)),
+        400,
+        None,
+        "complex128 is not read",
+    ),
     # Rows that do not fit.
     ("a word", JSON, '"Biscoe"', 422, "", "expected an object, a list, or"),
     ("null", JSON, "null", 422, "", "got null"),
     ("no samples", JSON, "[]", 422, "", "at least one sample"),
     ("no instances", JSON, '{"instances": []}', 422, "", "at least one sample"),
     ("instances that are no list", JSON, '{"instances": 1}', 422, "/instances", "is not a feature"),
-    ("parameters", JSON, f'{{"instances": [{but()}], "parameters": {{"a": 1}}}}', 422, "/parameters", "takes no parameters"),
-    ("something beside instances", JSON, f'{{"instances": [{but()}], "x": 1}}', 422, "/x", "not known"),
-    ("instances twice", JSON, f'{{"instances": [{but()}], "instances": [{but()}]}}', 422, "/instances", "twice"),
-    ("an empty object", JSON, "{}", 422, "/island", "is required: expected one of Biscoe, Dream, Torgersen; send null"),
+    (
+        "parameters",
+        JSON,
+        f'{{"instances": [{but()}], "parameters": {{"a": 1}}}}',
+        422,
+        "/parameters",
+        "takes no parameters",
+    ),
+    (
+        "something beside instances",
+        JSON,
+        f'{{"instances": [{but()}], "x": 1}}',
+        422,
+        "/x",
+        "not known",
+    ),
+    (
+        "instances twice",
+        JSON,
+        f'{{"instances": [{but()}], "instances": [{but()}]}}',
+        422,
+        "/instances",
+        "twice",
+    ),
+    (
+        "an empty object",
+        JSON,
+        "{}",
+        422,
+        "/island",
+        "is required: expected one of Biscoe, Dream, Torgersen; send null",
+    ),
     ("a missing field", JSON, but(sex=...), 422, "/sex", "is required"),
-    ("an unknown field", JSON, but(colour="red"), 422, "/colour", "is not a feature of the model: expected island"),
+    (
+        "an unknown field",
+        JSON,
+        but(colour="red"),
+        422,
+        "/colour",
+        "is not a feature of the model: expected island",
+    ),
     ("a field with a slash", JSON, but(**{"a/b~c": 1}), 422, "/a~1b~0c", "is not a feature"),
-    ("a field named by half a pair", JSON, but()[:-1] + ', "\\ud800": 1}', 422, "/?", "is not a feature"),
+    (
+        "a field named by half a pair",
+        JSON,
+        but()[:-1] + ', "\\ud800": 1}',
+        422,
+        "/?",
+        "is not a feature",
+    ),
     ("a field twice", JSON, but()[:-1] + ', "sex": "male"}', 422, "/sex", "stands twice"),
-    ("a number as text", JSON, but(body_mass_g="4500"), 422, "/body_mass_g", "expected a number, got a string"),
-    ("a boolean for a number", JSON, but(body_mass_g=True), 422, "/body_mass_g", "expected a number, got a boolean"),
-    ("a list for a number", JSON, but(body_mass_g=[1]), 422, "/body_mass_g", "expected a number, got a list"),
-    ("an object for a word", JSON, but(island={}), 422, "/island", "expected one of Biscoe, Dream, Torgersen, got an object"),
+    (
+        "a number as text",
+        JSON,
+        but(body_mass_g="4500"),
+        422,
+        "/body_mass_g",
+        "expected a number, got a string",
+    ),
+    (
+        "a boolean for a number",
+        JSON,
+        but(body_mass_g=True),
+        422,
+        "/body_mass_g",
+        "expected a number, got a boolean",
+    ),
+    (
+        "a list for a number",
+        JSON,
+        but(body_mass_g=[1]),
+        422,
+        "/body_mass_g",
+        "expected a number, got a list",
+    ),
+    (
+        "an object for a word",
+        JSON,
+        but(island={}),
+        422,
+        "/island",
+        "expected one of Biscoe, Dream, Torgersen, got an object",
+    ),
     ("a number for a word", JSON, but(island=1), 422, "/island", "got a number"),
-    ("an unknown category", JSON, but(island="Texel"), 422, "/island", "expected one of Biscoe, Dream, Torgersen"),
+    (
+        "an unknown category",
+        JSON,
+        but(island="Texel"),
+        422,
+        "/island",
+        "expected one of Biscoe, Dream, Torgersen",
+    ),
     ("half of a pair", JSON, but(island="\ud800"), 422, "/island", "half of a surrogate pair"),
-    ("a number out of range", JSON, but(body_mass_g=1).replace(": 1,", ": 1e999,"), 422, "/body_mass_g", "64-bit float"),
-    ("an integer out of range", JSON, but(body_mass_g=10**400), 422, "/body_mass_g", "64-bit float"),
-    ("too few values", JSON, "[1, 2]", 422, "", "expected 6 values in the order of the model, too few here: 2"),
+    (
+        "a number out of range",
+        JSON,
+        but(body_mass_g=1).replace(": 1,", ": 1e999,"),
+        422,
+        "/body_mass_g",
+        "64-bit float",
+    ),
+    (
+        "an integer out of range",
+        JSON,
+        but(body_mass_g=10**400),
+        422,
+        "/body_mass_g",
+        "64-bit float",
+    ),
+    (
+        "too few values",
+        JSON,
+        "[1, 2]",
+        422,
+        "",
+        "expected 6 values in the order of the model, too few here: 2",
+    ),
     ("too many values", JSON, '["Biscoe", 1, 1, 1, 1, "male", 1]', 422, "", "too many here: 7"),
-    ("a value in a list", JSON, '[["Texel", 1, 1, 1, 1, "male"]]', 422, "/0/0", "island: expected one of"),
+    (
+        "a value in a list",
+        JSON,
+        '[["Texel", 1, 1, 1, 1, "male"]]',
+        422,
+        "/0/0",
+        "island: expected one of",
+    ),
     ("a sample that is a word", JSON, '[{}, "Biscoe"]', 422, "/0/island", "is required"),
-    ("a word among samples", JSON, f'{{"instances": [{but()}, 5]}}', 422, "/instances/1", "expected an object or a list"),
-    ("the fourth instance", JSON, f'{{"instances": [{but()}, {but()}, {but()}, {but(island="X")}]}}', 422, "/instances/3/island", "expected one of"),
+    (
+        "a word among samples",
+        JSON,
+        f'{{"instances": [{but()}, 5]}}',
+        422,
+        "/instances/1",
+        "expected an object or a list",
+    ),
+    (
+        "the fourth instance",
+        JSON,
+        f'{{"instances": [{but()}, {but()}, {but()}, {but(island="X")}]}}',
+        422,
+        "/instances/3/island",
+        "expected one of",
+    ),
     ("NDJSON without lines", NDJSON, "\n\n", 422, "", "at least one sample"),
-    ("an NDJSON line that does not fit", NDJSON, but() + "\n\n" + but(sex=1), 422, "/1/sex", "got a number"),
+    (
+        "an NDJSON line that does not fit",
+        NDJSON,
+        but() + "\n\n" + but(sex=1),
+        422,
+        "/1/sex",
+        "got a number",
+    ),
     ("CSV without a header", CSV, "", 422, "", "expected a header row"),
     ("CSV without rows", CSV, HEADER, 422, "", "at least one sample"),
     ("a CSV column too few", CSV, f"{HEADER[:-4]}\n{LINE[:-7]}", 422, "/sex", "the header lacks"),
-    ("a CSV column too many", CSV, f"{HEADER},colour\n{LINE},red", 422, "/colour", "is not a feature"),
+    (
+        "a CSV column too many",
+        CSV,
+        f"{HEADER},colour\n{LINE},red",
+        422,
+        "/colour",
+        "is not a feature",
+    ),
     ("a CSV index", CSV, f",{HEADER}\n0,{LINE}", 422, "/", "pandas leaves it out with index=False"),
     ("a CSV column twice", CSV, f"{HEADER},sex\n{LINE},male", 422, "/sex", "stands twice"),
-    ("a short CSV line", CSV, f"{HEADER}\n{LINE}\n\nBiscoe,1", 422, "/1", "line 4: expected 6 fields, got 2"),
-    ("a word for a CSV number", CSV, f"{HEADER}\n{LINE.replace('4500', 'heavy')}", 422, "/0/body_mass_g", "expected a number"),
-    ("NaN in CSV", CSV, f"{HEADER}\n{LINE.replace('4500', 'nan')}", 422, "/0/body_mass_g", "expected a number"),
-    ("1_000 in CSV", CSV, f"{HEADER}\n{LINE.replace('4500', '4_500')}", 422, "/0/body_mass_g", "expected a number"),
-    ("1e999 in CSV", CSV, f"{HEADER}\n{LINE.replace('4500', '1e999')}", 422, "/0/body_mass_g", "64-bit float"),
-    ("npy of another shape", NPY, npy(np.ones((2, 5))), 422, "", "expected an array of shape (rows, 6), got (2, 5)"),
+    (
+        "a short CSV line",
+        CSV,
+        f"{HEADER}\n{LINE}\n\nBiscoe,1",
+        422,
+        "/1",
+        "line 4: expected 6 fields, got 2",
+    ),
+    (
+        "a word for a CSV number",
+        CSV,
+        f"{HEADER}\n{LINE.replace('4500', 'heavy')}",
+        422,
+        "/0/body_mass_g",
+        "expected a number",
+    ),
+    (
+        "NaN in CSV",
+        CSV,
+        f"{HEADER}\n{LINE.replace('4500', 'nan')}",
+        422,
+        "/0/body_mass_g",
+        "expected a number",
+    ),
+    (
+        "1_000 in CSV",
+        CSV,
+        f"{HEADER}\n{LINE.replace('4500', '4_500')}",
+        422,
+        "/0/body_mass_g",
+        "expected a number",
+    ),
+    (
+        "1e999 in CSV",
+        CSV,
+        f"{HEADER}\n{LINE.replace('4500', '1e999')}",
+        422,
+        "/0/body_mass_g",
+        "64-bit float",
+    ),
+    (
+        "npy of another shape",
+        NPY,
+        npy(np.ones((2, 5))),
+        422,
+        "",
+        "expected an array of shape (rows, 6), got (2, 5)",
+    ),
     ("npy without rows", NPY, npy(np.ones((0, 6))), 422, "", "at least one sample"),
     ("npy of numbers for words", NPY, npy(np.ones((1, 6))), 422, "/0/0", "island: expected one of"),
     ("npy without some features", NPY, npy(STRUCTURED), 422, "/0/bill_depth_mm", "is required"),
@@ -121,7 +317,12 @@ REJECTIONS = [
     ids=[row[0] for row in REJECTIONS],
 )
 def test_a_request_that_does_not_fit_is_told_why(
-    penguins: FlaskClient, content_type: str, body: str | bytes, status: int, pointer: str | None, sentence: str
+    penguins: FlaskClient,
+    content_type: str,
+    body: str | bytes,
+    status: int,
+    pointer: str | None,
+    sentence: str,
 ) -> None:
     answer = penguins.post("/predict", data=body, content_type=content_type)
     problem = answer.json
@@ -156,13 +357,21 @@ def test_a_compressed_body_is_refused(penguins: FlaskClient) -> None:
 def test_an_answer_in_a_type_we_do_not_write_is_refused(penguins: FlaskClient) -> None:
     answer = penguins.post("/predict", json=GOOD, headers={"Accept": "text/html"})
     assert answer.status_code == 406
-    assert answer.json["detail"] == "The answer can be application/json, text/csv or application/x-npy."
+    assert (
+        answer.json["detail"]
+        == "The answer can be application/json, text/csv or application/x-npy."
+    )
 
 
-def test_a_method_that_the_model_lacks_is_a_404_that_lists_those_it_has(penguins: FlaskClient) -> None:
+def test_a_method_that_the_model_lacks_is_a_404_that_lists_those_it_has(
+    penguins: FlaskClient,
+) -> None:
     answer = penguins.post("/transform", json=GOOD)
     assert answer.status_code == 404
-    assert "it has /predict, /predict_proba, /predict_log_proba, /decision_function." in answer.json["detail"]
+    assert (
+        "it has /predict, /predict_proba, /predict_log_proba, /decision_function."
+        in answer.json["detail"]
+    )
 
 
 def test_an_unknown_path_is_a_404_in_json(penguins: FlaskClient) -> None:
@@ -170,7 +379,9 @@ def test_an_unknown_path_is_a_404_in_json(penguins: FlaskClient) -> None:
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
-def test_a_wrong_http_method_is_a_405_in_json_that_says_what_is_allowed(penguins: FlaskClient) -> None:
+def test_a_wrong_http_method_is_a_405_in_json_that_says_what_is_allowed(
+    penguins: FlaskClient,
+) -> None:
     answer = penguins.get("/predict")
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert "POST" in answer.headers["Allow"]

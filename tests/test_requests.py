@@ -104,7 +104,9 @@ def test_too_many_waiting_is_a_503_that_says_when_to_come_again(
 
 
 def test_a_log_line_is_one_json_object_with_its_traceback() -> None:
-    record = logging.makeLogRecord({"msg": "request %s failed", "args": ("abc",), "levelname": "ERROR"})
+    record = logging.makeLogRecord(
+        {"msg": "request %s failed", "args": ("abc",), "levelname": "ERROR"}
+    )
     try:
         raise ValueError("a\nb")
     except ValueError as error:
@@ -133,7 +135,9 @@ ISLANDS = st.sampled_from(["Biscoe", "Dream", "Torgersen"]) | st.none()
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(0, 10_000) | st.none()
 VALID = st.fixed_dictionaries(
     {"island": ISLANDS, "sex": st.sampled_from(["female", "male"]) | st.none()}
-    | {name: NUMBERS for name in ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")}
+    | dict.fromkeys(
+        ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"), NUMBERS
+    )
 )
 
 
@@ -147,7 +151,9 @@ def test_any_valid_rows_get_scikit_learns_own_answer(
 
     estimator = joblib.load(penguins_path)
     columns = {
-        name: pd.Series([row[name] for row in rows], dtype=object if name in ("island", "sex") else float)
+        name: pd.Series(
+            [row[name] for row in rows], dtype=object if name in ("island", "sex") else float
+        )
         for name in estimator.feature_names_in_
     }
     frame = pd.DataFrame(columns).replace({None: np.nan})
@@ -157,18 +163,32 @@ def test_any_valid_rows_get_scikit_learns_own_answer(
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(["instances", "island", "sex", "parameters"]) | st.text(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["instances", "island", "sex", "parameters"]) | st.text(),
+            inner,
+            max_size=4,
+        )
+    ),
 )
-ANY_BODY = st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
+ANY_BODY = st.binary() | JSON_VALUES.map(
+    lambda value: json.dumps(value).encode("utf-8", "surrogatepass")
+)
 
 
 @settings(deadline=None)
 @given(
     body=ANY_BODY,
-    content_type=st.sampled_from(["application/json", "text/csv", "application/x-ndjson", "application/x-npy", "x/y", "junk"]),
+    content_type=st.sampled_from(
+        ["application/json", "text/csv", "application/x-ndjson", "application/x-npy", "x/y", "junk"]
+    ),
     accept=st.sampled_from(["*/*", "text/csv", "application/x-npy", ";;q=,", ""]),
 )
-def test_no_body_at_all_makes_a_500(penguins: FlaskClient, body: bytes, content_type: str, accept: str) -> None:
-    answer = penguins.post("/predict", data=body, content_type=content_type, headers={"Accept": accept})
+def test_no_body_at_all_makes_a_500(
+    penguins: FlaskClient, body: bytes, content_type: str, accept: str
+) -> None:
+    answer = penguins.post(
+        "/predict", data=body, content_type=content_type, headers={"Accept": accept}
+    )
     assert answer.status_code in (200, 400, 406, 415, 422)

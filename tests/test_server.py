@@ -41,7 +41,9 @@ def test_the_backlog_is_no_longer_than_the_kernel_allows(
 def test_connections_that_nobody_has_taken_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     server._listener.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(sockets=[listener.fileno()]))
+        monkeypatch.setitem(
+            sys.modules, "uwsgi", types.SimpleNamespace(sockets=[listener.fileno()])
+        )
         clients = [socket.create_connection(listener.getsockname()) for _ in range(3)]
         assert server.untaken_connections() == 3
         for client in clients:

@@ -99,7 +99,9 @@ def serving(cwd: Path, **variables: Any) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("serve"), MODEL_PATH=penguins_path, MAX_BODY_BYTES=1_000_000) as server:
+    with serving(
+        tmp_path_factory.mktemp("serve"), MODEL_PATH=penguins_path, MAX_BODY_BYTES=1_000_000
+    ) as server:
         yield server
 
 
@@ -118,9 +120,13 @@ def test_it_says_last_where_it_is_and_what_to_send(server: Server) -> None:
 
 def test_many_clients_at_once_all_get_their_own_answers(server: Server) -> None:
     lengths = [30.0 + i for i in range(40)]
-    alone = [server.post("/predict_proba", {**GOOD, "bill_length_mm": v})["predictions"] for v in lengths]
+    alone = [
+        server.post("/predict_proba", {**GOOD, "bill_length_mm": v})["predictions"] for v in lengths
+    ]
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
-        asked = pool.map(lambda v: server.post("/predict_proba", {**GOOD, "bill_length_mm": v}), lengths * 5)
+        asked = pool.map(
+            lambda v: server.post("/predict_proba", {**GOOD, "bill_length_mm": v}), lengths * 5
+        )
         for answer, own in zip(asked, alone * 5, strict=True):
             assert np.allclose(answer["predictions"], own, rtol=1e-12)
 
@@ -139,7 +145,9 @@ def test_a_body_over_the_limit_is_answered(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
     with contextlib.closing(connection):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", "/predict", b" " * 1_000_001, {"Content-Type": "application/json"})
+            connection.request(
+                "POST", "/predict", b" " * 1_000_001, {"Content-Type": "application/json"}
+            )
         with connection.getresponse() as answer:
             assert answer.status == 413
 
@@ -213,7 +221,9 @@ def test_a_port_in_use_is_told(server: Server, tmp_path: Path) -> None:
     assert f"choose another port, as in `make run PORT={server.port + 1}`" in second.log.read_text()
 
 
-def test_settings_come_from_env_in_the_folder_it_is_started_in(penguins_path: Path, tmp_path: Path) -> None:
+def test_settings_come_from_env_in_the_folder_it_is_started_in(
+    penguins_path: Path, tmp_path: Path
+) -> None:
     (tmp_path / ".env").write_text(f"MODEL_PATH={penguins_path}\nMAX_ROWS=1\n")
     with serving(tmp_path) as server, pytest.raises(urllib.error.HTTPError) as error:
         server.post("/predict", [GOOD, GOOD])

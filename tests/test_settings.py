@@ -15,7 +15,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_a_variable_sets_the_field_of_its_name() -> None:
-    settings = Settings.from_env({"PORT": "9001", "MODEL_PATH": "a.joblib", "TIMEOUT_SECONDS": "0.5"})
+    settings = Settings.from_env(
+        {"PORT": "9001", "MODEL_PATH": "a.joblib", "TIMEOUT_SECONDS": "0.5"}
+    )
     assert (settings.port, settings.model_path, settings.timeout_seconds) == (9001, "a.joblib", 0.5)
 
 

@@ -10,7 +10,11 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import KNNImputer, SimpleImputer
@@ -28,7 +32,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from api.signature import Feature, Signature, SignatureError, parts, plain_rows, read
+from api.estimators import parts
+from api.signature import Feature, Signature, SignatureError, plain_rows, read
 
 FRAME = pd.DataFrame(
     {
@@ -68,7 +73,9 @@ def test_an_array_gives_numbered_features_that_are_numbers() -> None:
 
 
 def test_a_data_frame_of_numbers_gives_names_and_needs_no_frame() -> None:
-    signature = read(make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME[["size", "floor"]], Y))
+    signature = read(
+        make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME[["size", "floor"]], Y)
+    )
     assert [f.name for f in signature.features] == ["size", "floor"]
     assert (signature.named, signature.frame, signature.numeric) == (True, False, True)
 
@@ -82,7 +89,10 @@ def test_a_card_names_the_features_of_an_array() -> None:
 def columns(**kwargs: Any) -> ColumnTransformer:
     return make_column_transformer(
         (StandardScaler(), ["size"]),
-        (make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(**kwargs)), ["city", "floor"]),
+        (
+            make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(**kwargs)),
+            ["city", "floor"],
+        ),
         (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["new"]),
         (CountVectorizer(), "note"),
     )
@@ -120,7 +130,9 @@ def test_the_signature_is_seen_through_meta_estimators(wrap: Any) -> None:
     model = make_pipeline(columns(), LogisticRegression())
     signature = read(wrap(model).fit(FRAME, Y))
     kinds = [f.kind for f in signature.features]
-    if isinstance(wrap(model).steps[0][1] if hasattr(wrap(model), "steps") else None, FunctionTransformer):
+    if isinstance(
+        wrap(model).steps[0][1] if hasattr(wrap(model), "steps") else None, FunctionTransformer
+    ):
         # What comes behind a transformer may see other values than those that were sent.
         assert kinds == ["number"] * 5
     else:
@@ -168,14 +180,18 @@ def test_an_imputer_with_an_indicator_hides_what_comes_behind_it() -> None:
 
 def test_histogram_boosting_tells_its_categories() -> None:
     frame = FRAME[["size", "city"]].astype({"city": "category"})
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=2).fit(frame, Y)
+    model = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=2).fit(
+        frame, Y
+    )
     signature = read(model)
     assert signature.features[1].kind == "string"
     assert signature.frame
 
 
 def test_a_function_may_take_anything() -> None:
-    signature = read(make_pipeline(FunctionTransformer(np.log1p), LinearRegression()).fit(FRAME[["size"]], Y))
+    signature = read(
+        make_pipeline(FunctionTransformer(np.log1p), LinearRegression()).fit(FRAME[["size"]], Y)
+    )
     assert signature.features[0].kind == "any"
     assert signature.frame
 
@@ -191,10 +207,14 @@ def test_somebodys_own_transformer_may_take_anything() -> None:
     [
         TfidfVectorizer().fit(TEXTS),
         make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, Y),
-        GridSearchCV(make_pipeline(CountVectorizer(), LogisticRegression()), {}, cv=2).fit(TEXTS, Y),
+        GridSearchCV(make_pipeline(CountVectorizer(), LogisticRegression()), {}, cv=2).fit(
+            TEXTS, Y
+        ),
         FeatureUnion([("a", CountVectorizer()), ("b", TfidfVectorizer())]).fit(TEXTS),
         make_pipeline("passthrough", CountVectorizer()).fit(TEXTS),
-        TransformedTargetRegressor(make_pipeline(CountVectorizer(), LinearRegression())).fit(TEXTS, Y),
+        TransformedTargetRegressor(make_pipeline(CountVectorizer(), LinearRegression())).fit(
+            TEXTS, Y
+        ),
     ],
 )
 def test_text_is_one_string_a_row(model: Any) -> None:
@@ -205,9 +225,34 @@ def test_text_is_one_string_a_row(model: Any) -> None:
 def test_other_forms_of_input() -> None:
     assert read(DictVectorizer().fit([{"a": 1}])).form == "mapping"
     assert read(FeatureHasher()).form == "mapping"
-    assert facts(read(IsotonicRegression().fit([1, 2, 3], [1, 2, 3]))) == [("x0", "number", None, None)]
+    assert facts(read(IsotonicRegression().fit([1, 2, 3], [1, 2, 3]))) == [
+        ("x0", "number", None, None)
+    ]
     labels = read(LabelEncoder().fit(["b", "a"]))
     assert (labels.form, facts(labels)) == ("labels", [("label", "string", ("a", "b"), "refused")])
+
+
+class Plain:
+    """A step that is no scikit-learn estimator, but has the methods of one."""
+
+    def fit(self, X: Any, y: Any = None) -> Plain:
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return X
+
+
+def test_a_step_that_is_no_estimator_tells_nothing() -> None:
+    model = make_pipeline(Plain(), LinearRegression())
+    model.steps[1][1].fit([[1.0], [2.0]], [1, 2])
+    with pytest.raises(SignatureError, match="Plain does not say"):
+        read(model)
+    assert facts(read(model, ["size"])) == [("size", "any", None, None)]
+
+
+def test_a_pipeline_of_imputers_alone_takes_numbers() -> None:
+    signature = read(make_pipeline(SimpleImputer(), KNNImputer()).fit([[1.0], [np.nan]]))
+    assert facts(signature) == [("x0", "number", None, None)]
 
 
 class Silent(BaseEstimator):
@@ -220,12 +265,19 @@ class Silent(BaseEstimator):
 def test_an_estimator_that_tells_nothing_needs_a_card() -> None:
     with pytest.raises(SignatureError, match="Silent does not say which features it takes"):
         read(Silent())
-    assert facts(read(Silent(), ["a", "b"])) == [("a", "number", None, None), ("b", "number", None, None)]
+    assert facts(read(Silent(), ["a", "b"])) == [
+        ("a", "number", None, None),
+        ("b", "number", None, None),
+    ]
 
 
 @pytest.mark.parametrize(
     "estimator",
-    [MultiLabelBinarizer().fit([["a"], ["b"]]), FeatureHasher(input_type="string"), make_pipeline("passthrough")],
+    [
+        MultiLabelBinarizer().fit([["a"], ["b"]]),
+        FeatureHasher(input_type="string"),
+        make_pipeline("passthrough"),
+    ],
 )
 def test_input_that_is_no_row_is_refused(estimator: Any) -> None:
     with pytest.raises(SignatureError):
@@ -234,7 +286,9 @@ def test_input_that_is_no_row_is_refused(estimator: Any) -> None:
 
 def test_the_parts_of_an_estimator_are_walked_through_once() -> None:
     forest = RandomForestClassifier(n_estimators=3).fit(np.ones((4, 2)), [0, 1, 0, 1])
-    model = make_pipeline(StandardScaler(), GridSearchCV(forest, {}, cv=2)).fit(np.eye(4, 2), [0, 1, 0, 1])
+    model = make_pipeline(StandardScaler(), GridSearchCV(forest, {}, cv=2)).fit(
+        np.eye(4, 2), [0, 1, 0, 1]
+    )
     model.loop_ = {"itself": model}
     kinds = [type(part).__name__ for part in parts(model)]
     assert kinds.count("Pipeline") == 1

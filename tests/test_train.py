@@ -73,7 +73,9 @@ def test_checking_a_bad_model_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_boolean_feature_of_the_card_is_known_as_one(serve: Serve) -> None:
-    client = serve(FITTED, card=b'{"features": {"old": {"dtype": "bool"}, "size": {"dtype": "float64"}}}')
+    client = serve(
+        FITTED, card=b'{"features": {"old": {"dtype": "bool"}, "size": {"dtype": "float64"}}}'
+    )
     assert [f["type"] for f in client.get("/metadata").json["features"]] == ["boolean", "number"]
     assert client.post("/predict", json={"old": True, "size": 1}).status_code == 200
     assert client.post("/predict", json={"old": 1, "size": 1}).status_code == 422

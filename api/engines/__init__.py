@@ -1,4 +1,4 @@
-"""The ways to run a model. An engine takes rows that fit the signature and gives one result a row."""
+"""The ways to run a model. An engine takes rows that fit the signature, and answers each."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ class Reader:
             return npy.read(self._signature, self._max_rows, body)
         hint = ""
         if media_type == "application/x-www-form-urlencoded":
-            hint = " (curl -d says so unless told otherwise: add -H 'content-type: application/json')"
+            hint = (
+                " (curl -d says so unless told otherwise: add -H 'content-type: application/json')"
+            )
         raise UnsupportedType(
             f"The Content-Type {media_type}{hint} is not read: send {', '.join(READ)}."
         )

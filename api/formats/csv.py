@@ -42,7 +42,9 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
         return Batch(samples, _pointer, Counter())
     if signature.numeric and b"_" not in body:
         try:
-            table = np.array([[cells[j] or "nan" for j in order] for _, cells in lines]).astype(float)
+            table = np.array([[cells[j] or "nan" for j in order] for _, cells in lines]).astype(
+                float
+            )
         except ValueError:
             pass  # to be explained below
         else:
@@ -62,7 +64,9 @@ def _lines(body: bytes) -> list[tuple[int, list[str]]]:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MalformedBody(f"The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+        raise MalformedBody(
+            f"The body is not UTF-8: {error.reason} at byte {error.start}."
+        ) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         return [(reader.line_num, cells) for cells in reader if cells]
@@ -79,9 +83,7 @@ def _order(signature: Signature, header: list[str]) -> list[int]:
             places.append(Place(f"/{escape(name)}", "line 1: this column stands twice"))
         elif signature.form != "mapping" and name not in names:
             hint = " (an index? pandas leaves it out with index=False)" if name == "" else ""
-            places.append(
-                Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}")
-            )
+            places.append(Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}"))
     places += [
         Place(f"/{escape(name)}", "line 1: the header lacks this feature")
         for name in names

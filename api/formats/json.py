@@ -21,7 +21,12 @@ from api.signature import Feature, Signature
 
 # Integers that stay integers, as far as every array holds them; the others are looked at slowly.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-TYPES = {"number": float, "string": str, "boolean": bool, "any": Int64 | float | str | bool}
+TYPES: dict[str, Any] = {
+    "number": float,
+    "string": str,
+    "boolean": bool,
+    "any": Int64 | float | str | bool,
+}
 START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -33,8 +38,8 @@ class JsonReader:
         self._signature = signature
         self._max_rows = max_rows
         self._single = len(signature.features) == 1
-        self._row: type = dict
-        sample: Any = dict[str, TYPES["any"]]  # type: ignore[misc]
+        self._row: Any = dict
+        sample: Any = _generic(dict, str, TYPES["any"])
         one: Any = sample
         if signature.form != "mapping":
             types = [_type(feature) for feature in signature.features]
@@ -49,21 +54,21 @@ class JsonReader:
                 forbid_unknown_fields=True,
                 gc=False,
             )
-            one = tuple[tuple(types)]  # type: ignore[misc]
+            one = _generic(tuple, *types)
             sample = self._row | one
             if self._single:
-                # Of any length here, for msgspec 0.22 fails on a tuple of one value beside a bounded
-                # integer; _finish looks at the length.
-                sample = self._row | tuple[types[0], ...] | types[0]
-        instances = msgspec.defstruct(
+                # Of any length, which _finish looks at: msgspec 0.22 fails on a tuple of one value
+                # beside a bounded integer.
+                sample = self._row | _generic(tuple, types[0], ...) | types[0]
+        instances: Any = msgspec.defstruct(
             "Instances",
             [("instances", list[sample]), ("parameters", dict[str, Any] | None, None)],
             forbid_unknown_fields=True,
         )
-        self._one_object = msgspec.json.Decoder(self._row if self._row is not dict else sample)
+        self._one_object: Any = msgspec.json.Decoder(self._row if self._row is not dict else sample)
         self._one_list = msgspec.json.Decoder(one)
-        self._sample = msgspec.json.Decoder(sample)
-        self._samples = msgspec.json.Decoder(list[sample])
+        self._sample: Any = msgspec.json.Decoder(sample)
+        self._samples: Any = msgspec.json.Decoder(list[sample])
         self._instances = msgspec.json.Decoder(instances)
 
     def read(self, body: bytes) -> Batch:
@@ -90,7 +95,7 @@ class JsonReader:
         first, second = START.match(body).groups()  # type: ignore[union-attr]
         if first == b"{":
             if b'"instances"' in body:
-                request = self._instances.decode(body)
+                request: Any = self._instances.decode(body)
                 if not request.parameters:
                     return request.instances, "/instances", 1
             return [self._one_object.decode(body)], None, 0
@@ -98,7 +103,9 @@ class JsonReader:
             return self._samples.decode(body), "", 0
         return [(self._sample if self._single else self._one_list).decode(body)], None, 0
 
-    def _finish(self, body: bytes, samples: list[Any], prefix: str | None, wrappers: int) -> Batch | None:
+    def _finish(
+        self, body: bytes, samples: list[Any], prefix: str | None, wrappers: int
+    ) -> Batch | None:
         """Rows of decoded samples; None if something is left that has to be explained."""
         check_count(len(samples), self._max_rows)
         if self._row is dict:
@@ -145,7 +152,10 @@ class JsonReader:
             if not isinstance(body.get("instances"), list):
                 return [body], None
             places = [
-                Place(f"/{name}", "this model takes no parameters" if name == "parameters" else "is not known")
+                Place(
+                    f"/{name}",
+                    "this model takes no parameters" if name == "parameters" else "is not known",
+                )
                 for name in body
                 if name != "instances" and (name != "parameters" or body[name])
             ]
@@ -163,6 +173,11 @@ class JsonReader:
         raise InvalidRows([Place("", f"{expected}, got {name_of(body)}")])
 
 
+def _generic(container: Any, *arguments: Any) -> Any:
+    """A generic type made at run time, which a type checker need not follow."""
+    return container[arguments]
+
+
 def _type(feature: Feature) -> Any:
     base: Any = TYPES[feature.kind]
     if feature.kind == "number" and feature.categories is not None:
@@ -171,9 +186,7 @@ def _type(feature: Feature) -> Any:
 
 
 def _pointers(prefix: str | None) -> Callable[[int], str]:
-    if prefix is None:
-        return lambda i: ""
-    return lambda i: f"{prefix}/{i}"
+    return lambda i: "" if prefix is None else f"{prefix}/{i}"
 
 
 def _lines(body: bytes) -> list[tuple[int, bytes]]:
@@ -185,13 +198,17 @@ def _lines(body: bytes) -> list[tuple[int, bytes]]:
 def _parse(body: bytes, where: str = "") -> Any:
     """Decode JSON as Python does, but refuse NaN and note repeated names."""
     try:
-        return json.loads(
-            body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant
-        )
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise MalformedBody(f"{where}The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+        raise MalformedBody(
+            f"{where}The body is not UTF-8: {error.reason} at byte {error.start}."
+        ) from None
     except json.JSONDecodeError as error:
-        place = f"{where}column {error.colno}" if where else f"line {error.lineno}, column {error.colno}"
+        place = (
+            f"{where}column {error.colno}"
+            if where
+            else f"line {error.lineno}, column {error.colno}"
+        )
         raise MalformedBody(f"The body is not JSON: {error.msg} at {place}.") from None
     except RecursionError:
         raise MalformedBody(f"{where}The body is nested too deeply.") from None

@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 
 from api.errors import InvalidRows, MalformedBody, Place
 from api.formats.rows import Batch, check, check_array, check_count, count_unknown
-from api.signature import Signature
+from api.signature import Signature, is_missing
 
 
 def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
@@ -77,7 +77,7 @@ def _without_nan(sample: Any) -> Any:
         return {name: _without_nan(value) for name, value in sample.items()}
     if isinstance(sample, list):
         return [_without_nan(value) for value in sample]
-    return None if sample != sample else sample
+    return None if is_missing(sample) else sample
 
 
 def _pointer(i: int) -> str:

@@ -28,7 +28,7 @@ def choose(accept: MIMEAccept) -> str:
 
     Raises NotAcceptable.
     """
-    chosen = accept.best_match([JSON, CSV, NPY], default=None) if accept else JSON
+    chosen = accept.best_match([JSON, CSV, NPY]) if accept else JSON
     if chosen is None:
         raise NotAcceptable(f"The answer can be {JSON}, {CSV} or {NPY}.")
     return chosen
@@ -75,7 +75,7 @@ def _plain(result: Any) -> list[Any]:
         return [list(row) for row in zip(*map(_plain, result), strict=True)]
     if result.dtype == object:
         return [_plain(row) if isinstance(row, np.ndarray) else _finite(row) for row in result]
-    plain = result.tolist()
+    plain: list[Any] = result.tolist()
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         return [_finite(value) for value in plain]
     return plain

@@ -124,11 +124,16 @@ def _row(signature: Signature, sample: Any, pointer: str, places: list[Place]) -
         steps, values = [""], [sample]
     else:
         places.append(
-            Place(pointer, f"expected an object or a list of {len(features)} values, got {name_of(sample)}")
+            Place(
+                pointer,
+                f"expected an object or a list of {len(features)} values, got {name_of(sample)}",
+            )
         )
         return None
     return tuple(
-        _checked(feature, value, f"{pointer}/{step}" if step else pointer, f"{feature.name}: ", places)
+        _checked(
+            feature, value, f"{pointer}/{step}" if step else pointer, f"{feature.name}: ", places
+        )
         for feature, step, value in zip(features, steps, values, strict=True)
     )
 
@@ -141,7 +146,10 @@ def _row_of_object(
         if name not in known:
             expected = _some([feature.name for feature in features])
             places.append(
-                Place(f"{pointer}/{escape(name)}", f"is not a feature of the model: expected {expected}")
+                Place(
+                    f"{pointer}/{escape(name)}",
+                    f"is not a feature of the model: expected {expected}",
+                )
             )
     row = []
     for feature in features:
@@ -177,9 +185,7 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         # An identifier among the categories may be longer than a float can hold.
         if feature.kind == "number" and not feature.categories:
             value = number
-    elif feature.kind not in ("any", _kind_of(value)):
-        return None, f"expected {expectation(feature)}, got {name_of(value)}"
-    elif isinstance(value, (list, dict)):
+    elif feature.kind not in ("any", _kind_of(value)) or isinstance(value, (list, dict)):
         return None, f"expected {expectation(feature)}, got {name_of(value)}"
     if isinstance(value, str) and not value.isascii():
         try:

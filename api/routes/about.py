@@ -74,11 +74,16 @@ def greeting(model: Model, signature: Signature, port: int) -> str:
     method = model.methods[0]
     body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
     quoted = body.replace("'", "'\\''")
-    return (
-        f"\n{model.kind} from {model.path} (version {model.version[:12]}) is served on {url}\n\n"
-        f"Try it:\n\n  curl {url}/{method} -H 'content-type: application/json' \\\n    -d '{quoted}'\n\n"
-        f"What it takes and what it can do: {url}/metadata\n"
-    )
+    return f"""
+{model.kind} from {model.path} (version {model.version[:12]}) is served on {url}
+
+Try it:
+
+  curl {url}/{method} -H 'content-type: application/json' \\
+    -d '{quoted}'
+
+What it takes and what it can do: {url}/metadata
+"""
 
 
 def describe_feature(feature: Feature) -> dict[str, Any]:

@@ -36,7 +36,9 @@ def init_app(app: Flask, model: Model, reader: Reader, predictor: Predictor) -> 
         return response
 
     for method in METHODS:
-        app.add_url_rule(f"/{method}", method, answer, methods=["POST"], defaults={"method": method})
+        app.add_url_rule(
+            f"/{method}", method, answer, methods=["POST"], defaults={"method": method}
+        )
 
 
 def body() -> bytes:
