@@ -48,6 +48,7 @@ $(EXAMPLE):
 $(INSTALLED): requirements-dev.lock $(EXTRA)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
+	@echo "Making the environment .venv: half a minute, the first time"
 	$(PYTHON) -m venv .venv
 	$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(if $(EXTRA),$(VENV)/pip install --quiet --disable-pip-version-check -r $(EXTRA))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from api.engines import part
-from api.engines.scikit_learn import ScikitLearnEngine
+from api.engines.scikit_learn import NoPandas, ScikitLearnEngine
 from api.model import ModelError, load
 from tests.test_signature import FRAME, Y, columns
 
@@ -106,6 +108,20 @@ def test_a_model_that_needs_a_data_frame_says_so_where_there_is_no_pandas(
         ModelError, match="pandas is not installed: add it to models/requirements.txt"
     ):
         engine_of(model)
+
+
+def test_where_there_is_no_pandas_it_is_not_looked_for_in_every_call(
+    engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[:])
+    for _ in range(2):
+        engine_of(LinearRegression().fit(X, LABELS))
+    assert sys.meta_path.count(NoPandas) == 1
+    monkeypatch.delitem(sys.modules, "pandas")
+    with pytest.raises(ModuleNotFoundError, match="pandas is not installed"):
+        importlib.import_module("pandas")
+    assert importlib.import_module("colorsys")
 
 
 def test_mixed_rows_become_an_array_of_objects(engine_of: Any) -> None:
