@@ -38,13 +38,13 @@ def create_app(settings: Settings) -> Flask:
     )
 
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["GREETING"] = about.greeting(model, engine.signature, settings.port)
     errors.init_app(app)
     telemetry.init_app(app, model.version)
     about.init_app(app, model, engine.signature)
-    predict.init_app(app, model, Reader(engine.signature, settings.max_rows), predictor)
+    reader = Reader(engine.signature, settings.max_rows)
+    predict.init_app(app, model, reader, predictor, settings.max_body_bytes)
 
     # What is loaded now stays: processes share its memory after the fork, and the collector
     # does not walk through it again.

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any, NamedTuple
 
 import msgspec
 from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 MAX_PLACES = 20
 
@@ -100,40 +101,48 @@ class Busy(Problem):
         super().__init__(detail, Retry_After="1")
 
 
-def problem_response(
-    status: int, detail: str, places: Sequence[Place] = (), headers: dict[str, str] | None = None
-) -> Response:
-    """Build the `application/problem+json` answer of RFC 9457, with the request's id."""
-    document: dict[str, object] = {
+class Answer(NamedTuple):
+    """An answer to a request, whoever sends it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def render(error: Exception, request_id: str) -> Answer:
+    """Answer what went wrong with a request as `application/problem+json`, RFC 9457.
+
+    An exception that has no name here is our own fault: its traceback goes into the log, and the
+    client is told the id to ask for.
+    """
+    headers: dict[str, str] = {}
+    places: Sequence[Place] = ()
+    if isinstance(error, Problem):
+        status, detail, places, headers = error.status, error.detail, error.places, error.headers
+    elif isinstance(error, HTTPException):
+        status, detail = HTTPStatus(error.code or 500), error.description or ""
+        headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    else:
+        log.error("request %s failed", request_id, exc_info=error)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = f"Our fault: the log has it as request {request_id}."
+    document: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
+        "title": status.phrase,
+        "status": status.value,
         "detail": detail,
-        "request_id": g.request_id,
+        "request_id": request_id,
     }
     if places:
         document["errors"] = places
-    return Response(
-        msgspec.json.encode(document), status, headers, content_type="application/problem+json"
-    )
+    headers = {"Content-Type": "application/problem+json", **headers}
+    return Answer(status, headers, msgspec.json.encode(document))
 
 
 def init_app(app: Flask) -> None:
     """Answer every exception of a request in one form."""
 
-    @app.errorhandler(Problem)
-    def answer_problem(problem: Problem) -> Response:
-        return problem_response(problem.status, problem.detail, problem.places, problem.headers)
-
-    @app.errorhandler(HTTPException)
-    def answer_http_exception(error: HTTPException) -> Response:
-        detail = error.description or ""
-        if isinstance(error, RequestEntityTooLarge):
-            detail = f"The body is over the limit of {app.config['MAX_CONTENT_LENGTH']} bytes."
-        headers = {k: v for k, v in error.get_headers() if k.lower() in ("allow", "location")}
-        return problem_response(error.code or 500, detail, headers=headers)
-
     @app.errorhandler(Exception)
-    def answer_our_fault(error: Exception) -> Response:
-        log.error("request %s failed", g.request_id, exc_info=error)
-        return problem_response(500, f"Our fault: the log has it as request {g.request_id}.")
+    def answer(error: Exception) -> Response:
+        status, headers, body = render(error, g.request_id)
+        return Response(body, status, headers)

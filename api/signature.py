@@ -6,6 +6,7 @@ estimators"): `n_features_in_`, `feature_names_in_`, the tags, and the `categori
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -86,6 +87,8 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     named = known is not None
     if known is None:
         known = names if names and len(names) == width else [f"x{i}" for i in range(width)]
+    if twice := [name for name, count in Counter(known).items() if count > 1]:
+        raise SignatureError(f"two features have the name {twice[0]}: give each its own, and fit")
     dtypes = card if isinstance(card, Mapping) else {}
     features = [
         Feature(name=str(name), kind="boolean" if _is_boolean(dtypes.get(name)) else "number")

@@ -36,16 +36,24 @@ def configure_logging() -> None:
         logger.propagate = False
 
 
+def request_id(given: str) -> str:
+    """The caller's id of a request if it is a plain word, else a new one."""
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
 def init_app(app: Flask, version: str) -> None:
-    """Give every request an id, its caller's if that is a plain word, and name the model."""
+    """Give every request an id, and name the request and the model in every answer."""
 
     @app.before_request
     def name_request() -> None:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        g.request_id = request_id(request.headers.get("X-Request-Id", ""))
 
     @app.after_request
     def name_answer(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        response.headers["X-Model-Version"] = version
+        response.headers.update(names(g.request_id, version))
         return response
+
+
+def names(request_id: str, version: str) -> dict[str, str]:
+    """The headers that every answer carries."""
+    return {"X-Request-Id": request_id, "X-Model-Version": version}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
@@ -194,6 +195,19 @@ def test_a_number_keeps_every_bit(serve: Serve) -> None:
     answer = client.post("/transform", json=values).json["predictions"]
     assert answer == [[0.1, 5e-324], [1.7976931348623157e308, -0.0], [9007199254740992.0, 1 / 3]]
     assert math.copysign(1, answer[1][1]) == -1
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b", 'a"b', "a\\b", "a\nb", "a/b~c", "", "instances", "größe ✓"]
+)
+def test_any_name_is_a_feature(serve: Serve, name: str) -> None:
+    client = serve(LinearRegression().fit(pd.DataFrame({name: [1.0, 2.0]}), [1.0, 2.0]))
+    own = client.post("/predict", json=[1.5]).json
+    for sample in ({name: 1.5}, [{name: 1.5}], {"instances": [{name: 1.5}]}, [[1.5]]):
+        assert client.post("/predict", json=sample).json == own
+    file = io.StringIO()
+    pd.DataFrame({name: [1.5]}).to_csv(file, index=False)
+    assert client.post("/predict", data=file.getvalue(), content_type=CSV).json == own
 
 
 def test_infinities_are_words_and_nan_is_null(serve: Serve) -> None:

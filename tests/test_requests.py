@@ -53,6 +53,38 @@ def test_an_unknown_category_that_passes_is_counted(serve: Serve) -> None:
     assert "X-Unknown-Categories" not in client.post("/predict", json=["a", "x"]).headers
 
 
+def test_a_name_that_does_not_fit_into_a_header_is_escaped_there(serve: Serve) -> None:
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    client = serve(encoder.fit([["a"], ["b"]]), card='{"features": ["größe\\n✓"]}'.encode())
+    answer = client.post("/transform", json=["c"])
+    assert answer.headers["X-Unknown-Categories"] == "gr%C3%B6%C3%9Fe%0A%E2%9C%93=1"
+
+
+class Ending:
+    """A connection that ends in the middle of a body."""
+
+    def read(self, _: int) -> bytes:
+        raise OSError("client is gone")
+
+
+@pytest.mark.parametrize(
+    ("environ", "status", "sentence"),
+    [
+        ({"CONTENT_LENGTH": "many"}, 400, "The Content-Length is not a number."),
+        ({"CONTENT_LENGTH": "-1"}, 400, "The Content-Length is not a number."),
+        ({"CONTENT_LENGTH": "500"}, 400, "The body ended before its 500 bytes had come."),
+        ({"wsgi.input": Ending()}, 400, "The body ended before its"),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, 411, "Send the body with a Content-Length"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(
+    penguins: FlaskClient, environ: dict[str, Any], status: int, sentence: str
+) -> None:
+    answer = penguins.post("/predict", json=GOOD, environ_overrides=environ)
+    assert answer.status_code == status
+    assert answer.json["detail"].startswith(sentence)
+
+
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_values_that_the_estimator_refuses_are_told_with_their_row(serve: Serve) -> None:
     client = serve(DecisionTreeRegressor().fit(X, X[:, 0]))

@@ -262,6 +262,12 @@ class Silent(BaseEstimator):
         return np.asarray(X).sum(axis=1)
 
 
+def test_features_of_the_same_name_are_refused() -> None:
+    estimator = StandardScaler().fit([[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(SignatureError, match="two features have the name size"):
+        read(estimator, ["size", "size"])
+
+
 def test_an_estimator_that_tells_nothing_needs_a_card() -> None:
     with pytest.raises(SignatureError, match="Silent does not say which features it takes"):
         read(Silent())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ TYPES: dict[str, Any] = {
     "any": Int64 | float | str | bool,
 }
 START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
+NOT_A_FIELD = re.compile(r'[\x00-\x1f"\\]')
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -46,7 +48,7 @@ class JsonReader:
             self._row = msgspec.defstruct(
                 "Row",
                 [
-                    (f"f{i}", type_, msgspec.field(name=feature.name))
+                    (f"f{i}", type_, msgspec.field(name=_field_name(feature.name)))
                     for i, (feature, type_) in enumerate(
                         zip(signature.features, types, strict=True)
                     )
@@ -176,6 +178,14 @@ class JsonReader:
 def _generic(container: Any, *arguments: Any) -> Any:
     """A generic type made at run time, which a type checker need not follow."""
     return container[arguments]
+
+
+def _field_name(name: str) -> str:
+    """The name itself, or if msgspec does not take it, one that no object has.
+
+    Objects with such a name are then read slowly, and lists are not.
+    """
+    return secrets.token_hex() if NOT_A_FIELD.search(name) else name
 
 
 def _type(feature: Feature) -> Any:

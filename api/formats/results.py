@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from api.errors import NotAcceptable, TooLarge
 from api.formats import npy
@@ -23,12 +24,15 @@ JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 MAX_NUMBERS = 10_000_000
 
 
-def choose(accept: MIMEAccept) -> str:
-    """The type of the answer: the first that Accept likes best, JSON if it says nothing.
+def choose(accept: str) -> str:
+    """The type of the answer: the one that the Accept header likes best, or JSON.
 
     Raises NotAcceptable.
     """
-    chosen = accept.best_match([JSON, CSV, NPY]) if accept else JSON
+    if accept in ("", "*/*", JSON):
+        return JSON
+    parsed = parse_accept_header(accept, MIMEAccept)
+    chosen = parsed.best_match([JSON, CSV, NPY]) if parsed else JSON
     if chosen is None:
         raise NotAcceptable(f"The answer can be {JSON}, {CSV} or {NPY}.")
     return chosen

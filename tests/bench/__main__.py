@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import environment, load, peers, plot, report
+from tests.bench.disturbance import Disturbance
 from tests.bench.environment import Environment
 from tests.bench.process import Server, ServerError
 from tests.bench.results import Results, Round
@@ -74,7 +75,8 @@ def run(results: Results, name: str, model: str, number: int, seconds: int) -> N
         print(f"failed: {error}", flush=True)
     else:
         results.add(name, model, once)
-        print(f"{once.speeds[load.SIXTY_FOUR].requests:,.0f}/s", flush=True)
+        rate = once.speeds[load.SIXTY_FOUR].requests
+        print(f"{rate:,.0f}/s, other programs on {once.disturbance:.2f} cores", flush=True)
 
 
 def measure(peer: peers.Peer, where: Environment, model: str, seconds: int) -> Round:
@@ -85,8 +87,9 @@ def measure(peer: peers.Peer, where: Environment, model: str, seconds: int) -> R
     try:
         start = load.wait_for_first_answer(server, peer, known.first(1))
         load.settle(server)
+        others = Disturbance(server)
         speeds = {each: load.measure(server, peer, known, each, seconds) for each in load.LOADS}
-        return Round(start=start, memory=server.memory(), speeds=speeds)
+        return Round(start, server.memory(), speeds, others.cores())
     finally:
         server.stop()
 

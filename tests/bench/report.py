@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from tests.bench.load import BULK, LOADS, Load
 from tests.bench.peers import ALL
@@ -28,6 +29,7 @@ HEADINGS = (
     "start s",
     "memory MB",
     "installed MB",
+    "cores others used",
 )
 
 
@@ -62,7 +64,18 @@ def how(results: Results) -> str:
         "`OMP_NUM_THREADS` and `OPENBLAS_NUM_THREADS` at 1, because the workers share the cores. "
         "Start is from the start of the process to the first right answer. Memory is the PSS of "
         "all processes after the load. Installed is the size of site-packages, compiled as pip "
-        "does it. Times to an answer leave out the opening of a connection."
+        "does it. Times to an answer leave out the opening of a connection. " + disturbance(results)
+    )
+
+
+def disturbance(results: Results) -> str:
+    """How much other programs had of the machine."""
+    shares = [once.disturbance for rounds in results.measured.values() for once in rounds]
+    if not shares:
+        return ""
+    return (
+        f"Other programs kept {median(shares):.2f} cores busy meanwhile, {max(shares):.2f} at "
+        "worst; a line where they had many is not to be compared with one where they had few."
     )
 
 
@@ -103,6 +116,7 @@ def line(results: Results, name: str, model: str) -> str:
             cell(start, ".2f"),
             cell(lambda once: memory(once) / MEGA),
             f"{results.environments[name].size() / MEGA:,.0f}",
+            cell(lambda once: once.disturbance, ".2f"),
         ]
     )
 

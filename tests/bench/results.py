@@ -18,6 +18,8 @@ class Round:
     start: float
     memory: int
     speeds: Mapping[Load, Speed]
+    # Cores that other programs kept busy meanwhile.
+    disturbance: float
 
 
 Value = Callable[[Round], float]
