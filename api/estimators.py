@@ -62,8 +62,7 @@ def branches(estimator: Any, columns: Sequence[int]) -> list[tuple[Any, Sequence
         ]
     if isinstance(estimator, FeatureUnion):
         return [(transformer, columns) for _, transformer in estimator.transformer_list]
-    found = _inside(estimator)
-    return [] if found is None else [(found, columns)]
+    return [(inner, columns) for inner in _inside(estimator)]
 
 
 def first(estimator: Any) -> Any:
@@ -74,7 +73,7 @@ def first(estimator: Any) -> Any:
         elif isinstance(estimator, FeatureUnion):
             inner = estimator.transformer_list[0][1]
         else:
-            inner = _inside(estimator)
+            inner = next(iter(_inside(estimator)), None)
         if inner is None:
             return estimator
         estimator = inner
@@ -97,7 +96,9 @@ def takes_text(estimator: Any) -> bool:
 def is_free(estimator: Any) -> bool:
     """Whether a transformer may take anything: somebody's own code, whose input nothing tells."""
     if isinstance(estimator, FunctionTransformer):
-        return bool(estimator.func is not None)
+        function = getattr(estimator.func, "func", estimator.func)  # of a functools.partial
+        module = getattr(function, "__module__", None) or "numpy"
+        return estimator.func is not None and not module.startswith("sklearn.")
     foreign = type(estimator).__module__.partition(".")[0] != "sklearn"
     return foreign and hasattr(estimator, "transform") and not hasattr(estimator, "predict")
 
@@ -106,17 +107,29 @@ def _steps(pipeline: Pipeline) -> list[Any]:
     return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
 
 
-def _inside(estimator: Any) -> Any:
-    """The estimator that a meta-estimator hands its rows to as they are, or None."""
+def _inside(estimator: Any) -> list[Any]:
+    """The estimators that a meta-estimator hands its rows to as they are."""
     for name in INNER:
-        inner = getattr(estimator, name, None)
-        if isinstance(inner, (list, tuple)) and inner:
-            inner = inner[0]
-        if not isinstance(inner, BaseEstimator):
-            inner = getattr(inner, "estimator", None)
-        if isinstance(inner, BaseEstimator) and width(inner) == width(estimator):
-            return inner
-    return None
+        held = getattr(estimator, name, None)
+        found = []
+        for inner in held if isinstance(held, (list, tuple)) else [held]:
+            # What calibrates a classifier is no estimator itself.
+            candidate = (
+                inner if isinstance(inner, BaseEstimator) else getattr(inner, "estimator", None)
+            )
+            if isinstance(candidate, BaseEstimator) and width(candidate) == width(estimator):
+                found.append(candidate)
+        if found:
+            return found
+    return []
+
+
+def used(estimator: Any, columns: Sequence[int]) -> set[int]:
+    """Those of `columns` that some estimator inside looks at."""
+    inner = branches(estimator, columns)
+    if not inner and not isinstance(estimator, ColumnTransformer):
+        return set(columns)
+    return {column for part, positions in inner for column in used(part, positions)}
 
 
 def _keeps_values(step: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import warnings
 from pathlib import Path
@@ -17,7 +18,9 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from api import signature
-from api.signature import Signature
+from api.signature import Signature, plain
+
+log = logging.getLogger("api")
 
 # The methods that answer a table of rows with one result a row, in the order they are listed.
 METHODS = (
@@ -72,17 +75,20 @@ def load(path: Path, sha256: str = "") -> Model:
     that is not installed, no estimator, not fitted, or has no method that can be served.
     """
     estimator, version = _unpickle(path, sha256)
-    if not isinstance(estimator, BaseEstimator):
+    # Not every library derives its estimators from scikit-learn's; CatBoost does not.
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
         raise ModelError(f"{path} holds a {kind}, not a fitted scikit-learn estimator")
     try:
-        if hasattr(estimator, "fit"):
+        if isinstance(estimator, BaseEstimator) and hasattr(estimator, "fit"):
             check_is_fitted(estimator)
     except NotFittedError:
         raise ModelError(
             f"{path} holds a {type(estimator).__name__} that is not fitted: "
             "call fit before joblib.dump"
         ) from None
+    except AttributeError:
+        log.warning("%s holds a part that does not tell whether it is fitted", path)
     methods = tuple(name for name in METHODS if hasattr(estimator, name))
     if not methods:
         raise ModelError(
@@ -92,6 +98,7 @@ def load(path: Path, sha256: str = "") -> Model:
     card = _read_card(path.with_suffix(".json"), version)
     try:
         rows = signature.read(estimator, card.get("features"))
+        classes = _classes(estimator)
     except signature.SignatureError as error:
         raise ModelError(f"{path}: {error}") from None
     return Model(
@@ -100,7 +107,7 @@ def load(path: Path, sha256: str = "") -> Model:
         estimator=estimator,
         signature=rows,
         methods=methods,
-        classes=_classes(estimator),
+        classes=classes,
         card=card,
     )
 
@@ -180,13 +187,12 @@ def _classes(estimator: Any) -> list[Any] | None:
     if classes is None:
         return None
     if isinstance(classes, list):
-        return [np.asarray(output).tolist() for output in classes]
-    labels: list[Any] = np.asarray(classes).tolist()
-    return labels
+        return [[plain(label) for label in np.asarray(output).tolist()] for output in classes]
+    return [plain(label) for label in np.asarray(classes).tolist()]
 
 
 def _read_card(path: Path, version: str) -> dict[str, Any]:
-    """The sidecar, {} if there is none; one that belongs to another model stops the start."""
+    """The sidecar; {} if there is none, or if it belongs to a model that was here before."""
     try:
         card = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
@@ -194,5 +200,8 @@ def _read_card(path: Path, version: str) -> dict[str, Any]:
     except (OSError, msgspec.DecodeError) as error:
         raise ModelError(f"the card {path} cannot be read ({error}): mend or delete it") from None
     if card.get("sha256", version) != version:
-        raise ModelError(f"the card {path} belongs to another model: delete it or make a new one")
+        log.warning("the card %s belongs to another model, and is passed over", path)
+        return {}
+    if not isinstance(card.get("features", []), (list, dict)):
+        raise ModelError(f"the card {path} must have its features as a list of names or an object")
     return card

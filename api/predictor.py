@@ -22,7 +22,7 @@ log = logging.getLogger("api")
 # Requests are joined up to this many rows, so that a large one holds no other up for long.
 MERGED_ROWS = 1024
 # What scikit-learn raises where it refuses the values it is given.
-REFUSALS = (ValueError, TypeError, OverflowError)
+REFUSALS = (ValueError, TypeError, OverflowError, LookupError)
 
 
 class _Ticket:
@@ -140,10 +140,10 @@ class Predictor:
         for ticket in tickets:
             try:
                 ticket.result = self._engine.run(ticket.method, ticket.rows)
-            except REFUSALS as error:
-                ticket.error = self._refusal(ticket, error)
             except Exception as error:
                 ticket.error = error
+            if isinstance(ticket.error, REFUSALS):
+                ticket.error = self._refusal(ticket, ticket.error)
 
     def _answer_together(self, tickets: list[_Ticket]) -> None:
         rows: Rows
@@ -160,14 +160,15 @@ class Predictor:
 
     def _refusal(self, ticket: _Ticket, error: Exception) -> Refused:
         """Find the first row that the estimator refuses, by halves."""
-        log.warning("%s refused a request's values: %s", ticket.method, error)
+        # Not the sentence: it may quote a value.
+        log.warning("%s refused a request's values: %s", ticket.method, type(error).__name__)
         start, stop = 0, len(ticket.rows)
         while stop - start > 1:
             middle = (start + stop) // 2
             try:
                 self._engine.run(ticket.method, ticket.rows[start:middle])
                 start = middle
-            except REFUSALS as refusal:
+            except Exception as refusal:
                 error = refusal
                 stop = middle
         return Refused(start, str(error).partition("\n")[0])

@@ -20,7 +20,7 @@ from sklearn.utils import InputTags, get_tags
 
 from api import estimators
 
-Kind = Literal["number", "string", "boolean", "any"]
+Kind = Literal["number", "string", "boolean", "any", "unused"]
 Form = Literal["table", "text", "labels", "mapping"]
 Unknown = Literal["refused", "passed"]
 
@@ -53,13 +53,16 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     `table`: rows of features. `text`: one string a row. `labels`: one label a row.
     `mapping`: objects with keys of their own. `named` says whether the model was fitted on a
-    DataFrame, `frame` whether it must be given one.
+    DataFrame, `frame` whether it must be given one, `single` whether it
+    takes numbers in single precision only. `example` is a row that the model was seen to take.
     """
 
     form: Form = "table"
     features: tuple[Feature, ...] = ()
     named: bool = False
     frame: bool = False
+    single: bool = False
+    example: Any = None
 
     @property
     def numeric(self) -> bool:
@@ -95,6 +98,8 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
         for name in known
     ]
     _describe(estimator, range(width), features)
+    for column in set(range(width)) - estimators.used(estimator, range(width)):
+        features[column] = Feature(name=features[column].name, kind="unused")
     frame = named and (
         any(f.kind != "number" or f.categories is not None for f in features)
         or any(
@@ -141,7 +146,7 @@ def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
     if names and tags.two_d_array:
         features = [Feature(name=name) for name in names]
         _describe(first, range(len(names)), features)
-        return Signature(features=tuple(features))
+        return Signature(features=tuple(features), named=True)
     raise SignatureError(
         f"{type(first).__name__} does not say which features it takes: it has no n_features_in_. "
         'If it takes a table of numbers, name the columns in the card: {"features": ["a", "b"]}'
@@ -178,7 +183,7 @@ def _taken(estimator: Any) -> tuple[Kind, Any]:
 
 def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
     """Describe a column whose encoder knows these categories."""
-    known = np.asarray(categories).tolist()
+    known = [plain(value) for value in np.asarray(categories).tolist()]
     values = tuple(value for value in known if not is_missing(value))
     kinds = {_kind(value) for value in values}
     return Feature(
@@ -187,6 +192,21 @@ def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
         categories=values,
         unknown=unknown,
         null=None if None in known else NAN,
+    )
+
+
+def plain(value: Any) -> Any:
+    """A category or label as a plain value that JSON has a form for.
+
+    Raises SignatureError if there is none.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise SignatureError(
+        f"it knows a category or label of the type {type(value).__name__}, which JSON has no form "
+        "for: fit it on text, numbers or booleans"
     )
 
 

@@ -215,6 +215,62 @@ def test_a_model_fitted_for_many_threads_runs_in_one(
     assert np.array_equal(engine.run("predict", X), own)
 
 
+def test_a_missing_category_is_the_same_in_any_company(engine_of: Any) -> None:
+    frame = pd.DataFrame({"c": pd.Series(["x", "y", None, "z"] * 9, dtype=object)})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    model.fit(frame, [0, 1, 1, 0] * 9)
+    engine = engine_of(model)
+    own = model.predict_proba(frame[:4])
+    assert np.array_equal(engine.run("predict_proba", [("x",), ("y",), (None,), ("z",)]), own)
+    assert np.array_equal(engine.run("predict_proba", [(None,)]), own[2:3])
+    assert engine.mergeable
+
+
+class ByName(BaseEstimator):
+    """Looks columns up by their names, as a DataFrame lets it."""
+
+    def fit(self, X: Any, y: Any = None) -> ByName:
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        self.n_features_in_ = len(X.columns)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return X["size"].to_numpy() * 2
+
+
+def test_somebodys_own_estimator_that_looks_columns_up_is_given_a_data_frame(
+    engine_of: Any,
+) -> None:
+    engine = engine_of(ByName().fit(FRAME[["floor", "size"]]))
+    assert engine.run("predict", np.array([[1.0, 2.5]])).tolist() == [5.0]
+
+
+def test_a_model_that_takes_single_precision_only_is_given_it(engine_of: Any) -> None:
+    rows = X.astype(np.float32)
+    model = KMeans(2, random_state=0, n_init=1).fit(rows)
+    assert np.array_equal(engine_of(model).run("predict", X), model.predict(rows))
+
+
+def test_the_example_is_a_row_that_the_model_takes(engine_of: Any) -> None:
+    engine = engine_of(
+        make_pipeline(FunctionTransformer(only_small), LinearRegression()).fit(X / 20, LABELS)
+    )
+    assert engine.signature.example == (0.0, -1.0)
+    assert engine_of(HashingVectorizer(n_features=8)).signature.example == ("a",)
+
+
+def only_small(X: Any) -> Any:
+    if (np.asarray(X) > 0).any() and np.asarray(X).shape == (1, 2):
+        raise ValueError("too large")
+    return X
+
+
+def test_whole_numbers_are_the_same_as_others_where_anything_is_taken(engine_of: Any) -> None:
+    model = make_pipeline(FunctionTransformer(np.reciprocal), LinearRegression()).fit(X + 1, LABELS)
+    engine = engine_of(model)
+    assert np.array_equal(engine.run("predict", [(2, 4)]), model.predict([[2.0, 4.0]]))
+
+
 def test_a_part_of_a_result_is_the_results_of_some_rows() -> None:
     array = np.arange(6).reshape(3, 2)
     assert part(array, 1, 3).tolist() == [[2, 3], [4, 5]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -189,6 +190,28 @@ def test_what_is_no_number_is_refused_in_every_format(
     assert answer.json["errors"][0]["pointer"] == pointer
 
 
+def test_npy_names_may_be_of_any_script(serve: Serve) -> None:
+    client = serve(LinearRegression().fit(pd.DataFrame({"日本": [1.0, 2.0]}), [1.0, 2.0]))
+    with pytest.warns(UserWarning, match="format 3.0"):
+        body = npy(np.array([(1.5,)], dtype=[("日本", "f8")]))
+    answer = client.post("/predict", data=body, content_type=NPY)
+    assert answer.json == client.post("/predict", json=[1.5]).json
+
+
+def test_a_long_field_of_csv_takes_no_more_memory_than_itself(serve: Serve) -> None:
+    client = serve(LinearRegression().fit(np.eye(60), range(60)))
+    header = ",".join(f"x{i}" for i in range(60))
+    line = ",".join(["1"] * 60)
+    long = "a" * 130_000 + "," + ",".join(["1"] * 59)
+    body = "\n".join([header, *[line] * 999, long])
+    tracemalloc.start()
+    answer = client.post("/predict", data=body, content_type=CSV)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.status_code == 422
+    assert peak < 50_000_000
+
+
 def test_a_number_keeps_every_bit(serve: Serve) -> None:
     client = serve(FunctionTransformer().fit(NUMBERS))
     values = [[0.1, 5e-324], [1.7976931348623157e308, -0.0], [9007199254740993, 1 / 3]]
@@ -325,7 +348,7 @@ def test_an_answer_of_too_many_numbers_is_refused(serve: Serve) -> None:
     assert client.post("/transform", json=["one"]).status_code == 200
     answer = client.post("/transform", json=["one"] * 10)
     assert answer.status_code == 413
-    assert "send 9 rows or fewer" in answer.json["detail"]
+    assert "at most 9 rows" in answer.json["detail"]
 
 
 def test_too_many_rows_are_refused(serve: Serve) -> None:

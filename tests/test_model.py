@@ -11,14 +11,17 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from api.model import ModelError, load
+from tests.conftest import Serve
 from tests.test_signature import Silent
 
 X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0], [3.0, 1.0]])
@@ -55,6 +58,23 @@ def test_several_outputs_have_classes_each(tmp_path: Path) -> None:
     assert load(save(tree, tmp_path)).classes == [[0, 1], [5, 6, 7]]
 
 
+class Foreign:
+    """An estimator of another library, which keeps to scikit-learn's methods and no more."""
+
+    n_features_in_ = 2
+
+    def get_params(self) -> dict[str, Any]:
+        return {}
+
+    def predict(self, X: Any) -> Any:
+        return np.asarray(X)[:, 0]
+
+
+def test_an_estimator_that_does_not_derive_from_scikit_learns_is_served(serve: Serve) -> None:
+    client = serve(Foreign())
+    assert client.post("/predict", json=[[1, 2], [3, None]]).json == {"predictions": [1.0, 3.0]}
+
+
 def test_a_file_pinned_by_its_hash_loads_and_no_other(tmp_path: Path) -> None:
     path = save(FITTED, tmp_path)
     version = load(path).version
@@ -69,6 +89,38 @@ def test_a_card_is_read(tmp_path: Path) -> None:
     model = load(path)
     assert model.card["target"] == "c"
     assert [f.name for f in model.signature.features] == ["a", "b"]
+
+
+def test_a_card_of_a_model_that_was_here_before_is_passed_over(tmp_path: Path) -> None:
+    path = save(FITTED, tmp_path)
+    path.with_suffix(".json").write_text('{"sha256": "abc", "target": "old"}')
+    assert load(path).card == {}
+
+
+class Untold(BaseEstimator):
+    """Ends in a part that scikit-learn cannot ask whether it is fitted."""
+
+    n_features_in_ = 1
+
+    def __sklearn_is_fitted__(self) -> bool:
+        raise AttributeError("no tags")
+
+    def fit(self, X: Any, y: Any = None) -> Untold:
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return X[:, 0].tolist()
+
+
+def test_an_estimator_that_cannot_tell_whether_it_is_fitted_is_tried(serve: Serve) -> None:
+    assert serve(Untold()).post("/predict", json=[2.0]).json == {"predictions": [2.0]}
+
+
+def test_labels_of_numpy_are_plain_in_the_answer(serve: Serve) -> None:
+    labels = np.array([np.str_("a"), np.str_("a"), np.str_("b"), np.str_("b")], dtype=object)
+    client = serve(LogisticRegression().fit(X, labels))
+    assert client.post("/predict_proba", json=X.tolist()).json["classes"] == ["a", "b"]
+    assert client.post("/predict", json=X[:1].tolist()).json["predictions"] == ["a"]
 
 
 def other_version(path: Path) -> None:
@@ -135,10 +187,16 @@ BROKEN: list[tuple[str, Any, Any, str]] = [
         "the card .* cannot be read",
     ),
     (
-        "the card of another model",
+        "a card whose features are no names",
         FITTED,
-        lambda path: path.with_suffix(".json").write_text('{"sha256": "abc"}'),
-        "the card .* belongs to another model",
+        lambda path: path.with_suffix(".json").write_text('{"features": 5}'),
+        "must have its features as a list of names",
+    ),
+    (
+        "categories that JSON has no form for",
+        OneHotEncoder().fit(np.array([[pd.Interval(0, 1)], [pd.Interval(1, 2)]], dtype=object)),
+        None,
+        "a category or label of the type Interval",
     ),
 ]
 

@@ -135,6 +135,15 @@ def test_a_bad_request_does_not_spoil_those_it_is_joined_with() -> None:
     assert ask(predictor, 4)() == [8]
 
 
+def test_a_request_that_is_bad_in_two_ways_does_not_spoil_its_neighbours() -> None:
+    engine = Doubling(gated=True)
+    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    requests = [ask(predictor, 0), ask(predictor, 13, -1), ask(predictor, 5)]
+    _, refused, good = together(engine, predictor, requests)
+    assert isinstance(refused, Refused)
+    assert good == [10]
+
+
 @given(length=st.integers(1, 40), data=st.data())
 def test_the_row_that_the_estimator_refuses_is_found(length: int, data: st.DataObject) -> None:
     row = data.draw(st.integers(0, length - 1))

@@ -41,6 +41,13 @@ def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
 
 STRUCTURED = np.array([("Biscoe", 1.0)], dtype=[("island", "U9"), ("bill_length_mm", "f8")])
 
+
+def header(text: str, version: int = 1) -> bytes:
+    """An npy header of this text, with some data behind it."""
+    size = len(text).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text.encode() + b"12345678"
+
+
 REJECTIONS = [
     # Bodies that are not what they say.
     ("empty body", JSON, "", 400, None, "not JSON: Expecting value at line 1, column 1"),
@@ -74,7 +81,14 @@ REJECTIONS = [
         None,
         "not an npy",
     ),
-    ("npy of objects", NPY, npy(np.array([None]), allow_pickle=True), 400, None, "Python objects"),
+    (
+        "npy of objects",
+        NPY,
+        npy(np.array([None]), allow_pickle=True),
+        400,
+        None,
+        "an array of object is not read",
+    ),
     (
         "npy of complex numbers",
         NPY,
@@ -82,6 +96,26 @@ REJECTIONS = [
         400,
         None,
         "complex128 is not read",
+    ),
+    ("npy with half a header", NPY, header("{'descr': ("), 400, None, "not an npy array"),
+    ("npy of no type", NPY, header("{'descr': (), 'shape': ()}"), 400, None, "not an npy array"),
+    ("npy of endless signs", NPY, header("-" * 3000 + "1"), 400, None, "not an npy array"),
+    ("npy with an endless header", NPY, header(" " * 70_000, 2), 400, None, "header is too long"),
+    (
+        "npy of letters that are none",
+        NPY,
+        npy(np.array([["a"] * 6])).replace(b"a\0\0\0", b"\xff" * 4),
+        400,
+        None,
+        "not an npy array",
+    ),
+    (
+        "npy of arrays in fields",
+        NPY,
+        npy(np.zeros(1, dtype=[("island", "<f8", (3,))])),
+        400,
+        None,
+        "is not read",
     ),
     # Rows that do not fit.
     ("a word", JSON, '"Biscoe"', 422, "", "expected an object, a list, or"),
@@ -105,6 +139,15 @@ REJECTIONS = [
         "/x",
         "not known",
     ),
+    (
+        "half a pair beside instances",
+        JSON,
+        '{"instances": [[1]], "\\ud800": 1}',
+        422,
+        "/?",
+        "not known",
+    ),
+    ("a slash beside instances", JSON, '{"instances": [[1]], "a/b": 1}', 422, "/a~1b", "not known"),
     (
         "instances twice",
         JSON,

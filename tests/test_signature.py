@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
@@ -34,6 +36,7 @@ from sklearn.preprocessing import (
 
 from api.estimators import parts
 from api.signature import Feature, Signature, SignatureError, plain_rows, read
+from tests.conftest import Serve
 
 FRAME = pd.DataFrame(
     {
@@ -137,6 +140,42 @@ def test_the_signature_is_seen_through_meta_estimators(wrap: Any) -> None:
         assert kinds == ["number"] * 5
     else:
         assert kinds == ["number", "string", "number", "boolean", "string"]
+
+
+def test_every_branch_of_an_ensemble_is_read() -> None:
+    numbers = make_pipeline(
+        make_column_transformer((StandardScaler(), ["size"])), LogisticRegression()
+    )
+    words = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["city"])), LogisticRegression()
+    )
+    frame = FRAME[["size", "city"]]
+    model = StackingClassifier([("numbers", numbers), ("words", words)], cv=2).fit(frame, Y)
+    assert [f.kind for f in read(model).features] == ["number", "string"]
+
+
+def test_a_column_that_the_model_does_not_use_may_hold_anything(serve: Serve) -> None:
+    columns = make_column_transformer((StandardScaler(), ["size"]), (OneHotEncoder(), ["city"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(FRAME[["note", "size", "city"]], Y)
+    client = serve(model)
+    features = client.get("/metadata").json["features"]
+    assert features[0] == {"name": "note", "type": "unused", "missing": True}
+    own = model.predict_proba(FRAME[["note", "size", "city"]]).tolist()
+    rows = json.loads(FRAME[["note", "size", "city"]].to_json(orient="records"))
+    assert client.post("/predict_proba", json=rows).json["predictions"] == own
+    rows[0]["note"], rows[1]["note"], rows[2]["note"] = None, 5, True
+    assert client.post("/predict_proba", json=rows).json["predictions"] == own
+    lines = FRAME[["note", "size", "city"]].to_csv(index=False)
+    answer = client.post("/predict_proba", data=lines, content_type="text/csv")
+    assert answer.json["predictions"] == own
+    rows[0]["note"] = [1]
+    assert client.post("/predict_proba", json=rows).status_code == 422
+
+
+def test_histogram_boosting_with_numbered_categories_takes_numbers() -> None:
+    rows = np.array([[0.5, 0], [1.5, 1], [2.5, 0], [3.5, 1], [4.5, 0], [5.5, 1]])
+    model = HistGradientBoostingClassifier(categorical_features=[1], max_iter=2).fit(rows, Y)
+    assert [f.kind for f in read(model).features] == ["number", "number"]
 
 
 def test_a_target_encoder_lets_unknown_categories_pass() -> None:

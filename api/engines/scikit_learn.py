@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from api.signature import Feature, Signature, plain_rows
 
 # Up to this many features it is tried for each one whether it may be missing.
 TRIED_FEATURES = 256
+
+log = logging.getLogger("api")
 
 # Arrays are faster than DataFrames, and as good where no step looks a column up by its name.
 warnings.filterwarnings("ignore", message="X does not have valid feature names")
@@ -47,7 +50,10 @@ class ScikitLearnEngine:
         self._estimator = model.estimator
         self._methods = model.methods
         self.signature = model.signature
-        if NoPandas in sys.meta_path or importlib.util.find_spec("pandas") is None:
+        self._has_pandas = NoPandas not in sys.meta_path and bool(
+            importlib.util.find_spec("pandas")
+        )
+        if not self._has_pandas:
             if self.signature.frame:
                 raise ModelError(
                     f"{model.path} looks its columns up in a DataFrame, and pandas is not "
@@ -68,20 +74,26 @@ class ScikitLearnEngine:
         # as to walk its trees, and every process of the server would start them.
         with joblib.parallel_config(backend="sequential"):
             result = getattr(self._estimator, method)(to_input(self.signature, rows))
-        return result.to_numpy() if hasattr(result, "to_numpy") else result
+        if hasattr(result, "to_numpy"):
+            return result.to_numpy()
+        # Several outputs are a list of arrays; any other list is of somebody's own estimator.
+        if isinstance(result, list) and not hasattr(next(iter(result), None), "shape"):
+            return np.asarray(result)
+        return result
 
     def _with_missing(self) -> Signature:
         """The signature, with `missing` true for each feature whose absence the model bears.
 
         It is tried, for rules differ by estimator, by its parameters and by what it was fitted on.
         """
+        row = self._find_row()
         signature = self.signature
-        if signature.form != "table":
-            return signature
-        row = next((row for row in plain_rows(signature) if self._bears([row])), None)
-        columns = range(len(signature.features))
         if row is None:
+            log.warning("the model takes no row that was made up: the example may be refused")
             return signature
+        if signature.form != "table":
+            return msgspec.structs.replace(signature, example=row)
+        columns = range(len(signature.features))
 
         def search(columns: Sequence[int]) -> list[int]:
             trial = tuple(None if i in columns else value for i, value in enumerate(row))
@@ -97,7 +109,24 @@ class ScikitLearnEngine:
             msgspec.structs.replace(feature, missing=i in missing)
             for i, feature in enumerate(signature.features)
         )
-        return msgspec.structs.replace(signature, features=features)
+        return msgspec.structs.replace(signature, features=features, example=row)
+
+    def _find_row(self) -> Any:
+        """A row that the model takes, in the container that it takes, or None.
+
+        Nothing tells of a model fitted in single precision, or of somebody's own step that looks
+        columns up by name, but that it refuses everything else.
+        """
+        given = self.signature
+        for change in ({}, {"single": True}, {"frame": True}):
+            if "frame" in change and not (given.named and self._has_pandas):
+                continue
+            self.signature = msgspec.structs.replace(given, **change)
+            for row in plain_rows(self.signature):
+                if self._bears([row]):
+                    return row
+        self.signature = given
+        return None
 
     def _bears(self, rows: list[Any]) -> bool:
         try:
@@ -111,6 +140,9 @@ class ScikitLearnEngine:
         if any(feature.kind == "any" for feature in self.signature.features):
             return False
         rows = plain_rows(self.signature)
+        if self.signature.example and any(f.missing for f in self.signature.features):
+            values = zip(self.signature.features, self.signature.example, strict=True)
+            rows.append(tuple(None if f.missing else value for f, value in values))
         try:
             for method in self._methods[:2]:
                 together = self.run(method, _typed(self.signature, rows))
@@ -136,13 +168,20 @@ def to_input(signature: Signature, rows: Rows) -> Any:
     if signature.form == "labels":
         return np.array([row[0] for row in rows])
     if not signature.frame:
-        return rows if isinstance(rows, np.ndarray) else _array(signature, rows)
+        array = rows if isinstance(rows, np.ndarray) else _array(signature, rows)
+        return array.astype(np.float32) if signature.single else array
     import pandas as pd
 
     if isinstance(rows, np.ndarray):
         return pd.DataFrame(rows, columns=[f.name for f in signature.features])
     columns = zip(signature.features, zip(*rows, strict=True), strict=True)
-    return pd.DataFrame({feature.name: _column(feature, values) for feature, values in columns})
+    # As Series: a DataFrame made of arrays of objects turns None among strings into NaN.
+    return pd.DataFrame(
+        {
+            feature.name: pd.Series(column, dtype=column.dtype)
+            for feature, column in ((f, _column(f, values)) for f, values in columns)
+        }
+    )
 
 
 def _array(signature: Signature, rows: list[Any]) -> np.ndarray:
@@ -164,7 +203,10 @@ def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
     if feature.kind == "number" and feature.categories is None:
         return np.array(values, dtype=np.float64)
     kinds = set(map(type, values))
-    if kinds <= {int, float} or kinds == {bool}:
+    if feature.kind == "any" and kinds <= {int, float}:
+        # As in every other format, and as the model was most likely fitted.
+        return np.array(values, dtype=np.float64)
+    if feature.kind != "unused" and (kinds <= {int, float} or kinds == {bool}):
         return np.array(values)
     if None in values:
         values = [feature.null if value is None else value for value in values]

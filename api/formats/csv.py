@@ -42,8 +42,8 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
         return Batch(samples, _pointer, Counter())
     if signature.numeric and b"_" not in body:
         try:
-            table = np.array([[cells[j] or "nan" for j in order] for _, cells in lines]).astype(
-                float
+            table = np.array(
+                [[float(cells[j] or "nan") for j in order] for _, cells in lines], dtype=np.float64
             )
         except ValueError:
             pass  # to be explained below
@@ -102,7 +102,7 @@ def _cell(feature: Feature, cell: str) -> Any:
         return None
     if feature.kind == "string":
         return cell
-    if feature.kind in ("boolean", "any") and cell.lower() in BOOLEANS:
+    if feature.kind in ("boolean", "any", "unused") and cell.lower() in BOOLEANS:
         return BOOLEANS[cell.lower()]
     if feature.kind == "boolean" or "_" in cell:
         return cell

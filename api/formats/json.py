@@ -17,12 +17,13 @@ import msgspec
 import numpy as np
 
 from api.errors import InvalidRows, MalformedBody, Place
-from api.formats.rows import Batch, Repeated, check, check_count, count_unknown, name_of
+from api.formats.rows import Batch, Repeated, check, check_count, count_unknown, escape, name_of
 from api.signature import Feature, Signature
 
 # Integers that stay integers, as far as every array holds them; the others are looked at slowly.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 TYPES: dict[str, Any] = {
+    "unused": Int64 | float | str | bool,
     "number": float,
     "string": str,
     "boolean": bool,
@@ -155,14 +156,14 @@ class JsonReader:
                 return [body], None
             places = [
                 Place(
-                    f"/{name}",
+                    f"/{escape(name)}",
                     "this model takes no parameters" if name == "parameters" else "is not known",
                 )
                 for name in body
                 if name != "instances" and (name != "parameters" or body[name])
             ]
             if isinstance(body, Repeated):
-                places.append(Place(f"/{body.name}", "stands twice in one object"))
+                places.append(Place(f"/{escape(body.name)}", "stands twice in one object"))
             if places:
                 raise InvalidRows(places)
             return body["instances"], "/instances"

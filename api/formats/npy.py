@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import struct
 from collections import Counter
 from typing import Any
 
@@ -12,6 +14,8 @@ from numpy.lib import format as npy
 from api.errors import InvalidRows, MalformedBody, Place
 from api.formats.rows import Batch, check, check_array, check_count, count_unknown
 from api.signature import Signature, is_missing
+
+MAX_HEADER_BYTES = 65536
 
 
 def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
@@ -47,21 +51,27 @@ def write(array: np.ndarray) -> bytes:
 
 def _load(body: bytes) -> np.ndarray:
     """The array; its header may not promise another number of bytes than came."""
-    file = io.BytesIO(body)
     try:
+        file = io.BytesIO(body)
         version = npy.read_magic(file)
-        if version == (1, 0):
-            shape, fortran, dtype = npy.read_array_header_1_0(file)
-        else:
-            shape, fortran, dtype = npy.read_array_header_2_0(file)
-        if dtype.hasobject:
-            raise ValueError("arrays of Python objects are not read")
-        if dtype.names is None and dtype.kind not in "fiubU":
-            raise ValueError(f"an array of {dtype} is not read")
+        size, encoding = ("<H", "latin-1") if version == (1, 0) else ("<I", "utf-8")
+        (length,) = struct.unpack(size, file.read(struct.calcsize(size)))
+        if length > MAX_HEADER_BYTES:
+            raise ValueError("the header is too long")
+        header = ast.literal_eval(file.read(length).decode(encoding))
+        dtype = npy.descr_to_dtype(header["descr"])
+        fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
+        if wrong := [field for field in fields if field.kind not in "fiubU" or field.shape]:
+            raise ValueError(f"an array of {wrong[0]} is not read")
         array = np.frombuffer(body, dtype, offset=file.tell())
-        return array.reshape(shape, order="F" if fortran else "C")
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise MalformedBody(f"The body is not an npy array that can be read: {error}.") from None
+        array = array.reshape(header["shape"], order="F" if header["fortran_order"] else "C")
+        if dtype.kind in "UV":
+            array.tolist()  # fails where bytes are no text
+    except Exception as error:
+        # The header is a Python literal, in which anything can be wrong.
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise MalformedBody(f"The body is not an npy array that can be read: {reason}.") from None
+    return array
 
 
 def _checked(signature: Signature, max_rows: int, samples: list[Any]) -> Batch:

@@ -62,7 +62,7 @@ def _dense(result: Any) -> Any:
     if rows * width > MAX_NUMBERS:
         raise TooLarge(
             f"The answer would have {rows} rows of {width} numbers: "
-            f"send {MAX_NUMBERS // width} rows or fewer."
+            f"at most {MAX_NUMBERS // width} rows of these fit into one answer."
         )
     return result.toarray()
 

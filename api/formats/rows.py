@@ -175,7 +175,7 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if feature.missing:
             return None, ""
         return None, f"expected {expectation(feature)}; this model takes no missing value here"
-    if feature.kind in ("number", "any") and type(value) in (int, float):
+    if feature.kind in ("number", "any", "unused") and type(value) in (int, float):
         try:
             number = float(value)
         except OverflowError:
@@ -185,7 +185,7 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         # An identifier among the categories may be longer than a float can hold.
         if feature.kind == "number" and not feature.categories:
             value = number
-    elif feature.kind not in ("any", _kind_of(value)) or isinstance(value, (list, dict)):
+    elif feature.kind not in ("any", "unused", _kind_of(value)) or isinstance(value, (list, dict)):
         return None, f"expected {expectation(feature)}, got {name_of(value)}"
     if isinstance(value, str) and not value.isascii():
         try:
@@ -216,8 +216,7 @@ def expectation(feature: Feature) -> str:
         "number": "a number",
         "string": "a string",
         "boolean": "true or false",
-        "any": "a number, a string, true or false",
-    }[feature.kind]
+    }.get(feature.kind, "a number, a string, true or false")
 
 
 def name_of(value: Any) -> str:

@@ -60,7 +60,7 @@ def example(model: Model, signature: Signature) -> Any:
     """A sample to try the model with: the card's, or one made from the signature."""
     if "example" in model.card:
         return model.card["example"]
-    row = plain_rows(signature)[0]
+    row = signature.example or plain_rows(signature)[0]
     if signature.form == "mapping":
         return row
     if signature.form == "table" and not signature.named:
