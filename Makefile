@@ -23,7 +23,10 @@ VENV := .venv/bin
 INSTALLED := .venv/.installed
 EXTRA := $(wildcard models/requirements.txt)
 # What the service in the container is told of its settings; its port and model are the image's own.
-SETTINGS := MODEL_SHA256 PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT_SECONDS
+SETTINGS := MODEL_SHA256 PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT
+# What the image says of itself: the commit it is made of, and the SHA-256 of its model.
+REVISION = $$(git rev-parse HEAD 2>/dev/null || echo unknown)$$([ -z "$$(git status --porcelain 2>/dev/null)" ] || echo -dirty)
+MODEL_VERSION = $$({ sha256sum $(EXAMPLE) 2>/dev/null || shasum -a 256 $(EXAMPLE); } | cut -c 1-64)
 IN_CONTAINER = $(foreach name,$(SETTINGS),$(if $($(name)),--env $(name)=$($(name))))
 
 .PHONY: help install lock train run test lint format bench build-image run-container \
@@ -59,7 +62,8 @@ $(INSTALLED): requirements-dev.lock $(EXTRA)
 build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/latest.joblib in it
 	@[ "$(MODEL_PATH)" = "$(EXAMPLE)" ] || \
 		{ echo "An image is made of $(EXAMPLE): copy $(MODEL_PATH) there" >&2; exit 1; }
-	docker build --tag $(IMAGE) .
+	docker build --platform linux/amd64 --tag $(IMAGE) \
+		--build-arg REVISION=$(REVISION) --build-arg MODEL_VERSION=$(MODEL_VERSION) .
 
 run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || { echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
@@ -73,7 +77,7 @@ run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 	done; docker logs $(CONTAINER) >&2; echo "The container does not answer; its log stands above" >&2; exit 1
 
 stop-container: require-docker ## Stop the container; requests under way are answered first
-	docker stop $(CONTAINER)
+	docker stop --time 10 $(CONTAINER)
 	docker rm $(CONTAINER)
 
 logs-container: require-docker ## Follow the container's log

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
+from functools import partial
 from pathlib import Path
 
 # Each process answers with one thread at a time, and a library that starts threads of its own
@@ -11,15 +15,30 @@ from pathlib import Path
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+
+def _count_in(folder: str) -> None:
+    """Let all processes count in one folder, which the first of them removes at its end."""
+    owner = os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+    @atexit.register
+    def remove() -> None:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+# prometheus_client reads this when it is first imported: below.
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    _count_in(tempfile.mkdtemp(prefix="metrics-"))
+
 from flask import Flask  # noqa: E402
 
-from api import errors, telemetry  # noqa: E402
+from api import errors, metrics, server, telemetry  # noqa: E402
 from api.engines.scikit_learn import ScikitLearnEngine  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.model import load  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
 from api.routes import about, predict  # noqa: E402
-from api.server import untaken_connections  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
 
@@ -33,8 +52,11 @@ def create_app(settings: Settings) -> Flask:
     predictor = Predictor(
         engine,
         max_waiting=settings.max_waiting,
-        timeout=settings.timeout_seconds,
-        backlog=untaken_connections,
+        timeout=settings.timeout,
+        backlog=server.untaken_connections,
+        hold=server.connection,
+        give_up=partial(give_up, version=model.version),
+        observe=metrics.observe,
     )
 
     app = Flask(__name__, static_folder=None)
@@ -42,6 +64,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["GREETING"] = about.greeting(model, engine.signature, settings.port)
     errors.init_app(app)
     telemetry.init_app(app, model.version)
+    metrics.init_app(app, model)
     about.init_app(app, model, engine.signature)
     reader = Reader(engine.signature, settings.max_rows)
     predict.init_app(app, model, reader, predictor, settings.max_body_bytes)
@@ -51,3 +74,11 @@ def create_app(settings: Settings) -> Flask:
     gc.collect()
     gc.freeze()
     return app
+
+
+def give_up(connection: int, *, version: str) -> None:
+    """Answer for a thread that is stuck in the model, and replace its process."""
+    request_id = telemetry.identify({})
+    answer = errors.render(errors.Busy("The model took too long for this request."), request_id)
+    answer.headers.update(telemetry.names(request_id, version))
+    server.replace_process(connection, answer)

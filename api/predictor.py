@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,11 +41,23 @@ class _Ticket:
         self.lock.acquire()
 
 
+class _Call(NamedTuple):
+    """An engine call that runs: since when (monotonic seconds), for whom, and what was held."""
+
+    started: float
+    tickets: list[_Ticket]
+    held: Any
+
+
 class Predictor:
     """Runs methods of a model for many threads, one engine call at a time.
 
     `max_waiting` bounds how many requests wait in all: those in the queue and those that
-    `backlog` counts, which the server has not taken up yet. `timeout` is in seconds.
+    `backlog` counts, which the server has not taken up yet. `timeout` is in seconds. `observe` is
+    told of each call: how many rows it has, and how many requests it leaves waiting.
+
+    If a call runs longer than the timeout, all who wait are turned away, and `give_up` is given
+    what `hold` returned in the thread that is stuck. It must end the process: nothing else can.
     """
 
     def __init__(
@@ -54,11 +67,19 @@ class Predictor:
         max_waiting: int,
         timeout: float,
         backlog: Callable[[], int] = lambda: 0,
+        observe: Callable[[int, int], None] = lambda *_: None,
+        hold: Callable[[], Any] = lambda: None,
+        give_up: Callable[[Any], None] | None = None,
     ) -> None:
         self._engine = engine
         self._backlog = backlog
         self._max_waiting = max_waiting
         self._timeout = timeout
+        self._observe = observe
+        self._hold = hold
+        self._give_up = give_up
+        self._watched = give_up is None
+        self._call: _Call | None = None
         self._mutex = threading.Lock()
         self._queue: list[_Ticket] = []
         self._running = False
@@ -70,6 +91,10 @@ class Predictor:
         values of a row, and whatever else the engine raises.
         """
         ticket = _Ticket(method, rows)
+        if not self._watched:
+            # Not before the first request: a thread does not outlive the fork.
+            self._watched = True
+            threading.Thread(target=self._watch, daemon=True).start()
         with self._mutex:
             if leads := not self._running:
                 self._running = True
@@ -94,15 +119,19 @@ class Predictor:
                 return
             if ticket in self._queue:
                 self._queue.remove(ticket)
-        raise Busy(f"The model gave no answer for {self._timeout:g} seconds.")
+        raise self._too_slow()
 
     def _lead(self, ticket: _Ticket) -> None:
         """Answer this ticket and those that can go with it, then let the next one lead."""
         with self._mutex:
             tickets = self._take(ticket)
+            waiting = len(self._queue)
+        self._observe(sum(len(taken.rows) for taken in tickets), waiting)
+        self._call = _Call(time.monotonic(), tickets, self._hold())
         try:
             self._answer(tickets)
         finally:
+            self._call = None
             with self._mutex:
                 if self._queue:
                     follower = self._queue.pop(0)
@@ -112,6 +141,28 @@ class Predictor:
                     self._running = False
             for other in tickets[1:]:
                 other.lock.release()
+
+    def _watch(self) -> None:
+        """Look now and then for a call that runs longer than the timeout."""
+        while True:
+            time.sleep(min(self._timeout / 4, 1))
+            call = self._call
+            if call is not None and time.monotonic() - call.started > self._timeout:
+                break
+        log.error("a call ran for over %g seconds: this process is replaced", self._timeout)
+        with self._mutex:
+            # Nobody is let in any more.
+            self._max_waiting = 0
+            left = [*call.tickets[1:], *self._queue]
+            self._queue = []
+        for ticket in left:
+            ticket.error = self._too_slow()
+            ticket.lock.release()
+        if self._give_up is not None:
+            self._give_up(call.held)
+
+    def _too_slow(self) -> Busy:
+        return Busy(f"The model gave no answer for {self._timeout:g} seconds.")
 
     def _take(self, ticket: _Ticket) -> list[_Ticket]:
         """Take from the queue what goes into one call with `ticket`."""

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import math
 import os
 import socket
 import struct
 import sys
 import threading
+import time
+from http import HTTPStatus
 from pathlib import Path
 
+from api.errors import Answer
 from api.settings import Settings
 
 # The default backlog of 100 would turn a burst away before anyone has seen it.
 LISTEN = 1024
 # In this time the master has printed its last line.
 SETTLING_SECONDS = 0.1
+HARAKIRI_SECONDS = 30
+# In this time threads that have an answer have sent it.
+FAREWELL_SECONDS = 1.0
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 
@@ -39,6 +47,9 @@ def arguments(settings: Settings) -> list[str]:
         str(settings.processes),
         "--threads",
         str(settings.threads),
+        # The predictor ends a call that takes too long, and says so; this is for all the rest.
+        "--harakiri",
+        str(math.ceil(settings.timeout) + HARAKIRI_SECONDS),
         "--listen",
         str(listen),
     ]
@@ -83,6 +94,26 @@ def untaken_connections() -> int:
         return 0
     info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
     return int(struct.unpack_from("I", info, 24)[0])
+
+
+def connection() -> int:
+    """The file descriptor of the request that this thread answers; -1 if it cannot tell."""
+    uwsgi = sys.modules.get("uwsgi")
+    return -1 if uwsgi is None else int(uwsgi.connection_fd())
+
+
+def replace_process(descriptor: int, answer: Answer) -> None:
+    """Send `answer` for a thread that is stuck, let the others finish theirs, and end the process.
+
+    uWSGI's master starts another in its place.
+    """
+    status = HTTPStatus(answer.status)
+    headers = {**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"}
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *map(": ".join, headers.items()), "", ""]
+    with contextlib.suppress(OSError):
+        os.write(descriptor, "\r\n".join(lines).encode("latin-1") + answer.body)
+    time.sleep(FAREWELL_SECONDS)
+    os._exit(1)
 
 
 @functools.cache

@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: Positive = 32 * 1024 * 1024
     max_rows: Positive = 10_000
     max_waiting: Positive = 256
-    timeout_seconds: Seconds = 60
+    timeout: Seconds = 60
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -1,34 +1,99 @@
-"""Logs that a machine can read, and an id on every request."""
+"""Logs for a person or for Google Cloud, and an id on every request."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+import traceback
 import uuid
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
 
 import msgspec
 from flask import Flask, Response, g, request
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+# Source: W3C Trace Context, section 3.2; later versions may add fields at the end.
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+)
+# Source: "Trace context", Cloud Trace documentation; the span is a decimal number.
+CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]+))?", re.ASCII)
+
+# The WSGI environment of the request that this thread answers. What a log line says of it is
+# worked out when there is a line, which is seldom.
+current: ContextVar[Mapping[str, Any] | None] = ContextVar("current", default=None)
 
 
-class JsonFormatter(logging.Formatter):
+class TextFormatter(logging.Formatter):
+    """Readable lines: `WARNING message`.
+
+    A traceback names the exception and where it was raised, and leaves out its message: that is
+    where a library quotes the values it was given.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s %(message)s")
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """The traceback of an exception, and of those that led to it, without their messages."""
+        parts: list[str] = []
+        error: BaseException | None = ei[1]
+        while error is not None:
+            kind = type(error)
+            stack = "".join(traceback.format_tb(error.__traceback__))
+            parts.append(
+                f"Traceback (most recent call last):\n{stack}{kind.__module__}.{kind.__qualname__}"
+            )
+            before = None if error.__suppress_context__ else error.__context__
+            error = error.__cause__ or before
+        return "\n\nwhich led to\n\n".join(reversed(parts))
+
+
+class JsonFormatter(TextFormatter):
     """One JSON object a line, with the names that Google Cloud Logging reads.
 
-    Source: "Structured logging", Cloud Logging documentation.
+    Source: "Structured logging", Cloud Logging documentation. `project` is the Google Cloud
+    project of the traces; without it a trace is named by its bare id.
     """
+
+    def __init__(self, project: str = "") -> None:
+        logging.Formatter.__init__(self)
+        self._prefix = f"projects/{project}/traces/" if project else ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record; a traceback goes into `message`, for Error Reporting."""
-        entry = {"severity": record.levelname, "message": super().format(record)}
+        entry: dict[str, Any] = {"severity": record.levelname, "message": super().format(record)}
+        if (environ := current.get()) is not None:
+            if name := environ.get("api.request_id"):
+                entry["request_id"] = name
+            entry |= trace(environ, self._prefix)
         return msgspec.json.encode(entry).decode()
 
 
-def configure_logging() -> None:
+def trace(environ: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The fields that tie a log line to the trace of a request, none if it has no valid one."""
+    if found := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", "")):
+        name, span, flags = found.groups()
+        sampled = bool(int(flags, 16) & 1)
+    elif found := CLOUD_TRACE.fullmatch(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", "")):
+        name, number, options = found.groups()
+        span = f"{int(number):016x}" if number else ""
+        sampled = bool(int(options or "0") & 1)
+    else:
+        return {}
+    fields = {"logging.googleapis.com/trace": prefix + name}
+    if span:
+        fields["logging.googleapis.com/spanId"] = span
+    return fields | {"logging.googleapis.com/trace_sampled": sampled}
+
+
+def configure_logging(*, json: bool, project: str = "") -> None:
     """Send the service's log, and the warnings of libraries, to the standard error stream."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(project) if json else TextFormatter())
     logging.captureWarnings(capture=True)
     for name in ("api", "py.warnings"):
         logger = logging.getLogger(name)
@@ -36,9 +101,12 @@ def configure_logging() -> None:
         logger.propagate = False
 
 
-def request_id(given: str) -> str:
-    """The caller's id of a request if it is a plain word, else a new one."""
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def identify(environ: dict[str, Any]) -> str:
+    """Give a request its id: the caller's if it is a plain word, else a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    name: str = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    environ["api.request_id"] = name
+    return name
 
 
 def init_app(app: Flask, version: str) -> None:
@@ -46,7 +114,7 @@ def init_app(app: Flask, version: str) -> None:
 
     @app.before_request
     def name_request() -> None:
-        g.request_id = request_id(request.headers.get("X-Request-Id", ""))
+        g.request_id = identify(request.environ)
 
     @app.after_request
     def name_answer(response: Response) -> Response:

@@ -11,11 +11,24 @@ from api.settings import Settings, SettingsError
 
 
 def main() -> None:
-    """Build the whole service once and throw it away; exit with one sentence if it cannot be."""
+    """Build the whole service once, send it the example and throw it away.
+
+    Exits with one sentence if the model cannot be served or does not answer.
+    """
     try:
-        app = create_app(Settings.from_env(os.environ))
+        settings = Settings.from_env(os.environ)
+        app = create_app(settings)
     except (ModelError, SettingsError) as error:
         sys.exit(f"error: {error}")
+    client = app.test_client()
+    facts = client.get("/metadata").get_json()
+    method = facts["methods"][0]
+    answer = client.post(f"/{method}", json=facts["example"])
+    if answer.status_code != 200:
+        sys.exit(
+            f"error: {settings.model_path} loads, but {method} does not answer its own example: "
+            f"{answer.status_code} {answer.get_data(as_text=True).strip()}"
+        )
     print(app.config["GREETING"])
 
 

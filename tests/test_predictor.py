@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -183,6 +184,58 @@ def test_nobody_waits_longer_than_the_timeout() -> None:
     engine.gate.set()
     leader.join(BOUND)
     assert ask(predictor, 3)() == [6]
+
+
+def test_a_call_that_does_not_end_is_given_up_with_all_who_wait() -> None:
+    engine = Doubling(gated=True)
+    given_up: list[Any] = []
+    predictor = Predictor(
+        engine, max_waiting=8, timeout=0.2, hold=lambda: "held", give_up=given_up.append
+    )
+    outcomes: list[Any] = []
+
+    def wait(value: float) -> None:
+        try:
+            ask(predictor, value)()
+        except Busy as busy:
+            outcomes.append(busy)
+
+    threads = [threading.Thread(target=wait, args=(i,)) for i in range(3)]
+    threads[0].start()
+    assert engine.entered.wait(BOUND)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads[1:]:
+        thread.join(BOUND)
+    assert len(outcomes) == 2
+    threads[0].join(0.3)
+    assert given_up == ["held"]
+    with pytest.raises(Busy):
+        ask(predictor, 9)()
+    engine.gate.set()
+    threads[0].join(BOUND)
+
+
+def test_short_calls_are_not_given_up() -> None:
+    given_up: list[Any] = []
+    predictor = Predictor(Doubling(), max_waiting=8, timeout=0.1, give_up=given_up.append)
+    for _ in range(6):
+        assert ask(predictor, 1)() == [2]
+        time.sleep(0.03)
+    assert given_up == []
+
+
+def test_each_call_is_observed() -> None:
+    engine = Doubling(gated=True)
+    observed: list[tuple[int, int]] = []
+    predictor = Predictor(
+        engine,
+        max_waiting=8,
+        timeout=BOUND,
+        observe=lambda rows, waiting: observed.append((rows, waiting)),
+    )
+    together(engine, predictor, [ask(predictor, i, i, method="ab"[i % 2]) for i in range(4)])
+    assert observed == [(2, 0), (4, 1), (2, 0)]
 
 
 def test_who_is_told_to_lead_as_the_time_runs_out_leads() -> None:

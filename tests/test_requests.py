@@ -19,7 +19,6 @@ from sklearn.tree import DecisionTreeRegressor
 
 from api.errors import Busy
 from api.predictor import Predictor
-from api.telemetry import JsonFormatter, configure_logging
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 
@@ -133,34 +132,6 @@ def test_too_many_waiting_is_a_503_that_says_when_to_come_again(
     monkeypatch.setattr(Predictor, "run", busy)
     answer = penguins.post("/predict", json=GOOD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-
-
-def test_a_log_line_is_one_json_object_with_its_traceback() -> None:
-    record = logging.makeLogRecord(
-        {"msg": "request %s failed", "args": ("abc",), "levelname": "ERROR"}
-    )
-    try:
-        raise ValueError("a\nb")
-    except ValueError as error:
-        record.exc_info = (type(error), error, error.__traceback__)
-    line = JsonFormatter().format(record)
-    assert "\n" not in line
-    entry = json.loads(line)
-    assert entry["severity"] == "ERROR"
-    assert entry["message"].startswith("request abc failed\nTraceback")
-
-
-def test_the_log_goes_to_the_standard_error_stream(capsys: pytest.CaptureFixture[str]) -> None:
-    logger = logging.getLogger("api")
-    before = logger.handlers[:]
-    try:
-        configure_logging()
-        logger.warning("hello")
-        assert json.loads(capsys.readouterr().err) == {"severity": "WARNING", "message": "hello"}
-    finally:
-        logging.captureWarnings(capture=False)
-        logger.handlers, logger.propagate = before, True
-        logging.getLogger("py.warnings").handlers = []
 
 
 ISLANDS = st.sampled_from(["Biscoe", "Dream", "Torgersen"]) | st.none()

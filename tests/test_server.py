@@ -15,6 +15,7 @@ import pytest
 
 import api
 from api import server
+from api.errors import Answer
 from api.settings import Settings
 
 
@@ -54,6 +55,30 @@ def test_connections_that_nobody_has_taken_up_are_counted(monkeypatch: pytest.Mo
     server._listener.cache_clear()
 
 
+def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(server, "FAREWELL_SECONDS", 0)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        server.replace_process(ours.fileno(), Answer(503, {"Retry-After": "1"}, b"busy"))
+        received = theirs.recv(1000).decode()
+    server.replace_process(-1, Answer(503, {}, b""))
+    assert ended == [1, 1]
+    assert received == (
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 4\r\n"
+        "Connection: close\r\n\r\nbusy"
+    )
+
+
+def test_the_connection_is_the_one_that_uwsgi_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.connection() == -1
+    monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(connection_fd=lambda: 7))
+    assert server.connection() == 7
+
+
 def test_without_uwsgi_no_connections_are_counted() -> None:
     server._listener.cache_clear()
     assert server.untaken_connections() == 0
@@ -80,7 +105,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str)
     handed_over: list[str] = []
     monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
     monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
-    monkeypatch.setattr("api.telemetry.configure_logging", lambda: None)
+    monkeypatch.setattr("api.telemetry.configure_logging", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["api", *arguments])
     monkeypatch.delitem(sys.modules, "api.wsgi", raising=False)
     monkeypatch.delattr(api, "wsgi", raising=False)

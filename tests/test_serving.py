@@ -196,6 +196,55 @@ def test_too_many_waiting_are_turned_away(slow_model: Path, tmp_path: Path) -> N
     assert set(statuses) == {200, 503}
 
 
+def test_a_request_that_takes_too_long_is_a_503_and_its_process_is_replaced(
+    slow_model: Path, tmp_path: Path
+) -> None:
+    limits = {"PROCESSES": 1, "THREADS": 4, "TIMEOUT": 0.5}
+    with serving(tmp_path, MODEL_PATH=slow_model, **limits) as server:
+
+        def status(seconds: float) -> int:
+            try:
+                server.post("/transform", [[seconds]])
+            except urllib.error.HTTPError as error:
+                with error:
+                    assert error.headers["Retry-After"] == "1"
+                    assert json.load(error)["status"] == error.code
+                    return error.code
+            return 200
+
+        started = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(status, [30, 30, 30])) == [503] * 3
+        assert time.monotonic() - started < 10
+        while status(0.1) != 200:
+            assert time.monotonic() - started < BOUND
+            time.sleep(0.05)
+        log = server.log.read_text()
+    assert "a call ran for over 0.5 seconds: this process is replaced" in log
+    assert log.count("Respawned uWSGI worker 1") == 1
+
+
+def test_a_process_that_is_killed_comes_back_and_the_other_goes_on(
+    penguins_path: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+        first, second = workers(server)
+        os.kill(first, signal.SIGKILL)
+        for _ in range(20):
+            assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
+        deadline = time.monotonic() + BOUND
+        while first in workers(server) or len(workers(server)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert second in workers(server)
+
+
+def workers(server: Server) -> list[int]:
+    """The processes that answer, by their ids."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return [int(child) for child in children.read_text().split()]
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -15,10 +15,8 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_a_variable_sets_the_field_of_its_name() -> None:
-    settings = Settings.from_env(
-        {"PORT": "9001", "MODEL_PATH": "a.joblib", "TIMEOUT_SECONDS": "0.5"}
-    )
-    assert (settings.port, settings.model_path, settings.timeout_seconds) == (9001, "a.joblib", 0.5)
+    settings = Settings.from_env({"PORT": "9001", "MODEL_PATH": "a.joblib", "TIMEOUT": "0.5"})
+    assert (settings.port, settings.model_path, settings.timeout) == (9001, "a.joblib", 0.5)
 
 
 def test_an_empty_value_is_the_default() -> None:
@@ -26,7 +24,7 @@ def test_an_empty_value_is_the_default() -> None:
 
 
 def test_every_wrong_value_is_named_at_once() -> None:
-    wrong = {"PORT": "70000", "THREADS": "many", "MODEL_SHA256": "abc", "TIMEOUT_SECONDS": "0"}
+    wrong = {"PORT": "70000", "THREADS": "many", "MODEL_SHA256": "abc", "TIMEOUT": "0"}
     with pytest.raises(SettingsError) as error:
         Settings.from_env(wrong)
     for name in wrong:

@@ -58,20 +58,6 @@ def test_a_column_of_booleans_is_counted() -> None:
     assert facts == {"dtype": "bool", "missing": 0, "counts": {"True": 2, "False": 1}}
 
 
-def test_checking_a_good_model_says_what_to_send(
-    penguins_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MODEL_PATH", str(penguins_path))
-    runpy.run_module("models.check", run_name="__main__")
-    assert "Try it:" in capsys.readouterr().out
-
-
-def test_checking_a_bad_model_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODEL_PATH", "nowhere.joblib")
-    with pytest.raises(SystemExit, match="error: cannot read nowhere.joblib"):
-        runpy.run_module("models.check", run_name="__main__")
-
-
 def test_a_boolean_feature_of_the_card_is_known_as_one(serve: Serve) -> None:
     client = serve(
         FITTED, card=b'{"features": {"old": {"dtype": "bool"}, "size": {"dtype": "float64"}}}'

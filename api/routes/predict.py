@@ -6,6 +6,7 @@ the rest of an answer that is not scikit-learn's.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from flask import Flask
 
-from api import telemetry
+from api import metrics, telemetry
 from api.errors import (
     Answer,
     InvalidRows,
@@ -49,16 +50,27 @@ class Endpoints:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, PEP 3333."""
-        method = self._methods.get(environ["PATH_INFO"])
-        if method is None or environ["REQUEST_METHOD"] != "POST":
-            return self._others(environ, start_response)
-        request_id = telemetry.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        token = telemetry.current.set(environ)
+        try:
+            method = self._methods.get(environ["PATH_INFO"])
+            if method is None or environ["REQUEST_METHOD"] != "POST":
+                return self._others(environ, start_response)
+            return self._respond(method, environ, start_response)
+        finally:
+            telemetry.current.reset(token)
+
+    def _respond(
+        self, method: str, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        started = time.perf_counter()
+        request_id = telemetry.identify(environ)
         try:
             status, headers, body = self._answer(method, environ)
         except Exception as error:
             status, headers, body = render(error, request_id)
         headers |= telemetry.names(request_id, self._model.version)
         headers["Content-Length"] = str(len(body))
+        metrics.count_request(environ["PATH_INFO"], "POST", status, started)
         start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
         return [body]
 
@@ -82,6 +94,7 @@ class Endpoints:
             counts = [f"{quote(name)}={count}" for name, count in batch.unknown.items()]
             headers["X-Unknown-Categories"] = ", ".join(counts)
         body = results.write(result, media_type, columns, classes)
+        metrics.count_rows(environ["PATH_INFO"], len(batch.rows), batch.unknown)
         return Answer(HTTPStatus.OK, headers, body)
 
 

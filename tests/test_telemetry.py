@@ -1,0 +1,388 @@
+"""What the service tells of itself: its log and `/metrics`, across all of its processes."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+from api import metrics, telemetry
+from api.telemetry import JsonFormatter, TextFormatter, configure_logging, trace
+from tests.conftest import Serve
+from tests.test_rejections import GOOD
+from tests.test_serving import BOUND, Server, serving
+
+ID = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+PARENT = f"00-{ID}-{SPAN}-01"
+NAME = "logging.googleapis.com/"
+SECRET = "4711.25"
+
+
+def failure(message: str) -> logging.LogRecord:
+    record = logging.makeLogRecord(
+        {"msg": "request %s failed", "args": ("abc",), "levelname": "ERROR"}
+    )
+    try:
+        try:
+            raise KeyError(message)
+        except KeyError as error:
+            raise ValueError(message) from error
+    except ValueError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    return record
+
+
+def test_a_log_line_is_one_json_object_with_its_traceback() -> None:
+    line = JsonFormatter().format(failure("a\nb"))
+    assert "\n" not in line
+    entry = json.loads(line)
+    assert entry["severity"] == "ERROR"
+    assert entry["message"].startswith("request abc failed\nTraceback")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_a_traceback_says_what_was_raised_and_where_but_not_which_value(
+    formatter: logging.Formatter,
+) -> None:
+    text = formatter.format(failure(f"could not convert {SECRET}"))
+    assert text.index("builtins.KeyError") < text.index("builtins.ValueError")
+    assert text.count(__file__) == 2
+    assert SECRET not in text
+
+
+def test_an_exception_that_hides_the_one_before_it_is_alone_in_the_log() -> None:
+    record = logging.makeLogRecord({"msg": "failed"})
+    try:
+        try:
+            raise KeyError
+        except KeyError:
+            raise ValueError from None
+    except ValueError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    assert TextFormatter().format(record).count("Traceback") == 1
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    logger = logging.getLogger("api")
+    before = logger.handlers[:]
+    yield logger
+    logging.captureWarnings(capture=False)
+    logger.handlers, logger.propagate = before, True
+    logging.getLogger("py.warnings").handlers = []
+
+
+def test_the_log_goes_to_the_standard_error_stream(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(json=True)
+    logger.warning("hello")
+    assert json.loads(capsys.readouterr().err) == {"severity": "WARNING", "message": "hello"}
+
+
+def test_on_a_terminal_the_log_is_readable(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(json=False)
+    logger.warning("hello")
+    assert capsys.readouterr().err == "WARNING hello\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "span", "sampled"),
+    [
+        ("TRACEPARENT", PARENT, SPAN, True),
+        ("TRACEPARENT", f"00-{ID}-{SPAN}-00", SPAN, False),
+        ("TRACEPARENT", f"01-{ID}-{SPAN}-03-more", SPAN, True),
+        ("X_CLOUD_TRACE_CONTEXT", f"{ID}/74;o=1", "000000000000004a", True),
+        ("X_CLOUD_TRACE_CONTEXT", f"{ID}/74", "000000000000004a", False),
+        ("X_CLOUD_TRACE_CONTEXT", ID, None, False),
+    ],
+)
+def test_a_log_line_names_the_trace(
+    header: str, value: str, span: str | None, *, sampled: bool
+) -> None:
+    fields = trace({f"HTTP_{header}": value}, "projects/p/traces/")
+    assert fields[f"{NAME}trace"] == f"projects/p/traces/{ID}"
+    assert fields.get(f"{NAME}spanId") == span
+    assert fields[f"{NAME}trace_sampled"] is sampled
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "junk", f"ff-{ID}-{SPAN}-01", f"00-{'0' * 32}-{SPAN}-01", f"00-{ID}-{'0' * 16}-01"],
+)
+def test_a_trace_that_is_not_valid_is_left_out(value: str) -> None:
+    assert trace({"HTTP_TRACEPARENT": value, "HTTP_X_CLOUD_TRACE_CONTEXT": value}) == {}
+
+
+class Telling(BaseEstimator):
+    """Writes to the service's log, and quotes what it got in what it raises, once it serves."""
+
+    n_features_in_ = 1
+
+    def predict(self, X: Any) -> Any:
+        if X[0][0] == float(SECRET):
+            logging.getLogger("api").warning("hello")
+            raise RuntimeError(f"no {X[0][0]} here")
+        return [0.0] * len(X)
+
+
+@pytest.mark.parametrize("project", ["", "p"])
+def test_a_line_logged_in_a_request_names_it(
+    serve: Serve, logger: logging.Logger, capsys: pytest.CaptureFixture[str], project: str
+) -> None:
+    client = serve(Telling())
+    configure_logging(json=True, project=project)
+    answer = client.post(
+        "/predict", json=[[float(SECRET)]], headers={"X-Request-Id": "r1", "traceparent": PARENT}
+    )
+    assert answer.status_code == 500
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["severity"] for line in lines] == ["WARNING", "ERROR"]
+    for line in lines:
+        assert line["request_id"] == "r1"
+        assert line[f"{NAME}trace"] == (f"projects/p/traces/{ID}" if project else ID)
+        assert SECRET not in json.dumps(line)
+    assert telemetry.current.get() is None
+
+
+def test_a_line_from_before_a_request_has_its_id_names_only_the_trace() -> None:
+    token = telemetry.current.set({"HTTP_TRACEPARENT": PARENT})
+    try:
+        entry = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "early"})))
+    finally:
+        telemetry.current.reset(token)
+    assert "request_id" not in entry
+    assert entry[f"{NAME}trace"] == ID
+
+
+def read(text: str) -> dict[tuple[Any, ...], float]:
+    """Samples by their name and the values of their labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def growth(client: FlaskClient, path: str, **arguments: Any) -> dict[tuple[Any, ...], float]:
+    """What one request adds to `/metrics`."""
+    before = read(client.get("/metrics").text)
+    client.open(path, **arguments)
+    after = read(client.get("/metrics").text)
+    return {key: value - before.get(key, 0) for key, value in after.items()}
+
+
+def test_a_prediction_is_counted_with_its_rows(penguins: FlaskClient) -> None:
+    grown = growth(penguins, "/predict", method="POST", json=[GOOD] * 3)
+    assert grown["http_requests_total", "POST", "/predict", "200"] == 1
+    assert grown["http_request_duration_seconds_count", "/predict"] == 1
+    assert grown["http_request_duration_seconds_sum", "/predict"] > 0
+    assert grown["http_request_duration_seconds_bucket", "10.0", "/predict"] == 1
+    assert grown["prediction_rows_total", "/predict"] == 3
+
+
+def test_a_refusal_is_counted_without_rows(penguins: FlaskClient) -> None:
+    grown = growth(penguins, "/predict", method="POST", json=[{}])
+    assert grown["http_requests_total", "POST", "/predict", "422"] == 1
+    assert grown.get(("prediction_rows_total", "/predict"), 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "labels"),
+    [
+        ("/metadata", "GET", ("GET", "/metadata", "200")),
+        ("/metadata", "HEAD", ("HEAD", "/metadata", "200")),
+        ("/predict", "GET", ("GET", "/predict", "405")),
+        ("/predict", "BREW", ("other", "/predict", "405")),
+        ("/nowhere/at/all", "GET", ("GET", "other", "404")),
+        ("/metrics", "GET", ("GET", "/metrics", "200")),
+    ],
+)
+def test_every_request_is_counted_under_a_route_and_a_method_that_exist(
+    penguins: FlaskClient, path: str, method: str, labels: tuple[str, ...]
+) -> None:
+    grown = growth(penguins, path, method=method)
+    # Each look at /metrics counts from the next one on.
+    assert grown["http_requests_total", *labels] == (2 if path == "/metrics" else 1)
+
+
+def test_unknown_categories_are_counted_by_feature(serve: Serve) -> None:
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    client = serve(model.fit([["a", "x"], ["b", "y"]], [0, 1]))
+    rows = [["a", "x"], ["c", "x"], ["d", "z"]]
+    grown = growth(client, "/predict", method="POST", json=rows)
+    assert grown["unknown_categories_total", "x0"] == 2
+    assert grown["unknown_categories_total", "x1"] == 1
+
+
+def test_the_model_is_named(penguins: FlaskClient) -> None:
+    version = penguins.get("/health").headers["X-Model-Version"]
+    samples = read(penguins.get("/metrics").text)
+    assert [value for key, value in samples.items() if version in key] == [1]
+
+
+def test_metrics_come_in_the_form_that_is_asked_for(penguins: FlaskClient) -> None:
+    assert penguins.get("/metrics").content_type.startswith("text/plain; version=")
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    answer = penguins.get("/metrics", headers=accept)
+    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_calls_of_the_model_and_what_waits_are_told(penguins: FlaskClient) -> None:
+    before = read(penguins.get("/metrics").text)
+    metrics.observe(40, 7)
+    after = read(penguins.get("/metrics").text)
+    metrics.observe(1, 0)
+    assert after["requests_waiting",] - before.get(("requests_waiting",), 0) == 7
+    for bound, more in (("32.0", 0), ("64.0", 1)):
+        key = ("engine_batch_rows_bucket", bound)
+        assert after[key] - before.get(key, 0) == more
+
+
+def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
+    penguins: FlaskClient,
+) -> None:
+    program = "import os; from api import metrics; metrics.observe(3, 100); os._exit(9)"
+    before = read(penguins.get("/metrics").text)
+    child = subprocess.Popen([sys.executable, "-c", program])
+    assert child.wait(BOUND) == 9
+    files = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    assert (files / f"gauge_livesum_{child.pid}.db").exists()
+    after = read(penguins.get("/metrics").text)
+    assert after["requests_waiting",] == before["requests_waiting",]
+    assert after["engine_batch_rows_sum",] - before["engine_batch_rows_sum",] == 3
+    assert not (files / f"gauge_livesum_{child.pid}.db").exists()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_the_folder_of_the_counts_is_removed_by_who_made_it_unless_it_was_given(
+    tmp_path: Path, *, given: bool
+) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    program = (
+        "import os, api; print(os.environ['PROMETHEUS_MULTIPROC_DIR'], flush=True)\n"
+        "if os.fork() == 0: raise SystemExit\n"
+        "os.wait(); assert os.path.isdir(os.environ['PROMETHEUS_MULTIPROC_DIR'])"
+    )
+    variable = {"PROMETHEUS_MULTIPROC_DIR": str(folder) if given else ""}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TMPDIR": str(tmp_path), **variable},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+    )
+    used = Path(done.stdout.strip())
+    assert used.parent == tmp_path
+    assert (used == folder) is given
+    assert used.exists() is given
+
+
+@contextlib.contextmanager
+def serving_alone(cwd: Path, **variables: Any) -> Iterator[Server]:
+    """A service that counts in a folder of its own, below `cwd`."""
+    with serving(cwd, PROMETHEUS_MULTIPROC_DIR="", TMPDIR=cwd, **variables) as server:
+        yield server
+
+
+def samples(server: Server) -> dict[tuple[Any, ...], float]:
+    url = f"http://127.0.0.1:{server.port}/metrics"
+    with urllib.request.urlopen(url, timeout=BOUND) as answer:
+        return read(answer.read().decode())
+
+
+def workers(server: Server) -> set[int]:
+    path = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return {int(pid) for pid in path.read_text().split()}
+
+
+PREDICTED = ("http_requests_total", "POST", "/predict", "200")
+
+
+def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
+    penguins_path: Path, tmp_path: Path
+) -> None:
+    with serving_alone(tmp_path, MODEL_PATH=penguins_path, PROCESSES=2) as server:
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            list(pool.map(lambda _: server.post("/predict", GOOD), range(50)))
+            told = list(pool.map(lambda _: samples(server), range(10)))
+        for sample in told:
+            assert sample[PREDICTED] == 50
+            assert sample["prediction_rows_total", "/predict"] == 50
+            assert sample["engine_batch_rows_sum",] == 50
+            assert sample["requests_waiting",] == 0
+
+        before = workers(server)
+        assert len(before) == 2
+        for count, victim in enumerate(sorted(before)):
+            os.kill(victim, signal.SIGKILL)
+            deadline = time.monotonic() + BOUND
+            while victim in (now := workers(server)) or len(now) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert samples(server)[PREDICTED] == 50 + 10 * count
+            for _ in range(10):
+                server.post("/predict", GOOD)
+            assert samples(server)[PREDICTED] == 60 + 10 * count
+        assert samples(server)["requests_waiting",] == 0
+        (folder,) = tmp_path.glob("metrics-*")
+        assert server.stop() == 0
+        assert not folder.exists()
+
+
+def refuse(X: Any) -> Any:
+    """Stands for a model that quotes what it was given."""
+    if (X == 1).any():
+        raise ValueError(f"cannot take {X.tolist()}")
+    if (X == 2).any():
+        raise RuntimeError(f"cannot take {X.tolist()}")
+    return X
+
+
+@pytest.mark.parametrize("environment", [{}, {"K_SERVICE": "service"}])
+def test_no_value_that_was_sent_is_in_the_log(tmp_path: Path, environment: dict[str, str]) -> None:
+    model = tmp_path / "quoting.joblib"
+    joblib.dump(FunctionTransformer(refuse).fit([[0.0, 0.0]]), model)
+    statuses = []
+    with serving_alone(tmp_path, MODEL_PATH=model, **environment) as server:
+        for kind in (0, 1, 2):
+            try:
+                server.post("/transform", [[kind, float(SECRET)]])
+                statuses.append(200)
+            except urllib.error.HTTPError as error:
+                with error:
+                    statuses.append(error.code)
+        server.stop()
+    log = server.log.read_text()
+    assert statuses == [200, 422, 500]
+    assert SECRET not in log
+    assert "RuntimeError" in log
+    found = [json.loads(line) for line in log.splitlines() if line.startswith('{"severity"')]
+    assert [entry["severity"] for entry in found] == (["WARNING", "ERROR"] if environment else [])
+    assert ("\nERROR request " in log) is not bool(environment)
