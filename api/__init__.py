@@ -27,9 +27,9 @@ def _count_in(folder: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-# prometheus_client reads this when it is first imported: below.
-if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    _count_in(tempfile.mkdtemp(prefix="metrics-"))
+# prometheus_client reads this when it is first imported: below. It is always a folder of our own:
+# one that was inherited belongs to another service, and is removed with it.
+_count_in(tempfile.mkdtemp(prefix="metrics-"))
 
 from flask import Flask  # noqa: E402
 

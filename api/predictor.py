@@ -94,7 +94,7 @@ class Predictor:
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.
             self._watched = True
-            threading.Thread(target=self._watch, daemon=True).start()
+            threading.Thread(target=self._watch, args=(self._give_up,), daemon=True).start()
         with self._mutex:
             if leads := not self._running:
                 self._running = True
@@ -142,7 +142,7 @@ class Predictor:
             for other in tickets[1:]:
                 other.lock.release()
 
-    def _watch(self) -> None:
+    def _watch(self, give_up: Callable[[Any], None]) -> None:
         """Look now and then for a call that runs longer than the timeout."""
         while True:
             time.sleep(min(self._timeout / 4, 1))
@@ -158,8 +158,7 @@ class Predictor:
         for ticket in left:
             ticket.error = self._too_slow()
             ticket.lock.release()
-        if self._give_up is not None:
-            self._give_up(call.held)
+        give_up(call.held)
 
     def _too_slow(self) -> Busy:
         return Busy(f"The model gave no answer for {self._timeout:g} seconds.")

@@ -73,6 +73,16 @@ def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
     )
 
 
+def test_who_is_stuck_is_told_as_everybody_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(server, "replace_process", lambda *given: sent.extend(given))
+    api.give_up(7, version="abc")
+    connection, answer = sent
+    assert (connection, answer.status) == (7, 503)
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["X-Model-Version"] == "abc"
+
+
 def test_the_connection_is_the_one_that_uwsgi_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.connection() == -1
     monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(connection_fd=lambda: 7))
