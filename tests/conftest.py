@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import joblib
 import msgspec
 import pytest
@@ -15,6 +16,10 @@ from flask.testing import FlaskClient
 from api import create_app
 from api.settings import Settings
 from models import train
+
+# The same examples in every run: what is covered may not depend on chance.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")
 
 Serve = Callable[..., FlaskClient]
 

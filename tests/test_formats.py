@@ -242,6 +242,14 @@ def test_infinities_are_words_and_nan_is_null(serve: Serve) -> None:
     assert answer.json["predictions"][0][0] is None
 
 
+@pytest.mark.parametrize("sample", [[[1.0, 2.0]], [[]], {"instances": [[1.0, 2.0]]}])
+def test_a_model_of_one_number_takes_lists_of_one_only(serve: Serve, sample: Any) -> None:
+    client = serve(LinearRegression().fit([[1.0], [2.0]], [1, 2]))
+    answer = client.post("/predict", json=sample)
+    assert answer.status_code == 422
+    assert "expected 1 values" in answer.json["errors"][0]["detail"]
+
+
 def test_labels_of_objects_are_plain_values() -> None:
     labels = np.array([np.int64(1), np.float64(np.inf), None, "a"], dtype=object)
     assert (
