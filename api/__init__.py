@@ -71,7 +71,6 @@ def create_app(settings: Settings) -> Flask:
 
     # What is loaded now stays: processes share its memory after the fork, and the collector
     # does not walk through it again.
-    gc.collect()
     gc.freeze()
     return app
 
