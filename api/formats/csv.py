@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from api.errors import InvalidRows, MalformedBody, Place
-from api.formats.rows import Batch, check, check_array, check_count, count_unknown, escape
+from api.formats.rows import Batch, check, check_array, check_count, escape, pointer
 from api.signature import Feature, Signature
 
 BOOLEANS = {"true": True, "false": False}
@@ -39,7 +39,7 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
             {name: _cell(loose, cell) for name, cell in zip(header, cells, strict=True) if cell}
             for _, cells in lines
         ]
-        return Batch(samples, _pointer, Counter())
+        return Batch(samples, pointer, Counter())
     if signature.numeric and b"_" not in body:
         try:
             table = np.array(
@@ -49,14 +49,12 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
             pass  # to be explained below
         else:
             if not np.isinf(table).any() and b"nan" not in body.lower():
-                return Batch(check_array(signature, table, _pointer), _pointer, Counter())
+                return Batch(check_array(signature, table, pointer), pointer, Counter())
     named = [
         {f.name: _cell(f, cells[j]) for f, j in zip(signature.features, order, strict=True)}
         for _, cells in lines
     ]
-    rows = check(signature, named, _pointer)
-    unknown = None if signature.numeric else count_unknown(signature, rows)
-    return Batch(rows, _pointer, unknown or Counter())
+    return check(signature, named, pointer)
 
 
 def _lines(body: bytes) -> list[tuple[int, list[str]]]:
@@ -116,7 +114,3 @@ def _cell(feature: Feature, cell: str) -> Any:
         return cell
     # CSV has no word for these: a missing value is an empty field.
     return number if np.isfinite(number) or cell.strip("+-0123456789.eE") == "" else cell
-
-
-def _pointer(i: int) -> str:
-    return f"/{i}"

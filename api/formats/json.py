@@ -145,9 +145,7 @@ class JsonReader:
 
     def _check(self, samples: list[Any], pointers: Callable[[int], str]) -> Batch:
         check_count(len(samples), self._max_rows)
-        rows = check(self._signature, samples, pointers)
-        unknown = None if self._signature.numeric else count_unknown(self._signature, rows)
-        return Batch(rows, pointers, unknown or Counter())
+        return check(self._signature, samples, pointers)
 
     def _unwrap(self, body: Any) -> tuple[list[Any], str | None]:
         """Find the samples in a decoded body."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from api.errors import InvalidRows, MalformedBody, Place
-from api.formats.rows import Batch, check, check_array, check_count, count_unknown
+from api.formats.rows import Batch, check, check_array, check_count, pointer
 from api.signature import Signature, is_missing
 
 MAX_HEADER_BYTES = 65536
@@ -38,7 +38,7 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
     if signature.numeric and array.dtype.kind in "fiu":
         check_count(len(array), max_rows)
         numbers = np.ascontiguousarray(array, dtype=np.float64)
-        return Batch(check_array(signature, numbers, _pointer), _pointer, Counter())
+        return Batch(check_array(signature, numbers, pointer), pointer, Counter())
     return _checked(signature, max_rows, array.tolist())
 
 
@@ -77,9 +77,7 @@ def _load(body: bytes) -> np.ndarray:
 def _checked(signature: Signature, max_rows: int, samples: list[Any]) -> Batch:
     check_count(len(samples), max_rows)
     samples = [_without_nan(sample) for sample in samples]
-    rows = check(signature, samples, _pointer)
-    unknown = None if signature.numeric else count_unknown(signature, rows)
-    return Batch(rows, _pointer, unknown or Counter())
+    return check(signature, samples, pointer)
 
 
 def _without_nan(sample: Any) -> Any:
@@ -88,7 +86,3 @@ def _without_nan(sample: Any) -> Any:
     if isinstance(sample, list):
         return [_without_nan(value) for value in sample]
     return None if is_missing(sample) else sample
-
-
-def _pointer(i: int) -> str:
-    return f"/{i}"

@@ -38,8 +38,8 @@ class Repeated(dict[str, Any]):
     name: str
 
 
-def check(signature: Signature, samples: Sequence[Any], pointers: Callable[[int], str]) -> Rows:
-    """Turn decoded samples into rows in the order of the features.
+def check(signature: Signature, samples: Sequence[Any], pointers: Callable[[int], str]) -> Batch:
+    """Turn decoded samples into rows in the order of the features, and count what is unknown.
 
     Raises InvalidRows with the first places that are wrong.
     """
@@ -51,7 +51,9 @@ def check(signature: Signature, samples: Sequence[Any], pointers: Callable[[int]
             break
     if places:
         raise InvalidRows(places)
-    return np.array(rows, dtype=np.float64) if signature.numeric else rows
+    if signature.numeric:
+        return Batch(np.array(rows, dtype=np.float64), pointers, Counter())
+    return Batch(rows, pointers, count_unknown(signature, rows) or Counter())
 
 
 def check_count(count: int, max_rows: int) -> None:
@@ -96,6 +98,11 @@ def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
         if strange:
             unknown[feature.name] = strange
     return unknown
+
+
+def pointer(i: int) -> str:
+    """Where row i stands, in a body that is nothing but rows."""
+    return f"/{i}"
 
 
 def escape(name: object) -> str:
