@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     test ! -f models/requirements.txt || pip install --disable-pip-version-check -r models/requirements.txt
 # A model is only sure to mean the same in the scikit-learn that saved it.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    saved=$(python -m models.saved models/latest.joblib) || exit 1; \
+    saved=$(python -P api/saved.py models/latest.joblib) || exit 1; \
     test -z "$saved" || { \
         echo "models/latest.joblib was saved with scikit-learn $saved: the image gets that one, not the lock's"; \
         pip install --disable-pip-version-check --only-binary :all: "scikit-learn==$saved" \

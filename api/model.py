@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from api import signature
+from api.saved import saved_with
 from api.signature import Signature, plain
 
 log = logging.getLogger("api")
@@ -142,21 +142,14 @@ def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
                 "own, importable here; one of scikit-learn's needs the version that saved it"
             ) from None
         except Exception as error:
-            if saved := _saved_with(file):
+            file.seek(0)
+            if (saved := saved_with(file.read())) not in (None, sklearn.__version__):
                 raise ModelError(_other_version(path, saved)) from None
             raise ModelError(
                 f"{path} is not a joblib file, or is damaged "
                 f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "
                 "write it again with joblib.dump(estimator, path)"
             ) from None
-
-
-def _saved_with(file: Any) -> str | None:
-    """The scikit-learn that saved an uncompressed file, if it is another than ours."""
-    file.seek(0)
-    found = re.search(rb"_sklearn_version\W{1,12}(\d+\.\d+[\w.]*)", file.read())
-    saved = found and found.group(1).decode()
-    return saved if saved != sklearn.__version__ else None
 
 
 def _other_version(path: Path, saved: str) -> str:

@@ -56,11 +56,16 @@ def arguments(settings: Settings) -> list[str]:
 
 
 def check_address(settings: Settings) -> None:
-    """Raise AddressError if another program has the port, before a model is loaded for nothing."""
+    """Raise AddressError if the address is none, or taken, before a model is loaded for nothing."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((settings.host, settings.port))
+        except socket.gaierror:
+            raise AddressError(
+                f"HOST={settings.host} is no IPv4 address or name of this machine: "
+                "set it to 127.0.0.1, or to 0.0.0.0 to let other machines in"
+            ) from None
         except OSError as error:
             raise AddressError(
                 f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): "

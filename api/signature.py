@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 from sklearn.utils import InputTags, get_tags
 
@@ -174,7 +173,8 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
 
 def _taken(estimator: Any) -> tuple[Kind, Any]:
     """The kind of value that a leaf takes, and what stands for a missing one."""
-    if isinstance(estimator, SimpleImputer) and estimator.statistics_.dtype == object:
+    # By its name: a model without an imputer need not wait for the import of all imputers.
+    if type(estimator).__name__ == "SimpleImputer" and estimator.statistics_.dtype == object:
         return "string", None if estimator.missing_values is None else NAN
     if estimators.takes_text(estimator):
         return "string", NAN

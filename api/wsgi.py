@@ -8,7 +8,6 @@ from api import create_app
 from api.settings import Settings
 from api.telemetry import configure_logging
 
-configure_logging(
-    json="K_SERVICE" in os.environ, project=os.environ.get("GOOGLE_CLOUD_PROJECT", "")
-)
-app = create_app(Settings.from_env(os.environ))
+settings = Settings.from_env(os.environ)
+configure_logging(json=bool(settings.k_service), project=settings.google_cloud_project)
+app = create_app(settings)

@@ -16,7 +16,7 @@ import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from models import saved
+from api import saved
 
 OURS = sklearn.__version__
 OTHER = "".join("8" if mark.isdigit() else mark for mark in OURS)
@@ -30,8 +30,7 @@ def never(X: Any) -> Any:
 
 def said(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     monkeypatch.setattr(sys, "argv", ["saved", str(path)])
-    with pytest.warns(RuntimeWarning, match="found in sys.modules"):
-        runpy.run_module("models.saved", run_name="__main__")
+    runpy.run_path("api/saved.py", run_name="__main__")
     return capsys.readouterr().out
 
 
@@ -77,13 +76,11 @@ def test_the_version_is_read_from_every_kind_of_file(
 ) -> None:
     path = tmp_path / "latest.joblib"
     joblib.dump(FITTED, path, compress=compress, protocol=protocol)
-    assert saved.saved_with(path) == OURS
+    assert saved.saved_with(path.read_bytes()) == OURS
 
 
-def test_the_version_is_read_from_a_plain_pickle(tmp_path: Path) -> None:
-    path = tmp_path / "latest.joblib"
-    path.write_bytes(pickle.dumps(FITTED))
-    assert saved.saved_with(path) == OURS
+def test_the_version_is_read_from_a_plain_pickle() -> None:
+    assert saved.saved_with(pickle.dumps(FITTED)) == OURS
 
 
 def test_reading_the_version_runs_nothing(tmp_path: Path) -> None:
@@ -93,7 +90,7 @@ def test_reading_the_version_runs_nothing(tmp_path: Path) -> None:
 
     path = tmp_path / "latest.joblib"
     joblib.dump([Trap(), FITTED], path)
-    assert saved.saved_with(path) == OURS
+    assert saved.saved_with(path.read_bytes()) == OURS
 
 
 @pytest.mark.parametrize(
@@ -111,30 +108,26 @@ def test_reading_the_version_runs_nothing(tmp_path: Path) -> None:
         b"_sklearn_version\x94\x8c\x021.9.1",
     ],
 )
-def test_a_file_that_says_no_version_has_none(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "latest.joblib"
-    path.write_bytes(content)
-    assert saved.saved_with(path) is None
+def test_a_file_that_says_no_version_has_none(content: bytes) -> None:
+    assert saved.saved_with(content) is None
 
 
-def test_a_file_that_cannot_be_read_has_no_version(tmp_path: Path) -> None:
-    assert saved.saved_with(tmp_path / "missing.joblib") is None
+def test_a_file_that_is_not_there_has_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(tmp_path / "missing.joblib", monkeypatch, capsys) == ""
 
 
 @pytest.mark.parametrize("version", ["1.6.1", "1.7.0rc1", "1.5.2.post1", "0.24.2", "1.8"])
-def test_a_version_is_taken(version: str, tmp_path: Path) -> None:
-    path = tmp_path / "latest.joblib"
-    path.write_bytes(pickle.dumps({"_sklearn_version": version}))
-    assert saved.saved_with(path) == version
+def test_a_version_is_taken(version: str) -> None:
+    assert saved.saved_with(pickle.dumps({"_sklearn_version": version})) == version
 
 
 @pytest.mark.parametrize(
     "version", ["1.6.1; true", "$(id)", "1.6.1\n", "1", "--pre", "1.6.1 -i evil", "1.٦", "1.8.dev0"]
 )
-def test_what_is_no_version_never_reaches_a_shell(version: str, tmp_path: Path) -> None:
-    path = tmp_path / "latest.joblib"
-    path.write_bytes(pickle.dumps({"_sklearn_version": version}))
-    assert saved.saved_with(path) is None
+def test_what_is_no_version_never_reaches_a_shell(version: str) -> None:
+    assert saved.saved_with(pickle.dumps({"_sklearn_version": version})) is None
 
 
 def test_another_version_than_the_installed_is_printed(

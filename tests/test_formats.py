@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -196,6 +197,22 @@ def test_npy_names_may_be_of_any_script(serve: Serve) -> None:
         body = npy(np.array([(1.5,)], dtype=[("日本", "f8")]))
     answer = client.post("/predict", data=body, content_type=NPY)
     assert answer.json == client.post("/predict", json=[1.5]).json
+
+
+def test_a_line_with_nothing_on_it_is_a_missing_value_where_there_is_one_column(
+    serve: Serve,
+) -> None:
+    client = serve(SimpleImputer().fit([[2.0], [4.0]]))
+    answer = client.post("/transform", data="\nx0\n1\n\n5\n", content_type=CSV)
+    assert answer.json == {"predictions": [[1.0], [3.0], [5.0]]}
+
+
+def test_a_line_with_nothing_on_it_is_passed_over_where_there_are_several_columns(
+    serve: Serve,
+) -> None:
+    client = serve(FunctionTransformer().fit(NUMBERS))
+    answer = client.post("/transform", data="x0,x1\n1,2\n\n3,4\n", content_type=CSV)
+    assert answer.json == {"predictions": [[1.0, 2.0], [3.0, 4.0]]}
 
 
 def test_a_long_field_of_csv_takes_no_more_memory_than_itself(serve: Serve) -> None:

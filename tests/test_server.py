@@ -143,6 +143,7 @@ def test_the_model_is_loaded_before_uwsgi_takes_over(
         ({"MODEL_PATH": "nowhere.joblib"}, "error: cannot read nowhere.joblib"),
         ({"PORT": "x"}, "error: PORT='x'"),
         ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1:8080"),
+        ({"HOST": "::1"}, "error: HOST=::1 is no IPv4 address"),
     ],
 )
 def test_what_cannot_start_exits_with_a_sentence(

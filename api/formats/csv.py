@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -21,9 +22,10 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
 
     Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
     """
-    lines = _lines(body)
+    lines = list(itertools.dropwhile(lambda line: not line[1], _lines(body)))
     header = lines[0][1] if lines else []
-    lines = lines[1:]
+    # In a table of one column, a line with nothing on it is a missing value.
+    lines = [(number, cells or [""]) for number, cells in lines[1:] if cells or len(header) == 1]
     order = _order(signature, header)
     check_count(len(lines), max_rows)
     ragged = [
@@ -58,7 +60,7 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
 
 
 def _lines(body: bytes) -> list[tuple[int, list[str]]]:
-    """The lines that are not empty, each with its number in the body."""
+    """The lines, each with its number in the body."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -67,7 +69,7 @@ def _lines(body: bytes) -> list[tuple[int, list[str]]]:
         ) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [(reader.line_num, cells) for cells in reader if cells]
+        return [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
         raise MalformedBody(f"The body is not CSV: {error} in line {reader.line_num}.") from None
 

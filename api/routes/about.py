@@ -21,7 +21,13 @@ def init_app(app: Flask, model: Model, signature: Signature) -> None:
 
     @app.get("/")
     def root() -> Response:
-        paths = ["/metadata", "/health", "/ready", *(f"/{method}" for method in model.methods)]
+        paths = [
+            "/metadata",
+            "/health",
+            "/ready",
+            "/metrics",
+            *(f"/{method}" for method in model.methods),
+        ]
         return jsonify(status="alive", model=model.kind, endpoints=paths)
 
     # The model is loaded before the first request is taken, so whoever answers is ready.

@@ -1,7 +1,8 @@
-"""Say which scikit-learn a model wants: `python -m models.saved models/latest.joblib`.
+"""Say which scikit-learn a model wants: `python -P api/saved.py models/latest.joblib`.
 
 It prints the version that saved the model, or nothing if that one is installed. The file is only
-read, never run: to unpickle it, the version must be known first.
+read, never run: to unpickle it, the version must be known first. Nothing else of the service is
+needed, so that it runs where scikit-learn is yet to be installed.
 """
 
 from __future__ import annotations
@@ -32,16 +33,15 @@ KEY = re.compile(rb"_sklearn_version(?:\x94|q.|r.{4})?(?:\x8c(.)|X(.{4}))", re.D
 VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc)\d{1,3})?(\.post\d{1,3})?", re.ASCII)
 
 
-def saved_with(path: Path) -> str | None:
-    """The version of scikit-learn that saved the joblib file, None if it does not say."""
-    try:
-        content = path.read_bytes()
-        for start, decompress in COMPRESSIONS.items():
-            if content.startswith(start):
+def saved_with(content: bytes) -> str | None:
+    """The version of scikit-learn that saved a joblib file, None if its content does not say."""
+    for start, decompress in COMPRESSIONS.items():
+        if content.startswith(start):
+            try:
                 content = decompress(content)
-                break
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return None  # who loads it says what is wrong with it
+            except (OSError, EOFError, zlib.error, lzma.LZMAError):
+                return None  # who loads it says what is wrong with it
+            break
     for key in KEY.finditer(content):
         length = int.from_bytes(key[1] or key[2], "little")
         text = content[key.end() : key.end() + length].decode("ascii", "replace")
@@ -52,7 +52,8 @@ def saved_with(path: Path) -> str | None:
 
 def main() -> None:
     """Print the version, if it is another than the installed one."""
-    version = saved_with(Path(sys.argv[1]))
+    path = Path(sys.argv[1])
+    version = saved_with(path.read_bytes()) if path.exists() else None
     if version and version != metadata.version("scikit-learn"):
         print(version)
 
