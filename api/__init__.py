@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-# What is imported stays: looking through it for garbage takes a twentieth of the start.
+# What is imported and loaded stays: looking through it for garbage takes a twentieth of the start.
 gc.disable()
 
 # Each process answers with one thread at a time, and a library that starts threads of its own
@@ -44,9 +46,23 @@ from api.predictor import Predictor  # noqa: E402
 from api.routes import about, predict  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
+# Frozen, or the first look after this would go through all of it.
+gc.freeze()
 gc.enable()
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        # Processes share it after the fork.
+        gc.freeze()
+        gc.enable()
+
+
+@_no_collection()
 def create_app(settings: Settings) -> Flask:
     """Load the model and build the service around it.
 
@@ -73,10 +89,6 @@ def create_app(settings: Settings) -> Flask:
     about.init_app(app, model, engine.signature)
     reader = Reader(engine.signature, settings.max_rows)
     predict.init_app(app, model, reader, predictor, settings.max_body_bytes)
-
-    # What is loaded now stays: processes share its memory after the fork, and the collector
-    # does not walk through it again.
-    gc.freeze()
     return app
 
 
