@@ -232,8 +232,6 @@ def _alike(one: Any, other: Any) -> bool:
         return all(map(_alike, one, other))
     if hasattr(one, "toarray"):
         one, other = one.toarray(), other.toarray()
-    if one.dtype == object:
-        return all(map(_alike, map(np.asarray, one), map(np.asarray, other)))
     if one.dtype.kind == "f":
         return bool(np.allclose(one, other, rtol=1e-9, atol=0, equal_nan=True))
     return bool(np.array_equal(one, other))
