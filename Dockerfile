@@ -5,7 +5,7 @@ WORKDIR /app
 FROM base AS build
 RUN python3 -m venv --without-scm-ignore-files /venv
 # Dependencies before code: they change seldom, and their layer is kept.
-COPY requirements.lock requirements-pandas.lock ./
+COPY requirements.lock requirements-pandas.lock requirements-slim.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --disable-pip-version-check --require-hashes -r requirements.lock
 COPY api api
@@ -24,12 +24,19 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # nothing that is there already. The packages' own tests, a third of their room, go before the check.
 RUN --mount=type=cache,target=/root/.cache/pip \
     strip() { find /venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} +; }; \
-    strip; said=$(python -m models.check 2>&1) && { echo "$said"; exit; }; \
+    strip; said=$(python -m models.bake 2>&1) && { echo "$said"; exit; }; \
     case $said in *pandas*) echo "The model needs pandas: the image gets it" ;; *) echo "$said" >&2; exit 1 ;; esac; \
     awk 'NR == FNR {have[$1]; next} /^[^ #]/ {keep = !($1 in have)} keep' \
         requirements.lock requirements-pandas.lock > pandas.lock \
     && pip install --disable-pip-version-check --require-hashes --no-deps -r pandas.lock \
-    && strip && python -m models.check
+    && strip && python -m models.bake
+# A plan runs without scikit-learn and scipy, half of the image: SLIM=true leaves them out.
+ARG SLIM=false
+RUN --mount=type=cache,target=/root/.cache/pip \
+    test "$SLIM" != true || { rm -r /venv && python3 -m venv --without-scm-ignore-files /venv \
+        && pip install --disable-pip-version-check --require-hashes -r requirements-slim.lock \
+        && find /venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} +; }
+RUN python -m models.check
 # Nobody needs pip where nothing is installed any more; bytecode is compiled once, here. A model may
 # come with rights for its owner only, but is read by another user.
 RUN pip uninstall --yes --quiet pip && python -m compileall -q api models \

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 # What is imported and loaded stays: looking through it for garbage takes a twentieth of the start.
 gc.disable()
@@ -39,9 +38,8 @@ _count_in(tempfile.mkdtemp(prefix="metrics-"))
 from flask import Flask  # noqa: E402
 
 from api import errors, metrics, server, telemetry  # noqa: E402
-from api.engines.scikit_learn import ScikitLearnEngine  # noqa: E402
+from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
-from api.model import load  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
 from api.routes import about, predict  # noqa: E402
 from api.settings import Settings  # noqa: E402
@@ -68,8 +66,7 @@ def create_app(settings: Settings) -> Flask:
 
     Raises ModelError if the model cannot be served.
     """
-    model = load(Path(settings.model_path), settings.model_sha256)
-    engine = ScikitLearnEngine(model)
+    model, engine = choose(settings)
     predictor = Predictor(
         engine,
         max_waiting=settings.max_waiting,

@@ -20,6 +20,7 @@ def main() -> None:
     try:
         settings = Settings.from_env(os.environ)
         server.check_address(settings)
+        server.share_one_heap()
         # The application is built here, where what is wrong can be said in one sentence; uWSGI
         # finds it imported.
         from api import wsgi

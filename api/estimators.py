@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -98,7 +99,10 @@ def is_free(estimator: Any) -> bool:
     if isinstance(estimator, FunctionTransformer):
         function = getattr(estimator.func, "func", estimator.func)  # of a functools.partial
         module = getattr(function, "__module__", None) or "numpy"
-        return estimator.func is not None and not module.startswith("sklearn.")
+        # A ufunc takes numbers.
+        if function is None or isinstance(function, np.ufunc):
+            return False
+        return not module.startswith("sklearn.")
     foreign = type(estimator).__module__.partition(".")[0] != "sklearn"
     return foreign and hasattr(estimator, "transform") and not hasattr(estimator, "predict")
 
@@ -134,6 +138,8 @@ def used(estimator: Any, columns: Sequence[int]) -> set[int]:
 
 def _keeps_values(step: Any) -> bool:
     """Whether a transformer hands on its columns as they are, but for missing values."""
-    if not type(step).__module__.startswith("sklearn.impute") or step.indicator_ is not None:
+    # A MissingIndicator is nothing but an indicator.
+    indicator = getattr(step, "indicator_", step)
+    if not type(step).__module__.startswith("sklearn.impute") or indicator is not None:
         return False
     return bool(len(step.get_feature_names_out()) == step.n_features_in_)

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
+from bisect import bisect_left
+from collections import Counter as Counted
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import sklearn
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -26,6 +31,9 @@ SECONDS = tuple(
     MILLISECOND * n
     for n in (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 )
+# Counts go to the files after so many seconds, or so many requests.
+SOON = 0.25
+MANY = 256
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16_384)
 
 _requests = Counter("http_requests", "Requests answered.", ["route", "method", "status"])
@@ -53,34 +61,103 @@ _model = Gauge(
     multiprocess_mode="max",
 )
 
-# Looking labels up takes longer than counting.
-_requests_of = functools.cache(_requests.labels)
-_seconds_of = functools.cache(_seconds.labels)
-_rows_of = functools.cache(_rows.labels)
+
+class Tally:
+    """Counts in memory, to be added to the files now and then.
+
+    Each number in a file takes a microsecond and a request has eight of them, which is a good part
+    of an answer. Added up first, they are as good as nothing.
+    """
+
+    def __init__(self) -> None:
+        self._requests: deque[tuple[str, str, int, float]] = deque()
+        self._rows: deque[tuple[str, int]] = deque()
+        self._batches: deque[int] = deque()
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._due = False
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        self._requests.append((route, method, status, seconds))
+        if not self._due:
+            # A thread does not outlive a fork: there is one only while there is something to add.
+            self._due = True
+            timer = threading.Timer(SOON, self.write)
+            timer.daemon = True
+            timer.start()
+        elif len(self._requests) >= MANY:
+            self.write()
+
+    def rows(self, route: str, rows: int) -> None:
+        """Count rows that got a result."""
+        self._rows.append((route, rows))
+
+    def batch(self, rows: int, waiting: int) -> None:
+        """Count a call of the model."""
+        self._batches.append(rows)
+        self._waiting = waiting
+
+    def write(self) -> None:
+        """Add all to the files."""
+        with self._lock:
+            self._due = False
+            requests: Counted[tuple[str, str, int]] = Counted()
+            seconds: defaultdict[str, list[float]] = defaultdict(list)
+            for route, method, status, took in _taken(self._requests):
+                requests[route, method, status] += 1
+                seconds[route].append(took)
+            for labels, count in requests.items():
+                _requests.labels(*labels).inc(count)
+            for route, all_seconds in seconds.items():
+                _add(_seconds.labels(route), SECONDS, all_seconds)
+            rows: Counted[str] = Counted()
+            for route, count in _taken(self._rows):
+                rows[route] += count
+            for route, count in rows.items():
+                _rows.labels(route).inc(count)
+            _add(_batch_rows, ROWS, list(_taken(self._batches)))
+            _waiting.set(self._waiting)
+
+
+tally = Tally()
+
+
+def _taken(waiting: deque[Any]) -> Iterator[Any]:
+    """What is in a queue by now; other threads go on appending to it."""
+    for _ in range(len(waiting)):
+        yield waiting.popleft()
+
+
+def _add(histogram: Histogram, bounds: tuple[float, ...], values: list[float]) -> None:
+    """What `observe` does for each value, done once for all: it has no form for that."""
+    places = Counted(bisect_left(bounds, value) for value in values)
+    for place, count in places.items():
+        histogram._buckets[place].inc(count)  # noqa: SLF001
+    if values:
+        histogram._sum.inc(sum(values))  # noqa: SLF001
 
 
 def count_request(route: str, method: str, status: int, started: float) -> None:
     """Count an answer to a request that was taken up at `started`, by time.perf_counter."""
-    _requests_of(route, method, status).inc()
-    _seconds_of(route).observe(time.perf_counter() - started)
+    tally.request(route, method, status, time.perf_counter() - started)
 
 
 def count_rows(route: str, rows: int, unknown: dict[str, int]) -> None:
     """Count the rows of a request, and the unknown categories in each feature."""
-    _rows_of(route).inc(rows)
+    tally.rows(route, rows)
     for feature, count in unknown.items():
         _unknown.labels(feature).inc(count)
 
 
 def observe(rows: int, waiting: int) -> None:
     """Take note of one call of the model, and of how many requests wait behind it."""
-    _batch_rows.observe(rows)
-    _waiting.set(waiting)
+    tally.batch(rows, waiting)
 
 
 def init_app(app: Flask, model: Model) -> None:
     """Add `/metrics`, and count what Flask answers: itself too, at the next time of asking."""
-    _model.labels(model.version, model.kind, sklearn.__version__).set(1)
+    _model.labels(model.version, model.kind, model.versions["scikit-learn"]).set(1)
     routes = functools.cache(lambda: {rule.rule for rule in app.url_map.iter_rules()})
 
     @app.get("/metrics")
@@ -104,7 +181,8 @@ def init_app(app: Flask, model: Model) -> None:
 
 
 def collect() -> CollectorRegistry:
-    """What all processes have counted."""
+    """What all processes have counted; the others up to SOON ago."""
+    tally.write()
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     for path in folder.glob("gauge_live*.db"):
         pid = int(path.stem.rpartition("_")[2])

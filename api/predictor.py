@@ -15,15 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from api.engines import Engine, Rows, part
+from api.engines import Engine, Rows, part, whole
 from api.errors import Busy, Refused
 
 log = logging.getLogger("api")
 
 # Requests are joined up to this many rows, so that a large one holds no other up for long.
 MERGED_ROWS = 1024
-# What scikit-learn raises where it refuses the values it is given.
-REFUSALS = (ValueError, TypeError, OverflowError, LookupError)
 
 
 class _Ticket:
@@ -90,6 +88,27 @@ class Predictor:
         Raises Busy if too many wait or the wait is too long, Refused if the estimator refuses the
         values of a row, and whatever else the engine raises.
         """
+        if method in self._engine.immediate:
+            return self._run_at_once(method, rows)
+        if len(rows) <= MERGED_ROWS or not self._engine.mergeable:
+            return self._run_in_turn(method, rows)
+        # Others come in between.
+        results = []
+        for start in range(0, len(rows), MERGED_ROWS):
+            try:
+                results.append(self._run_in_turn(method, rows[start : start + MERGED_ROWS]))
+            except Refused as refused:
+                raise Refused(start + refused.row, refused.reason) from None
+        return whole(results)
+
+    def _run_at_once(self, method: str, rows: Rows) -> Any:
+        self._observe(len(rows), 0)
+        try:
+            return self._engine.run(method, rows)
+        except self._engine.refusals as error:
+            raise self._refusal(method, rows, error) from None
+
+    def _run_in_turn(self, method: str, rows: Rows) -> Any:
         ticket = _Ticket(method, rows)
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.
@@ -192,8 +211,8 @@ class Predictor:
                 ticket.result = self._engine.run(ticket.method, ticket.rows)
             except Exception as error:
                 ticket.error = error
-            if isinstance(ticket.error, REFUSALS):
-                ticket.error = self._refusal(ticket, ticket.error)
+            if isinstance(ticket.error, self._engine.refusals):
+                ticket.error = self._refusal(ticket.method, ticket.rows, ticket.error)
 
     def _answer_together(self, tickets: list[_Ticket]) -> None:
         rows: Rows
@@ -208,15 +227,15 @@ class Predictor:
             ticket.result = part(result, start, stop)
             start = stop
 
-    def _refusal(self, ticket: _Ticket, error: Exception) -> Refused:
+    def _refusal(self, method: str, rows: Rows, error: Exception) -> Refused:
         """Find the first row that the estimator refuses, by halves."""
         # Not the sentence: it may quote a value.
-        log.warning("%s refused a request's values: %s", ticket.method, type(error).__name__)
-        start, stop = 0, len(ticket.rows)
+        log.warning("%s refused a request's values: %s", method, type(error).__name__)
+        start, stop = 0, len(rows)
         while stop - start > 1:
             middle = (start + stop) // 2
             try:
-                self._engine.run(ticket.method, ticket.rows[start:middle])
+                self._engine.run(method, rows[start:middle])
                 start = middle
             except Exception as refusal:
                 error = refusal

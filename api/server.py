@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import itertools
 import math
@@ -25,6 +26,7 @@ SETTLING_SECONDS = 0.1
 HARAKIRI_SECONDS = 30
 # In this time threads that have an answer have sent it.
 FAREWELL_SECONDS = 1.0
+M_ARENA_MAX = -8
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 
@@ -53,6 +55,16 @@ def arguments(settings: Settings) -> list[str]:
         "--listen",
         str(listen),
     ]
+
+
+def share_one_heap() -> None:
+    """Let all threads allocate from one heap, where the C library can be told so.
+
+    It gives each thread one of its own, and each keeps what the largest request needed once: a
+    third of the memory of all. They seldom allocate at the same time. Source: mallopt(3).
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def check_address(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8080
     model_path: str = "models/latest.joblib"
     model_sha256: Sha256 = ""
+    engine: Literal["auto", "plan", "sklearn"] = "auto"
     processes: Positive = 2
     threads: Positive = 32
     max_body_bytes: Positive = 32 * 1024 * 1024

@@ -1,23 +1,11 @@
-"""What a row must look like, read off a fitted estimator.
-
-The facts come from scikit-learn's own attributes (developer guide, "Developing scikit-learn
-estimators"): `n_features_in_`, `feature_names_in_`, the tags, and the `categories_` of encoders.
-"""
+"""What a row must look like."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import LabelBinarizer, LabelEncoder
-from sklearn.utils import InputTags, get_tags
-
-from api import estimators
 
 Kind = Literal["number", "string", "boolean", "any", "unused"]
 Form = Literal["table", "text", "labels", "mapping"]
@@ -71,49 +59,6 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) -> Signature:
-    """Read the signature of a fitted estimator.
-
-    `card` is what the sidecar says of the features: their names, which stand in where the
-    estimator does not know them, and perhaps the `dtype` of each.
-
-    Whether missing values are accepted is not read here: the engine tries it.
-    Raises SignatureError where there is nothing to read.
-    """
-    names = list(card) if card else None
-    source = estimator if estimators.width(estimator) is not None else estimators.first(estimator)
-    width = estimators.width(source)
-    if width is None:
-        return _without_width(source, names)
-    known = getattr(source, "feature_names_in_", None)
-    named = known is not None
-    if known is None:
-        known = names if names and len(names) == width else [f"x{i}" for i in range(width)]
-    if twice := [name for name, count in Counter(known).items() if count > 1]:
-        raise SignatureError(f"two features have the name {twice[0]}: give each its own, and fit")
-    dtypes = card if isinstance(card, Mapping) else {}
-    features = [
-        Feature(name=str(name), kind="boolean" if _is_boolean(dtypes.get(name)) else "number")
-        for name in known
-    ]
-    _describe(estimator, range(width), features)
-    for column in set(range(width)) - estimators.used(estimator, range(width)):
-        features[column] = Feature(name=features[column].name, kind="unused")
-    frame = named and (
-        any(f.kind != "number" or f.categories is not None for f in features)
-        or any(
-            isinstance(p, ColumnTransformer) or estimators.is_free(p)
-            for p in estimators.parts(estimator)
-        )
-    )
-    return Signature(features=tuple(features), named=named, frame=frame)
-
-
-def _is_boolean(facts: Any) -> bool:
-    """Whether the card says that this feature was true or false in training."""
-    return isinstance(facts, dict) and facts.get("dtype") in ("bool", "boolean")
-
-
 def plain_rows(signature: Signature) -> list[Any]:
     """A few different rows of the right form, which a model is likely to accept."""
     if signature.form == "mapping":
@@ -129,70 +74,6 @@ def _plain_value(feature: Feature, i: int) -> Any:
         return feature.categories[i % len(feature.categories)]
     values = {"string": "abcde"[i % 5], "boolean": i % 2 == 0}
     return values.get(feature.kind, PLAIN_NUMBERS[i % 5])
-
-
-def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
-    """Read an estimator whose input is not a table of `n_features_in_` columns."""
-    if estimators.takes_text(first):
-        return Signature(form="text", features=(Feature(name="text", kind="string"),))
-    tags = get_tags(first).input_tags if isinstance(first, BaseEstimator) else InputTags()
-    if tags.dict:
-        return Signature(form="mapping")
-    if tags.one_d_array:
-        return Signature(features=(Feature(name="x0"),))
-    if isinstance(first, (LabelEncoder, LabelBinarizer)):
-        return Signature(form="labels", features=(_encoded("label", first.classes_, "refused"),))
-    if names and tags.two_d_array:
-        features = [Feature(name=name) for name in names]
-        _describe(first, range(len(names)), features)
-        return Signature(features=tuple(features), named=True)
-    raise SignatureError(
-        f"{type(first).__name__} does not say which features it takes: it has no n_features_in_. "
-        'If it takes a table of numbers, name the columns in the card: {"features": ["a", "b"]}'
-    )
-
-
-def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
-    """Refine `features` by what `estimator` does with them; `columns` are the ones it is given."""
-    inner = estimators.branches(estimator, columns)
-    for part, positions in inner:
-        _describe(part, positions, features)
-    if inner:
-        return
-    if hasattr(estimator, "categories_"):
-        refused = getattr(estimator, "handle_unknown", None) == "error"
-        for column, categories in zip(columns, estimator.categories_, strict=True):
-            name = features[column].name
-            features[column] = _encoded(name, categories, "refused" if refused else "passed")
-        return
-    kind, null = _taken(estimator)
-    if kind != "number":
-        for column in columns:
-            features[column] = Feature(name=features[column].name, kind=kind, null=null)
-
-
-def _taken(estimator: Any) -> tuple[Kind, Any]:
-    """The kind of value that a leaf takes, and what stands for a missing one."""
-    # By its name: a model without an imputer need not wait for the import of all imputers.
-    if type(estimator).__name__ == "SimpleImputer" and estimator.statistics_.dtype == object:
-        return "string", None if estimator.missing_values is None else NAN
-    if estimators.takes_text(estimator):
-        return "string", NAN
-    return ("any" if estimators.is_free(estimator) else "number"), NAN
-
-
-def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
-    """Describe a column whose encoder knows these categories."""
-    known = [plain(value) for value in np.asarray(categories).tolist()]
-    values = tuple(value for value in known if not is_missing(value))
-    kinds = {_kind(value) for value in values}
-    return Feature(
-        name=name,
-        kind=kinds.pop() if len(kinds) == 1 else "any",
-        categories=values,
-        unknown=unknown,
-        null=None if None in known else NAN,
-    )
 
 
 def plain(value: Any) -> Any:
@@ -213,9 +94,3 @@ def plain(value: Any) -> Any:
 def is_missing(value: Any) -> bool:
     """Whether it is None, NaN, or another of those that do not equal themselves."""
     return value is None or value != value  # noqa: PLR0124
-
-
-def _kind(value: Any) -> Kind:
-    if isinstance(value, bool):
-        return "boolean"
-    return "string" if isinstance(value, str) else "number"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import traceback
-import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -104,7 +104,7 @@ def configure_logging(*, json: bool, project: str = "") -> None:
 def identify(environ: dict[str, Any]) -> str:
     """Give a request its id: the caller's if it is a plain word, else a new one."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    name: str = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    name: str = given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
     environ["api.request_id"] = name
     return name
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
+from typing import Any
+
+from flask import Flask
 
 from api import create_app
 from api.model import ModelError
@@ -13,15 +17,30 @@ from api.settings import Settings, SettingsError
 def main() -> None:
     """Build the whole service once, send it the example and throw it away.
 
-    Exits with one sentence if the model cannot be served or does not answer.
+    Exits with one sentence if the model cannot be served, does not answer, or has a method that
+    needs scikit-learn where that is not installed.
     """
     try:
         settings = Settings.from_env(os.environ)
         app = create_app(settings)
     except (ModelError, SettingsError) as error:
         sys.exit(f"error: {error}")
+    facts = ask(app, settings)
+    left = {
+        method: found["reason"]
+        for method, found in facts["card"].get("plan", {}).items()
+        if "reason" in found
+    }
+    if left and importlib.util.find_spec("sklearn") is None:
+        method, reason = next(iter(left.items()))
+        sys.exit(f"error: {method} needs scikit-learn ({reason}): build the image without SLIM")
+    print(app.config["GREETING"])
+
+
+def ask(app: Flask, settings: Settings) -> dict[str, Any]:
+    """Send the service its own example, and give what it says of the model."""
     client = app.test_client()
-    facts = client.get("/metadata").get_json()
+    facts: dict[str, Any] = client.get("/metadata").get_json()
     method = facts["methods"][0]
     answer = client.post(f"/{method}", json=facts["example"])
     if answer.status_code != 200:
@@ -29,7 +48,7 @@ def main() -> None:
             f"error: {settings.model_path} loads, but {method} does not answer its own example: "
             f"{answer.status_code} {answer.get_data(as_text=True).strip()}"
         )
-    print(app.config["GREETING"])
+    return facts
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import runpy
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 import pytest
 import sklearn
@@ -17,6 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from api import saved
+from api.engines import plan as plans
+from api.engines.choice import plan_path
+from models.bake import bake
 
 OURS = sklearn.__version__
 OTHER = "".join("8" if mark.isdigit() else mark for mark in OURS)
@@ -143,3 +148,27 @@ def test_the_installed_version_is_not_printed(
     assert metadata.version("scikit-learn") == OURS
     path = claiming(tmp_path / "latest.joblib", OURS.encode())
     assert said(path, monkeypatch, capsys) == ""
+
+
+@pytest.mark.parametrize("installed", ["installed", ""])
+def test_a_method_without_a_plan_needs_scikit_learn(
+    installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(FITTED, path)
+    bake(path)
+    plan = plans.load(plan_path(path))
+    reduced = msgspec.structs.replace(plan, methods={"predict": plan.methods["predict"]})
+    plans.save(reduced, plan_path(path))
+    card = {"plan": {"predict": {}, "predict_proba": {"reason": "a test"}}}
+    path.with_suffix(".json").write_bytes(msgspec.json.encode(card))
+    monkeypatch.setenv("MODEL_PATH", str(path))
+    if installed:
+        runpy.run_module("models.check", run_name="__main__")
+        return
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "sklearn" else found(name)
+    )
+    with pytest.raises(SystemExit, match=r"predict_proba needs scikit-learn \(a test\)"):
+        runpy.run_module("models.check", run_name="__main__")

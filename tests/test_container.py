@@ -198,11 +198,12 @@ def test_the_image_holds_the_service_and_nothing_else(folder: Path) -> None:
     names = {Path(line).relative_to("/app").as_posix() for line in listed.split()}
     code = {
         path.relative_to(folder).as_posix()
-        for package, pattern in (("api", "**/*"), ("models", "*.py"))
+        for package, pattern in (("api", "**/*"), ("models", "**/*.py"))
         for path in (folder / package).glob(pattern)
         if path.is_file()
     }
-    assert names == code | {"models/latest.joblib", "models/latest.json"}
+    baked = {f"models/latest.{kind}" for kind in ("joblib", "json", "plan.npz")}
+    assert names == code | baked
 
 
 def test_the_image_holds_the_packages_of_the_lock_and_no_others(folder: Path) -> None:

@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from api.model import ModelError, load
+from api.fitted import load
+from api.model import ModelError
 from tests.conftest import Serve
 from tests.test_signature import Silent
 

@@ -25,8 +25,12 @@ class Doubling:
 
     signature = Signature()
 
-    def __init__(self, *, mergeable: bool = True, gated: bool = False) -> None:
+    def __init__(
+        self, *, mergeable: bool = True, gated: bool = False, immediate: Sequence[str] = ()
+    ) -> None:
         self.mergeable = mergeable
+        self.immediate = immediate
+        self.refusals = (ValueError, TypeError)
         self.calls: list[tuple[str, int]] = []
         self.entered = threading.Event()
         self.gate = threading.Event()
@@ -225,6 +229,46 @@ def test_short_calls_are_not_given_up() -> None:
         assert ask(predictor, 1)() == [2]
         time.sleep(0.03)
     assert given_up == []
+
+
+def test_a_cheap_method_waits_for_nobody() -> None:
+    engine = Doubling(gated=True, immediate=["predict"])
+    predictor = Predictor(engine, max_waiting=0, timeout=BOUND)
+    threads = [
+        threading.Thread(target=predictor.run, args=("predict", np.array([[1.0]])))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    while len(engine.calls) < 3:
+        time.sleep(0.001)
+    engine.gate.set()
+    for thread in threads:
+        thread.join(BOUND)
+    assert engine.calls == [("predict", 1)] * 3
+
+
+def test_the_row_that_a_cheap_method_refuses_is_found() -> None:
+    predictor = Predictor(Doubling(immediate=["predict"]), max_waiting=1, timeout=BOUND)
+    with pytest.raises(Refused) as refused:
+        predictor.run("predict", np.array([[1.0], [2.0], [-1.0], [3.0]]))
+    assert refused.value.row == 2
+
+
+def test_many_rows_go_in_several_calls_so_that_others_come_in_between() -> None:
+    engine = Doubling()
+    rows = np.arange(100.0, 105.0 + 2 * MERGED_ROWS)[:, None]
+    answer = Predictor(engine, max_waiting=1, timeout=BOUND).run("predict", rows)
+    assert [count for _, count in engine.calls] == [MERGED_ROWS, MERGED_ROWS, 5]
+    assert np.array_equal(answer, rows[:, 0] * 2)
+
+
+def test_the_row_that_is_refused_among_many_is_found() -> None:
+    rows = np.arange(100.0, 105.0 + 2 * MERGED_ROWS)[:, None]
+    rows[MERGED_ROWS + 7] = -1
+    with pytest.raises(Refused) as refused:
+        Predictor(Doubling(), max_waiting=1, timeout=BOUND).run("predict", rows)
+    assert refused.value.row == MERGED_ROWS + 7
 
 
 def test_each_call_is_observed() -> None:

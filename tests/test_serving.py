@@ -118,6 +118,21 @@ def test_it_says_last_where_it_is_and_what_to_send(server: Server) -> None:
     assert f"curl http://localhost:{server.port}/predict -H" in tail
 
 
+def test_idle_connections_and_slow_senders_hold_nobody_up(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        connections = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(250)
+        ]
+        for slow in connections[200:]:
+            slow.sendall(b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\nContent-")
+        started = time.monotonic()
+        for _ in range(20):
+            assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
+        # Those that hold a thread hold it for 10 s.
+        assert time.monotonic() - started < 5
+
+
 def test_many_clients_at_once_all_get_their_own_answers(server: Server) -> None:
     lengths = [30.0 + i for i in range(40)]
     alone = [

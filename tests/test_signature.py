@@ -35,7 +35,8 @@ from sklearn.preprocessing import (
 )
 
 from api.estimators import parts
-from api.signature import Feature, Signature, SignatureError, plain_rows, read
+from api.introspection import read
+from api.signature import Feature, Signature, SignatureError, plain_rows
 from tests.conftest import Serve
 
 FRAME = pd.DataFrame(
@@ -229,10 +230,20 @@ def test_histogram_boosting_tells_its_categories() -> None:
 
 def test_a_function_may_take_anything() -> None:
     signature = read(
-        make_pipeline(FunctionTransformer(np.log1p), LinearRegression()).fit(FRAME[["size"]], Y)
+        make_pipeline(FunctionTransformer(np.nan_to_num), LinearRegression()).fit(
+            FRAME[["size"]], Y
+        )
     )
     assert signature.features[0].kind == "any"
     assert signature.frame
+
+
+def test_a_ufunc_of_numpy_takes_numbers() -> None:
+    signature = read(
+        make_pipeline(FunctionTransformer(np.log1p), LinearRegression()).fit(FRAME[["size"]], Y)
+    )
+    assert signature.numeric
+    assert not signature.frame
 
 
 def test_somebodys_own_transformer_may_take_anything() -> None:

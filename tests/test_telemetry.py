@@ -271,6 +271,7 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
     child = os.fork()
     if child == 0:
         metrics.observe(3, 100)
+        metrics.tally.write()
         os._exit(9)
     os.waitpid(child, 0)
     files = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
@@ -279,6 +280,17 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
     assert after["requests_waiting",] == before["requests_waiting",]
     assert after["engine_batch_rows_sum",] - before["engine_batch_rows_sum",] == 3
     assert not (files / f"gauge_livesum_{child}.db").exists()
+
+
+def test_many_requests_are_counted_before_the_time_has_come() -> None:
+    tally = metrics.Tally()
+    tally._due = True
+    route = ("counted_early", "POST", 200)
+    for _ in range(metrics.MANY - 1):
+        tally.request(*route, 0.01)
+    assert metrics._requests.labels(*route)._value.get() == 0
+    tally.request(*route, 0.01)
+    assert metrics._requests.labels(*route)._value.get() == metrics.MANY
 
 
 def test_the_folder_of_the_counts_is_removed_by_who_made_it(tmp_path: Path) -> None:
@@ -327,6 +339,7 @@ def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
     with serving_alone(tmp_path, MODEL_PATH=penguins_path, PROCESSES=2) as server:
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             list(pool.map(lambda _: server.post("/predict", GOOD), range(50)))
+            time.sleep(4 * metrics.SOON)
             told = list(pool.map(lambda _: samples(server), range(10)))
         for sample in told:
             assert sample[PREDICTED] == 50
@@ -345,6 +358,7 @@ def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
             assert samples(server)[PREDICTED] == 50 + 10 * count
             for _ in range(10):
                 server.post("/predict", GOOD)
+            time.sleep(4 * metrics.SOON)
             assert samples(server)[PREDICTED] == 60 + 10 * count
         assert samples(server)["requests_waiting",] == 0
         (folder,) = tmp_path.glob("metrics-*")

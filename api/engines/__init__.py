@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from api.engines.operations.sparse import Sparse
 from api.signature import Signature
 
 Rows = np.ndarray | list[Any]
@@ -15,11 +17,20 @@ class Engine(Protocol):
     """What the predictor needs of an engine.
 
     `signature` is the model's, with what only a try can tell: which missing values it accepts.
-    `mergeable` says whether the rows of several requests may go into one call.
+    `mergeable` says whether the rows of several requests may go into one call, and those of one
+    into several. `immediate` are the methods that may run in many threads at once, and are so
+    cheap that it does not pay to wait for others' rows. `refusals` is what is raised where the
+    model refuses the values it is given.
     """
 
-    signature: Signature
-    mergeable: bool
+    @property
+    def signature(self) -> Signature: ...  # noqa: D102
+    @property
+    def mergeable(self) -> bool: ...  # noqa: D102
+    @property
+    def immediate(self) -> Collection[str]: ...  # noqa: D102
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]: ...  # noqa: D102
 
     def run(self, method: str, rows: Rows) -> Any:
         """Call one method of the estimator; n rows give n results, in their order."""
@@ -34,3 +45,17 @@ def part(result: Any, start: int, stop: int) -> Any:
     if isinstance(result, (tuple, list)):
         return type(result)(part(inner, start, stop) for inner in result)
     return result[start:stop]
+
+
+def whole(parts: Sequence[Any]) -> Any:
+    """The opposite of `part`: the results of consecutive rows as one."""
+    first = parts[0]
+    if isinstance(first, (tuple, list)):
+        return type(first)(whole(inner) for inner in zip(*parts, strict=True))
+    if isinstance(first, Sparse):
+        return Sparse.stack(parts)
+    if hasattr(first, "toarray"):
+        from scipy import sparse
+
+        return sparse.vstack(parts, format="csr")
+    return np.concatenate(parts)

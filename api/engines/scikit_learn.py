@@ -48,6 +48,10 @@ class ScikitLearnEngine:
     Raises ModelError if the rows must be a DataFrame and there is no pandas.
     """
 
+    # Nothing says that an estimator may run in two threads at once.
+    immediate = ()
+    refusals = (ValueError, TypeError, OverflowError, LookupError)
+
     def __init__(self, model: Model) -> None:
         self._estimator = model.estimator
         self._methods = model.methods

@@ -41,6 +41,7 @@ class JsonReader:
         self._signature = signature
         self._max_rows = max_rows
         self._single = len(signature.features) == 1
+        self._numeric = signature.numeric
         self._row: Any = dict
         sample: Any = _generic(dict, str, TYPES["any"])
         one: Any = sample
@@ -130,7 +131,7 @@ class JsonReader:
         # that was repeated, of which msgspec keeps the last.
         if body.count(b":") != names + wrappers:
             return None
-        if self._signature.numeric:
+        if self._numeric:
             return Batch(np.array(rows, dtype=np.float64), _pointers(prefix), Counter())
         unknown = count_unknown(self._signature, rows)
         return None if unknown is None else Batch(rows, _pointers(prefix), unknown)

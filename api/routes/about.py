@@ -5,10 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-import joblib
 import msgspec
 import numpy as np
-import sklearn
 from flask import Flask, Response, jsonify
 
 from api.model import Model
@@ -55,9 +53,8 @@ def describe(model: Model, signature: Signature) -> dict[str, Any]:
         "card": model.card,
         "versions": {
             "python": platform.python_version(),
-            "scikit-learn": sklearn.__version__,
             "numpy": np.__version__,
-            "joblib": joblib.__version__,
+            **model.versions,
         },
     }
 

@@ -31,6 +31,9 @@ from api.formats import Reader, results
 from api.model import METHODS, PER_CLASS, Model
 from api.predictor import Predictor
 
+# Looking a phrase up takes longer than all else about it.
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
 Environ = dict[str, Any]
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -71,7 +74,7 @@ class Endpoints:
         headers |= telemetry.names(request_id, self._model.version)
         headers["Content-Length"] = str(len(body))
         metrics.count_request(environ["PATH_INFO"], "POST", status, started)
-        start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+        start_response(STATUS_LINES[status], list(headers.items()))
         return [body]
 
     def _answer(self, method: str, environ: Environ) -> Answer:

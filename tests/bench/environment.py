@@ -1,4 +1,4 @@
-"""Make each server's environment in bench/ on first use, and train the models in it."""
+"""Make each server's environment in bench/ on first use, and the models in it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.peers import FLOOR, OURS, Peer
+from tests.bench.peers import FLOOR, MODELS, OURS, Peer
 
 ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "bench"
 SERVERS = Path(__file__).with_name("servers")
 TRAIN = SERVERS / "train.py"
+TRAIN_PENGUINS = SERVERS / "train_penguins.py"
+COMPILER = ("models/*.py", "models/compiler/*.py", "api/engines/*.py", "api/engines/*/*.py")
 UV = Path(sys.executable).with_name("uv")
 INSTALL_SECONDS = 900
 # The packages whose versions are told with the results.
@@ -36,11 +39,10 @@ NAMED = (
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a server is installed, its versions, and what the models in it answer."""
+    """Where a server is installed, its versions, and the models that it serves."""
 
     state: Path
     versions: Mapping[str, str]
-    answers: Path
 
     @property
     def bin(self) -> Path:
@@ -52,49 +54,82 @@ class Environment:
         packages = next((self.state / ".venv" / "lib").glob("python*/site-packages"))
         return sum(file.stat().st_size for file in packages.rglob("*") if file.is_file())
 
+    def file(self, name: str) -> Path:
+        """A model or its answers; what it has not trained itself is trained in ours."""
+        own = self.state / name
+        return own if own.exists() else BENCH / OURS.name / name
+
 
 def make(peer: Peer) -> Environment:
-    """Install what `peer` needs unless that is done already.
+    """Install what `peer` needs, and train and bake its models, unless that is done already.
 
     Raises subprocess.SubprocessError if the installation or the training fails.
     """
-    state = ROOT / "bench" / peer.name
-    recipe = state / "recipe"
-    wanted = _recipe(peer)
-    if not recipe.exists() or recipe.read_text() != wanted:
-        print(f"{peer.name}: making its environment in bench/{peer.name}", flush=True)
-        state.mkdir(parents=True, exist_ok=True)
-        recipe.unlink(missing_ok=True)
+    state = BENCH / (peer.home or peer.name)
+    ours = peer.pins == OURS.pins
+    pins = [(ROOT / peer.pins[0]).read_text()] if ours else peer.pins
+    if _changed(state / "recipe", [*pins, sys.version]):
+        print(f"{state.name}: making its environment in bench/{state.name}", flush=True)
+        # What is made in it is made again.
+        (state / "trained").unlink(missing_ok=True)
         _install(peer, state)
-        recipe.write_text(wanted)
-    versions: dict[str, str] = json.loads((state / "versions.json").read_text())
-    answers = state / "answers.json"
-    # The floor has no model: it gives the answers of ours.
-    return Environment(state, versions, answers if answers.exists() else make(OURS).answers)
+        _keep(state / "recipe", [*pins, sys.version])
+    sources = [TRAIN, *([TRAIN_PENGUINS, ROOT / "models/train.py"] if ours else [])]
+    texts = [source.read_text() for source in sources]
+    if peer is not FLOOR and _changed(state / "trained", texts):
+        _run(state, TRAIN, state)
+        if ours:
+            _run(state, "-m", "tests.bench.servers.train_penguins", state)
+        _keep(state / "trained", texts)
+    if ours:
+        _bake(state)
+    return Environment(state, json.loads((state / "versions.json").read_text()))
 
 
-def answers(environment: Environment) -> Any:
-    """The rows to send and, for each model, what the estimator itself predicts for them."""
-    return json.loads(environment.answers.read_text())
+def answers(environment: Environment, model: str) -> Any:
+    """The rows to send and what the estimator itself predicts for them."""
+    return json.loads(environment.file(f"{model}.answers").read_text())
 
 
-def _recipe(peer: Peer) -> str:
-    parts = [*peer.pins, sys.version, TRAIN.read_text()]
-    if peer is OURS:
-        parts.append((ROOT / peer.pins[0]).read_text())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _bake(state: Path) -> None:
+    """Make the plan of each model, if the model or the compiler is newer than it."""
+    newest = max(file.stat().st_mtime for pattern in COMPILER for file in ROOT.glob(pattern))
+    for model in MODELS:
+        path = state / f"{model}.joblib"
+        plan = path.with_suffix(".plan.npz")
+        if not plan.exists() or plan.stat().st_mtime < max(newest, path.stat().st_mtime):
+            print(f"{state.name}: baking {model}", flush=True)
+            _run(state, "-m", "models.bake", path)
+
+
+def _changed(note: Path, texts: Iterable[str]) -> bool:
+    return not note.exists() or note.read_text() != _digest(texts)
+
+
+def _keep(note: Path, texts: Iterable[str]) -> None:
+    note.write_text(_digest(texts))
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _run(state: Path, *arguments: str | Path) -> None:
+    python = state / ".venv" / "bin" / "python"
+    subprocess.run([python, *arguments], cwd=ROOT, check=True, timeout=INSTALL_SECONDS)
 
 
 def _install(peer: Peer, state: Path) -> None:
     python = state / ".venv" / "bin" / "python"
-    what = ["--require-hashes", "--requirement", *peer.pins] if peer is OURS else [*peer.pins]
+    locked = peer.pins == OURS.pins
+    what = ["--require-hashes", "--requirement", *peer.pins] if locked else [*peer.pins]
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "recipe").unlink(missing_ok=True)
     commands: list[list[str | Path]] = [
         [UV, "venv", "--quiet", "--clear", "--python", sys.executable, state / ".venv"],
         # Compiled as pip does it, else the first start would pay for it.
         [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *what],
     ]
-    if peer is not FLOOR:
-        commands.append([python, TRAIN, state])
     for command in commands:
         subprocess.run(command, cwd=ROOT, check=True, timeout=INSTALL_SECONDS)
     listing: list[str | Path] = [

@@ -1,37 +1,25 @@
-"""Ask a server: the first answer in Python, then `wrk`, which checks every answer."""
+"""Put a server under load, by `wrk` or at a fixed rate; every answer is checked."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import quantiles
 
-from tests.bench.peers import Peer, Rows
+from tests.bench import pace
+from tests.bench.answer import ANSWER_SECONDS, Known, checked
+from tests.bench.disturbance import TICKS
+from tests.bench.peers import Peer
 from tests.bench.process import Server, ServerError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
-START_SECONDS = 120
-ANSWER_SECONDS = 20
 SETTLE_SECONDS = 20
 WARM_UP_SECONDS = 1
 # In half a second, of 100 a second and core: a server that waits uses less, one that loads more.
 IDLE_TICKS = 4
-
-
-@dataclass(frozen=True)
-class Known:
-    """Rows to send and what the estimator itself predicts for them."""
-
-    rows: Rows
-    predictions: list[Any]
-
-    def first(self, number: int) -> Known:
-        """The same of the first rows only."""
-        return Known(self.rows[:number], self.predictions[:number])
 
 
 @dataclass(frozen=True)
@@ -46,8 +34,9 @@ class Load:
         return f"connections: {self.connections}, rows a request: {self.rows}"
 
 
-ALONE, SIXTEEN, SIXTY_FOUR, BULK = Load(1, 1), Load(16, 1), Load(64, 1), Load(4, 1024)
-LOADS = (ALONE, SIXTEEN, SIXTY_FOUR, BULK)
+ALONE, SIXTEEN, SIXTY_FOUR = Load(1, 1), Load(16, 1), Load(64, 1)
+BULK, HUGE = Load(4, 1024), Load(2, 10_000)
+LOADS = (ALONE, SIXTEEN, SIXTY_FOUR, BULK, HUGE)
 
 
 @dataclass(frozen=True)
@@ -57,40 +46,21 @@ class Speed:
     requests: float
     p50: float
     p99: float
+    # Seconds of CPU, of all the server's processes, for a million predictions.
+    cpu: float
+    # Bytes of memory right after it.
+    memory: int
 
 
-def post(server: Server, peer: Peer, body: bytes) -> tuple[int, bytes]:
-    """Send one request; raises OSError or HTTPException if no answer comes."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request("POST", peer.path, body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
+@dataclass(frozen=True)
+class Latency:
+    """What requests at a fixed rate gave: milliseconds from when each was due to its answer."""
 
-
-def wait_for_first_answer(server: Server, peer: Peer, known: Known) -> float:
-    """Seconds from the start of the process to the first right answer.
-
-    Raises ServerError if it does not come.
-    """
-    body = json.dumps(peer.body(known.rows)).encode()
-    problem = "nothing listens"
-    while time.perf_counter() - server.started < START_SECONDS:
-        server.check_alive()
-        try:
-            status, answer = post(server, peer, body)
-        except (OSError, http.client.HTTPException) as error:
-            problem = repr(error)
-        else:
-            seconds = time.perf_counter() - server.started
-            if status == http.HTTPStatus.OK:
-                _compare(peer, answer, known)
-                return seconds
-            problem = f"status {status}: {answer[:200]!r}"
-        time.sleep(0.005)
-    raise ServerError(f"no answer within {START_SECONDS} s of its start, last: {problem}")
+    rate: float
+    p50: float
+    p99: float
+    # Until the client had sent it, for 99 of 100.
+    sent: float
 
 
 def settle(server: Server) -> None:
@@ -107,30 +77,46 @@ def measure(server: Server, peer: Peer, known: Known, load: Load, seconds: int) 
 
     Raises ServerError at any answer that is not the right one, and at any lost connection.
     """
-    known = known.first(load.rows)
-    body = json.dumps(peer.body(known.rows)).encode()
-    status, answer = post(server, peer, body)
-    if status != http.HTTPStatus.OK:
-        raise ServerError(f"{load}: status {status}: {answer[:200]!r}")
-    _compare(peer, answer, known)
+    body, end = checked(server, peer, known.first(load.rows), str(load))
     files = [server.log.with_suffix(".body"), server.log.with_suffix(".answer")]
     files[0].write_bytes(body)
-    files[1].write_bytes(answer[answer.index(peer.marker.encode()) :])
+    files[1].write_bytes(end)
     url = f"http://127.0.0.1:{server.port}{peer.path}"
     _wrk(url, load, files, WARM_UP_SECONDS)
-    return _wrk(url, load, files, seconds)
+    before = server.cpu_ticks()
+    counts = _wrk(url, load, files, seconds)
+    cpu = (server.cpu_ticks() - before) / TICKS
+    return Speed(
+        requests=counts["requests"] / counts["microseconds"] * 1e6,
+        p50=counts["p50"] / 1000,
+        p99=counts["p99"] / 1000,
+        cpu=cpu / (counts["requests"] * load.rows) * 1e6,
+        memory=server.memory(),
+    )
 
 
-def _compare(peer: Peer, answer: bytes, known: Known) -> None:
-    try:
-        predictions = peer.read(json.loads(answer))
-    except (ValueError, LookupError, TypeError):
-        predictions = None
-    if predictions != known.predictions:
-        raise ServerError(f"other predictions than the estimator's own: {answer[:200]!r}")
+def measure_paced(server: Server, peer: Peer, known: Known, rate: float, seconds: int) -> Latency:
+    """Send `rate` requests a second, of one row each, for `seconds`.
+
+    Raises ServerError at any answer that is not the right one, and at any lost connection.
+    """
+    what = f"{rate:,.0f} requests/s"
+    body, end = checked(server, peer, known.first(1), what)
+    head = (
+        f"POST {peer.path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    asked = pace.Asked(server.port, head.encode() + body, end)
+    paced = pace.ask(asked, rate, seconds, WARM_UP_SECONDS / 2)
+    if paced.wrong:
+        raise ServerError(f"{what}: {len(paced.wrong)} failed, the first: {paced.wrong[0]}")
+    if len(paced.answered) < 2:
+        raise ServerError(f"{what}: too few for a latency")
+    times = quantiles(paced.answered, n=100)
+    return Latency(rate, times[49], times[98], quantiles(paced.sent, n=100)[98])
 
 
-def _wrk(url: str, load: Load, files: list[Path], seconds: int) -> Speed:
+def _wrk(url: str, load: Load, files: list[Path], seconds: int) -> dict[str, int]:
     options = ["-t1", f"-c{load.connections}", f"-d{seconds}s", f"--timeout={ANSWER_SECONDS}s"]
     result = subprocess.run(
         ["wrk", *options, "-s", SCRIPT, url, "--", *files],
@@ -142,7 +128,7 @@ def _wrk(url: str, load: Load, files: list[Path], seconds: int) -> Speed:
     line, found, sample = result.stdout.rpartition('\n{"requests"')[2].partition("\n")
     if result.returncode or not found:
         raise ServerError(f"{load}: wrk failed: {(result.stderr or result.stdout)[-300:]}")
-    counts = json.loads('{"requests"' + line)
+    counts: dict[str, int] = json.loads('{"requests"' + line)
     if counts["wrong"]:
         raise ServerError(
             f"{load}: {counts['wrong']} of {counts['checked']} answers were wrong, "
@@ -151,5 +137,4 @@ def _wrk(url: str, load: Load, files: list[Path], seconds: int) -> Speed:
     lost = {name: counts[name] for name in ("connect", "read", "write", "timeout") if counts[name]}
     if lost or not counts["requests"] or counts["checked"] < counts["requests"]:
         raise ServerError(f"{load}: of {counts['requests']} requests some failed: {lost}")
-    rate = counts["requests"] / counts["microseconds"] * 1e6
-    return Speed(rate, counts["p50"] / 1000, counts["p99"] / 1000)
+    return counts

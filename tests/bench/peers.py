@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-Rows = list[list[float]]
+Rows = list[Any]
 
+NUMERIC, MIXED = ("pipeline", "forest"), ("penguins",)
+MODELS = (*NUMERIC, *MIXED)
 MODEL = ("scikit-learn==1.9.1", "pandas")
 UWSGI = (
     "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --die-on-term --need-app "
@@ -45,15 +47,27 @@ class Peer:
     read: Callable[[Any], Any] = lambda answer: answer["predictions"]
     # What of the answer is the same each time starts here.
     marker: str = ""
+    models: tuple[str, ...] = NUMERIC
+    # Whose environment it runs in, if not in one of its own.
+    home: str = ""
 
 
 OURS = Peer(
     name="ours",
     title="**this server**",
-    setup="`python -m api` with its defaults",
+    setup="`python -m api` with its defaults: the baked plan",
     pins=("requirements-pandas.lock",),
     command="{bin}/python -m api",
     directory="{root}",
+    models=MODELS,
+)
+OURS_SKLEARN = replace(
+    OURS,
+    name="ours-sklearn",
+    title="this server without the plan",
+    setup="`ENGINE=sklearn python -m api`",
+    variables={"ENGINE": "sklearn"},
+    home="ours",
 )
 FLOOR = Peer(
     name="floor",
@@ -61,22 +75,25 @@ FLOOR = Peer(
     setup="a bare WSGI callable, 2 processes; reads the request, knows no model",
     pins=("pyuwsgi==2.0.30.post1",),
     command=UWSGI + CLOSE + "--module floor:application",
-    variables={"ANSWERS": "{answers}", "MODEL_NAME": "{model_name}"},
+    variables={"ANSWERS": "{answers}"},
+    models=MODELS,
 )
 FLASK = Peer(
     name="flask",
     title="Flask + uWSGI, as usually written",
     setup="master, 2 processes of 2 threads, loaded before the fork",
     pins=("flask==3.1.3", "pyuwsgi==2.0.30.post1", *MODEL),
-    command=UWSGI + CLOSE + "--threads 2 --module flask_app:app",
+    command=UWSGI + CLOSE + "--threads 2 --module flask_{app}:app",
+    models=MODELS,
 )
 FASTAPI = Peer(
     name="fastapi",
     title="FastAPI + uvicorn",
     setup="2 workers, async endpoint, uvloop and httptools, no access log",
     pins=("fastapi==0.165.0", "uvicorn[standard]==0.54.0", *MODEL),
-    command="{bin}/uvicorn fastapi_app:app --host 127.0.0.1 --port {port} --workers 2 "
+    command="{bin}/uvicorn fastapi_{app}:app --host 127.0.0.1 --port {port} --workers 2 "
     "--no-access-log",
+    models=MODELS,
 )
 MLSERVER = Peer(
     name="mlserver",
@@ -124,5 +141,9 @@ BENTOML = Peer(
     read=lambda answer: answer,
 )
 
-ALL = {peer.name: peer for peer in (OURS, FLOOR, FLASK, FASTAPI, MLSERVER, KSERVE, BENTOML)}
-RIVALS = tuple(name for name in ALL if name not in {"ours", "floor"})
+SERVERS = (OURS, OURS_SKLEARN, FLOOR, FLASK, FASTAPI, MLSERVER, KSERVE, BENTOML)
+ALL = {peer.name: peer for peer in SERVERS}
+RIVALS = tuple(name for name in ALL if name not in {"ours", "ours-sklearn", "floor"})
+# Whose latency is measured against the load, and with which model.
+PACED_MODEL = "pipeline"
+PACED = ("ours", "flask", "fastapi")

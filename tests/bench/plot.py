@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from html import escape
 
-from tests.bench.peers import ALL
 from tests.bench.results import Results, Round, alone, rate
 
 WIDTH, PANEL, LABELS, NUMBERS = 900, 430, 130, 62
 BAR, GAP, HEAD, MARGIN = 16, 8, 34, 16
 SHORT = {
     "ours": "this server",
+    "ours-sklearn": "without the plan",
     "flask": "Flask + uWSGI",
     "fastapi": "FastAPI",
     "mlserver": "MLServer",
@@ -36,32 +36,33 @@ FIGURES: tuple[tuple[str, str, Callable[[Round], float]], ...] = (
 
 def svg(results: Results) -> str:
     """The whole picture; the constant answer is a line of text, else no other bar were visible."""
-    tall = HEAD + (len(ALL) - 1) * (BAR + GAP) + 44
-    height = tall * len(FIGURES) + MARGIN
+    parts, y = [], MARGIN
+    for model in results.models:
+        for across, (what, form, value) in enumerate(FIGURES):
+            x = MARGIN + across * (PANEL + MARGIN // 2)
+            parts.append(f'<g transform="translate({x},{y})">')
+            parts += panel(results, model, f"{model}: {what}", form, value)
+            parts.append("</g>")
+        y += HEAD + len(results.servers(model)) * (BAR + GAP) + GAP + MARGIN
+    return page(y, "Speed of this server and its peers", parts)
+
+
+def page(height: int, title: str, parts: list[str], style: str = "") -> str:
+    """A picture with its own background."""
     size = f'width="{WIDTH}" height="{height}"'
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {size} role="img">'
     )
-    parts = [
-        head,
-        "<title>Speed of this server and its peers</title>",
-        f"<style>{STYLE}</style>",
-        f'<rect class="page" {size} rx="8"/>',
-    ]
-    for down, (what, form, value) in enumerate(FIGURES):
-        for across, model in enumerate(results.models):
-            x, y = MARGIN + across * (PANEL + MARGIN // 2), MARGIN + down * tall
-            parts.append(f'<g transform="translate({x},{y})">')
-            parts += panel(results, model, f"{model}: {what}", form, value)
-            parts.append("</g>")
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    start = [head, f"<title>{escape(title)}</title>", f"<style>{STYLE}{style}</style>"]
+    background = f'<rect class="page" {size} rx="8"/>'
+    return "\n".join([*start, background, *parts, "</svg>"]) + "\n"
 
 
 def panel(
     results: Results, model: str, title: str, form: str, value: Callable[[Round], float]
 ) -> Iterator[str]:
     """A heading, a bar for each server, and what a constant answer reaches."""
-    values = {name: results.median(name, model, value) for name in results.environments}
+    values = {name: results.median(name, model, value) for name in results.servers(model)}
     bars = {name: number for name, number in values.items() if name != "floor"}
     longest = max((number for number in bars.values() if number), default=1.0)
     yield f'<text class="head" x="0" y="14">{escape(title)}</text>'

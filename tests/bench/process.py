@@ -15,7 +15,7 @@ from pathlib import Path
 
 from api.settings import Settings
 from tests.bench.environment import ROOT, SERVERS, Environment
-from tests.bench.peers import Peer
+from tests.bench.peers import MIXED, Peer
 
 PROC = Path("/proc")
 STOP_SECONDS = 20
@@ -34,25 +34,25 @@ class Server:
 
     def __init__(self, peer: Peer, environment: Environment, model: str) -> None:
         """Start it with `model`, on a port of its own."""
-        ports = _free_ports(3)
+        ports = free_ports(3)
         values = {
             "bin": str(environment.bin),
             "root": str(ROOT),
             "servers": str(SERVERS),
             "state": str(environment.state),
-            "answers": str(environment.answers),
-            "model": str(environment.state / f"{model}.joblib"),
-            "model_name": model,
+            "answers": str(environment.file(f"{model}.answers")),
+            "model": str(environment.file(f"{model}.joblib")),
+            "app": "table_app" if model in MIXED else "app",
             "port": str(ports[0]),
             "second_port": str(ports[1]),
             "third_port": str(ports[2]),
         }
         variables = {name: value.format(**values) for name, value in peer.variables.items()}
         if peer.directory == "{root}":
-            variables |= DEFAULTS
+            variables = DEFAULTS | variables
         self.port = ports[0]
         self.family: dict[int, str] = {}
-        self.log = environment.state / f"{model}.log"
+        self.log = environment.state / f"{peer.name}-{model}.log"
         self.started = time.perf_counter()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -100,7 +100,7 @@ class Server:
         return sum(_pss(pid) for pid in self.processes())
 
     def cpu_ticks(self) -> int:
-        """Ticks of CPU that its processes have used."""
+        """Ticks of CPU that its processes have used, for themselves and in the kernel."""
         family = self.processes()
         return sum(process.ticks for pid, process in _processes() if pid in family)
 
@@ -119,7 +119,8 @@ class Server:
         self.process.wait(STOP_SECONDS)
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

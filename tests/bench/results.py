@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from tests.bench.container import Image
 from tests.bench.environment import Environment
-from tests.bench.load import ALONE, SIXTY_FOUR, Load, Speed
-from tests.bench.peers import RIVALS
+from tests.bench.load import ALONE, BULK, HUGE, SIXTY_FOUR, Latency, Load, Speed
+from tests.bench.peers import ALL
+
+# At which parts of the highest rate latency is measured.
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+HALF = 0.5
 
 
 @dataclass(frozen=True)
 class Round:
-    """One start of one server with one model: seconds, bytes and speeds."""
+    """One start of one server with one model."""
 
+    # Seconds from the start of the process to the first right answer.
     start: float
-    memory: int
     speeds: Mapping[Load, Speed]
+    # At each part of the highest rate, if that was measured.
+    latencies: Mapping[float, Latency]
     # Cores that other programs kept busy meanwhile.
     disturbance: float
 
@@ -34,67 +41,51 @@ class Results:
     rounds: int
     seconds: int
     measured: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    # Why there are no images.
+    no_images: str = "it was not asked for"
 
     def add(self, name: str, model: str, once: Round) -> None:
         """Keep one round."""
         self.measured.setdefault((name, model), []).append(once)
 
+    def servers(self, model: str) -> list[str]:
+        """Those that take this model."""
+        return [name for name in self.environments if model in ALL[name].models]
+
+    def of(self, name: str, model: str, value: Value) -> list[float]:
+        """A figure in each round; none for a server that failed in any of them."""
+        failed = (name, model) in self.failures
+        return [] if failed else [value(once) for once in self.measured.get((name, model), [])]
+
     def median(self, name: str, model: str, value: Value) -> float | None:
         """The median over the rounds; None for a server that failed in any of them."""
-        rounds = self.measured.get((name, model), [])
-        return median(map(value, rounds)) if rounds and name not in self.failures else None
+        values = self.of(name, model, value)
+        return median(values) if values else None
+
+    def latencies(self) -> dict[str, list[Latency]]:
+        """Of each server for which that was measured, the medians at each part of its rate."""
+        return {
+            name: [self._latency(rounds, share) for share in SHARES]
+            for (name, _), rounds in self.measured.items()
+            if rounds[0].latencies
+        }
+
+    def _latency(self, rounds: Sequence[Round], share: float) -> Latency:
+        known = [once.latencies[share] for once in rounds]
+        return Latency(
+            rate=median(each.rate for each in known),
+            p50=median(each.p50 for each in known),
+            p99=median(each.p99 for each in known),
+            sent=median(each.sent for each in known),
+        )
 
     def sentences(self) -> list[str]:
         """One sentence on each failure."""
-        return [f"{name} failed, {what}" for name, what in self.failures.items()]
-
-    def goals(self) -> Iterator[Goal]:
-        """Tell of each goal: this server against the best peer, or against the usual one."""
-        for model, wanted in (("forest", 1.5), ("pipeline", 1.6)):
-            known = {name: self.median(name, model, rate) or 0.0 for name in RIVALS}
-            best = max(known, key=lambda name: known[name])
-            what = f"{model}, requests/s at 64 connections, against the best peer ({best})"
-            yield from self._goal(what, model, best, rate, wanted)
-        for what, value in (
-            ("p50 alone", alone),
-            ("start to first answer", start),
-            ("memory", memory),
-        ):
-            for model in self.models:
-                against = f"{model}, {what}, against Flask + uWSGI as usually written"
-                yield from self._goal(against, model, "flask", value, 1)
-
-    def _goal(
-        self, what: str, model: str, other: str, value: Value, wanted: float
-    ) -> Iterator[Goal]:
-        """One goal, or none if one of the two was not measured."""
-        ours, theirs = self.median("ours", model, value), self.median(other, model, value)
-        if ours is not None and theirs:
-            pairs = zip(self.measured["ours", model], self.measured[other, model], strict=True)
-            ratios = [value(one) / value(two) for one, two in pairs]
-            yield Goal(what, ours / theirs, min(ratios), max(ratios), wanted)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A ratio of this server to another, its range over the rounds, and what it must be."""
-
-    what: str
-    ratio: float
-    lowest: float
-    highest: float
-    wanted: float
-
-    @property
-    def at_least(self) -> bool:
-        """Whether more is better: what is to be beaten is above 1, what may not be worse is 1."""
-        return self.wanted > 1
-
-    @property
-    def met(self) -> bool:
-        """Whether the ratio is what it must be."""
-        return self.ratio >= self.wanted if self.at_least else self.ratio <= self.wanted
+        return [
+            f"{name} failed with {model}: {what}" for (name, model), what in self.failures.items()
+        ]
 
 
 def rate(once: Round) -> float:
@@ -107,11 +98,31 @@ def alone(once: Round) -> float:
     return once.speeds[ALONE].p50
 
 
+def bulk(once: Round) -> float:
+    """Rows/s where a request has 1,024."""
+    return once.speeds[BULK].requests * BULK.rows
+
+
+def huge(once: Round) -> float:
+    """Rows/s where a request has 10,000."""
+    return once.speeds[HUGE].requests * HUGE.rows
+
+
+def cost(once: Round) -> float:
+    """Seconds of CPU for a million predictions at 64 connections."""
+    return once.speeds[SIXTY_FOUR].cpu
+
+
 def start(once: Round) -> float:
     """Seconds from the start of the process to the first right answer."""
     return once.start
 
 
 def memory(once: Round) -> float:
-    """Bytes after the load."""
-    return once.memory
+    """Bytes after the requests of 1,024 rows."""
+    return once.speeds[BULK].memory
+
+
+def tail(once: Round) -> float:
+    """How many times its p50 the p99 is at half the highest rate; only where that was measured."""
+    return once.latencies[HALF].p99 / once.latencies[HALF].p50

@@ -15,7 +15,7 @@ class Predictor:
         """Load the model once in each worker."""
         self.model = joblib.load(os.environ["MODEL_PATH"])
 
-    @bentoml.api(batchable=True, max_batch_size=4096)
+    @bentoml.api(batchable=True, max_batch_size=10_000)
     def predict(self, instances: np.ndarray) -> np.ndarray:
         """Predict all instances in one call."""
         return self.model.predict(instances)

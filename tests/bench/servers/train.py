@@ -1,4 +1,4 @@
-"""Train both models in a server's own environment and write what they answer.
+"""Train the models of numbers in a server's own environment and write what they answer.
 
 Run as `python train.py DIRECTORY`.
 """
@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import joblib
-import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -16,23 +15,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROWS = 1024
-
 
 def train(directory: Path) -> None:
     """Fit a pipeline and a forest on the breast cancer data: 569 rows of 30 numbers."""
-    features, labels = load_breast_cancer(return_X_y=True)
+    rows, labels = load_breast_cancer(return_X_y=True)
     models = {
         "pipeline": make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()),
         "forest": RandomForestClassifier(n_estimators=100, random_state=0),
     }
-    rows = np.resize(features, (ROWS, features.shape[1]))
-    answers: dict[str, object] = {"rows": rows.tolist()}
     for name, estimator in models.items():
-        estimator.fit(features, labels)
+        estimator.fit(rows, labels)
         joblib.dump(estimator, directory / f"{name}.joblib")
-        answers[name] = estimator.predict(rows).tolist()
-    (directory / "answers.json").write_text(json.dumps(answers))
+        answers = {"rows": rows.tolist(), "predictions": estimator.predict(rows).tolist()}
+        (directory / f"{name}.answers").write_text(json.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Support vector machines: sums over kernels, in the order in which libsvm adds them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# So many numbers at most are worked on at once.
+BLOCK = 1 << 16
+
+
+def kernel(
+    x: np.ndarray, *, vectors: np.ndarray, kind: str, degree: int, gamma: float, coef0: float
+) -> np.ndarray:
+    """The kernel of each row and each support vector, shape (n_vectors, n)."""
+    size = max(1, BLOCK // max(1, vectors.size))
+    if len(x) > size:
+        blocks = range(0, len(x), size)
+        settings = {"kind": kind, "degree": degree, "gamma": gamma, "coef0": coef0}
+        parts = [kernel(x[i : i + size], vectors=vectors, **settings) for i in blocks]  # type: ignore[arg-type]
+        return np.concatenate(parts, axis=1)
+    if kind == "rbf":
+        gaps = x - vectors[:, None, :]
+        # The exponential function of the C library, see `expit`.
+        return np.exp((-gamma * np.vecdot(gaps, gaps)).astype(np.complex128)).real
+    products = np.vecdot(x, vectors[:, None, :])
+    if kind == "linear":
+        return products
+    products = gamma * products + coef0
+    return np.tanh(products) if kind == "sigmoid" else power(products, degree)
+
+
+def power(x: np.ndarray, times: int) -> np.ndarray:
+    """A whole power, by squaring."""
+    found = np.ones_like(x)
+    while times > 0:
+        if times % 2:
+            found = found * x
+        x = x * x
+        times //= 2
+    return found
+
+
+def weigh(kernels: np.ndarray, *, weights: np.ndarray, intercept: float) -> np.ndarray:
+    """The weighted sum over all support vectors, shape (n,)."""
+    products = weights[:, None] * kernels
+    # numpy adds rows one by one, but the numbers of one column in another order.
+    if kernels.shape[1] > 1:
+        return products.sum(axis=0) + intercept
+    return np.add.accumulate(products, axis=0)[-1] + intercept
+
+
+def weigh_pairs(
+    kernels: np.ndarray, *, places: np.ndarray, weights: np.ndarray, intercepts: np.ndarray
+) -> np.ndarray:
+    """A weighted sum for each pair of classes, shape (n, n_pairs).
+
+    Column i of `places` and `weights` says which support vectors count for pair i, in which order.
+    """
+    rows = kernels.shape[1]
+    padded = np.zeros((rows, len(kernels) + 1))
+    padded[:, :-1] = kernels.T
+    found = np.empty((rows, len(intercepts)))
+    size = max(1, BLOCK // weights.size)
+    for i in range(0, rows, size):
+        products = padded[i : i + size].take(places, axis=1)
+        products *= weights
+        products.sum(axis=1, out=found[i : i + size])
+    return found + intercepts
+
+
+def votes(scores: np.ndarray, *, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How many pairs each class wins; `first` and `second` are 1 for the classes of a pair."""
+    ahead = scores > 0
+    return ahead @ first + ~ahead @ second
+
+
+def confidences(scores: np.ndarray, *, pairs: list[list[int]], count: int) -> np.ndarray:
+    """How many pairs each class wins, with less than one half more or less for how clearly."""
+    won = np.zeros((count, len(scores)))
+    clearly = np.zeros((count, len(scores)))
+    for k, (i, j) in enumerate(pairs):
+        score = scores[:, k]
+        behind = score < 0
+        clearly[i] += score
+        clearly[j] -= score
+        won[i] += ~behind
+        won[j] += behind
+    return (won + clearly / (3 * (np.abs(clearly) + 1))).T
+
+
+def negative(x: np.ndarray) -> np.ndarray:
+    """The same with the other sign."""
+    return -x
+
+
+OPERATIONS = (kernel, weigh, weigh_pairs, votes, confidences, negative)

@@ -1,0 +1,173 @@
+"""Run a model as a plan: a straight line of numpy operations on what was fitted.
+
+A plan is made and proven by `models.bake`. It is no code: its file has arrays, and the names of
+operations to do with them. While it answers, scikit-learn is not imported.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import msgspec
+import numpy as np
+
+from api.engines import Engine, Rows
+from api.engines.operations import OPERATIONS
+from api.signature import Signature
+
+FORMAT = 1
+# The rows of the request are the first value; each step adds one.
+INPUT = 0
+
+
+class PlanError(Exception):
+    """The plan cannot be used; the message says why and what to do."""
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """One operation: its name, the values it takes, and its settings.
+
+    A setting is a plain value, or `{"array": n}` for array n of the file, `{"labels": [...]}`,
+    `{"places": [...]}` for what finds a value's place in a list.
+    """
+
+    operation: str
+    inputs: tuple[int, ...]
+    settings: dict[str, Any]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps, and for each method the value that is its result.
+
+    `model` is the SHA-256 of the joblib file that it was made of. `left` are the methods that only
+    scikit-learn can answer, each with the reason. `joined` are those whose call is dear enough that
+    it pays to wait for others' rows; `mergeable` is what an Engine says. The rest is a Model's.
+    """
+
+    format: int = FORMAT
+    model: str
+    kind: str
+    classes: list[Any] | None
+    versions: dict[str, str]
+    signature: Signature
+    steps: tuple[Step, ...]
+    methods: dict[str, int]
+    left: dict[str, str]
+    joined: tuple[str, ...] = ()
+    mergeable: bool = False
+    arrays: list[Any] = msgspec.field(default_factory=list)
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write a plan to an npz file."""
+    document = msgspec.structs.replace(plan, arrays=[])
+    encoded = np.frombuffer(msgspec.json.encode(document), dtype=np.uint8)
+    arrays = {str(i): array for i, array in enumerate(plan.arrays)}
+    buffer = io.BytesIO()
+    np.savez(buffer, plan=encoded, **arrays)
+    path.write_bytes(buffer.getvalue())
+
+
+def load(path: Path) -> Plan:
+    """Read a plan.
+
+    Raises PlanError if the file is none, or of another format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            plan = msgspec.json.decode(file["plan"].tobytes(), type=Plan)
+            arrays = [file[str(i)] for i in range(len(file.files) - 1)]
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, msgspec.MsgspecError) as error:
+        raise PlanError(f"{path} cannot be read ({error}): make bake") from None
+    if plan.format != FORMAT:
+        raise PlanError(f"{path} is of format {plan.format}, not {FORMAT}: make bake")
+    return msgspec.structs.replace(plan, arrays=arrays)
+
+
+def _no_others() -> Engine:
+    raise PlanError("the plan lacks this method")
+
+
+class PlanEngine:
+    """Runs the methods that a plan has; see `Engine`.
+
+    `others` gives the engine for those it does not have; it is asked at the first request for one.
+    """
+
+    def __init__(self, plan: Plan, others: Callable[[], Engine] = _no_others) -> None:
+        self.signature = plan.signature
+        self.mergeable = plan.mergeable
+        # Of what is left, whatever scikit-learn raises; an operation raises no other than this.
+        self.refusals = (
+            ValueError,
+            *((TypeError, OverflowError, LookupError) if plan.left else ()),
+        )
+        self.immediate = frozenset(plan.methods).difference(plan.joined)
+        self._others = others
+        functions = [
+            partial(OPERATIONS[step.operation], **_settings(step.settings, plan.arrays))
+            for step in plan.steps
+        ]
+        self._lines = {
+            method: _line(plan.steps, functions, result) for method, result in plan.methods.items()
+        }
+        self._count = len(plan.steps) + 1
+
+    def run(self, method: str, rows: Rows) -> Any:
+        """Call one method on rows that fit the signature."""
+        line = self._lines.get(method)
+        if line is None:
+            return self._others().run(method, rows)
+        steps, result = line
+        # An overflow is an infinity, as in scikit-learn, which does not warn of it either.
+        with np.errstate(all="ignore"):
+            if result is None:
+                value: Any = rows
+                for _, function, _ in steps:
+                    value = function(value)
+                return value
+            values: list[Any] = [rows] * self._count
+            for place, function, inputs in steps:
+                values[place] = function(*[values[i] for i in inputs])
+        return values[result]
+
+
+def _settings(settings: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> dict[str, Any]:
+    """What JSON has no form for: arrays, labels, and the places of known values."""
+    ready = {}
+    for name, value in settings.items():
+        match value:
+            case {"array": number}:
+                ready[name] = arrays[number]
+            case {"labels": labels}:
+                ready[name] = np.empty(len(labels), dtype=object)
+                ready[name][:] = labels
+            case {"places": known}:
+                ready[name] = {each: place for place, each in enumerate(known)} | {None: len(known)}
+            case _:
+                ready[name] = value
+    return ready
+
+
+def _line(
+    steps: Sequence[Step], functions: Sequence[Any], result: int
+) -> tuple[list[Any], int | None]:
+    """The steps that a result needs, in their order, and its place.
+
+    There is no place where each step takes nothing but what the one before has worked out.
+    """
+    needed = {result}
+    for place in range(len(steps), 0, -1):
+        if place in needed:
+            needed.update(steps[place - 1].inputs)
+    line = [
+        (place, functions[place - 1], steps[place - 1].inputs) for place in sorted(needed - {INPUT})
+    ]
+    before = [(INPUT,), *((place,) for place, _, _ in line)]
+    chain = all(inputs == each for (_, _, inputs), each in zip(line, before, strict=False))
+    return line, None if chain else result

@@ -1,0 +1,261 @@
+"""Prove that a plan answers as scikit-learn does: on many rows, on edges, alone and in company."""
+
+from __future__ import annotations
+
+import time
+import timeit
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from api.engines import Engine, Rows
+from api.engines.plan import INPUT, Plan
+from api.signature import Feature, Signature, is_missing, plain_rows
+from models import texts
+
+ROWS = 10_000
+SINGLES = 100
+BATCHES = (2, 7, 64)
+# A sum that runs in another order differs by no more than this, as a part of the largest number.
+TOLERANCE = 1e-12
+MISSING = 0.05
+UNKNOWN = 0.02
+# Not refused at the door, but perhaps by the model: too large for single precision, and for more.
+EXTREMES = (3.5e38, -3.5e38, 1e200, -1e200, 1.7e308, -1.7e308, 5e-324)
+SPEEDS = (1, 64, 1024)
+# The numbers of one batch of texts, as if it were no sparse table.
+ROOM = 20_000_000
+# So many seconds each speed is measured for, three times.
+MEASURED = 0.01
+# After this time no more batches are compared.
+SECONDS = 20.0
+
+
+class Difference(Exception):
+    """The plan does not answer as scikit-learn does; the message says where."""
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What was compared for one method: how many rows, the largest difference, as a part of the
+    largest number, the microseconds that the plan takes for so many rows, and how many times as
+    fast it is as scikit-learn.
+    """
+
+    rows: int
+    difference: float
+    microseconds: dict[int, float]
+    faster: dict[int, float]
+
+
+@np.errstate(all="ignore")  # the largest numbers overflow, in both
+def prove(method: str, own: Engine, plan: Engine, batches: Sequence[Rows]) -> Proof:
+    """Compare one method on all batches, or as many as there is time for, and measure it.
+
+    Raises Difference.
+    """
+    difference, rows, most = compare(method, own, plan, batches)
+    times = {
+        count: [1e6 * seconds(method, engine, most[:count]) for engine in (own, plan)]
+        for count in SPEEDS
+        if len(most)
+    }
+    return Proof(
+        rows=rows,
+        difference=difference,
+        microseconds={count: mine for count, (_, mine) in times.items()},
+        faster={count: theirs / mine for count, (theirs, mine) in times.items()},
+    )
+
+
+@np.errstate(all="ignore")
+def compare(
+    method: str, own: Engine, plan: Engine, batches: Sequence[Rows]
+) -> tuple[float, int, Rows]:
+    """The largest difference of two engines' answers, how many rows, and the largest batch.
+
+    Raises Difference if they are not alike.
+    """
+    difference, rows, most = 0.0, 0, batches[0][:0]
+    started, waiting = time.monotonic(), list(reversed(batches))
+    # The first has nearly all rows; a model that is slow is not called hundreds of times more.
+    while waiting and (not len(most) or time.monotonic() - started < SECONDS):
+        batch = waiting.pop()
+        try:
+            expected = own.run(method, batch)
+        except Exception:
+            _check_refused(method, plan, batch)
+            if len(batch) > 1:
+                # Perhaps for the sake of one row.
+                waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+            elif time.monotonic() - started > SECONDS:
+                break
+            continue
+        try:
+            difference = max(difference, distance(expected, plan.run(method, batch)))
+        except ValueError as error:
+            raise Difference(f"the plan refuses a row that scikit-learn answers: {error}") from None
+        rows += len(batch)
+        most = max(most, batch, key=len)
+    return difference, rows, most
+
+
+def _check_refused(method: str, plan: Engine, rows: Rows) -> None:
+    try:
+        plan.run(method, rows)
+    except ValueError:
+        return
+    raise Difference("the plan answers a row that scikit-learn refuses")
+
+
+def distance(expected: Any, given: Any) -> float:
+    """The largest difference of two results, as a part of the largest number in each column."""
+    if isinstance(expected, (list, tuple)):
+        return max(distance(a, b) for a, b in zip(expected, given, strict=True))
+    expected, given = (x.toarray() if hasattr(x, "toarray") else x for x in (expected, given))
+    if expected.shape != given.shape:
+        raise Difference(f"the shape is {given.shape}, not {expected.shape}")
+    if expected.dtype == object and given.dtype.kind == "f":
+        # Numbers beside a column that no step looks at.
+        expected = expected.astype(given.dtype)
+    if expected.dtype.kind != "f":
+        if not np.array_equal(expected, given):
+            raise Difference("a label is another")
+        return 0.0
+    with np.errstate(all="ignore"):
+        same = (expected == given) | (np.isnan(expected) & np.isnan(given))
+        gap = np.where(same, 0.0, np.abs(expected - given))
+        size = np.where(np.isfinite(expected), np.abs(expected), 0.0)
+        scale = np.maximum(size, np.median(size, axis=0) if len(size) else 0.0)
+        relative = np.where(gap == 0, 0.0, gap / scale)
+    worst = float(np.max(relative, initial=0.0))
+    if not worst <= TOLERANCE:
+        raise Difference(f"a number differs by {worst:.1e} of its size")
+    return worst
+
+
+def seconds(method: str, engine: Engine, rows: Rows) -> float:
+    """How long a call takes, at best."""
+    timer = timeit.Timer(lambda: engine.run(method, rows))
+    often = max(1, int(MEASURED / max(timer.timeit(1), 1e-7)))
+    return min(timer.repeat(3, often)) / often
+
+
+def batches(plan: Plan, card: Mapping[str, Any]) -> list[Rows]:
+    """The rows to compare on: many together, some alone, some in small company, and extremes."""
+    signature = plan.signature
+    generator = np.random.default_rng(0)
+    known = texts.vocabularies(plan)
+    if signature.form == "mapping":
+        rows = texts.mappings(known, ROWS, generator)
+    else:
+        rows = list(generated(signature, card, thresholds(plan), generator, known))
+    table = pack(signature, rows)
+    # So many that their numbers have room in memory.
+    size = max(SPEEDS[-1], ROOM // max([1, *(len(each.terms) for each in known)]))
+    found = [table[i : i + size] for i in range(0, len(table), size)]
+    found += [table[i : i + 1] for i in range(SINGLES)]
+    found += [table[i * size : (i + 1) * size] for size in BATCHES for i in range(3)]
+    numbers = [
+        i for i, f in enumerate(signature.features) if f.kind == "number" and not f.categories
+    ]
+    for i in numbers[:50]:
+        for extreme in EXTREMES:
+            row: list[Any] = list(rows[0])
+            row[i] = extreme
+            found.append(pack(signature, [tuple(row)]))
+    return found
+
+
+def pack(signature: Signature, rows: list[Any]) -> Rows:
+    """Rows as a request's come to the engine."""
+    return np.array(rows, dtype=np.float64) if signature.numeric else rows
+
+
+def thresholds(plan: Plan) -> dict[int, np.ndarray]:
+    """Where trees that see the rows as they are sent turn, for each feature."""
+    found: dict[int, np.ndarray] = {}
+    for step in plan.steps:
+        if step.operation in ("walk", "walk_shallow") and step.inputs == (INPUT,):
+            features = plan.arrays[step.settings["features"]["array"]]
+            values = plan.arrays[step.settings["thresholds"]["array"]].ravel()
+            for feature in range(len(plan.signature.features)):
+                own = values[(features == feature) & np.isfinite(values)]
+                if len(own):
+                    found[feature] = np.unique(own)
+    return found
+
+
+def generated(
+    signature: Signature,
+    card: Mapping[str, Any],
+    turns: Mapping[int, np.ndarray],
+    generator: np.random.Generator,
+    known: Sequence[texts.Vocabulary] = (),
+) -> Iterator[Any]:
+    """Rows of values that are likely, at and next to each threshold, missing, unknown."""
+    facts = card.get("features", {})
+    facts = facts if isinstance(facts, dict) else {}
+    columns = [
+        column(feature, facts.get(feature.name) or {}, turns.get(i, np.empty(0)), generator)
+        for i, feature in enumerate(signature.features)
+    ]
+    for i in {each.column for each in known if each.column is not None}:
+        columns[i] = texts.texts([each for each in known if each.column == i], ROWS, generator)
+    yield from plain_rows(signature)
+    if signature.example is not None:
+        yield tuple(signature.example)
+    yield from zip(*columns, strict=True)
+
+
+def column(
+    feature: Feature,
+    facts: Mapping[str, Any],
+    turns: np.ndarray,
+    generator: np.random.Generator,
+) -> list[Any]:
+    """Values of one feature."""
+    values: list[Any]
+    if feature.categories or feature.kind in ("string", "boolean"):
+        known = list(
+            feature.categories or (("a", "b") if feature.kind == "string" else (True, False))
+        )
+        values = [known[i] for i in generator.integers(len(known), size=ROWS)]
+        if feature.unknown == "passed":
+            for i in np.flatnonzero(generator.random(ROWS) < UNKNOWN):
+                values[i] = f"not {values[i]}" if isinstance(values[i], str) else 987_654_321
+    else:
+        values = numbers(facts, turns, generator).tolist()
+    if feature.missing:
+        for i in np.flatnonzero(generator.random(ROWS) < MISSING):
+            values[i] = None
+    return values
+
+
+def numbers(
+    facts: Mapping[str, Any], turns: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Numbers around those of training, of other sizes, whole ones, and next to the thresholds."""
+    low, high = facts.get("min", -3.0), facts.get("max", 3.0)
+    low, high = (-3.0, 3.0) if is_missing(low) or is_missing(high) else (low, high)
+    if len(turns):
+        low, high = min(low, float(turns.min())), max(high, float(turns.max()))
+    room = (high - low) or 1.0
+    values = generator.uniform(low - room / 2, high + room / 2, ROWS)
+    kind = generator.random(ROWS)
+    values = np.where(kind < 0.1, np.round(values), values)
+    values = np.where(kind > 0.95, values * 10.0 ** generator.integers(-6, 7, ROWS), values)
+    if len(turns):
+        near = np.concatenate(
+            [
+                turns,
+                np.nextafter(turns, np.float32(np.inf)),
+                np.nextafter(turns, np.float32(-np.inf)),
+                np.nextafter(turns.astype(np.float64), np.inf),
+            ]
+        )
+        # Every one of them, if there is room, in a random place.
+        places = generator.permutation(ROWS)[: len(near)]
+        values[places] = generator.permutation(near)[: len(places)]
+    return values

@@ -1,0 +1,48 @@
+"""The way that every rule is shown to be right: compile, save, load, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+
+from api import fitted
+from api.engines import plan as plans
+from api.engines.scikit_learn import ScikitLearnEngine
+from models import proof
+from models.compiler import compile_model
+
+Prove = Callable[..., plans.Plan]
+
+
+@pytest.fixture
+def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
+    """Compile a fitted estimator and compare every method on many rows.
+
+    `left` are the methods that have no rule, None if the test itself looks at them.
+    """
+    # A bake compares ten thousand; here there are hundreds of models.
+    monkeypatch.setattr(proof, "ROWS", 1_000)
+    monkeypatch.setattr(proof, "SINGLES", 30)
+    monkeypatch.setattr(proof, "SECONDS", 2.0)
+
+    def check(estimator: Any, left: Collection[str] | None = (), card: bytes = b"") -> plans.Plan:
+        path = tmp_path / "latest.joblib"
+        joblib.dump(estimator, path)
+        if card:
+            path.with_suffix(".json").write_bytes(card)
+        model = fitted.load(path)
+        own = ScikitLearnEngine(model)
+        plans.save(compile_model(model, own.signature), tmp_path / "latest.plan.npz")
+        plan = plans.load(tmp_path / "latest.plan.npz")
+        assert left is None or set(plan.left) == set(left), plan.left
+        engine = plans.PlanEngine(plan)
+        batches = proof.batches(plan, model.card) if plan.methods else []
+        for method in plan.methods:
+            proof.compare(method, own, engine, batches)
+        return plan
+
+    return check

@@ -1,0 +1,180 @@
+"""Baking compiles a model, proves the plan, and says what it found."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import RadiusNeighborsClassifier
+
+from api.engines import plan as plans
+from api.engines.choice import choose, plan_path
+from api.engines.scikit_learn import ScikitLearnEngine
+from api.settings import Settings
+from models import bake, proof
+from models.compiler import linear
+
+X = np.random.default_rng(0).normal(size=(60, 3))
+Y = np.where(X[:, 0] > 0, "high", "low")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "latest.joblib"
+
+
+def run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["bake", str(path)])
+    monkeypatch.delitem(sys.modules, "models.bake")
+    runpy.run_module("models.bake", run_name="__main__")
+
+
+def test_the_table_tells_of_each_method(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(LogisticRegression().fit(X, Y), path)
+    run(path, monkeypatch)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "method"
+    assert [line.split()[0] for line in lines] == [
+        "predict",
+        "predict_proba",
+        "predict_log_proba",
+        "decision_function",
+    ]
+    for line in lines:
+        assert line.split()[1] == "plan"
+        assert int(line.split()[2].replace(",", "")) > 10_000
+
+
+def test_the_card_is_made_where_there_is_none(path: Path) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    bake.bake(path)
+    card = msgspec.json.decode(path.with_suffix(".json").read_bytes())
+    assert (card["estimator"], card["sha256"]) == ("LinearRegression", plan_of(path).model)
+    assert card["plan"]["predict"]["rows"] > 10_000
+
+
+def test_the_card_that_is_there_is_kept(path: Path) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    path.with_suffix(".json").write_text('{"features": ["a", "b", "c"], "metrics": {"r2": 1}}')
+    bake.bake(path)
+    card = msgspec.json.decode(path.with_suffix(".json").read_bytes())
+    assert card["metrics"] == {"r2": 1}
+    assert [feature.name for feature in plan_of(path).signature.features] == ["a", "b", "c"]
+
+
+def test_a_model_without_a_rule_is_left_to_scikit_learn(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(RadiusNeighborsClassifier(radius=9).fit(X, Y), path)
+    run(path, monkeypatch)
+    said = capsys.readouterr().out
+    assert "scikit-learn" in said
+    assert "there is no rule for RadiusNeighborsClassifier" in said
+    assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
+
+
+def test_a_method_that_is_not_proven_is_left_to_scikit_learn(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(LogisticRegression().fit(X, Y), path)
+    right = linear.scores
+    monkeypatch.setattr(linear, "scores", lambda *given: given[0].do("log", right(*given)))
+    found = bake.bake(path)
+    assert set(plan_of(path).methods) < set(found)
+    assert all("reason" in found[method] for method in plan_of(path).left)
+
+
+@pytest.mark.parametrize(
+    ("rows", "faster", "reason"),
+    [
+        (10_000, {1: 9.0, 64: 4.0, 1024: 0.6}, ""),
+        (10_000, {1: 9.0, 64: 0.4, 1024: 0.1}, "scikit-learn is faster for 64 rows, 1,024 rows"),
+        (999, {1: 9.0}, "scikit-learn answered only 999 of the rows that were tried"),
+    ],
+)
+def test_a_plan_that_is_slow_or_not_proven_is_none(
+    rows: int, faster: dict[int, float], reason: str
+) -> None:
+    found = proof.Proof(rows=rows, difference=0.0, microseconds={}, faster=faster)
+    assert bake.not_worth_it(found) == reason
+
+
+def test_a_method_that_is_slower_is_left_to_scikit_learn(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    monkeypatch.setattr(bake, "not_worth_it", lambda found: "slow")
+    assert bake.bake(path)["predict"] == {"engine": "scikit-learn", "reason": "slow"}
+
+
+def test_a_method_that_differs_is_left_to_scikit_learn(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+
+    def differ(*given: Any) -> None:
+        raise proof.Difference("a number differs")
+
+    monkeypatch.setattr(proof, "prove", differ)
+    assert bake.bake(path)["predict"]["reason"] == "a number differs"
+
+
+def test_a_model_that_cannot_be_served_ends_with_its_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="error: cannot read"):
+        run(path, monkeypatch)
+
+
+def test_where_nothing_can_be_written_the_model_is_served_without_a_plan(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    plan_path(path).mkdir()
+    run(path, monkeypatch)
+    said = capsys.readouterr().out
+    assert "is served without a plan" in said
+    assert "cannot be written" in said
+
+
+class Slow(ClassifierMixin, BaseEstimator):
+    """Answers, but takes its time."""
+
+    def fit(self, X: Any, y: Any) -> Slow:
+        self.n_features_in_ = 3
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.repeat(self.classes_[:1], len(X))
+
+
+def test_a_slow_model_is_not_called_hundreds_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proof, "SECONDS", 0.0)
+    model = Slow().fit(X, Y)
+    calls = []
+
+    class Engine:
+        def run(self, method: str, rows: Any) -> Any:
+            calls.append(len(rows))
+            return model.predict(rows)
+
+    batches = [X, *([X[:1]] * 500)]
+    found = proof.prove("predict", Engine(), Engine(), batches)  # type: ignore[arg-type]
+    assert found.rows == len(X)
+
+
+def plan_of(path: Path) -> plans.Plan:
+    return plans.load(plan_path(path))

@@ -1,0 +1,189 @@
+"""A plan answers where it was proven, scikit-learn everywhere else."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from api import create_app
+from api.engines import plan as plans
+from api.engines.choice import choose, plan_path
+from api.engines.plan import PlanEngine
+from api.engines.scikit_learn import ScikitLearnEngine
+from api.model import ModelError
+from api.settings import Settings
+from models.bake import bake
+from tests.test_rejections import GOOD
+
+X = np.random.default_rng(0).normal(size=(60, 3))
+Y = np.where(X[:, 0] > 0, "high", "low")
+
+
+@pytest.fixture(scope="module")
+def baked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("baked") / "latest.joblib"
+    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), path)
+    bake(path)
+    return path.parent
+
+
+@pytest.fixture
+def path(baked: Path, tmp_path: Path) -> Path:
+    """A baked model, of which anything may be changed."""
+    shutil.copytree(baked, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "latest.joblib"
+
+
+def engine_of(path: Path, engine: Any = "auto") -> Any:
+    return type(choose(Settings(model_path=str(path), engine=engine))[1])
+
+
+def client(path: Path) -> FlaskClient:
+    return create_app(Settings(model_path=str(path))).test_client()
+
+
+def test_the_plan_is_taken_where_there_is_one(path: Path) -> None:
+    assert engine_of(path) is PlanEngine
+    assert engine_of(path, "plan") is PlanEngine
+
+
+def test_scikit_learn_is_taken_where_it_is_asked_for(path: Path) -> None:
+    assert engine_of(path, "sklearn") is ScikitLearnEngine
+
+
+def test_scikit_learn_is_taken_where_there_is_no_plan(path: Path) -> None:
+    plan_path(path).unlink()
+    assert engine_of(path) is ScikitLearnEngine
+    with pytest.raises(ModelError, match="there is no plan .*make bake"):
+        engine_of(path, "plan")
+
+
+def test_a_plan_of_another_model_is_refused(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    with caplog.at_level(logging.WARNING, "api"):
+        assert engine_of(path) is ScikitLearnEngine
+    assert "belongs to another model: make bake" in caplog.text
+    with pytest.raises(ModelError, match="belongs to another model"):
+        engine_of(path, "plan")
+
+
+@pytest.mark.parametrize("content", [b"", b"no plan", b"PK\x05\x06" + b"\0" * 18])
+def test_a_broken_plan_stops_the_start_with_a_sentence(path: Path, content: bytes) -> None:
+    plan_path(path).write_bytes(content)
+    with pytest.raises(ModelError, match=r"latest.plan.npz cannot be read .*make bake"):
+        engine_of(path)
+
+
+def test_a_plan_of_another_format_stops_the_start_with_a_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "FORMAT", 999)
+    with pytest.raises(ModelError, match=r"is of format 1, not 999: make bake"):
+        engine_of(path)
+
+
+def test_a_plan_alone_has_no_other_methods(path: Path) -> None:
+    engine = PlanEngine(plans.load(plan_path(path)))
+    with pytest.raises(plans.PlanError, match="lacks this method"):
+        engine.run("transform", X)
+
+
+def test_both_answer_alike(path: Path) -> None:
+    answers = [
+        create_app(Settings(model_path=str(path), engine=engine))
+        .test_client()
+        .post("/predict_proba", json=X[:5].tolist())
+        .json
+        for engine in ("plan", "sklearn")
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_the_metadata_are_the_same_without_scikit_learn(path: Path) -> None:
+    own, plan = (
+        create_app(Settings(model_path=str(path), engine=engine))
+        .test_client()
+        .get("/metadata")
+        .json
+        for engine in ("sklearn", "plan")
+    )
+    assert plan == own
+
+
+def test_a_method_that_the_plan_lacks_is_answered_by_scikit_learn(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(DecisionTreeClassifier(random_state=0).fit(X, Y), path)
+    bake(path)
+    plan = plans.load(plan_path(path))
+    plans.save(
+        plans.Plan(
+            **{name: getattr(plan, name) for name in plan.__struct_fields__}
+            | {"methods": {"predict": plan.methods["predict"]}, "left": {"predict_proba": "a test"}}
+        ),
+        plan_path(path),
+    )
+    here = client(path)
+    assert here.post("/predict", json=X[:2].tolist()).json["predictions"] == Y[:2].tolist()
+    for _ in range(2):
+        answer = here.post("/predict_proba", json=X[:2].tolist())
+        assert answer.json["classes"] == ["high", "low"]
+
+
+def test_scikit_learn_is_not_imported_while_the_plan_answers(path: Path) -> None:
+    program = (
+        "import sys; from api import create_app; from api.settings import Settings\n"
+        f"client = create_app(Settings(model_path={str(path)!r})).test_client()\n"
+        "for method in ('predict', 'predict_proba', 'predict_log_proba', 'decision_function'):\n"
+        "    assert client.post('/' + method, json=[[1, 2, 3]]).status_code == 200\n"
+        "assert client.get('/metadata').status_code == client.get('/metrics').status_code == 200\n"
+        "print([m for m in ('sklearn', 'scipy', 'joblib', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_where_scikit_learn_is_not_installed_the_plan_serves_what_it_can(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    model, _ = choose(Settings(model_path=str(path)))
+    assert model.methods == ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+def test_where_scikit_learn_is_not_installed_a_model_without_a_plan_says_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "api.fitted")
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    monkeypatch.delattr("api.fitted")
+    plan_path(path).unlink()
+    with pytest.raises(ModelError, match="has no plan and joblib is not installed: make bake"):
+        engine_of(path)
+
+
+def test_the_example_is_served_by_its_plan(penguins_path: Path) -> None:
+    own = client(penguins_path).post("/predict_proba", json=GOOD).json
+    bake(penguins_path)
+    try:
+        assert engine_of(penguins_path) is PlanEngine
+        here = client(penguins_path)
+        assert here.post("/predict_proba", json=GOOD).json == own
+        odd = GOOD | {"island": None, "body_mass_g": None}
+        assert here.post("/predict", json=odd).status_code == 200
+    finally:
+        plan_path(penguins_path).unlink()

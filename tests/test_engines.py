@@ -1,0 +1,37 @@
+"""Results are taken apart and put together again, whatever they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from api.engines import part, whole
+from api.engines.operations.sparse import nonzeros
+
+TABLE = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        TABLE,
+        TABLE[:, 0],
+        [TABLE, TABLE[:, :1]],
+        (TABLE, TABLE.astype(int)),
+        sparse.csr_matrix(TABLE),
+        nonzeros(TABLE),
+    ],
+    ids=lambda result: type(result).__name__,
+)
+def test_the_parts_of_a_result_make_it_again(result: Any) -> None:
+    again = whole([part(result, 0, 1), part(result, 1, 3), part(result, 3, 4)])
+    assert type(again) is type(result)
+    outputs = (
+        zip(again, result, strict=True) if isinstance(result, (list, tuple)) else [(again, result)]
+    )
+    for given, expected in outputs:
+        dense = [x.toarray() if hasattr(x, "toarray") else x for x in (given, expected)]
+        assert np.array_equal(*dense)
