@@ -10,8 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
-    "help", "install", "lock", "train", "run", "test", "lint", "format", "bench",
+    "help", "install", "lock", "train", "bake", "run", "test", "lint", "format", "bench",
     "build-image", "run-container", "stop-container", "logs-container",
+    "check-gcp-login", "enable-apis", "create-repository", "create-service-account", "add-roles",
+    "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
+    "release", "list-cloud-run", "describe-service", "url", "predict", "logs", "list-gcp-images",
+    "open", "deploy-canary", "promote", "rollback", "allow-public", "allow-private", "allow-invoker",
+    "delete-deployment", "delete-latest-gcp-image", "delete-key", "delete-service-account", "destroy",
+    "deploy-vertex", "predict-vertex", "delete-vertex", "fetch-model", "create-trigger", "delete-trigger",
+    "create-schedule", "delete-schedule", "create-github-identity", "delete-github-identity",
+    "check-tag", "dist", "github-release",
 }  # fmt: skip
 
 
