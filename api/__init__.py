@@ -40,8 +40,10 @@ from flask import Flask  # noqa: E402
 from api import errors, metrics, server, telemetry  # noqa: E402
 from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
+from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
 from api.routes import about, predict  # noqa: E402
+from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
 # Frozen, or the first look after this would go through all of it.
@@ -84,8 +86,17 @@ def create_app(settings: Settings) -> Flask:
     telemetry.init_app(app, model.version)
     metrics.init_app(app, model)
     about.init_app(app, model, engine.signature)
-    reader = Reader(engine.signature, settings.max_rows)
-    predict.init_app(app, model, reader, predictor, settings.max_body_bytes)
+    service = Service(
+        name=settings.model_name,
+        model=model,
+        signature=engine.signature,
+        reader=Reader(engine.signature, settings.max_rows),
+        predictor=predictor,
+        max_bytes=settings.max_body_bytes,
+        max_rows=settings.max_rows,
+    )
+    gateway = Gateway(app, model.version)
+    predict.init_app(gateway, service)
     return app
 
 

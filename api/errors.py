@@ -1,7 +1,8 @@
 """What can go wrong with a request, and the one place that answers it.
 
-Answers are problem details, RFC 9457, with one entry in `errors` for each place in the body
-that is wrong: a JSON Pointer (RFC 6901) and a sentence.
+An answer is in the form that the clients of its path read: problem details (RFC 9457) with one
+entry in `errors` for each place in the body that is wrong, a JSON Pointer (RFC 6901) and a
+sentence; or what a protocol wants instead, with the same words.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 MAX_PLACES = 20
@@ -109,8 +110,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def render(error: Exception, request_id: str) -> Answer:
-    """Answer what went wrong with a request as `application/problem+json`, RFC 9457.
+def render(error: Exception, request_id: str, path: str = "") -> Answer:
+    """Answer what went wrong with a request, in the form that the clients of this path read.
 
     An exception that has no name here is our own fault: its traceback goes into the log, and the
     client is told the id to ask for.
@@ -126,6 +127,16 @@ def render(error: Exception, request_id: str) -> Answer:
         log.error("request %s failed", request_id, exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         detail = f"Our fault: the log has it as request {request_id}."
+    form = FORMS.get(path.split("/")[1] if path.startswith("/") else "", _problem)
+    media_type, document = form(status, detail, places, request_id)
+    headers = {"Content-Type": media_type, **headers}
+    return Answer(status, headers, msgspec.json.encode(document))
+
+
+def _problem(
+    status: HTTPStatus, detail: str, places: Sequence[Place], request_id: str
+) -> tuple[str, dict[str, Any]]:
+    """Problem details, RFC 9457, with one entry in `errors` for each wrong place."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -135,8 +146,31 @@ def render(error: Exception, request_id: str) -> Answer:
     }
     if places:
         document["errors"] = places
-    headers = {"Content-Type": "application/problem+json", **headers}
-    return Answer(status, headers, msgspec.json.encode(document))
+    return "application/problem+json", document
+
+
+def _error(
+    _: HTTPStatus, detail: str, places: Sequence[Place], __: str
+) -> tuple[str, dict[str, Any]]:
+    """One sentence, as KServe v1 and the Open Inference Protocol want it."""
+    return "application/json", {"error": _sentence(detail, places)}
+
+
+def _error_code(
+    status: HTTPStatus, detail: str, places: Sequence[Place], _: str
+) -> tuple[str, dict[str, Any]]:
+    """A code and a sentence, as MLflow's scoring server says it."""
+    code = status.phrase.upper().replace(" ", "_")
+    return "application/json", {"error_code": code, "message": _sentence(detail, places)}
+
+
+def _sentence(detail: str, places: Sequence[Place]) -> str:
+    """The detail and all places in one line."""
+    return " ".join([detail, *(f"{place.pointer or '/'}: {place.detail};" for place in places)])
+
+
+# By the first step of the path; all others get problem details.
+FORMS = {"v1": _error, "v2": _error, "invocations": _error_code}
 
 
 def init_app(app: Flask) -> None:
@@ -144,5 +178,5 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def answer(error: Exception) -> Response:
-        status, headers, body = render(error, g.request_id)
+        status, headers, body = render(error, g.request_id, request.path)
         return Response(body, status, headers)

@@ -11,6 +11,7 @@ from msgspec import Meta
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(pattern=r"^[\w.-]+$")]
 Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 
 
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8080
     model_path: str = "models/latest.joblib"
     model_sha256: Sha256 = ""
+    model_name: Name = "model"
     engine: Literal["auto", "plan", "sklearn"] = "auto"
     processes: Positive = 2
     threads: Positive = 32

@@ -1,0 +1,55 @@
+"""What every protocol speaks for: a model under its name, and the way from a batch to a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from api import metrics
+from api.errors import InvalidRows, Place, Refused, UnknownMethod
+from api.formats import Reader
+from api.formats.rows import Batch
+from api.gateway import Environ, read_body
+from api.model import Model
+from api.predictor import Predictor
+from api.signature import Signature
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One model, served. `name` is what protocols that name models call it."""
+
+    name: str
+    model: Model
+    signature: Signature
+    reader: Reader
+    predictor: Predictor
+    max_bytes: int
+    max_rows: int
+
+    def check_method(self, method: str) -> None:
+        """Raise UnknownMethod if the model does not have it."""
+        model = self.model
+        if method not in model.methods:
+            have = ", ".join(f"/{name}" for name in model.methods)
+            raise UnknownMethod(f"This {model.kind} has no {method}; it has {have}.")
+
+    def body(self, environ: Environ) -> bytes:
+        """The body of a request; raises what `gateway.read_body` raises."""
+        return read_body(environ, self.max_bytes)
+
+    def run(self, method: str, batch: Batch) -> Any:
+        """Answer the rows of one request with one result a row.
+
+        Raises InvalidRows where the estimator refuses a row's values, Busy, and whatever else the
+        engine raises.
+        """
+        try:
+            return self.predictor.run(method, batch.rows)
+        except Refused as refused:
+            detail = f"the model refuses this row: {refused.reason}"
+            raise InvalidRows([Place(batch.pointers(refused.row), detail)]) from None
+
+    def count(self, environ: Environ, batch: Batch) -> None:
+        """Count the rows of a request that has got its results."""
+        metrics.count_rows(environ["PATH_INFO"], len(batch.rows), batch.unknown)
