@@ -7,6 +7,15 @@ import math
 import numpy as np
 
 
+def surely_finite(x: np.ndarray) -> bool:
+    """Whether no number is infinite or missing; it may say no to some that are over 1e150.
+
+    A sum of squares is finite only if all that it is made of is, and is the fastest to find out.
+    """
+    flat = x.ravel()
+    return math.isfinite(flat.dot(flat))
+
+
 def take(x: np.ndarray, *, columns: np.ndarray) -> np.ndarray:
     """Some columns."""
     return x.take(columns, axis=1)
@@ -24,7 +33,7 @@ def lookup(codes: np.ndarray, *, table: np.ndarray) -> np.ndarray:
 
 def fill(x: np.ndarray, *, values: np.ndarray) -> np.ndarray:
     """NaN replaced by the value of its column."""
-    return np.where(np.isnan(x), values, x)
+    return x if surely_finite(x) else np.where(np.isnan(x), values, x)
 
 
 def replace(x: np.ndarray, *, value: float, values: np.ndarray) -> np.ndarray:
@@ -74,7 +83,7 @@ def over(x: np.ndarray, *, threshold: float) -> np.ndarray:
 
 def onto(x: np.ndarray, *, components: np.ndarray) -> np.ndarray:
     """One column for each component."""
-    return x @ components.T
+    return x.dot(components.T)
 
 
 def quadratic_density(x: np.ndarray, *, precision: np.ndarray, constant: float) -> np.ndarray:
@@ -89,8 +98,7 @@ def cast(x: np.ndarray, *, dtype: str) -> np.ndarray:
 
 def finite(x: np.ndarray) -> np.ndarray:
     """The same; ValueError if there is an infinity, as scikit-learn's estimators raise it."""
-    # A sum is finite if all it is made of is; it is the fastest to find out.
-    if not math.isfinite(x.sum()) and np.isinf(x).any():
+    if not surely_finite(x) and np.isinf(x).any():
         raise ValueError("Input X contains infinity or a value too large for dtype('float64').")
     return x
 

@@ -11,7 +11,7 @@ def layer(
     x: np.ndarray, *, weights: np.ndarray, intercepts: np.ndarray, activation: str
 ) -> np.ndarray:
     """One layer: a function of x @ weights + intercepts, shape (n, n_neurons)."""
-    found = x @ weights + intercepts
+    found = x.dot(weights) + intercepts
     match activation:
         case "relu":
             return np.maximum(found, 0, out=found)

@@ -31,7 +31,7 @@ class Sparse:
         shape = (max(stop - start, 0), self.shape[1])
         return Sparse(self.rows[own] - start, self.columns[own], self.data[own], shape)
 
-    def __matmul__(self, weights: np.ndarray) -> np.ndarray:
+    def dot(self, weights: np.ndarray) -> np.ndarray:
         """The product with an array, shape (n, n_outputs) or (n,), added up one by one."""
         n = len(self)
         gathered = weights[self.columns]

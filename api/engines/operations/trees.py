@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 
 import numpy as np
+
+from api.engines.operations.arrays import surely_finite
 
 # So many pairs of a row and a tree are walked together: arrays of this length stay near.
 LANES = 1 << 16
@@ -119,9 +120,7 @@ def checked(
     Raises ValueError if some are missing or infinite, and that is refused.
     """
     x = x.astype(precision, copy=False)
-    # A sum of squares is finite only if all numbers are; it is the fastest to find out.
-    flat = x.ravel()
-    if math.isfinite(flat.dot(flat)):
+    if surely_finite(x):
         return x, False
     if "infinite" in refused and np.isinf(x).any():
         raise ValueError(f"Input X contains infinity or a value too large for {precision!r}.")
