@@ -75,9 +75,7 @@ def test_tritonclient_learns_about_server_and_model(triton: Any) -> None:
 def test_a_mistake_reaches_users_of_tritonclient_as_a_sentence(triton: Any) -> None:
     status, sentence = triton["mistake"]
     assert status == "422"
-    assert sentence == (
-        "there is no tensor 'island': expected one of Biscoe, Dream, Torgersen."
-    )
+    assert sentence == ("there is no tensor 'island': expected one of Biscoe, Dream, Torgersen.")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +101,10 @@ def test_a_mistake_reaches_users_of_kserves_client_as_a_sentence(kserve: Any) ->
     assert kserve["v2 mistake"].startswith("Expected as outputs some of predict, predict_proba,")
 
 
-def test_mlserver_infer_answers_a_file(server: Server, own: list[Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [[], ["--binary-data"]], ids=["json", "binary"])
+def test_mlserver_infer_answers_a_file(
+    server: Server, own: list[Any], tmp_path: Path, form: list[str]
+) -> None:
     place = clients.environment("mlserver", "mlserver==1.7.1")
     asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
     with asked.open("w") as file:
@@ -120,10 +121,24 @@ def test_mlserver_infer_answers_a_file(server: Server, own: list[Any], tmp_path:
             outputs = [{"name": "predict_proba"}]
             file.write(json.dumps({"inputs": inputs, "outputs": outputs}) + "\n")
     url = f"127.0.0.1:{server.port}"
-    command = [place / "bin" / "mlserver", "infer", "-u", url, "-m", "model", "-b", "7"]
-    subprocess.run(
-        [*command, "-i", asked, "-o", answered], check=True, capture_output=True, timeout=300
-    )
+    command: list[str | Path] = [
+        place / "bin" / "mlserver",
+        "infer",
+        *form,
+        "--url",
+        url,
+        "--model-name",
+        "model",
+    ]
+    files: list[str | Path] = [
+        "--input-data-path",
+        asked,
+        "--output-data-path",
+        answered,
+        "--batch-size",
+        "7",
+    ]
+    subprocess.run([*command, *files], check=True, capture_output=True, timeout=300)
     answers = [json.loads(line) for line in answered.read_text().splitlines()]
     answers.sort(key=lambda answer: answer["parameters"]["batch_index"])
     assert [answer["outputs"][0]["data"] for answer in answers] == own[1]

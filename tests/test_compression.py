@@ -18,7 +18,7 @@ BODY = json.dumps(GOOD).encode()
 
 
 def raw(body: bytes) -> bytes:
-    """deflate without the zlib header, as some clients send it."""
+    """Compress by deflate without the zlib header, as some clients send it."""
     return zlib.compress(body, wbits=-15)
 
 

@@ -59,7 +59,12 @@ REJECTIONS: list[tuple[str, Any, int, str]] = [
     ("no rows", {"instances": []}, 422, "expected at least one sample"),
     ("another name", {"instances": [GOOD], "id": 1}, 422, "/id: is not known"),
     ("a wrong value", {"instances": [GOOD, {**GOOD, "sex": 1}]}, 422, "/instances/1/sex: expected"),
-    ("one in inputs", {"inputs": [GOOD, {**GOOD, "sex": 1}]}, 422, " /inputs/1/sex: expected one of"),
+    (
+        "one in inputs",
+        {"inputs": [GOOD, {**GOOD, "sex": 1}]},
+        422,
+        " /inputs/1/sex: expected one of",
+    ),
     ("a short row", {"instances": [[1, 2]]}, 422, "/instances/0: expected 6 values"),
     ("one name left out", {"inputs": [{}]}, 422, "/inputs/0/island: is required"),
     ("no JSON", b'{"instances": [', 400, "not JSON"),
@@ -78,7 +83,7 @@ def test_a_request_that_does_not_fit_is_told_why(
     data = body if isinstance(body, bytes) else json.dumps(body)
     answer = penguins.post(PREDICT, data=data, content_type="application/json")
     assert (answer.status_code, answer.content_type) == (status, "application/json")
-    assert list(answer.json) == ["error"]
+    assert json.loads(answer.text).keys() == {"error"}
     assert sentence in answer.json["error"]
 
 
@@ -105,7 +110,7 @@ def test_what_is_not_there_is_told_in_the_protocols_form(
     penguins: FlaskClient, method: str, path: str, status: int
 ) -> None:
     answer = penguins.open(path, method=method)
-    assert (answer.status_code, list(answer.json)) == (status, ["error"])
+    assert (answer.status_code, json.loads(answer.text).keys()) == (status, {"error"})
     if "other" in path:
         assert answer.json["error"] == "There is no such model here, only model."
 
@@ -119,4 +124,4 @@ def test_another_content_type_is_refused(penguins: FlaskClient) -> None:
 def test_a_model_that_does_not_predict_is_a_404(serve: Serve) -> None:
     client = serve(StandardScaler().fit(np.eye(2)))
     answer = client.post(PREDICT, json={"instances": [[1, 2]]})
-    assert (answer.status_code, list(answer.json)) == (404, ["error"])
+    assert (answer.status_code, json.loads(answer.text).keys()) == (404, {"error"})

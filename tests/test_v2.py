@@ -57,7 +57,11 @@ def binary(inputs: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
             texts = [str(value).encode() for value in values]
             data.append(b"".join(len(t).to_bytes(4, "little") + t for t in texts))
         else:
-            data.append(values.astype({"FP64": "<f8", "FP32": "<f4", "FP16": "<f2"}[each["datatype"]]).tobytes())
+            data.append(
+                values.astype(
+                    {"FP64": "<f8", "FP32": "<f4", "FP16": "<f2"}[each["datatype"]]
+                ).tobytes()
+            )
         each["parameters"] = {"binary_data_size": len(data[-1])}
     head = json.dumps({"inputs": inputs, **more}).encode()
     length = {"Inference-Header-Content-Length": str(len(head))}
@@ -72,7 +76,7 @@ def read(answer: Any) -> dict[str, np.ndarray]:
     left = answer.data[int(length) :] if length else b""
     found = {}
     for output in head["outputs"]:
-        dtype = {"FP64": "<f8", "INT64": "<i8", "BYTES": object}[output["datatype"]]
+        dtype: Any = {"FP64": "<f8", "INT64": "<i8", "BYTES": object}[output["datatype"]]
         if size := output.get("parameters", {}).get("binary_data_size"):
             data, left = left[:size], left[size:]
             if output["datatype"] == "BYTES":
@@ -90,8 +94,8 @@ def read(answer: Any) -> dict[str, np.ndarray]:
 
 
 def test_the_server_tells_its_extensions(penguins: FlaskClient) -> None:
-    server = penguins.get("/v2").json
-    assert set(server) == {"name", "version", "extensions"}
+    server = json.loads(penguins.get("/v2").text)
+    assert server.keys() == {"name", "version", "extensions"}
     assert "binary_tensor_data" in server["extensions"]
 
 
@@ -118,9 +122,7 @@ def test_a_model_tells_its_tensors(penguins: FlaskClient, versioned: bool) -> No
         "name": "model",
         "versions": [version],
         "platform": "sklearn_joblib",
-        "inputs": [
-            {"name": name, "datatype": DATATYPES[name], "shape": [-1, 1]} for name in GOOD
-        ],
+        "inputs": [{"name": name, "datatype": DATATYPES[name], "shape": [-1, 1]} for name in GOOD],
         "outputs": [
             {"name": "predict", "datatype": "BYTES", "shape": [-1]},
             {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 3]},
@@ -241,7 +243,9 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
 
 
 @given(
-    rows=st.lists(st.tuples(*[st.floats(-1e6, 1e6) | st.integers(-9, 9)] * 3), min_size=1, max_size=4)
+    rows=st.lists(
+        st.tuples(*[st.floats(-1e6, 1e6) | st.integers(-9, 9)] * 3), min_size=1, max_size=4
+    )
 )
 def test_numbers_are_the_same_in_every_form(numbers: FlaskClient, rows: list[Any]) -> None:
     own = numbers.post("/predict_proba", json=rows).json["predictions"]
@@ -263,10 +267,9 @@ def test_short_numbers_are_those_that_they_stand_for(numbers: FlaskClient, datat
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_bodies_are_compressed_both_ways(numbers: FlaskClient, encoding: str) -> None:
-    pack, unpack = {
-        "gzip": (gzip.compress, gzip.decompress),
-        "deflate": (zlib.compress, zlib.decompress),
-    }[encoding]
+    pack, unpack = (
+        (gzip.compress, gzip.decompress) if encoding == "gzip" else (zlib.compress, zlib.decompress)
+    )
     rows = np.tile(X, (10, 1))
     request = binary([matrix(rows)], parameters={"binary_data_output": True})
     plain = numbers.post(INFER, **request)
@@ -318,7 +321,7 @@ def test_a_request_that_does_not_fit_is_told_why(
 ) -> None:
     answer = penguins.post(INFER, **request_)
     assert (answer.status_code, answer.content_type) == (status, "application/json")
-    assert list(answer.json) == ["error"]
+    assert json.loads(answer.text).keys() == {"error"}
     assert sentence in answer.json["error"]
 
 
@@ -342,7 +345,7 @@ def test_what_is_not_there_is_told_in_the_protocols_form(
     answer = penguins.open(path, method=method)
     assert (answer.status_code, answer.content_type) == (status, "application/json")
     assert answer.json["error"].startswith(sentence)
-    assert list(answer.json) == ["error"]
+    assert json.loads(answer.text).keys() == {"error"}
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
@@ -356,7 +359,10 @@ def test_a_row_that_the_estimator_refuses_is_named(serve: Serve) -> None:
 def test_a_model_that_does_not_predict_answers_with_what_it_does(serve: Serve) -> None:
     client = serve(StandardScaler().fit(X))
     given = read(client.post(INFER, json={"inputs": [matrix(X)]}))
-    assert given["transform"].tolist() == client.post("/transform", json=X.tolist()).json["predictions"]
+    assert (
+        given["transform"].tolist()
+        == client.post("/transform", json=X.tolist()).json["predictions"]
+    )
 
 
 def test_outputs_of_different_widths_are_no_tensor(serve: Serve) -> None:

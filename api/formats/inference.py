@@ -22,7 +22,7 @@ from api.signature import Signature
 
 SHOWN_NAMES = 20
 # Python's clients write a missing number so. In a text it stays what it is.
-NAN = re.compile(rb'"(?:[^"\\]|\\.)*+"|\bNaN\b')
+NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\bNaN\b')
 DATATYPES = {"string": "BYTES", "boolean": "BOOL"}
 
 
@@ -149,8 +149,8 @@ def _check_names(signature: Signature, inputs: list[Tensor]) -> None:
         if names[tensor.name] > 1
     ]
     if signature.form != "mapping":
-        features = [feature.name for feature in signature.features]
-        shown = ", ".join(features[:SHOWN_NAMES])
+        features = dict.fromkeys(feature.name for feature in signature.features)
+        shown = ", ".join([*features][:SHOWN_NAMES])
         wrong += [
             f"{tensor.called} is not a feature of the model: expected {shown}, or all of them in "
             f"one tensor of shape [rows, {len(features)}]"
@@ -176,9 +176,8 @@ def _check_shapes(signature: Signature, inputs: list[Tensor], *, whole: bool) ->
             expected = "[rows] or [rows, 1]" if width == 1 else f"[rows, {width}]"
             wrong.append(f"{tensor.called}: expected the shape {expected}, got {tensor.shape}")
         elif inputs[0].shape and tensor.shape[0] != inputs[0].shape[0]:
-            wrong.append(
-                f"{tensor.called} has {tensor.shape[0]} rows, {inputs[0].called} {inputs[0].shape[0]}"
-            )
+            other = f"{inputs[0].called} {inputs[0].shape[0]}"
+            wrong.append(f"{tensor.called} has {tensor.shape[0]} rows, {other}")
         elif tensor.shape[0] == 0:
             wrong.append(f"{tensor.called}: expected at least one row")
     if wrong:
@@ -191,7 +190,11 @@ def _batch(signature: Signature, values: list[Values], *, whole: bool) -> Batch:
         if signature.numeric and all(each.tensor.kind in "fiu" for each in values):
             # A copy, for memory that starts anywhere is slower, and may be added up otherwise.
             columns = [each.numbers() for each in values]
-            table = columns[0].reshape(-1, len(signature.features)) if whole else np.column_stack(columns)
+            table = (
+                columns[0].reshape(-1, len(signature.features))
+                if whole
+                else np.column_stack(columns)
+            )
             return Batch(check_array(signature, table, rows.pointer), _row, Counter())
         batch = rows.check(signature, _samples(signature, values, whole=whole), rows.pointer)
     except InvalidRows as error:

@@ -1,7 +1,8 @@
-"""Tensors of the Open Inference Protocol: a name, a datatype, a shape, and values in row-major order.
+"""Tensors of the Open Inference Protocol: a name, a datatype, a shape, and values.
 
-The values are JSON, flat or nested, or bytes behind the JSON. Sources: "Tensor Data" of the
-protocol's specification; "Binary Tensor Data Extension", Triton Inference Server.
+The values, in row-major order, are JSON, flat or nested, or bytes behind the JSON.
+Sources: "Tensor Data" of the protocol's specification; "Binary Tensor Data Extension", Triton
+Inference Server.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ SHOWN_NAME = 80
 # What JSON has for a datatype, by numpy's letter for its kind; null is a missing value.
 KINDS: dict[str, Any] = {"b": bool, "u": int, "i": int, "f": float, "O": str}
 NAMES = {"b": "true or false", "u": "integers", "i": "integers", "f": "numbers", "O": "strings"}
-_flat = {kind: msgspec.json.Decoder(list[type_ | None]) for kind, type_ in KINDS.items()}
-_nested = {kind: msgspec.json.Decoder(list[list[type_ | None]]) for kind, type_ in KINDS.items()}
+_list: Any = list
+_flat = {kind: msgspec.json.Decoder(_list[each | None]) for kind, each in KINDS.items()}
+_nested = {kind: msgspec.json.Decoder(_list[_list[each | None]]) for kind, each in KINDS.items()}
 
 
 class Tensor(msgspec.Struct, omit_defaults=True):
@@ -158,7 +160,7 @@ def _from_json(tensor: Tensor) -> list[Any]:
         raise InvalidTensors([f"{tensor.called}: {expected}{at}"]) from None
     _check_count(tensor, len(flat))
     if tensor.kind in "iu":
-        limits = np.iinfo(DTYPES[tensor.datatype])
+        limits = np.iinfo(tensor.datatype.lower())
         if any(value is not None and not limits.min <= value <= limits.max for value in flat):
             raise InvalidTensors(
                 [f"{tensor.called}: {tensor.datatype} is {limits.min} to {limits.max}"]

@@ -66,7 +66,7 @@ def read(reader: Reader, body: bytes, media_type: str) -> Batch:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return reader.read(body, results.JSON)  # which says what is wrong with it
     names = [name for name in ("instances", "inputs") if name in given]
-    if len(names) != 1 or memoryview(given[names[0]])[:1] != b"[":
+    if len(names) != 1 or bytes(memoryview(given[names[0]])[:1]) != b"[":
         raise MalformedBody(f"The body is not of this protocol: {EXPECTED}.")
     if names == ["instances"]:
         return reader.read(body, results.JSON)

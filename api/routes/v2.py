@@ -186,7 +186,7 @@ def configure(described: dict[str, Any], max_rows: int) -> dict[str, Any]:
 
 
 def count(paths: list[str]) -> dict[str, Any]:
-    """What all processes have counted at these paths, and how often they called the model at all."""
+    """What all processes counted at these paths, and how often they called the model at all."""
     samples = [sample for metric in metrics.collect().collect() for sample in metric.samples]
 
     def total(name: str, *statuses: str) -> int:
