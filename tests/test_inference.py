@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
 
 from api.errors import InvalidTensors, MalformedBody, Problem, TooLarge
-from api.formats import inference
+from api.formats import inference, rows
 from api.formats.rows import Batch
+from api.formats.tensors import Tensor, Values
 from api.signature import Feature, Signature
 
 NUMBERS = Signature(features=(Feature(name="a"), Feature(name="b", missing=True)))
@@ -19,6 +22,14 @@ MIXED = Signature(
         Feature(name="n", missing=True),
         Feature(name="s", kind="string", categories=("x", "y"), unknown="refused"),
         Feature(name="t", kind="boolean"),
+    )
+)
+EVERY = Signature(
+    features=(
+        Feature(name="n", missing=True),
+        Feature(name="s", kind="string", categories=("x", "y"), unknown="refused"),
+        Feature(name="p", kind="string", categories=("x",), unknown="passed", missing=True),
+        Feature(name="t", kind="boolean", missing=True),
     )
 )
 TEXT = Signature(form="text", features=(Feature(name="text", kind="string"),))
@@ -40,9 +51,9 @@ T = tensor("t", [2], [True, False], "BOOL")
 
 
 def test_one_tensor_has_all_features_in_their_order() -> None:
-    rows = read(NUMBERS, tensor("input-0", [2, 2], [[1, 2], [3, None]])).rows
-    assert isinstance(rows, np.ndarray)
-    np.testing.assert_array_equal(rows, [[1, 2], [3, np.nan]])
+    table = read(NUMBERS, tensor("input-0", [2, 2], [[1, 2], [3, None]])).rows
+    assert isinstance(table, np.ndarray)
+    np.testing.assert_array_equal(table, [[1, 2], [3, np.nan]])
 
 
 def test_one_tensor_may_have_the_name_of_a_feature() -> None:
@@ -51,8 +62,8 @@ def test_one_tensor_may_have_the_name_of_a_feature() -> None:
 
 def test_columns_stand_in_any_order() -> None:
     for inputs in ([A, B], [B, A]):
-        rows = read(NUMBERS, *inputs).rows
-        np.testing.assert_array_equal(rows, [[1, 3], [2, np.nan]])
+        table = read(NUMBERS, *inputs).rows
+        np.testing.assert_array_equal(table, [[1, 3], [2, np.nan]])
 
 
 def test_columns_have_kinds_of_their_own() -> None:
@@ -60,8 +71,8 @@ def test_columns_have_kinds_of_their_own() -> None:
 
 
 def test_integers_are_numbers_too() -> None:
-    rows = read(NUMBERS, {**A, "datatype": "INT32"}, {**B, "datatype": "UINT64"}).rows
-    np.testing.assert_array_equal(rows, [[1, 3], [2, np.nan]])
+    table = read(NUMBERS, {**A, "datatype": "INT32"}, {**B, "datatype": "UINT64"}).rows
+    np.testing.assert_array_equal(table, [[1, 3], [2, np.nan]])
     assert read(MIXED, T, S, {**N, "datatype": "INT8"}).rows[0] == (1.0, "x", True)
 
 
@@ -93,6 +104,35 @@ def test_what_clients_add_is_accepted() -> None:
 def test_rows_are_counted_for_the_error_of_an_estimator() -> None:
     assert read(NUMBERS, A, B).pointers(1) == "row 1"
     assert read(MIXED, N, S, T).pointers(1) == "row 1"
+
+
+BOTH = (True, False, None)
+
+
+def two(datatype: str, *of: Any) -> st.SearchStrategy[Values]:
+    """A column of two rows."""
+    values = st.lists(st.sampled_from(of), min_size=2, max_size=2)
+    return values.map(lambda flat: Values(Tensor("", [2], datatype), flat))
+
+
+@given(
+    values=st.tuples(
+        two("FP64", None, 0.5, 1, np.inf) | two("INT64", 1, None, -(2**60) - 1) | two("BYTES", "x"),
+        two("BYTES", "x", "y", "x", "y", "z", None),
+        two("BYTES", "x", "z", None) | two("FP64", None),
+        two("BOOL", *BOTH) | two("INT8", 1),
+    )
+)
+def test_columns_that_fit_at_a_glance_fit_the_contract(values: tuple[Values, ...]) -> None:
+    fitting = inference._fitting(EVERY, list(values))
+    event("fitting" if fitting else "not")
+    if fitting is not None:
+        samples = list(zip(*(each.flat for each in values), strict=True))
+        batch = rows.check(EVERY, samples, rows.pointer)
+        assert (fitting.rows, fitting.unknown) == (batch.rows, batch.unknown)
+        assert [[*map(type, row)] for row in fitting.rows] == [
+            [*map(type, row)] for row in batch.rows
+        ]
 
 
 REJECTIONS: list[tuple[str, Signature, list[dict[str, Any]], type[Problem], str]] = [

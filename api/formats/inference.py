@@ -16,7 +16,7 @@ import numpy as np
 from api.errors import InvalidRows, InvalidTensors, MalformedBody, Place
 from api.formats import rows, tensors
 from api.formats.json import NOT_FAST, parse
-from api.formats.rows import Batch, check_array, check_count
+from api.formats.rows import Batch, check_array, check_count, count_unknown
 from api.formats.tensors import Output, Tensor, Values
 from api.signature import Signature
 
@@ -24,6 +24,8 @@ SHOWN_NAMES = 20
 # Python's clients write a missing number so. In a text it stays what it is.
 NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\bNaN\b')
 DATATYPES = {"string": "BYTES", "boolean": "BOOL"}
+# The kind of tensor that a kind of feature takes as it is.
+OF_KIND = {"string": "O", "boolean": "b"}
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -186,21 +188,39 @@ def _check_shapes(signature: Signature, inputs: list[Tensor], *, whole: bool) ->
 
 def _batch(signature: Signature, values: list[Values], *, whole: bool) -> Batch:
     """Rows of the values: of all features in their order, or of one tensor that has them all."""
+    width = len(signature.features)
     try:
         if signature.numeric and all(each.tensor.kind in "fiu" for each in values):
             # A copy, for memory that starts anywhere is slower, and may be added up otherwise.
             columns = [each.numbers() for each in values]
-            table = (
-                columns[0].reshape(-1, len(signature.features))
-                if whole
-                else np.column_stack(columns)
-            )
+            table = columns[0].reshape(-1, width) if whole else np.column_stack(columns)
             return Batch(check_array(signature, table, rows.pointer), _row, Counter())
+        if len(values) == width and (batch := _fitting(signature, values)):
+            return batch
         batch = rows.check(signature, _samples(signature, values, whole=whole), rows.pointer)
     except InvalidRows as error:
         prefix = f"{values[0].tensor.called}: " if whole else ""
         raise InvalidTensors([prefix + _sentence(signature, p) for p in error.places]) from None
     return msgspec.structs.replace(batch, pointers=_row)
+
+
+def _fitting(signature: Signature, values: list[Values]) -> Batch | None:
+    """Rows of columns that fit at a glance; None if they have to be looked at one by one."""
+    columns = []
+    for feature, each in zip(signature.features, values, strict=True):
+        column = each.plain()
+        if None in column and not feature.missing:
+            return None
+        if feature.kind == "number" and feature.categories is None and each.tensor.kind in "fiu":
+            if np.isinf(each.numbers()).any():
+                return None
+            column = [None if value is None else float(value) for value in column]
+        elif OF_KIND.get(feature.kind) != each.tensor.kind:
+            return None
+        columns.append(column)
+    table = list(zip(*columns, strict=True))
+    unknown = count_unknown(signature, table)
+    return None if unknown is None else Batch(table, _row, unknown)
 
 
 def _samples(signature: Signature, values: list[Values], *, whole: bool) -> list[Any]:
