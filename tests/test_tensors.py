@@ -107,7 +107,11 @@ def test_what_is_not_finite_goes_out_as_in_every_json() -> None:
 FEW, LONG = b"\x05\x00\x00\x00abc", b"\x01\x00\x00\x00a" * 3
 REJECTIONS: list[tuple[str, tuple[Tensor, bytes], type[Problem], str]] = [
     ("unknown datatype", (in_json("FLOAT", [1], [1]), b""), MalformedBody, "expected one of the datatypes BOOL, UINT8"),
-    ("negative length", (in_json("FP64", [-1], [1]), b""), MalformedBody, "a length in its shape [-1] is negative"),
+    ("negative length", (in_json("FP64", [-1], [1]), b""), MalformedBody, "a length in its shape is negative"),
+    ("too large a length", (in_json("FP64", [2**63], [1]), b""), MalformedBody, "or too large"),
+    ("no axes", (in_json("FP64", [], [1]), b""), MalformedBody, "expected a shape of 1 or 2 lengths, got 0"),
+    ("three axes", (in_json("FP64", [1, 1, 1], [1]), b""), MalformedBody, "expected a shape of 1 or 2 lengths, got 3"),
+    ("too large a size", (in_json("FP64", [1], None, binary_data_size=2**63), bytes(8)), MalformedBody, "is not a number of bytes"),
     ("no data", (Tensor("t", [1], "FP64"), b""), MalformedBody, "has neither data nor binary_data_size"),
     ("null for data", (in_json("FP64", [1], None), b""), MalformedBody, "has neither data nor"),
     ("data twice", (in_json("FP64", [1], [1], binary_data_size=8), bytes(8)), MalformedBody, "has both data and"),
@@ -156,9 +160,9 @@ def test_a_tensor_that_is_none_is_told_why(
 
 @given(
     datatype=st.sampled_from(tensors.DATATYPES),
-    shape=st.lists(st.integers(-1, 4), max_size=3),
+    shape=st.lists(st.integers(-1, 4) | st.integers(), max_size=3),
     data=st.binary(max_size=40) | st.lists(st.integers(0, 3)).map(lambda v: bytes(4 * v)),
-    size=st.integers(-1, 40) | st.none(),
+    size=st.integers(-1, 40) | st.integers() | st.none(),
 )
 def test_no_bytes_at_all_are_an_error_of_ours(
     datatype: str, shape: list[int], data: bytes, size: int | None

@@ -12,16 +12,20 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from api.errors import Busy
+from api.formats import tensors
 from api.predictor import Predictor
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
-from tests.test_requests import VALID
+from tests.test_requests import JSON_VALUES, VALID
 
 INFER = "/v2/models/model/infer"
 DATATYPES = dict.fromkeys(GOOD, "FP64") | {"island": "BYTES", "sex": "BYTES"}
@@ -295,6 +299,44 @@ def test_requests_are_counted(serve: Serve) -> None:
     assert after["inference_stats"] == {"success": {"count": 2}, "fail": {"count": 1}}
 
 
+TENSORS = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from([*GOOD, "input-0"]) | st.text(),
+        "shape": st.sampled_from([[1], [1, 1], [1, 6], [2, 6]]) | JSON_VALUES,
+        "datatype": st.sampled_from(tensors.DATATYPES) | JSON_VALUES,
+    },
+    optional={
+        "data": st.lists(st.just(1) | st.just("x") | JSON_VALUES, max_size=12),
+        "parameters": st.dictionaries(
+            st.sampled_from(["binary_data_size", "content_type"]), JSON_VALUES
+        ),
+    },
+)
+
+
+@given(
+    head=st.fixed_dictionaries(
+        {"inputs": st.lists(TENSORS, max_size=7)},
+        optional={
+            "id": JSON_VALUES,
+            "parameters": JSON_VALUES,
+            "outputs": st.lists(st.fixed_dictionaries({"name": st.just("predict") | st.text()})),
+        },
+    ),
+    data=st.binary(max_size=60),
+    length=st.none() | st.just("") | st.integers().map(str),
+)
+def test_no_request_at_all_makes_a_500(
+    penguins: FlaskClient, head: Any, data: bytes, length: str | None
+) -> None:
+    body = json.dumps(head).encode("utf-8", "surrogatepass")
+    headers = (
+        {} if length is None else {"Inference-Header-Content-Length": length or str(len(body))}
+    )
+    answer = penguins.post(INFER, data=body + data, headers=headers)
+    assert answer.status_code in (200, 400, 422)
+
+
 REJECTIONS: list[tuple[str, Any, int, str]] = [
     ("no JSON", {"data": "{"}, 400, "The body is not JSON"),
     ("a column missing", {"json": {"inputs": columns(GOOD)[1:]}}, 422, "there is no tensor 'island': expected one of"),
@@ -390,3 +432,30 @@ def test_a_busy_model_does_not_tell_its_tensors_wrong(
         patch.setattr(Predictor, "run", busy)
         assert client.get("/v2/models/model").status_code == 503
     assert client.get("/v2/models/model").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "described", "sent", "own"),
+    [
+        (
+            make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good", "bad"], [1, 0]),
+            [{"name": "text", "datatype": "BYTES", "shape": [-1, 1]}],
+            [{"name": "text", "datatype": "BYTES", "shape": [2], "data": ["bad", "good"]}],
+            ["bad", "good"],
+        ),
+        (
+            make_pipeline(DictVectorizer(), LinearRegression()).fit([{"a": 1}, {"b": 2}], [1, 2]),
+            [],
+            [{"name": "a", "datatype": "FP64", "shape": [2, 1], "data": [1.5, None]}],
+            [{"a": 1.5}, {}],
+        ),
+    ],
+    ids=["text", "mapping"],
+)
+def test_models_of_texts_and_mappings_answer_too(
+    serve: Serve, model: Any, described: Any, sent: Any, own: Any
+) -> None:
+    client = serve(model)
+    assert client.get("/v2/models/model").json["inputs"] == described
+    given = read(client.post(INFER, json={"inputs": sent}))["predict"]
+    assert given.tolist() == client.post("/predict", json=own).json["predictions"]

@@ -21,6 +21,8 @@ from api.formats.tensors import Output, Tensor, Values
 from api.signature import Signature
 
 SHOWN_NAMES = 20
+SHOWN_REASON = 200
+LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 # Python's clients write a missing number so. In a text it stays what it is.
 NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\bNaN\b')
 DATATYPES = {"string": "BYTES", "boolean": "BOOL"}
@@ -69,7 +71,7 @@ def read(
         if b'"binary_data_size"' in body:
             raise MalformedBody("Binary tensors need the header Inference-Header-Content-Length.")
     else:
-        if not (header_length.isascii() and header_length.isdigit()):
+        if not LENGTH.fullmatch(header_length):
             raise MalformedBody("The Inference-Header-Content-Length is not a number.")
         length = int(header_length)
         if length > len(body):
@@ -124,7 +126,8 @@ def _decode(head: bytes, *, again: bool = True) -> Request:
     try:
         return _decoder.decode(head)
     except msgspec.ValidationError as error:
-        raise MalformedBody(f"The body is not a request of this protocol: {error}.") from None
+        reason = str(error)[:SHOWN_REASON]
+        raise MalformedBody(f"The body is not a request of this protocol: {reason}.") from None
     except NOT_FAST as error:
         if again:
             plain = NAN.sub(lambda found: b"null" if found[0] == b"NaN" else found[0], head)
@@ -174,10 +177,10 @@ def _check_shapes(signature: Signature, inputs: list[Tensor], *, whole: bool) ->
     narrow = [[], [1]] if width == 1 else [[width]]
     wrong = []
     for tensor in inputs:
-        if not tensor.shape or tensor.shape[1:] not in narrow:
+        if tensor.shape[1:] not in narrow:
             expected = "[rows] or [rows, 1]" if width == 1 else f"[rows, {width}]"
             wrong.append(f"{tensor.called}: expected the shape {expected}, got {tensor.shape}")
-        elif inputs[0].shape and tensor.shape[0] != inputs[0].shape[0]:
+        elif tensor.shape[0] != inputs[0].shape[0]:
             other = f"{inputs[0].called} {inputs[0].shape[0]}"
             wrong.append(f"{tensor.called} has {tensor.shape[0]} rows, {other}")
         elif tensor.shape[0] == 0:

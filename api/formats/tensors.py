@@ -38,6 +38,7 @@ BYTES = "BYTES"
 DATATYPES = (*DTYPES, BYTES)
 OF_DTYPES = {(dtype.kind, dtype.itemsize): name for name, dtype in DTYPES.items()}
 LENGTH = struct.Struct("<I")
+MAX_LENGTH = 2**63 - 1
 NESTED = re.compile(rb"\[\s*\[")
 # Where msgspec says that it found something else.
 PLACE = re.compile(r" - at `\$(.+)`$")
@@ -76,7 +77,7 @@ class Tensor(msgspec.Struct, omit_defaults=True):
         size = (self.parameters or {}).get("binary_data_size")
         if size is None:
             return None
-        if type(size) is not int or size < 0:
+        if type(size) is not int or not 0 <= size <= MAX_LENGTH:
             raise MalformedBody(f"{self.called}: binary_data_size is not a number of bytes.")
         return size
 
@@ -111,8 +112,11 @@ def check(tensor: Tensor) -> None:
     if tensor.datatype not in DATATYPES:
         expected = ", ".join(DATATYPES)
         raise MalformedBody(f"{tensor.called}: expected one of the datatypes {expected}.")
-    if any(length < 0 for length in tensor.shape):
-        raise MalformedBody(f"{tensor.called}: a length in its shape {tensor.shape} is negative.")
+    if not 1 <= len(tensor.shape) <= 2:
+        count = len(tensor.shape)
+        raise MalformedBody(f"{tensor.called}: expected a shape of 1 or 2 lengths, got {count}.")
+    if not all(0 <= length <= MAX_LENGTH for length in tensor.shape):
+        raise MalformedBody(f"{tensor.called}: a length in its shape is negative, or too large.")
 
 
 def values(tensors: list[Tensor], binary: memoryview) -> list[Values]:
