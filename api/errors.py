@@ -59,6 +59,12 @@ class UnknownMethod(Problem):
     status = HTTPStatus.NOT_FOUND
 
 
+class UnknownModel(Problem):
+    """The path names a model, or a version of it, that is not served here."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
 class NotAcceptable(Problem):
     """None of the types in Accept can hold this answer."""
 
@@ -91,6 +97,16 @@ class InvalidRows(Problem):
     def __init__(self, places: Sequence[Place]) -> None:
         count = f"the first {MAX_PLACES} places" if len(places) > MAX_PLACES else "see errors"
         super().__init__(f"The rows do not fit the model: {count}.", places[:MAX_PLACES])
+
+
+class InvalidTensors(Problem):
+    """Tensors do not fit the signature; each sentence names one."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        more = "; and more" if len(sentences) > MAX_PLACES else ""
+        super().__init__("; ".join(sentences[:MAX_PLACES]) + more + ".")
 
 
 class Busy(Problem):

@@ -13,7 +13,8 @@ from typing import Any
 from flask import Flask
 
 from api import metrics, telemetry
-from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, UnsupportedType, render
+from api.compression import decompress
+from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, render
 
 # Looking a phrase up takes longer than all else about it.
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -35,7 +36,8 @@ class Gateway:
 
     def post(self, path: str, handler: Handler) -> None:
         """Let `handler` answer `POST path`; what it raises is rendered as the path's errors are."""
-        self._handlers[path] = handler
+        # As PEP 3333 has a path: its bytes as if they were Latin-1.
+        self._handlers[path.encode().decode("latin-1")] = handler
         # This rule has no view: Flask answers from it which method would have been right.
         self._app.add_url_rule(path, path, methods=["POST"])
 
@@ -68,13 +70,11 @@ class Gateway:
 
 
 def read_body(environ: Environ, max_bytes: int) -> bytes:
-    """Read the whole body of a request.
+    """Read the whole body of a request, and decompress it.
 
-    Raises UnsupportedType if it is compressed, LengthRequired if its length is not known,
-    TooLarge, and MalformedBody if it ends too early.
+    Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
+    and what `compression.decompress` raises.
     """
-    if encoding := environ.get("HTTP_CONTENT_ENCODING"):
-        raise UnsupportedType(f"The Content-Encoding {encoding} is not read: send plain bytes.")
     if "HTTP_TRANSFER_ENCODING" in environ:
         raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
     given = environ.get("CONTENT_LENGTH") or "0"
@@ -89,6 +89,8 @@ def read_body(environ: Environ, max_bytes: int) -> bytes:
         body = b""
     if len(body) < length:
         raise MalformedBody(f"The body ended before its {length} bytes had come.")
+    if encoding := environ.get("HTTP_CONTENT_ENCODING"):
+        return decompress(body, encoding.strip().lower(), max_bytes)
     return body
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from api import metrics
-from api.errors import InvalidRows, Place, Refused, UnknownMethod
+from api.errors import InvalidRows, Place, Refused, UnknownMethod, UnknownModel
 from api.formats import Reader
 from api.formats.rows import Batch
 from api.gateway import Environ, read_body
@@ -33,6 +33,17 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         if method not in model.methods:
             have = ", ".join(f"/{name}" for name in model.methods)
             raise UnknownMethod(f"This {model.kind} has no {method}; it has {have}.")
+
+    def check_name(self, name: str, version: str = "") -> None:
+        """Raise UnknownModel if the model is called otherwise, or has another version."""
+        if name != self.name or version not in ("", self.model.version):
+            raise self.unknown(name)
+
+    def unknown(self, name: str) -> UnknownModel:
+        """What to say of a name, or of a version under this name, that is not served."""
+        if name != self.name:
+            return UnknownModel(f"There is no such model here, only {self.name}.")
+        return UnknownModel(f"The model {name} has only the version {self.model.version} here.")
 
     def body(self, environ: Environ) -> bytes:
         """The body of a request; raises what `gateway.read_body` raises."""

@@ -138,11 +138,11 @@ class JsonReader:
         return None if unknown is None else Batch(rows, _pointers(prefix), unknown)
 
     def _explain(self, body: bytes) -> Batch:
-        samples, prefix = self._unwrap(_parse(body))
+        samples, prefix = self._unwrap(parse(body))
         return self._check(samples, _pointers(prefix))
 
     def _explain_lines(self, body: bytes) -> Batch:
-        samples = [_parse(line, f"line {number}: ") for number, line in _lines(body)]
+        samples = [parse(line, f"line {number}: ") for number, line in _lines(body)]
         return self._check(samples, _pointers(""))
 
     def _check(self, samples: list[Any], pointers: Callable[[int], str]) -> Batch:
@@ -217,7 +217,7 @@ def _lines(body: bytes) -> list[tuple[int, bytes]]:
     return [(number, line) for number, line in lines if line.strip(b" \t\r")]
 
 
-def _parse(body: bytes, where: str = "") -> Any:
+def parse(body: bytes, where: str = "") -> Any:
     """Decode JSON as Python does, but refuse NaN and note repeated names."""
     try:
         return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)

@@ -54,6 +54,16 @@ def write(result: Any, media_type: str, columns: list[str], classes: list[Any] |
     return npy.write(_array(result))
 
 
+def array(result: Any) -> np.ndarray:
+    """The result as one array, its rows first. Raises NotAcceptable where there is none."""
+    return _array(_dense(result))
+
+
+def flat(array: np.ndarray) -> list[Any]:
+    """The values of an array one after the other, as JSON has them."""
+    return _plain(array.ravel())
+
+
 def _dense(result: Any) -> Any:
     """The result with arrays for sparse matrices, if that is not too much."""
     if not hasattr(result, "toarray"):

@@ -1,0 +1,60 @@
+"""gzip and deflate, RFC 9110 section 8.4.1, in bodies that come and answers that go."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+from werkzeug.http import parse_accept_header
+
+from api.errors import MalformedBody, TooLarge, UnsupportedType
+
+# What it costs to compress less than this is more than it saves.
+MIN_BYTES = 1_000
+LEVEL = 1
+# Sizes of zlib's window, which say what stands around the data.
+GZIP, ZLIB, RAW = 31, 15, -15
+
+
+def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """The body of a request with this Content-Encoding, in lower case.
+
+    Raises UnsupportedType, MalformedBody if the body is not what that says, and TooLarge before
+    more than `max_bytes` have come out.
+    """
+    if encoding in ("", "identity"):
+        return body
+    if encoding in ("gzip", "x-gzip"):
+        window = GZIP
+    elif encoding == "deflate":
+        # Some clients leave out the zlib header; with it, both bytes are a multiple of 31.
+        window = ZLIB if body[:1] == b"\x78" and int.from_bytes(body[:2]) % 31 == 0 else RAW
+    else:
+        raise UnsupportedType(
+            "This Content-Encoding is not read: send gzip, deflate, or plain bytes.",
+            Accept_Encoding="gzip, deflate",
+        )
+    stream = zlib.decompressobj(window)
+    try:
+        plain = stream.decompress(body, max_bytes + 1)
+    except zlib.error:
+        raise MalformedBody(f"The body is not {encoding}, as its Content-Encoding says.") from None
+    if len(plain) > max_bytes:
+        raise TooLarge(f"The body is over the limit of {max_bytes} bytes when it is decompressed.")
+    if not stream.eof or stream.unused_data:
+        what = "goes on behind its end" if stream.eof else "ends too early"
+        raise MalformedBody(f"The {encoding} of the body {what}.")
+    return plain
+
+
+def compress(body: bytes, accept: str) -> tuple[bytes, dict[str, str]]:
+    """An answer compressed as its Accept-Encoding asks, and the headers that say so."""
+    if not accept or len(body) < MIN_BYTES:
+        return body, {}
+    parsed = parse_accept_header(accept)
+    likes = {name: parsed.quality(name) for name in ("gzip", "deflate")}
+    encoding = max(likes, key=likes.__getitem__)
+    if not likes[encoding]:
+        return body, {}
+    packed = gzip.compress(body, LEVEL) if encoding == "gzip" else zlib.compress(body, LEVEL)
+    return packed, {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
