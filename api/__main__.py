@@ -21,8 +21,8 @@ def main() -> None:
     """Load the model, say how to ask it, and become uWSGI."""
     if sys.argv[1:] not in ([], ["serve"]):
         sys.exit(
-            f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can stand here, "
-            "and everything else is set by variables"
+            f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can "
+            "stand here, and everything else is set by variables"
         )
     for variable, value in dotenv_values(".env").items():
         os.environ.setdefault(variable, value or "")

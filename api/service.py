@@ -65,7 +65,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         result = self.run(method, batch)
         body = results.write(result, media_type, columns, classes)
         self.count(environ, batch)
-        return Answer(HTTPStatus.OK, {"Content-Type": media_type, **unknown_categories(batch)}, body)
+        return Answer(
+            HTTPStatus.OK, {"Content-Type": media_type, **unknown_categories(batch)}, body
+        )
 
 
 def unknown_categories(batch: Batch) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where the model file is: on this machine, in SageMaker's folder, or in the bucket of Vertex AI."""
+"""Where the model file is: on this machine, in SageMaker's folder, or in Vertex AI's bucket."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def fetch(settings: Settings, path: Path) -> None:
     host = settings.storage_emulator_host.rstrip("/")
     origin = host if "://" in host else f"http://{host}"
     url = f"{origin}/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}?alt=media"
-    request = Request(url, headers={"Authorization": f"Bearer {token(settings)}"})  # noqa: S310
+    request = Request(url, headers={"Authorization": f"Bearer {token(settings)}"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
             with path.open("wb") as file:
@@ -92,8 +92,8 @@ def fetch(settings: Settings, path: Path) -> None:
                 raise OSError("the connection ended too early")
     except FAILURES as error:
         raise ModelError(
-            f"cannot fetch gs://{bucket}/{name} from {origin} ({_reason(error)}): it must be there, "
-            "and the account that the container runs as must be allowed to read it"
+            f"cannot fetch gs://{bucket}/{name} from {origin} ({_reason(error)}): it must be "
+            "there, and the account that the container runs as must be allowed to read it"
         ) from None
 
 
@@ -104,7 +104,7 @@ def token(settings: Settings) -> str:
     """
     host = settings.gce_metadata_host
     url = f"http://{host}/computeMetadata/v1/instance/service-accounts/default/token"
-    request = Request(url, headers={"Metadata-Flavor": "Google"})  # noqa: S310
+    request = Request(url, headers={"Metadata-Flavor": "Google"})
     # It is on this machine, behind no proxy.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -112,8 +112,9 @@ def token(settings: Settings) -> str:
             return msgspec.json.decode(answer.read(), type=Token).access_token
     except (*FAILURES, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelError(
-            f"{settings.aip_storage_uri} needs a token, and the metadata server {host} gives none "
-            f"({_reason(error)}): where Google does not run this, fetch the model and set MODEL_PATH"
+            f"{settings.aip_storage_uri} needs a token, and the metadata server {host} gives "
+            f"none ({_reason(error)}): where Google does not run this, fetch the model and set "
+            "MODEL_PATH"
         ) from None
 
 

@@ -94,9 +94,7 @@ def test_every_form_is_read(
 
 
 @pytest.mark.parametrize("form", LISTS)
-def test_rows_without_names_are_in_the_order_of_the_model(
-    penguins: FlaskClient, form: str
-) -> None:
+def test_rows_without_names_are_in_the_order_of_the_model(penguins: FlaskClient, form: str) -> None:
     answer = ask(penguins, LISTS[form](ROWS, NAMES))
     assert (answer.status_code, answer.json) == (200, penguins.post("/predict", json=ROWS).json)
 
@@ -183,8 +181,9 @@ def test_columns_without_names_go_by_their_numbers(numbered: FlaskClient, column
 
 def test_a_number_that_no_column_has_is_refused(numbered: FlaskClient) -> None:
     answer = ask(numbered, {"dataframe_split": {"columns": [0, 2], "data": [[1, 2]]}})
-    assert "/dataframe_split/columns/1: expected the name of a column, got a number" in (
-        answer.json["message"]
+    assert (
+        "/dataframe_split/columns/1: expected the name of a column, got a number"
+        in (answer.json["message"])
     )
 
 
@@ -233,19 +232,21 @@ def test_a_model_may_have_features_of_these_names(serve: Serve) -> None:
     row = {"inputs": 1.5, "instances": 4}
     reference = client.post("/predict", json=[row]).json
     assert ask(client, row).json == reference
+    assert ask(client, [row]).json == reference
     assert ask(client, {"inputs": [row]}).json == reference
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_a_row_that_the_model_refuses_is_told_by_its_place(serve: Serve) -> None:
     from sklearn.tree import DecisionTreeRegressor
 
     table = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]})
     client = serve(DecisionTreeRegressor().fit(table, [1.0, 2.0]))
-    with pytest.warns(RuntimeWarning, match="overflow"):
-        by_row = ask(client, {"dataframe_split": {"columns": ["b", "a"], "data": [[1, 1], [1e300, 1]]}})
-        by_column = ask(client, {"inputs": {"b": [1, 1e300], "a": [1, 1]}})
-    assert "/dataframe_split/data/1: the model refuses this row" in by_row.json["message"]
-    assert "/inputs/a/1: the model refuses this row" in by_column.json["message"]
+    by_row = {"dataframe_split": {"columns": ["b", "a"], "data": [[1, 1], [1e300, 1]]}}
+    by_column = {"inputs": {"b": [1, 1e300], "a": [1, 1]}}
+    for body, place in ((by_row, "/dataframe_split/data/1"), (by_column, "/inputs/a/1")):
+        message = ask(client, body).json["message"]
+        assert f"{place}: the model refuses this row" in message
 
 
 def table(**changes: Any) -> Any:

@@ -20,7 +20,9 @@ BOOLEANS = {"true": True, "false": False}
 def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = True) -> Batch:
     """Read a table whose header names the features, in any order.
 
-    Without a `header` the fields are in the order of the model. Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
+    Without a `header` the fields are in the order of the model.
+
+    Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
     """
     lines = _lines(body)
     names = [feature.name for feature in signature.features]

@@ -34,8 +34,8 @@ ABSENT = msgspec.Raw(b"")
 
 class _Split(msgspec.Struct, forbid_unknown_fields=True):
     data: msgspec.Raw
-    columns: list[str | int] | None | UnsetType = UNSET
-    index: list[Any] | None | UnsetType = UNSET
+    columns: list[str | int] | UnsetType | None = UNSET
+    index: list[Any] | UnsetType | None = UNSET
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     dataframe_records: msgspec.Raw = ABSENT
     instances: msgspec.Raw = ABSENT
     inputs: msgspec.Raw = ABSENT
-    params: dict[str, Any] | None | UnsetType = UNSET
+    params: dict[str, Any] | UnsetType | None = UNSET
 
 
 class FrameReader:
@@ -76,16 +76,15 @@ class FrameReader:
         given = [name for name in FORMS if _is_set(getattr(request, name))]
         if len(given) != 1 or request.params:
             return None
-        split = request.dataframe_split
-        whole = isinstance(split, UnsetType)
-        raw = bytes(getattr(request, given[0]) if whole else split.data)
+        form, split = given[0], request.dataframe_split
+        raw = bytes(split.data if split else getattr(request, form))
         # Each name has its colon. More colons than names: one stands in a text, or in a name that
         # was repeated, of which msgspec keeps the last.
         if body.count(b":") - raw.count(b":") != _count_set(request) + _count_set(split):
             return None
-        if whole:
-            return self._reader.read_list(raw, f"/{given[0]}")
-        return self._read_split(split, raw, "/dataframe_split/data")
+        if split:
+            return self._read_split(split, raw, f"/{form}/data")
+        return self._reader.read_list(raw, f"/{form}")
 
     def _read_split(self, split: _Split, raw: bytes, at: str) -> Batch | None:
         names = self._names
@@ -111,7 +110,9 @@ class FrameReader:
         form, value = given[0], document[given[0]]
         places = _repeated(document, "")
         if len(given) > 1:
-            places.append(Place("", f"expected one of {', '.join(FORMS)}, got {len(given)} of them"))
+            places.append(
+                Place("", f"expected one of {', '.join(FORMS)}, got {len(given)} of them")
+            )
         places += [
             Place(
                 f"/{escape(name)}",
@@ -140,7 +141,8 @@ class FrameReader:
             for name in split
             if name not in SPLIT
         ]
-        columns, index, data = (split.get(name) for name in SPLIT)
+        values: list[Any] = [split.get(name) for name in SPLIT]
+        columns, index, data = values
         if columns is None:
             columns = self._names
         elif isinstance(columns, list):
@@ -227,7 +229,7 @@ class FrameReader:
         return places + [Place(at, f"lacks the feature {name}") for name in lacking]
 
     def _name(self, column: Any) -> Any:
-        """The feature that a column names; pandas numbers the columns where nobody has named them."""
+        """The feature that a column names; pandas numbers those that nobody has named."""
         numbered = type(column) is int and not self._signature.named
         return self._names[column] if numbered and 0 <= column < len(self._names) else column
 

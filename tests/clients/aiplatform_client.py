@@ -1,6 +1,6 @@
-"""What Vertex AI's SDK gets from an image that it runs on this machine, as JSON."""
+"""What Vertex AI's SDK gets from an image that it runs on this machine, as JSON."""  # noqa: INP001
 
-from __future__ import annotations
+# mypy: ignore-errors
 
 import json
 import sys
@@ -8,7 +8,7 @@ import sys
 from google.cloud.aiplatform.prediction import LocalModel
 
 image, routes, rows = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-model = LocalModel.create(serving_container_image_uri=image, **routes)
+model = LocalModel(serving_container_image_uri=image, **routes)
 headers = {"Content-Type": "application/json"}
 with model.deploy_to_local_endpoint(container_ready_timeout=60) as endpoint:
     health = endpoint.run_health_check()

@@ -1,6 +1,6 @@
-"""What MLflow's own client gets from a server on this port, as JSON."""
+"""What MLflow's own client gets from a server on this port, as JSON."""  # noqa: INP001
 
-from __future__ import annotations
+# mypy: ignore-errors
 
 import json
 import logging
