@@ -94,6 +94,7 @@ def test_npy_comes_back(numeric: FlaskClient) -> None:
     ("content_type", "accept", "body", "status", "code", "sentence"),
     [
         ("text/xml", "", "<a/>", 415, "UNSUPPORTED_MEDIA_TYPE", "The Content-Type text/xml"),
+        ("application/vnd.apache.parquet", "", "PAR1", 415, "UNSUPPORTED_MEDIA_TYPE", "Parquet is read where pyarrow is installed"),
         (JSON, "text/html", json.dumps(GOOD), 406, "NOT_ACCEPTABLE", "The answer can be"),
         (JSON, "", "{", 400, "BAD_REQUEST", "The body is not JSON"),
         (JSON, "", "", 400, "BAD_REQUEST", "The body is not JSON"),

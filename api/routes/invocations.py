@@ -13,11 +13,14 @@ from flask import Flask, Response
 from werkzeug.http import parse_options_header
 
 from api.errors import Answer
-from api.formats import csv, results
+from api.formats import csv, parquet, results
 from api.formats.frames import FrameReader
 from api.formats.rows import Batch
 from api.gateway import Environ, Gateway, content_type
 from api.service import Service
+
+# The second is SageMaker's name for it.
+PARQUET = ("application/vnd.apache.parquet", "application/x-parquet")
 
 
 def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
@@ -41,7 +44,7 @@ def answer(service: Service, frames: FrameReader, environ: Environ) -> Answer:
 def read(service: Service, frames: FrameReader, environ: Environ) -> Batch:
     """The rows of a request.
 
-    Raises what `Reader.read` and `gateway.read_body` raise.
+    Raises what `Reader.read`, `parquet.read` and `gateway.read_body` raise.
     """
     given = content_type(environ)
     body = service.body(environ)
@@ -49,6 +52,8 @@ def read(service: Service, frames: FrameReader, environ: Environ) -> Batch:
         return batch
     if given == "text/csv" and _has_no_header(environ):
         return csv.read(service.signature, service.max_rows, body, header=False)
+    if given in PARQUET:
+        return parquet.read(service.signature, service.max_rows, service.max_bytes, body)
     if given == "application/jsonlines":  # SageMaker's name for it
         given = "application/x-ndjson"
     return service.reader.read(body, given)
