@@ -35,14 +35,15 @@ def _count_in(folder: str) -> None:
 # one that was inherited belongs to another service, and is removed with it.
 _count_in(tempfile.mkdtemp(prefix="metrics-"))
 
+import msgspec  # noqa: E402
 from flask import Flask  # noqa: E402
 
-from api import errors, metrics, server, telemetry  # noqa: E402
+from api import errors, metrics, server, source, telemetry  # noqa: E402
 from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
-from api.routes import about, predict, v1, v2  # noqa: E402
+from api.routes import about, invocations, predict, v1, v2, vertex  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
@@ -68,7 +69,8 @@ def create_app(settings: Settings) -> Flask:
 
     Raises ModelError if the model cannot be served.
     """
-    model, engine = choose(settings)
+    with source.located(settings) as path:
+        model, engine = choose(msgspec.structs.replace(settings, model_path=str(path)))
     predictor = Predictor(
         engine,
         max_waiting=settings.max_waiting,
@@ -99,6 +101,8 @@ def create_app(settings: Settings) -> Flask:
     predict.init_app(gateway, service)
     v1.init_app(app, gateway, service)
     v2.init_app(app, gateway, service)
+    invocations.init_app(app, gateway, service)
+    vertex.init_app(app, gateway, settings.aip_health_route, settings.aip_predict_route)
     return app
 
 

@@ -1,4 +1,8 @@
-"""Serve the model: `python -m api`, with settings from the environment and `.env`."""
+"""Serve the model: `python -m api`, with settings from the environment and `.env`.
+
+SageMaker starts it as `python -m api serve`, which is the same:
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,11 @@ from api.settings import Settings, SettingsError
 
 def main() -> None:
     """Load the model, say how to ask it, and become uWSGI."""
+    if sys.argv[1:] not in ([], ["serve"]):
+        sys.exit(
+            f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can "
+            "stand here, and everything else is set by variables"
+        )
     for variable, value in dotenv_values(".env").items():
         os.environ.setdefault(variable, value or "")
     try:

@@ -182,7 +182,10 @@ def _error_code(
 
 def _sentence(detail: str, places: Sequence[Place]) -> str:
     """The detail and all places in one line."""
-    return " ".join([detail, *(f"{place.pointer or '/'}: {place.detail};" for place in places)])
+    if not places:
+        return detail
+    wrong = "; ".join(f"{place.pointer or '/'}: {place.detail}" for place in places)
+    return f"{detail.removesuffix(' see errors.')} {wrong}."
 
 
 # By the first step of the path; all others get problem details.

@@ -41,6 +41,11 @@ class Gateway:
         # This rule has no view: Flask answers from it which method would have been right.
         self._app.add_url_rule(path, path, methods=["POST"])
 
+    def alias(self, path: str, known: str) -> None:
+        """Let `POST path` be answered as `POST known` is, unless it has an answer of its own."""
+        if path not in self._handlers:
+            self.post(path, self._handlers[known])
+
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, PEP 3333."""
         token = telemetry.current.set(environ)

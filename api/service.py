@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from api import metrics
-from api.errors import InvalidRows, Place, Refused, UnknownMethod, UnknownModel
-from api.formats import Reader
+from api.errors import Answer, InvalidRows, Place, Refused, UnknownMethod, UnknownModel
+from api.formats import Reader, results
 from api.formats.rows import Batch
 from api.gateway import Environ, read_body
-from api.model import Model
+from api.model import PER_CLASS, Model
 from api.predictor import Predictor
 from api.signature import Signature
 
@@ -64,3 +66,24 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def count(self, environ: Environ, batch: Batch) -> None:
         """Count the rows of a request that has got its results."""
         metrics.count_rows(environ["PATH_INFO"], len(batch.rows), batch.unknown)
+
+    def answer(self, environ: Environ, method: str, batch: Batch, media_type: str) -> Answer:
+        """Answer the rows of one request with the results of one method, in this media type."""
+        classes = self.model.classes if method in PER_CLASS else None
+        # What the columns of CSV are called.
+        column = "prediction" if method == "predict" else method
+        columns = [str(label) for label in classes] if classes else [column]
+        result = self.run(method, batch)
+        body = results.write(result, media_type, columns, classes)
+        self.count(environ, batch)
+        return Answer(
+            HTTPStatus.OK, {"Content-Type": media_type, **unknown_categories(batch)}, body
+        )
+
+
+def unknown_categories(batch: Batch) -> dict[str, str]:
+    """The header that counts categories which the model lets pass, if there are any."""
+    if not batch.unknown:
+        return {}
+    counts = [f"{quote(name)}={count}" for name, count in batch.unknown.items()]
+    return {"X-Unknown-Categories": ", ".join(counts)}

@@ -44,7 +44,7 @@ def free_port() -> int:
 class Server:
     """A service in a process of its own."""
 
-    def __init__(self, cwd: Path, **variables: Any) -> None:
+    def __init__(self, cwd: Path, *words: str, **variables: Any) -> None:
         self.port = free_port()
         self.log = cwd / "server.log"
         environment = {
@@ -55,7 +55,11 @@ class Server:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "api"], cwd=cwd, env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "api", *words],
+                cwd=cwd,
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
 
     def wait(self) -> None:
@@ -87,8 +91,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(cwd: Path, **variables: Any) -> Iterator[Server]:
-    server = Server(cwd, **variables)
+def serving(cwd: Path, *words: str, **variables: Any) -> Iterator[Server]:
+    server = Server(cwd, *words, **variables)
     try:
         server.wait()
         yield server
@@ -260,12 +264,32 @@ def workers(server: Server) -> list[int]:
     return [int(child) for child in children.read_text().split()]
 
 
+def test_the_word_that_sagemaker_says_changes_nothing(penguins_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, "serve", MODEL_PATH=penguins_path) as server:
+        assert server.post("/invocations", GOOD) == {"predictions": ["Gentoo"]}
+
+
+@pytest.mark.parametrize("words", [["train"], ["serve", "now"], ["--help"]])
+def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
+    server = Server(tmp_path, *words)
+    assert server.process.wait(BOUND) == 1
+    log = server.log.read_text()
+    assert log.count("\n") == 1
+    assert log.startswith(f"error: {' '.join(words)!r} is not known: `serve` is the only word")
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
         ({"MODEL_PATH": "nowhere.joblib"}, "error: cannot read nowhere.joblib"),
         ({"MODEL_PATH": __file__}, "is not a joblib file, or is damaged"),
         ({"THREADS": "many"}, "error: THREADS='many': Expected `int`"),
+        ({"PORT": "", "AIP_HTTP_PORT": "many"}, "error: AIP_HTTP_PORT='many': Expected `int`"),
+        (
+            {"AIP_STORAGE_URI": "gs://bucket", "GCE_METADATA_HOST": "127.0.0.1:9"},
+            "error: gs://bucket needs a token, and the metadata server 127.0.0.1:9 gives none",
+        ),
+        ({"SM_MODEL_DIR": str(ROOT / "api")}, "api must have one *.joblib"),
         ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1"),
     ],
 )

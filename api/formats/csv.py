@@ -17,28 +17,33 @@ from api.signature import Feature, Signature
 BOOLEANS = {"true": True, "false": False}
 
 
-def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
+def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = True) -> Batch:
     """Read a table whose header names the features, in any order.
+
+    Without a `header` the fields are in the order of the model.
 
     Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
     """
-    lines = list(itertools.dropwhile(lambda line: not line[1], _lines(body)))
-    header = lines[0][1] if lines else []
+    lines = _lines(body)
+    names = [feature.name for feature in signature.features]
+    if header:
+        lines = list(itertools.dropwhile(lambda line: not line[1], lines))
+        names = lines.pop(0)[1] if lines else []
     # In a table of one column, a line with nothing on it is a missing value.
-    lines = [(number, cells or [""]) for number, cells in lines[1:] if cells or len(header) == 1]
-    order = _order(signature, header)
+    lines = [(number, cells or [""]) for number, cells in lines if cells or len(names) == 1]
+    order = _order(signature, names)
     check_count(len(lines), max_rows)
     ragged = [
-        Place(f"/{i}", f"line {number}: expected {len(header)} fields, got {len(cells)}")
+        Place(f"/{i}", f"line {number}: expected {len(names)} fields, got {len(cells)}")
         for i, (number, cells) in enumerate(lines)
-        if len(cells) != len(header)
+        if len(cells) != len(names)
     ]
     if ragged:
         raise InvalidRows(ragged)
     if signature.form == "mapping":
         loose = Feature(name="", kind="any")
         samples: list[Any] = [
-            {name: _cell(loose, cell) for name, cell in zip(header, cells, strict=True) if cell}
+            {name: _cell(loose, cell) for name, cell in zip(names, cells, strict=True) if cell}
             for _, cells in lines
         ]
         return Batch(samples, pointer, Counter())

@@ -87,6 +87,17 @@ class JsonReader:
             return self._explain(body)
         return self._finish(body, samples, prefix, wrappers) or self._explain(body)
 
+    def read_list(self, body: bytes, prefix: str) -> Batch | None:
+        """Read a list of samples that stands at `prefix` in a larger body.
+
+        None if something is wrong with it, which whoever knows the larger body explains.
+        """
+        try:
+            samples = self._samples.decode(body)
+        except NOT_FAST:
+            return None
+        return self._finish(body, samples, prefix, 0)
+
     def read_lines(self, body: bytes) -> Batch:
         """Read NDJSON: one sample on each line; empty lines are passed over."""
         try:
@@ -217,10 +228,14 @@ def _lines(body: bytes) -> list[tuple[int, bytes]]:
     return [(number, line) for number, line in lines if line.strip(b" \t\r")]
 
 
-def parse(body: bytes, where: str = "") -> Any:
-    """Decode JSON as Python does, but refuse NaN and note repeated names."""
+def parse(body: bytes, where: str = "", constant: Callable[[str], Any] | None = None) -> Any:
+    """Decode JSON as Python does, but note repeated names, and refuse NaN and the infinities.
+
+    `constant`, if given, says what stands for these three words, which are none of JSON.
+    """
+    constant = constant or refuse_constant
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=constant)
     except UnicodeDecodeError as error:
         raise MalformedBody(
             f"{where}The body is not UTF-8: {error.reason} at byte {error.start}."
@@ -247,5 +262,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeated
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """Raise ValueError for a word that Python takes for a number and JSON does not."""
     raise ValueError(f"{name} is not a JSON number; send null for a missing value")

@@ -1,0 +1,119 @@
+"""Rows from Parquet, where pyarrow is installed: a table whose columns name the features.
+
+pandas writes its index as columns too, and says in the file which they are: they are passed over.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedType
+from api.formats.rows import Batch, check, check_array, check_count, escape, pointer
+from api.signature import Signature, is_missing
+
+
+def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Batch:
+    """Read a table whose columns come in any order.
+
+    Raises UnsupportedType without pyarrow, MalformedBody, InvalidRows with the places, TooLarge.
+    """
+    try:
+        from pyarrow import float64, parquet, types  # type: ignore[import-not-found]
+    except ModuleNotFoundError:
+        raise UnsupportedType(
+            "Parquet is read where pyarrow is installed, and here it is not: name it in "
+            "models/requirements.txt, which the image is built with."
+        ) from None
+    try:
+        schema = parquet.read_schema(io.BytesIO(body))
+        texts = [field.name for field in schema if _is_text(types, field.type)]
+        # A text that stands in many rows is kept once.
+        file = parquet.ParquetFile(io.BytesIO(body), read_dictionary=texts)
+        index = list((schema.pandas_metadata or {}).get("index_columns", []))
+    except Exception as error:
+        raise _malformed(error) from None
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    count = sum(group.num_rows for group in groups)
+    check_count(count, max_rows)
+    # Packed, a column of one value in all rows is next to nothing.
+    if max(sum(group.total_byte_size for group in groups), count * len(schema)) > max_bytes:
+        raise TooLarge(f"Unpacked, the body is over the limit of {max_bytes} bytes.")
+    names = _names(types, signature, schema, index)
+    numeric = signature.numeric and all(_is_number(types, schema.field(name)) for name in names)
+    try:
+        table = file.read(columns=names)
+        columns: list[Any] = [table[name] for name in names]
+        if numeric:
+            columns = [column.cast(float64(), safe=False).to_numpy() for column in columns]
+        else:
+            columns = [_values(column) for column in columns]
+    except Exception as error:
+        # Text is decoded only here.
+        raise _malformed(error) from None
+    if numeric:
+        rows = np.ascontiguousarray(np.column_stack(columns))
+        return Batch(check_array(signature, rows, pointer), pointer, Counter())
+    samples = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if signature.form == "mapping":
+        samples = [{k: v for k, v in sample.items() if v is not None} for sample in samples]
+    return check(signature, samples, pointer)
+
+
+def _names(types: Any, signature: Signature, schema: Any, index: list[Any]) -> list[str]:
+    """The columns to read, in the order of the features."""
+    features = [feature.name for feature in signature.features]
+    known = frozenset(features)
+    given = Counter(name for name in schema.names if name in known or name not in index)
+    places = []
+    for name, count in given.items():
+        at = f"/{escape(name)}"
+        if count > 1:
+            places.append(Place(at, "this column stands twice"))
+        elif features and name not in known:
+            places.append(Place(at, "is not a feature of the model"))
+        elif not _is_plain(types, type_ := schema.field(name).type):
+            places.append(Place(at, f"expected numbers, text or booleans, got {type_}"))
+    places += [
+        Place(f"/{escape(name)}", "the table lacks this feature")
+        for name in features
+        if name not in given
+    ]
+    if places:
+        raise InvalidRows(places)
+    return features or list(given)
+
+
+def _is_text(types: Any, type_: Any) -> bool:
+    return bool(types.is_string(type_) or types.is_large_string(type_))
+
+
+def _is_number(types: Any, field: Any) -> bool:
+    return bool(types.is_integer(field.type) or types.is_floating(field.type))
+
+
+def _is_plain(types: Any, type_: Any) -> bool:
+    if types.is_dictionary(type_):
+        type_ = type_.value_type
+    tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_null)
+    return _is_text(types, type_) or any(test(type_) for test in tests)
+
+
+def _values(column: Any) -> list[Any]:
+    """The values of a column, with None for those that are missing."""
+    values: list[Any] = []
+    for chunk in column.chunks:
+        if hasattr(chunk, "dictionary"):
+            known = chunk.dictionary.to_pylist()
+            values += [None if i is None else known[i] for i in chunk.indices.to_pylist()]
+        else:
+            values += chunk.to_pylist()
+    return [None if is_missing(value) else value for value in values]
+
+
+def _malformed(error: Exception) -> MalformedBody:
+    reason = str(error).partition("\n")[0]
+    return MalformedBody(f"The body is not Parquet that can be read: {reason}")
