@@ -93,6 +93,12 @@ class InvalidRows(Problem):
         super().__init__(f"The rows do not fit the model: {count}.", places[:MAX_PLACES])
 
 
+class Unexplained(Problem):
+    """The model's answers cannot be explained; the detail says why, and what to do."""
+
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+
 class Busy(Problem):
     """Too many requests wait for the model, or one has waited too long."""
 

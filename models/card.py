@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 import sklearn
 
+# So many rows go into the card, for explanations to compare others with.
+BACKGROUND = 50
+
 
 def write_card(
     model_path: Path,
@@ -26,7 +29,8 @@ def write_card(
     """Write `latest.json` for `latest.joblib`.
 
     `rows` are the rows it was fitted on, shape (n_samples, n_features): they give the dtypes, the
-    example (the first row without a missing value) and the statistics of each feature.
+    example (the first row without a missing value), the statistics of each feature, and the
+    background, rows drawn from them that explanations compare others with.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -39,6 +43,7 @@ def write_card(
         "metrics": metrics,
         "example": rows.dropna().iloc[0].to_dict(),
         "features": {name: describe(rows[name]) for name in rows},
+        "background": background(rows),
         "versions": {
             "python": platform.python_version(),
             "scikit-learn": sklearn.__version__,
@@ -62,3 +67,9 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
     else:
         facts["counts"] = {str(value): n for value, n in column.value_counts().items()}
     return facts
+
+
+def background(rows: pd.DataFrame) -> list[list[Any]]:
+    """Some rows of the training data, the same in every run; None is a missing value."""
+    chosen = rows.sample(min(len(rows), BACKGROUND), random_state=0).astype(object)
+    return chosen.where(chosen.notna(), None).to_numpy().tolist()  # type: ignore[no-any-return]

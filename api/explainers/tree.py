@@ -1,0 +1,78 @@
+"""Explain trees by TreeSHAP, with the library `shap`.
+
+Lundberg and others, "From local explanations to global understanding with explainable AI for
+trees", 2020: the interventional form, against the background.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from api.engines import Rows
+from api.explainers import Ask, Clock
+from api.explainers.columns import Columns
+
+# Numbers that are worked out for one request.
+NUMBERS = 100_000
+# The method of each estimator whose answers are a sum over its trees.
+OUTPUTS = {
+    "DecisionTreeClassifier": "predict_proba",
+    "DecisionTreeRegressor": "predict",
+    "ExtraTreeClassifier": "predict_proba",
+    "ExtraTreeRegressor": "predict",
+    "ExtraTreesClassifier": "predict_proba",
+    "ExtraTreesRegressor": "predict",
+    "GradientBoostingClassifier": "decision_function",
+    "GradientBoostingRegressor": "predict",
+    "HistGradientBoostingClassifier": "decision_function",
+    "HistGradientBoostingRegressor": "predict",
+    "RandomForestClassifier": "predict_proba",
+    "RandomForestRegressor": "predict",
+}
+
+
+class NotTrees(Exception):
+    """The estimator is no sum of trees."""
+
+
+class Tree:
+    """Walks the trees; see `Explainer`. `ask` gives the function that asks one method of the model.
+
+    A feature that is encoded to several columns gets the sum of their values, which is not exact:
+    TreeSHAP takes columns for players. Raises NotTrees, ModuleNotFoundError without `shap`, and
+    what `shap` raises.
+    """
+
+    method = "tree"
+
+    def __init__(self, columns: Columns, ask: Callable[[str], Ask], background: Rows) -> None:
+        name = type(columns.last).__name__
+        if name not in OUTPUTS:
+            raise NotTrees(f"a {name} is no sum of trees")
+        self.output = OUTPUTS[name]
+        self.exact = len(set(columns.origins)) == len(columns.origins)
+        self._columns = columns
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import shap
+        self._explainer = shap.TreeExplainer(
+            columns.last,
+            data=columns.of(background),
+            feature_perturbation="interventional",
+            model_output="raw",
+        )
+        self.base = ask(self.output)(background).mean(axis=0)
+        self.most = max(1, NUMBERS // max(len(columns.origins) * len(self.base), 1))
+
+    def contributions(self, rows: Rows, outputs: np.ndarray, clock: Clock) -> np.ndarray:
+        """See `Explainer`."""
+        values = []
+        for row in self._columns.of(rows):
+            # One at a time: nothing ends a call before it has gone through all its rows.
+            clock()
+            found = self._explainer.shap_values(row[None], check_additivity=False)
+            values.append(np.reshape(found, (len(row), outputs.shape[1])))
+        return self._columns.by_feature(np.array(values))

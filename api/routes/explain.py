@@ -1,0 +1,35 @@
+"""`POST /explain`, and the same for KServe v1: `POST /v1/models/<name>:explain`."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+
+import msgspec
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from api.errors import Answer, NotAcceptable
+from api.explain import Explanations
+from api.formats.results import JSON
+from api.gateway import Environ, Gateway, content_type
+from api.service import Service
+
+
+def init_app(gateway: Gateway, service: Service, timeout: float) -> None:
+    """Add both; `timeout` is in seconds."""
+    explanations = Explanations(service, timeout)
+    handler = partial(answer, service, explanations)
+    gateway.post("/explain", handler)
+    gateway.post(f"/v1/models/{service.name}:explain", handler)
+
+
+def answer(service: Service, explanations: Explanations, environ: Environ) -> Answer:
+    """Answer rows in any of the formats with what each feature adds to the model's answers."""
+    accept = environ.get("HTTP_ACCEPT", "")
+    if accept and not parse_accept_header(accept, MIMEAccept).best_match([JSON]):
+        raise NotAcceptable(f"An explanation is {JSON}.")
+    batch = service.reader.read(service.body(environ), content_type(environ))
+    body = msgspec.json.encode(explanations.explain(batch))
+    service.count(environ, batch)
+    return Answer(HTTPStatus.OK, {"Content-Type": JSON}, body)
