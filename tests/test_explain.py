@@ -39,7 +39,7 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     LinearRegression,
@@ -72,9 +72,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-import api.explain
-from api import create_app
-from api.explainers import permutation
+from api import create_app, explanations
+from api.errors import Busy
 
 from api.settings import Settings
 from models import train
@@ -94,6 +93,10 @@ ROWS = X[40:43]
 CARD = msgspec.json.encode({"background": BACKGROUND.tolist()})
 
 
+# The library for trees adds up in single precision.
+TOLERANCE = {"linear": 1e-9, "permutation": 1e-9, "tree": 1e-6}
+
+
 def explained(client: FlaskClient, rows: Any) -> dict[str, Any]:
     answer = client.post("/explain", json=rows)
     assert answer.status_code == 200, answer.text
@@ -102,7 +105,7 @@ def explained(client: FlaskClient, rows: Any) -> dict[str, Any]:
         total = np.sum([found["base"], *each["contributions"].values()], axis=0)
         size = max(1, np.abs(each["output"]).max())
         assert np.abs(total - each["output"]).max() <= found["largest_error"] + 1e-12 * size
-        assert found["largest_error"] <= 1e-9 * size
+        assert found["largest_error"] <= TOLERANCE[found["method"]] * size
     return found
 
 
@@ -110,9 +113,10 @@ def contributions(found: dict[str, Any]) -> np.ndarray:
     return np.array([list(each["contributions"].values()) for each in found["explanations"]])
 
 
-def check_exact(found: dict[str, Any], ask: Callable[[Any], Any], tolerance: float = 1e-9) -> None:
+def check_exact(found: dict[str, Any], ask: Callable[[Any], Any]) -> None:
     """The explanations of ROWS are the Shapley values of `ask`."""
     assert found["exact"]
+    tolerance = TOLERANCE[found["method"]]
     for row, values in zip(ROWS.tolist(), contributions(found), strict=True):
         base, expected = brute_force(ask, row, BACKGROUND.tolist())
         assert np.allclose(found["base"], base, atol=tolerance)
@@ -132,7 +136,7 @@ LINEAR = {
     "discriminant": LinearDiscriminantAnalysis().fit(X, TWO),
     "scaled": make_pipeline(StandardScaler(), LogisticRegression()).fit(X, TWO),
     "passed, selected, in a pipeline": make_pipeline(
-        "passthrough", SelectKBest(k=2), make_pipeline(StandardScaler(), Ridge())
+        "passthrough", SelectKBest(f_regression, k=2), make_pipeline(StandardScaler(), Ridge())
     ).fit(X, NUMBER),
     "splines": make_pipeline(SplineTransformer(), Ridge()).fit(X, NUMBER),
     "searched": GridSearchCV(
@@ -198,7 +202,7 @@ SAMPLED = {
     "neighbors": (KNeighborsClassifier().fit(X, TWO), "predict_proba"),
     "neighbors of several": (KNeighborsRegressor().fit(X, SEVERAL), "predict"),
     "kernel": (SVC().fit(X, THREE), "decision_function"),
-    "network": (MLPRegressor((4,), max_iter=5).set_params(tol=9), "predict"),
+    "network": (MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0), "predict"),
     "bayes": (GaussianNB().fit(X, THREE), "predict_proba"),
     "adaptive": (AdaBoostClassifier(n_estimators=3).fit(X, TWO), "predict_proba"),
     "counts": (PoissonRegressor().fit(X, NUMBER**2), "predict"),
@@ -284,7 +288,7 @@ def test_trees_behind_encoders_are_exact_where_features_are_few(
 
     for row, values in zip(rows, contributions(found), strict=True):
         _, expected = brute_force(ask, row, json.loads(card)["background"])
-        assert np.allclose(values, expected)
+        assert np.allclose(values, expected, atol=1e-6)
 
 
 def test_a_feature_that_trees_see_as_several_columns_gets_their_sum(serve: Serve) -> None:
@@ -353,7 +357,7 @@ def test_trees_send_missing_values_their_own_way(serve: Serve, kind: Any) -> Non
     for row, values in zip(rows, contributions(found), strict=True):
         row = [np.nan if value is None else value for value in row]
         _, expected = brute_force(model.predict, row, gaps[:12].tolist())
-        assert np.allclose(values, expected)
+        assert np.allclose(values, expected, atol=1e-6)
 
 
 def test_without_rows_the_statistics_of_the_card_do(serve: Serve, penguins_path: Path) -> None:
@@ -460,7 +464,7 @@ def test_it_does_not_take_longer_than_the_timeout(
     explained(client, ROWS.tolist())
     times = iter([0.0])
     clock = SimpleNamespace(monotonic=lambda: next(times, 61.0))
-    monkeypatch.setattr(api.explain, "time", clock)
+    monkeypatch.setattr(explanations, "time", clock)
     answer = client.post("/explain", json=ROWS.tolist())
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json["detail"] == "Explaining took over 60 seconds: send fewer rows."
@@ -580,9 +584,9 @@ def test_many_first_requests_choose_once(
 ) -> None:
     client = serve(TREES["forest of two"], CARD)
     chosen = []
-    choose = api.explain.Explanations._choose
+    choose = explanations.Explanations._choose
     monkeypatch.setattr(
-        api.explain.Explanations, "_choose", lambda own: chosen.append(own) or choose(own)
+        explanations.Explanations, "_choose", lambda own: chosen.append(own) or choose(own)
     )
     answers: list[int] = []
 
@@ -598,8 +602,8 @@ def test_many_first_requests_choose_once(
 
 
 def test_who_waits_too_long_for_the_choice_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = api.explain.Explanations(SimpleNamespace(), timeout=0.01)  # type: ignore[arg-type]
-    with own._lock, pytest.raises(api.explain.Busy, match="Another request still finds out"):
+    own = explanations.Explanations(SimpleNamespace(), timeout=0.01)  # type: ignore[arg-type]
+    with own._lock, pytest.raises(Busy, match="Another request still finds out"):
         own.explain(SimpleNamespace(rows=ROWS))  # type: ignore[arg-type]
 
 

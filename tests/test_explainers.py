@@ -64,7 +64,7 @@ FOLLOWED = [
     (SimpleImputer(keep_empty_features=True), GAPS, [0, 1, 2]),
     (MissingIndicator(), GAPS, [0, 2]),
     (VarianceThreshold(), np.where([True, False, True], X, 1), [0, 2]),
-    (make_pipeline(SimpleImputer(), OneHotEncoder()), np.where(np.isnan(GAPS), GAPS, CODES), [0, 0, 0, 1, 1, 1]),
+    (make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder()), np.where(np.isnan(GAPS), GAPS, CODES), [0, 0, 0, 1, 1, 1]),
     (make_union(StandardScaler(), "drop", "passthrough"), X, [0, 1, 2, 0, 1, 2]),
     (ColumnTransformer([("b", StandardScaler(), [2, 1]), ("n", "passthrough", []), ("d", "drop", [0])]), X, [2, 1]),
     (ColumnTransformer([("b", OneHotEncoder(), [1])], remainder="passthrough"), CODES, [1, 1, 1, 0, 2]),
@@ -198,12 +198,12 @@ def test_all_coalitions_give_the_exact_values(width: int) -> None:
 
 
 def test_walks_come_close_to_the_exact_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, others = RANDOM.normal(size=(3, 9)), RANDOM.normal(size=(10, 9))
-    walks = Permutation("predict", curved, others, range(9), 9)
+    rows, others = RANDOM.normal(size=(3, 11)), RANDOM.normal(size=(10, 11))
+    walks = Permutation("predict", curved, others, range(11), 11)
     assert len(walks._masks) <= permutation.EVALUATIONS
     assert walks.most == permutation.ALL_EVALUATIONS // len(walks._masks)
     monkeypatch.setattr(permutation, "EVALUATIONS", 100_000)
-    exact = Permutation("predict", curved, others, range(9), 9)
+    exact = Permutation("predict", curved, others, range(11), 11)
     assert (walks.exact, exact.exact) == (False, True)
     outputs = curved(rows)
     expected = exact.contributions(rows, outputs, clock)

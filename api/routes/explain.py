@@ -10,7 +10,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from api.errors import Answer, NotAcceptable
-from api.explain import Explanations
+from api.explanations import Explanations
 from api.formats.results import JSON
 from api.gateway import Environ, Gateway, content_type
 from api.service import Service
