@@ -23,7 +23,7 @@ log = logging.getLogger("api")
 
 # The sum may differ from the answer by this part of the numbers' size.
 TOLERANCE = 1e-6
-# On so many rows of the background it is tried whether a way that looks into the estimator is right.
+# A way that looks into the estimator is tried on so many rows of the background.
 TRIED = 5
 # The methods whose answers can be explained, the one that says the most first.
 OF_CLASSES = ("predict_proba", "decision_function", "predict")
@@ -54,8 +54,8 @@ class Explanations:
         if best is not sampled:
             try:
                 return self._answer(best, batch, clock)
-            except WrongSum as wrong:
-                log.error("the %s explanation is wrong: %s; sampled instead", best.method, wrong)
+            except WrongSum:
+                log.exception("the %s explanation is wrong; sampled instead", best.method)
         return self._answer(sampled, batch, clock)
 
     def _ways(self) -> tuple[Explainer, Permutation]:
@@ -192,7 +192,9 @@ def explained_method(model: Model) -> str:
     Raises Unexplained if it has none.
     """
     if model.classes and isinstance(model.classes[0], list):
-        raise Unexplained("The answers of a model with several outputs of classes are not explained.")
+        raise Unexplained(
+            "The answers of a model with several outputs of classes are not explained."
+        )
     for method in OF_CLASSES if model.classes else OF_OTHERS:
         if method in model.methods:
             return method

@@ -72,4 +72,4 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
 def background(rows: pd.DataFrame) -> list[list[Any]]:
     """Some rows of the training data, the same in every run; None is a missing value."""
     chosen = rows.sample(min(len(rows), BACKGROUND), random_state=0).astype(object)
-    return chosen.where(chosen.notna(), None).to_numpy().tolist()  # type: ignore[no-any-return]
+    return chosen.where(chosen.notna(), None).to_numpy().tolist()

@@ -23,16 +23,18 @@ def brute_force(
             tuple(row[i] if i in coalition else other[i] for i in range(width))
             for other in background
         ]
-        return np.asarray(ask(mixed), dtype=float).reshape(len(mixed), -1).mean(axis=0)
+        answers: np.ndarray = np.asarray(ask(mixed), dtype=float).reshape(len(mixed), -1)
+        mean: np.ndarray = answers.mean(axis=0)
+        return mean
 
     known = {c: value(c) for n in range(width + 1) for c in combinations(range(width), n)}
     values = np.zeros((width, len(known[()])))
     for feature in range(width):
-        for coalition in known:
+        for coalition, without in known.items():
             if feature in coalition:
                 continue
             n = len(coalition)
             share = math.factorial(n) * math.factorial(width - n - 1) / math.factorial(width)
             joined = tuple(sorted((*coalition, feature)))
-            values[feature] += share * (known[joined] - known[coalition])
+            values[feature] += share * (known[joined] - without)
     return known[()], values

@@ -83,8 +83,11 @@ def test_each_column_is_followed_to_its_feature(case: int) -> None:
             # Another value of a feature changes none but its own columns.
             moved = rows.copy()
             moved[:, feature] = np.roll(moved[:, feature], 1)
-            dense = [t.toarray() if hasattr(t, "toarray") else t for t in (transformed, transformer.transform(moved))]
-            changed = np.flatnonzero(~np.isclose(*dense, equal_nan=True).all(axis=0))
+            one, other = (
+                t.toarray() if hasattr(t, "toarray") else t
+                for t in (transformed, transformer.transform(moved))
+            )
+            changed = np.flatnonzero(~np.isclose(one, other, equal_nan=True).all(axis=0))
             assert {expected[column] for column in changed} <= {feature}
     assert follow(transformer, range(3)) == expected
     assert follow(transformer, [5, 6, 7]) == [5 + place for place in expected]
@@ -267,11 +270,15 @@ def test_contributions_add_up_to_the_difference_from_the_base(
     weights = generator.normal(size=(width, 3))
 
     def ask(rows: Any) -> np.ndarray:
-        return np.where(rows @ weights > 0, np.exp(-((rows @ weights) ** 2)), rows[:, :1])
+        products: np.ndarray = rows @ weights
+        found: np.ndarray = np.where(products > 0, np.exp(-(products**2)), rows[:, :1])
+        return found
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(permutation, "EVALUATIONS", room)
-        way = Permutation("predict", ask, generator.normal(size=(others, width)), range(width), width)
+        way = Permutation(
+            "predict", ask, generator.normal(size=(others, width)), range(width), width
+        )
     outputs = ask(given_rows)
     found = way.contributions(given_rows, outputs, clock)
     total = way.base + found.sum(axis=1)

@@ -29,10 +29,11 @@ def read(signature: Signature, card: Mapping[str, Any]) -> Rows:
         samples = _made(signature, card.get("features"))
     if not isinstance(samples, list):
         raise Unexplained(
-            "To explain an answer takes rows to compare with, and the model's card has none: put up "
-            'to 100 rows of the training data into it, {"background": [[...], ...]}, in the order of '
-            "the features. The card is the JSON file beside the model, as latest.json beside "
-            "latest.joblib; models/card.py writes it with background."
+            "To explain an answer takes rows to compare with, and the model's card has none: put "
+            f"up to {MOST} rows of the training data into it, "
+            '{"background": [[...], ...]}, with their values in the order of the features. '
+            "The card is the JSON file beside the model, as latest.json beside latest.joblib; "
+            "models/card.py writes one with a background."
         )
     chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST)).astype(int)
     try:
@@ -70,7 +71,7 @@ def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
         names = list(counts)
         chosen = [names[i] for i in np.searchsorted(sums / sums[-1], parts)]
         return [values.get(name, name) for name in chosen]
-    points = [known.get(name) for name in QUARTILES]
-    if None in points:
+    points = [known[name] for name in QUARTILES if known.get(name) is not None]
+    if len(points) < len(QUARTILES):
         return None
-    return [float(value) for value in np.interp(parts, np.linspace(0, 1, 5), points)]
+    return [float(value) for value in np.interp(parts, np.linspace(0, 1, len(points)), points)]

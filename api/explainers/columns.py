@@ -69,7 +69,7 @@ class Columns:
         """Add up values for columns, shape (n_samples, n_columns, n_outputs), by feature."""
         shape = (len(values), len(self._signature.features), values.shape[2])
         found = np.zeros(shape)
-        np.add.at(found, (slice(None), self.origins), values)
+        np.add.at(found.swapaxes(0, 1), self.origins, values.swapaxes(0, 1))
         return found
 
 

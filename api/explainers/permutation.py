@@ -114,8 +114,12 @@ class Permutation:
         # The share of all orders in which a player comes right after, or right before, all others
         # of a coalition.
         orders = [math.factorial(n) for n in range(count + 1)]
-        after = [orders[max(n - 1, 0)] * orders[count - n] / orders[count] for n in range(count + 1)]
-        before = [orders[n] * orders[max(count - n - 1, 0)] / orders[count] for n in range(count + 1)]
+        after = [
+            orders[max(n - 1, 0)] * orders[count - n] / orders[count] for n in range(count + 1)
+        ]
+        before = [
+            orders[n] * orders[max(count - n - 1, 0)] / orders[count] for n in range(count + 1)
+        ]
         self._weights = np.where(members.T, np.take(after, size), -np.take(before, size))
         rows = np.arange(len(self._background))
         return np.repeat(members, len(rows), axis=0), np.tile(rows, len(members))

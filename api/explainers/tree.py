@@ -97,8 +97,9 @@ class Tree:
             known = np.unique(model.thresholds[place])
             model.thresholds[place] = np.searchsorted(known, model.thresholds[place])
             self._thresholds.append(known)
-        for values, own in zip(model.values, model.node_sample_weight > 0, strict=True):
-            values -= (values[own].min(axis=0) + values[own].max(axis=0)) / 2
+        for tree, own in enumerate(model.node_sample_weight > 0):
+            values = model.values[tree, own]
+            model.values[tree] -= (values.min(axis=0) + values.max(axis=0)) / 2
 
     def _ranks(self, rows: np.ndarray) -> np.ndarray:
         """Each number as how many thresholds of its column are below it; NaN stays what it is."""
