@@ -134,6 +134,8 @@ class Explanations:
                 contributions = found.contributions(some, outputs, self._clock())
                 largest_error(found.base, contributions, outputs)
                 return found
+            except Busy:
+                raise
             except ModuleNotFoundError as error:
                 log.warning("%s", GET_SHAP if error.name == "shap" else error)
             except Exception as error:

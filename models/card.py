@@ -25,12 +25,14 @@ def write_card(
     *,
     target: str,
     metrics: Mapping[str, float],
+    background_rows: int = BACKGROUND,
 ) -> Path:
     """Write `latest.json` for `latest.joblib`.
 
     `rows` are the rows it was fitted on, shape (n_samples, n_features): they give the dtypes, the
     example (the first row without a missing value), the statistics of each feature, and the
-    background, rows drawn from them that explanations compare others with.
+    background, `background_rows` drawn from them that explanations compare others with. With none,
+    they compare with rows made of the statistics.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -43,7 +45,7 @@ def write_card(
         "metrics": metrics,
         "example": rows.dropna().iloc[0].to_dict(),
         "features": {name: describe(rows[name]) for name in rows},
-        "background": background(rows),
+        "background": background(rows, background_rows),
         "versions": {
             "python": platform.python_version(),
             "scikit-learn": sklearn.__version__,
@@ -69,7 +71,7 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
     return facts
 
 
-def background(rows: pd.DataFrame) -> list[list[Any]]:
+def background(rows: pd.DataFrame, count: int) -> list[list[Any]]:
     """Some rows of the training data, the same in every run; None is a missing value."""
-    chosen = rows.sample(min(len(rows), BACKGROUND), random_state=0).astype(object)
+    chosen = rows.sample(min(len(rows), count), random_state=0).astype(object)
     return chosen.where(chosen.notna(), None).to_numpy().tolist()

@@ -117,6 +117,7 @@ SIGNATURE = Signature(
         Feature(name="code", categories=(1, 2), unknown="refused"),
         Feature(name="old", kind="boolean"),
         Feature(name="name", kind="string"),
+        Feature(name="grade", categories=(1, 2, 3), unknown="refused"),
         Feature(name="id", kind="unused", missing=True),
     )
 )
@@ -126,16 +127,18 @@ FACTS: dict[str, Any] = {
     "code": {"counts": {"1": 1, "2": 1}},
     "old": {"counts": {"True": 9, "False": 1}},
     "name": {"counts": {"Ann": 1}},
+    "grade": {"min": 1, "quartile_1": 1, "median": 2, "quartile_3": 2, "max": 3},
 }
 
 
 def test_rows_are_made_of_quartiles_and_counts() -> None:
     rows: Any = background.read(SIGNATURE, {"features": FACTS})
-    sizes, colors, codes, old, names, ids = zip(*rows, strict=True)
+    sizes, colors, codes, old, names, grades, ids = zip(*rows, strict=True)
     assert (min(sizes), np.median(sizes), max(sizes)) == pytest.approx((0, 2, 10), abs=0.3)
     assert (colors.count("blue"), colors.count("red")) == (45, 5)
     assert (codes.count(1), codes.count(2)) == (25, 25)
     assert (old.count(True), old.count(False)) == (45, 5)
+    assert sorted(set(grades)) == [1, 2, 3]
     assert (set(names), set(ids)) == ({"Ann"}, {None})
     assert background.read(SIGNATURE, {"features": FACTS}) == rows
 
@@ -172,12 +175,12 @@ def test_rows_of_objects_are_as_good() -> None:
 
 def test_the_card_gets_rows_of_the_training_data() -> None:
     frame = pd.DataFrame({"n": [1.5, np.nan] * 40, "s": ["a", None] * 40, "i": range(80)})
-    rows = chosen(frame)
-    assert rows == chosen(frame)
+    rows = chosen(frame, 50)
+    assert rows == chosen(frame, 50)
     assert len(rows) == 50
     for n, s, i in rows:
         assert (n, s) == ((None, None) if i % 2 else (1.5, "a"))
-    assert len(chosen(frame[:3])) == 3
+    assert [len(chosen(frame[:3], count)) for count in (50, 2, 0)] == [3, 2, 0]
 
 
 def curved(rows: Any) -> np.ndarray:

@@ -74,4 +74,7 @@ def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
     points = [known[name] for name in QUARTILES if known.get(name) is not None]
     if len(points) < len(QUARTILES):
         return None
-    return [float(value) for value in np.interp(parts, np.linspace(0, 1, len(points)), points)]
+    values: list[float] = np.interp(parts, np.linspace(0, 1, len(points)), points).tolist()
+    if not feature.categories:
+        return values
+    return [min(feature.categories, key=lambda known: abs(known - value)) for value in values]

@@ -16,7 +16,7 @@ from api.explainers import Ask, Clock
 from api.explainers.columns import Columns
 
 # Numbers that are worked out for one request.
-NUMBERS = 100_000
+NUMBERS = 20_000
 # The method of each estimator whose answers are a sum over its trees.
 OUTPUTS = {
     "DecisionTreeClassifier": "predict_proba",

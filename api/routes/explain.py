@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 
@@ -12,6 +13,7 @@ from werkzeug.http import parse_accept_header
 from api.errors import Answer, NotAcceptable
 from api.explanations import Explanations
 from api.formats.results import JSON
+from api.formats.rows import Batch
 from api.gateway import Environ, Gateway, content_type
 from api.service import Service
 
@@ -19,17 +21,22 @@ from api.service import Service
 def init_app(gateway: Gateway, service: Service, timeout: float) -> None:
     """Add both; `timeout` is in seconds."""
     explanations = Explanations(service, timeout)
-    handler = partial(answer, service, explanations)
-    gateway.post("/explain", handler)
-    gateway.post(f"/v1/models/{service.name}:explain", handler)
+    read = service.reader.read
+    gateway.post("/explain", partial(answer, service, explanations, read))
+    gateway.post(f"/v1/models/{service.name}:explain", partial(answer, service, explanations, read))
 
 
-def answer(service: Service, explanations: Explanations, environ: Environ) -> Answer:
-    """Answer rows in any of the formats with what each feature adds to the model's answers."""
+def answer(
+    service: Service,
+    explanations: Explanations,
+    read: Callable[[bytes, str], Batch],
+    environ: Environ,
+) -> Answer:
+    """Answer the rows that `read` finds in a body with what each feature adds to the answers."""
     accept = environ.get("HTTP_ACCEPT", "")
     if accept and not parse_accept_header(accept, MIMEAccept).best_match([JSON]):
         raise NotAcceptable(f"An explanation is {JSON}.")
-    batch = service.reader.read(service.body(environ), content_type(environ))
+    batch = read(service.body(environ), content_type(environ))
     body = msgspec.json.encode(explanations.explain(batch))
     service.count(environ, batch)
     return Answer(HTTPStatus.OK, {"Content-Type": JSON}, body)
