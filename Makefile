@@ -180,6 +180,8 @@ $(INSTALLED): requirements-dev.lock $(EXTRA)
 build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/latest.joblib in it
 	@[ "$(MODEL_PATH)" = "$(EXAMPLE)" ] || \
 		{ echo "An image is made of $(EXAMPLE): copy $(MODEL_PATH) there" >&2; exit 1; }
+	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
+		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
 	docker build --platform linux/amd64 --tag $(IMAGE) \
 		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) .
 
