@@ -56,7 +56,13 @@ class Explanations:
                 return self._answer(best, batch, clock)
             except WrongSum:
                 log.exception("the %s explanation is wrong; sampled instead", best.method)
-        return self._answer(sampled, batch, clock)
+        try:
+            return self._answer(sampled, batch, clock)
+        except WrongSum:
+            raise Unexplained(
+                "The model does not answer the same row alike each time, so that nothing can be "
+                "said to have brought its answer about."
+            ) from None
 
     def _ways(self) -> tuple[Explainer, Permutation]:
         """What `_choose` chose, once; the first requests wait for it."""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from flask.testing import FlaskClient
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, is_clusterer
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.cross_decomposition import PLSRegression
@@ -79,6 +79,7 @@ from models import train
 from models.bake import bake
 from tests.conftest import Serve
 from tests.shapley import brute_force
+from tests.test_all_estimators import ESTIMATORS, fitted
 from tests.test_rejections import GOOD
 
 RANDOM = np.random.default_rng(0)
@@ -225,6 +226,36 @@ def test_all_others_are_asked_and_exact_where_features_are_few(serve: Serve, nam
     found = explained(serve(model, CARD), ROWS.tolist())
     assert (found["method"], found["output"]) == ("permutation", output)
     check_exact(found, getattr(model, output))
+
+
+# Those with several outputs of classes, and those that throw dice.
+UNEXPLAINED = {"ClassifierChain", "MultiOutputClassifier", "BernoulliRBM", "DummyClassifier"}
+
+
+@pytest.mark.parametrize(("name", "cls"), ESTIMATORS, ids=[name for name, _ in ESTIMATORS])
+@pytest.mark.filterwarnings("ignore")
+def test_every_estimator_is_explained_or_refused_with_a_sentence(
+    name: str, cls: type[BaseEstimator], serve: Serve
+) -> None:
+    estimator, _, samples = fitted(name, cls)
+    client = serve(estimator, msgspec.json.encode({"background": samples}))
+    answer = client.post("/explain", json={"instances": samples[:2]})
+    if answer.status_code == 501:
+        predicts = {"predict", "predict_proba", "decision_function", "score_samples"}
+        kept = set(client.get("/metadata").json["methods"]) & predicts
+        assert not kept or is_clusterer(estimator) or name in UNEXPLAINED, answer.json
+        assert answer.json["detail"].endswith(".")
+        return
+    found = explained(client, {"instances": samples[:2]})
+    assert found["exact"]
+    ask = getattr(estimator, found["output"])
+    if found["output"] == "predict" and "classes" in found:
+        return
+    for row, values in zip(samples, contributions(found), strict=False):
+        base, expected = brute_force(lambda rows: ask(np.array(rows)), row, samples)
+        size = max(1, np.abs(expected).max())
+        assert np.allclose(found["base"], base, atol=1e-6 * size)
+        assert np.allclose(values, expected, atol=1e-6 * size)
 
 
 def test_a_vote_is_explained_by_its_label(serve: Serve) -> None:

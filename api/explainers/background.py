@@ -66,11 +66,11 @@ def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
     parts = (np.arange(MADE) + 0.5) / MADE
     if counts := known.get("counts"):
         # A name in JSON is a text, whatever the value was.
-        values = {str(value): value for value in feature.categories or (True, False)}
+        spelled = {str(value): value for value in feature.categories or (True, False)}
         sums = np.cumsum(list(counts.values()))
         names = list(counts)
         chosen = [names[i] for i in np.searchsorted(sums / sums[-1], parts)]
-        return [values.get(name, name) for name in chosen]
+        return [spelled.get(name, name) for name in chosen]
     points = [known[name] for name in QUARTILES if known.get(name) is not None]
     if len(points) < len(QUARTILES):
         return None
