@@ -152,9 +152,10 @@ def test_rows_are_made_of_quartiles_and_counts() -> None:
         {"features": {name: facts for name, facts in FACTS.items() if name != "old"}},
         {"features": FACTS | {"size": {"min": None, "max": 3}}},
         {"features": FACTS | {"size": 3}},
+        {"features": FACTS | {"size": FACTS["size"] | {"min": "small"}}},
         {"background": "rows"},
     ],
-    ids=["none", "empty", "names", "one lacks", "no number", "no facts", "a text"],
+    ids=["none", "empty", "names", "one lacks", "no number", "no facts", "a word", "a text"],
 )
 def test_a_card_that_does_not_tell_says_what_to_do(card: dict[str, Any]) -> None:
     with pytest.raises(Unexplained, match="put up to 100 rows of the training data into it"):
@@ -204,7 +205,8 @@ def test_all_coalitions_give_the_exact_values(width: int) -> None:
 
 
 def test_walks_come_close_to_the_exact_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, others = RANDOM.normal(size=(3, 11)), RANDOM.normal(size=(10, 11))
+    generator = np.random.default_rng(1)
+    rows, others = generator.normal(size=(3, 11)), generator.normal(size=(10, 11))
     walks = Permutation("predict", curved, others, range(11), 11)
     assert len(walks._masks) <= permutation.EVALUATIONS
     assert walks.most == permutation.ALL_EVALUATIONS // len(walks._masks)

@@ -52,9 +52,12 @@ def _made(signature: Signature, facts: Any) -> list[Any] | None:
     columns = []
     for feature in signature.features:
         known = facts.get(feature.name) if isinstance(facts, dict) else None
-        values = _values(feature, known) if isinstance(known, dict) else None
+        try:
+            values = _values(feature, known) if isinstance(known, dict) else None
+        except (TypeError, ValueError):
+            return None
         if feature.kind == "unused":
-            values = [feature.missing and None] * MADE
+            values = [None if feature.missing else 0] * MADE
         if values is None:
             return None
         columns.append([values[i] for i in generator.permutation(MADE)])
@@ -66,7 +69,8 @@ def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
     parts = (np.arange(MADE) + 0.5) / MADE
     if counts := known.get("counts"):
         # A name in JSON is a text, whatever the value was.
-        spelled = {str(value): value for value in feature.categories or (True, False)}
+        kinds = (True, False) if feature.kind == "boolean" else ()
+        spelled = {str(value): value for value in feature.categories or kinds}
         sums = np.cumsum(list(counts.values()))
         names = list(counts)
         chosen = [names[i] for i in np.searchsorted(sums / sums[-1], parts)]
@@ -75,6 +79,6 @@ def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
     if len(points) < len(QUARTILES):
         return None
     values: list[float] = np.interp(parts, np.linspace(0, 1, len(points)), points).tolist()
-    if not feature.categories:
+    if not feature.categories or feature.kind != "number":
         return values
     return [min(feature.categories, key=lambda known: abs(known - value)) for value in values]
