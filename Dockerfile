@@ -5,7 +5,7 @@ WORKDIR /app
 FROM base AS build
 RUN python3 -m venv --without-scm-ignore-files /venv
 # Dependencies before code: they change seldom, and their layer is kept.
-COPY requirements.lock requirements-pandas.lock requirements-slim.lock ./
+COPY requirements.lock requirements-pandas.lock requirements-explain.lock requirements-slim.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --disable-pip-version-check --require-hashes -r requirements.lock
 COPY api api
@@ -30,6 +30,14 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         requirements.lock requirements-pandas.lock > pandas.lock \
     && pip install --disable-pip-version-check --require-hashes --no-deps -r pandas.lock \
     && strip && python -m models.bake
+# EXPLAIN=true adds what explains trees exactly, and changes nothing that is there already.
+ARG EXPLAIN=false
+RUN --mount=type=cache,target=/root/.cache/pip \
+    test "$EXPLAIN" != true || { pip list --format=freeze \
+        | awk -F == 'NR == FNR {gsub("_", "-", $1); have[tolower($1)]; next} /^[^ #]/ {keep = !($1 in have)} keep' \
+            - requirements-explain.lock > explain.lock \
+        && pip install --disable-pip-version-check --require-hashes --no-deps -r explain.lock \
+        && find /venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} +; }
 # A plan runs without scikit-learn and scipy, half of the image: SLIM=true leaves them out.
 ARG SLIM=false
 RUN --mount=type=cache,target=/root/.cache/pip \

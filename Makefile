@@ -17,6 +17,7 @@ MODEL_PATH ?= models/latest.joblib
 OS_PORT ?= $(PORT)
 IMAGE ?= machine-learning-api
 SLIM ?= false
+EXPLAIN ?= false
 CONTAINER ?= $(IMAGE)
 
 # Nobody ships to a project that they have not named, so GCP_PROJECT_ID has no default.
@@ -179,8 +180,10 @@ $(INSTALLED): requirements-dev.lock $(EXTRA)
 build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/latest.joblib in it
 	@[ "$(MODEL_PATH)" = "$(EXAMPLE)" ] || \
 		{ echo "An image is made of $(EXAMPLE): copy $(MODEL_PATH) there" >&2; exit 1; }
+	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
+		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
 	docker build --platform linux/amd64 --tag $(IMAGE) \
-		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) .
+		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) .
 
 run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || { echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
@@ -748,7 +751,8 @@ bench: $(INSTALLED) ## Measure this server and its peers side by side; takes hal
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml
 lock: $(INSTALLED) ## Write the locks anew from pyproject.toml
-	$(LOCK) --output-file requirements-dev.lock --extra sklearn --extra pandas --extra dev
+	$(LOCK) --output-file requirements-dev.lock --extra sklearn --extra pandas --extra explain --extra dev
+	$(LOCK) --output-file requirements-explain.lock --extra sklearn --extra pandas --extra explain --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements-pandas.lock --extra sklearn --extra pandas --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements.lock --extra sklearn --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements-slim.lock --constraint requirements-dev.lock

@@ -43,7 +43,7 @@ from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
-from api.routes import about, invocations, predict, v1, v2, vertex  # noqa: E402
+from api.routes import about, explain, invocations, predict, v1, v2, vertex  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
@@ -103,6 +103,7 @@ def create_app(settings: Settings) -> Flask:
     v2.init_app(app, gateway, service)
     invocations.init_app(app, gateway, service)
     vertex.init_app(app, gateway, settings.aip_health_route, settings.aip_predict_route)
+    explain.init_app(gateway, service, settings.timeout)
     return app
 
 

@@ -109,6 +109,12 @@ class InvalidTensors(Problem):
         super().__init__("; ".join(sentences[:MAX_PLACES]) + more + ".")
 
 
+class Unexplained(Problem):
+    """The model's answers cannot be explained; the detail says why, and what to do."""
+
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+
 class Busy(Problem):
     """Too many requests wait for the model, or one has waited too long."""
 

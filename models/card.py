@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 import sklearn
 
+# So many rows go into the card, for explanations to compare others with.
+BACKGROUND = 50
+
 
 def write_card(
     model_path: Path,
@@ -22,11 +25,14 @@ def write_card(
     *,
     target: str,
     metrics: Mapping[str, float],
+    background_rows: int = BACKGROUND,
 ) -> Path:
     """Write `latest.json` for `latest.joblib`.
 
     `rows` are the rows it was fitted on, shape (n_samples, n_features): they give the dtypes, the
-    example (the first row without a missing value) and the statistics of each feature.
+    example (the first row without a missing value), the statistics of each feature, and the
+    background, `background_rows` drawn from them that explanations compare others with. With none,
+    they compare with rows made of the statistics.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -39,6 +45,7 @@ def write_card(
         "metrics": metrics,
         "example": rows.dropna().iloc[0].to_dict(),
         "features": {name: describe(rows[name]) for name in rows},
+        "background": background(rows, background_rows),
         "versions": {
             "python": platform.python_version(),
             "scikit-learn": sklearn.__version__,
@@ -62,3 +69,9 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
     else:
         facts["counts"] = {str(value): n for value, n in column.value_counts().items()}
     return facts
+
+
+def background(rows: pd.DataFrame, count: int) -> list[list[Any]]:
+    """Some rows of the training data, the same in every run; None is a missing value."""
+    chosen = rows.sample(min(len(rows), count), random_state=0).astype(object)
+    return chosen.where(chosen.notna(), None).to_numpy().tolist()

@@ -285,6 +285,25 @@ def test_a_container_that_does_not_answer_shows_its_log(folder: Path) -> None:
     docker("rm", "--force", NAME)
 
 
+def test_an_image_that_explains_trees_has_what_that_needs_and_no_more(folder: Path) -> None:
+    name = f"{NAME}-explain"
+    make(folder, "build-image", f"IMAGE={name}", "EXPLAIN=true")
+    try:
+        assert distributions(name) == locked("requirements-explain.lock")
+        code = "import shap; print(shap.TreeExplainer.__name__)"
+        sealed = ("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--entrypoint", "python")
+        result = docker(*sealed, name, "-c", code)
+        assert result.stdout == "TreeExplainer\n", result.stderr
+    finally:
+        docker("rmi", "--force", name)
+
+
+def test_an_image_cannot_both_leave_scikit_learn_out_and_look_into_it(folder: Path) -> None:
+    result = make(folder, "build-image", "SLIM=true", "EXPLAIN=true", check=False)
+    assert result.returncode != 0
+    assert "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out" in result.stderr
+
+
 def test_an_image_of_a_model_elsewhere_is_refused(folder: Path) -> None:
     result = make(folder, "build-image", "MODEL_PATH=elsewhere/model.joblib", check=False)
     assert "copy elsewhere/model.joblib there" in result.stderr

@@ -50,7 +50,8 @@ def describe(model: Model, signature: Signature) -> dict[str, Any]:
         "input": signature.form,
         "example": example(model, signature),
         "features": [describe_feature(feature) for feature in signature.features],
-        "card": model.card,
+        # Its rows are for explanations, and may be many.
+        "card": {name: facts for name, facts in model.card.items() if name != "background"},
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,

@@ -6,7 +6,6 @@ Source: "Data Plane (V1)", KServe documentation.
 from __future__ import annotations
 
 from functools import partial
-from http import HTTPStatus
 from typing import NoReturn
 
 import msgspec
@@ -47,12 +46,9 @@ def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
 
 def predict(service: Service, environ: Environ) -> Answer:
     """Answer `{"instances": [...]}`, or the same under `inputs`, with one prediction a row."""
+    service.check_method("predict")
     batch = read(service.reader, service.body(environ), content_type(environ))
-    method = "predict"
-    service.check_method(method)
-    body = results.write(service.run(method, batch), results.JSON, [method], None)
-    service.count(environ, batch)
-    return Answer(HTTPStatus.OK, {"Content-Type": results.JSON}, body)
+    return service.answer(environ, "predict", batch, results.JSON)
 
 
 def read(reader: Reader, body: bytes, media_type: str) -> Batch:

@@ -1,0 +1,46 @@
+"""`POST /explain`, and the same for KServe v1: `POST /v1/models/<name>:explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+
+import msgspec
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from api.errors import Answer, NotAcceptable
+from api.explanations import Explanations
+from api.formats.results import JSON
+from api.formats.rows import Batch
+from api.gateway import Environ, Gateway, content_type
+from api.routes import v1
+from api.service import Service
+
+
+def init_app(gateway: Gateway, service: Service, timeout: float) -> None:
+    """Add both; `timeout` is in seconds."""
+    explanations = Explanations(service, timeout)
+    reads = {
+        "/explain": service.reader.read,
+        f"/v1/models/{service.name}:explain": partial(v1.read, service.reader),
+    }
+    for path, read in reads.items():
+        gateway.post(path, partial(answer, service, explanations, read))
+
+
+def answer(
+    service: Service,
+    explanations: Explanations,
+    read: Callable[[bytes, str], Batch],
+    environ: Environ,
+) -> Answer:
+    """Answer the rows that `read` finds in a body with what each feature adds to the answers."""
+    accept = environ.get("HTTP_ACCEPT", "")
+    if accept and not parse_accept_header(accept, MIMEAccept).best_match([JSON]):
+        raise NotAcceptable(f"An explanation is {JSON}.")
+    batch = read(service.body(environ), content_type(environ))
+    body = msgspec.json.encode(explanations.explain(batch))
+    service.count(environ, batch)
+    return Answer(HTTPStatus.OK, {"Content-Type": JSON}, body)
