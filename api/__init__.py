@@ -42,7 +42,7 @@ from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
-from api.routes import about, predict  # noqa: E402
+from api.routes import about, docs, predict  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
@@ -97,6 +97,7 @@ def create_app(settings: Settings) -> Flask:
     )
     gateway = Gateway(app, model.version)
     predict.init_app(gateway, service)
+    docs.init_app(app, service)
     return app
 
 

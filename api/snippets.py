@@ -1,0 +1,62 @@
+"""Texts to paste: a request to this model in the languages that people call it from."""
+
+from __future__ import annotations
+
+import json
+import pprint
+import textwrap
+from typing import Any
+
+# Stands for the address of the service, which only a request tells.
+ORIGIN = "https://origin.invalid"
+# What OpenAPI's x-codeSamples call the languages.
+LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript"}
+
+
+def write(method: str, example: Any) -> dict[str, str]:
+    """A request for one method with the example, for a shell, for Python and for JavaScript."""
+    url = f"{ORIGIN}/{method}"
+    return {
+        "curl": _curl(url, example),
+        "python": _python(url, example),
+        "javascript": _javascript(url, example),
+    }
+
+
+def samples(texts: dict[str, str]) -> list[dict[str, str]]:
+    """The texts as OpenAPI's x-codeSamples."""
+    return [
+        {"lang": LANGUAGES[name], "label": name, "source": source}
+        for name, source in texts.items()
+    ]
+
+
+def _curl(url: str, example: Any) -> str:
+    quoted = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
+    return f"curl {url} \\\n  -H 'content-type: application/json' \\\n  -d '{quoted}'\n"
+
+
+def _python(url: str, example: Any) -> str:
+    literal = textwrap.indent(pprint.pformat(example, sort_dicts=False), "    ").strip()
+    return f"""import requests
+
+answer = requests.post(
+    "{url}",
+    json={literal},
+    timeout=60,
+)
+answer.raise_for_status()
+print(answer.json())
+"""
+
+
+def _javascript(url: str, example: Any) -> str:
+    literal = textwrap.indent(json.dumps(example, ensure_ascii=False, indent=2), "  ").strip()
+    return f"""const answer = await fetch("{url}", {{
+  method: "POST",
+  headers: {{ "content-type": "application/json" }},
+  body: JSON.stringify({literal}),
+}});
+if (!answer.ok) throw new Error(await answer.text());
+console.log(await answer.json());
+"""

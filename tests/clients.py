@@ -1,0 +1,54 @@
+"""Environments for real clients, made in .clients/ at their first use."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CLIENTS = Path(__file__).parents[1] / ".clients"
+UV = Path(sys.executable).with_name("uv")
+INSTALL_SECONDS = 900
+
+
+def environment(name: str, *pins: str) -> Path:
+    """The folder of an environment with these packages; its commands are in `bin`.
+
+    Two processes may make the same one: the first to be done keeps its own.
+    """
+    recipe = hashlib.sha256("\n".join([sys.version, *pins]).encode()).hexdigest()[:12]
+    place = CLIENTS / f"{name}-{recipe}"
+    if place.exists():
+        return place
+    CLIENTS.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=CLIENTS))
+    try:
+        for command in (
+            [UV, "venv", "--quiet", "--relocatable", "--clear", "--python", sys.executable, made],
+            [UV, "pip", "install", "--quiet", "--python", made / "bin" / "python", *pins],
+        ):
+            subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
+        with contextlib.suppress(OSError):
+            made.rename(place)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return place
+
+
+def run(place: Path, script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run tests/clients/<script> with an environment's Python, and take what it prints."""
+    path = Path(__file__).with_name("clients") / script
+    variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(
+        [place / "bin" / "python", path, *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=variables,
+    )
