@@ -30,6 +30,19 @@ TAGS = {
     "Service": "What is served, and whether it is well.",
     "Documentation": "This description, for programs and for people.",
 }
+METHODS = {
+    "predict": "Predict",
+    "predict_proba": "The probability of each class",
+    "predict_log_proba": "The logarithm of the probability of each class",
+    "predict_joint_log_proba": "The logarithm of the probability of each class with the row",
+    "decision_function": "How far a row is on the side of each class",
+    "score_samples": "How usual a row is",
+    "mahalanobis": "The squared Mahalanobis distance of a row",
+    "transform": "Transform",
+    "kneighbors": "The nearest rows of the training data",
+    "radius_neighbors": "The rows of the training data within a radius",
+    "apply": "The leaf that a row ends in, of each tree",
+}
 FORMS = {
     "object": "one row by names",
     "list": "one row in the model's order",
@@ -186,6 +199,9 @@ def _method(method: str, context: Context) -> Schema:
     model, result = context.service.model, context.results[method]
     classes = model.classes if method in PER_CLASS else None
     columns = [str(label) for label in classes] if classes else [column_name(method)]
+    samples: Schema = {
+        "x-codeSamples": snippets.samples(snippets.write(method, context.sample.row))
+    }
     answers: Schema = {
         results.JSON: {"schema": ref(f"{method}_answer")},
         results.CSV: {"schema": TEXT},
@@ -199,13 +215,13 @@ def _method(method: str, context: Context) -> Schema:
     return operation(
         "Model",
         method,
-        f"{method} of {model.kind}",
+        METHODS[method],
         answers,
         faults=WITH_ROWS,
         headers=("X-Unknown-Categories",),
         parameters=[{"$ref": "#/components/parameters/X-Request-Id"}],
         requestBody=_body(context.sample),
-        **{"x-codeSamples": snippets.samples(snippets.write(method, context.sample.row))},
+        **samples,
     )
 
 
@@ -270,9 +286,7 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
         for method, result in context.results.items()
     }
     faults = [
-        components.fault(status, form)
-        for form in components.ERRORS
-        for status in components.FAULTS
+        components.fault(status, form) for form in components.ERRORS for status in components.FAULTS
     ]
     used = {
         answer["$ref"].rpartition("/")[2]

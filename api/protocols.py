@@ -7,7 +7,6 @@ from typing import Any
 from api.components import TEXT, record
 from api.sample import Sample
 from api.schemas import Schema, ref
-from api.signature import Feature, Signature
 
 MODELS = record({"models": {"type": "array", "items": TEXT}})
 # Parameters that the protocols know, and no model of scikit-learn needs.
@@ -25,9 +24,7 @@ def json_body(schema: Schema, example: Any) -> Schema:
 
 def v1_body(example: Sample) -> Schema:
     """`{"instances": [...]}`, or `inputs`."""
-    named = record(
-        {"inputs": ref("Rows"), "parameters": NO_PARAMETERS}, optional=("parameters",)
-    )
+    named = record({"inputs": ref("Rows"), "parameters": NO_PARAMETERS}, optional=("parameters",))
     return json_body({"anyOf": [ref("Instances"), named]}, {"instances": [example.row]})
 
 

@@ -53,9 +53,7 @@ class Sample(msgspec.Struct, frozen=True):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.row)
-        writer.writerow(
-            [str(v).lower() if isinstance(v, bool) else v for v in self.row.values()]
-        )
+        writer.writerow([str(v).lower() if isinstance(v, bool) else v for v in self.row.values()])
         return text.getvalue()
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from api.model import PER_CLASS, Model
 from api.signature import Feature, Signature
 
@@ -33,11 +31,11 @@ def ref(name: str) -> Schema:
 
 def value(feature: Feature) -> Schema:
     """What a value of this feature may be."""
-    if feature.unknown == "refused":
-        known = [*(feature.categories or ()), *([None] if feature.missing else [])]
-        return {"enum": known} if known else {"not": {}}
     types = [*TYPES[feature.kind], *(["null"] if feature.missing else [])]
     schema: Schema = {"type": types[0] if len(types) == 1 else types}
+    if feature.unknown == "refused":
+        known = [*(feature.categories or ()), *([None] if feature.missing else [])]
+        return {**schema, "enum": known} if known else {"not": {}}
     if feature.categories:
         schema["examples"] = list(feature.categories)
     return schema
@@ -52,7 +50,7 @@ def describe(feature: Feature, facts: Any) -> str:
         said.append("The model knows the examples; it takes others too, and they are counted.")
     if isinstance(facts, dict) and {"min", "max", "mean"} <= facts.keys():
         low, high, mean = (facts[name] for name in ("min", "max", "mean"))
-        said.append(f"In training from {low:g} to {high:g}, {mean:g} on average.")
+        said.append(f"In training from {low:g} to {high:g}, {mean:.4g} on average.")
     if feature.missing:
         said.append("null where it is missing.")
     return " ".join(said)

@@ -28,10 +28,11 @@ def environment(name: str, *pins: str) -> Path:
     CLIENTS.mkdir(exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=CLIENTS))
     try:
-        for command in (
+        commands: list[list[str | Path]] = [
             [UV, "venv", "--quiet", "--relocatable", "--clear", "--python", sys.executable, made],
             [UV, "pip", "install", "--quiet", "--python", made / "bin" / "python", *pins],
-        ):
+        ]
+        for command in commands:
             subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
         with contextlib.suppress(OSError):
             made.rename(place)
