@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from api.errors import MAX_PLACES
+from api.sample import Sample
 from api.schemas import NUMBER, NUMBER_REF, TYPES, Schema, ref
 
 TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}
 NUMBERS: Schema = {"type": "array", "items": NUMBER_REF}
+
+BINARY: Schema = {"type": "string", "format": "binary"}
+FORMS = {
+    "object": "one row by names",
+    "list": "one row in the model's order",
+    "value": "one row, which is one value",
+    "rows": "several rows",
+    "instances": "several rows in an object",
+}
 
 FAULTS = {
     400: "The body is not what its Content-Type says.",
@@ -180,9 +190,12 @@ ERRORS = {
     "Error": "application/json",
     "ErrorCode": "application/json",
 }
+# What can go wrong with rows that are sent to a model, and with nothing.
+WITH_ROWS = (400, 404, 405, 406, 411, 413, 415, 422, 500, 503)
+WITHOUT = (405, 500)
 
 
-def headers(*names: str) -> Schema:
+def with_headers(*names: str) -> Schema:
     """The headers of an answer: those that every answer has, and these."""
     return {
         name: {"$ref": f"#/components/headers/{name}"}
@@ -195,6 +208,73 @@ def fault(status: int, form: str) -> tuple[str, Schema]:
     more = (MORE_HEADERS[status],) if status in MORE_HEADERS else ()
     return f"{form}{status}", {
         "description": FAULTS[status],
-        "headers": headers(*more),
+        "headers": with_headers(*more),
         "content": {ERRORS[form]: {"schema": ref(form)}},
     }
+
+
+def operation(
+    tag: str,
+    name: str,
+    summary: str,
+    answers: Schema,
+    *,
+    faults: tuple[int, ...] = WITHOUT,
+    form: str = "Problem",
+    headers: tuple[str, ...] = (),
+    **more: Any,
+) -> Schema:
+    """One operation: `answers` are the media types of the answer, each with what OpenAPI says.
+
+    `faults` are the statuses of other answers, and `form` is the schema of those.
+    """
+    refused = {
+        str(status): {"$ref": f"#/components/responses/{fault(status, form)[0]}"}
+        for status in faults
+    }
+    answer = {
+        "description": "The answer.",
+        "headers": with_headers(*headers),
+        "content": answers,
+    }
+    return {
+        "tags": [tag],
+        "operationId": name,
+        "summary": summary,
+        **more,
+        "responses": {"200": answer, **refused},
+    }
+
+
+def rows_body(example: Sample, schema: Schema | None = None) -> Schema:
+    """The body of what takes rows, in each format; `schema` is that of JSON, if it is its own."""
+    content: Schema = {
+        "application/json": {
+            "schema": schema or ref("Body"),
+            "examples": {
+                form: {"summary": FORMS[form], "value": body}
+                for form, body in example.json().items()
+            },
+        },
+        "application/x-ndjson": {
+            "schema": {**TEXT, "description": "A row on each line, as JSON."},
+            "example": example.ndjson(),
+        },
+        "text/csv": {
+            "schema": {
+                **TEXT,
+                "description": "A header row with the names of the features, in any order; an "
+                "empty field is a missing value.",
+            },
+            "example": example.csv(),
+        },
+    }
+    if not example.mapping:
+        content["application/x-npy"] = {
+            "schema": {
+                **BINARY,
+                "description": "A numpy array of shape (rows, features), or of one dimension "
+                "whose fields have the names of the features; NaN is a missing value.",
+            }
+        }
+    return {"required": True, "content": content}

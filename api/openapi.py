@@ -11,24 +11,26 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from api import components, sample, schemas, snippets
-from api.components import TEXT
+from api import components, protocols, sample, schemas, snippets
+from api.components import TEXT, WITH_ROWS, operation
 from api.errors import Busy
 from api.formats import results
 from api.formats.rows import expectation
 from api.model import PER_CLASS
-from api.routes.predict import column_name
 from api.sample import Sample
 from api.schemas import Schema, ref
 from api.service import Service
 
+PLAIN = {"text/plain": TEXT}
 # An example of an answer is left out where it is longer than this.
 LONG_EXAMPLE = 2000
-BINARY: Schema = {"type": "string", "format": "binary"}
 TAGS = {
     "Model": "What the model can do.",
     "Service": "What is served, and whether it is well.",
     "Documentation": "This description, for programs and for people.",
+    "MLflow and SageMaker": "What MLflow's scoring server and SageMaker's containers take.",
+    "KServe v1": "The protocol of KServe v1 and TensorFlow Serving.",
+    "Open Inference v2": "The Open Inference Protocol, which KServe, Triton and MLServer speak.",
 }
 METHODS = {
     "predict": "Predict",
@@ -43,16 +45,6 @@ METHODS = {
     "radius_neighbors": "The rows of the training data within a radius",
     "apply": "The leaf that a row ends in, of each tree",
 }
-FORMS = {
-    "object": "one row by names",
-    "list": "one row in the model's order",
-    "value": "one row, which is one value",
-    "rows": "several rows",
-    "instances": "several rows in an object",
-}
-# What can go wrong with rows that are sent to a model.
-WITH_ROWS = (400, 404, 405, 406, 411, 413, 415, 422, 500, 503)
-WITHOUT = (405, 500)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -102,7 +94,7 @@ def table(service: Service) -> list[tuple[str, str, Build]]:
     metrics = {"text/plain": TEXT, "application/openmetrics-text": TEXT}
     return [
         *((f"/{method}", "POST", partial(_method, method)) for method in service.model.methods),
-        ("/explain", "POST", _explain),
+        *_protocols(service),
         ("/", "GET", _get("alive", "Service", "The service is alive", ref("Alive"))),
         ("/metadata", "GET", _get("metadata", "Service", "What is served", ref("Metadata"))),
         ("/health", "GET", _get("health", "Service", "The model is loaded", ref("Well"))),
@@ -116,37 +108,31 @@ def table(service: Service) -> list[tuple[str, str, Build]]:
     ]
 
 
-def operation(
-    tag: str,
-    name: str,
-    summary: str,
-    answers: Schema,
-    *,
-    faults: tuple[int, ...] = WITHOUT,
-    form: str = "Problem",
-    headers: tuple[str, ...] = (),
-    **more: Any,
-) -> Schema:
-    """One operation: `answers` are the media types of the answer, each with what OpenAPI says.
+def _protocols(service: Service) -> list[tuple[str, str, Build]]:
+    """What the service takes besides its own endpoints, as far as the model can answer it."""
+    name = service.name
+    found: list[tuple[str, str, Build]] = [
+        ("/explain", "POST", _of(protocols.explain, "Model", "explain", "Problem")),
+        (
+            f"/v1/models/{name}:explain",
+            "POST",
+            _of(protocols.explain, "KServe v1", "v1_explain", "Error"),
+        ),
+        ("/invocations", "POST", _of(protocols.invocations)),
+        ("/version", "GET", _get("version", "MLflow and SageMaker", "The version", PLAIN)),
+        (f"/v2/models/{name}/infer", "POST", _of(protocols.infer)),
+        *(
+            (path, verb, _of(protocols.about, tag, operation_id, summary, schema))
+            for path, verb, tag, operation_id, summary, schema in protocols.others(name)
+        ),
+    ]
+    if "predict" in service.model.methods:
+        found.append((f"/v1/models/{name}:predict", "POST", _of(protocols.v1_predict)))
+    return found
 
-    `faults` are the statuses of other answers, and `form` is the schema of those.
-    """
-    refused = {
-        str(status): {"$ref": f"#/components/responses/{components.fault(status, form)[0]}"}
-        for status in faults
-    }
-    answer = {
-        "description": "The answer.",
-        "headers": components.headers(*headers),
-        "content": answers,
-    }
-    return {
-        "tags": [tag],
-        "operationId": name,
-        "summary": summary,
-        **more,
-        "responses": {"200": answer, **refused},
-    }
+
+def _of(build: Callable[..., Schema], *arguments: Any) -> Build:
+    return lambda context: build(context.service, context.sample, *arguments)
 
 
 def _has(adapter: MapAdapter, path: str, verb: str) -> bool:
@@ -198,14 +184,18 @@ def _method(method: str, context: Context) -> Schema:
     """`POST /<method>`."""
     model, result = context.service.model, context.results[method]
     classes = model.classes if method in PER_CLASS else None
-    columns = [str(label) for label in classes] if classes else [column_name(method)]
+    columns = (
+        [str(label) for label in classes]
+        if classes
+        else ["prediction" if method == "predict" else method]
+    )
     samples: Schema = {
         "x-codeSamples": snippets.samples(snippets.write(method, context.sample.row))
     }
     answers: Schema = {
         results.JSON: {"schema": ref(f"{method}_answer")},
         results.CSV: {"schema": TEXT},
-        results.NPY: {"schema": BINARY},
+        results.NPY: {"schema": components.BINARY},
     }
     for media_type in (results.JSON, results.CSV) if result is not None else ():
         text = results.write(result, media_type, columns, classes).decode()
@@ -220,54 +210,8 @@ def _method(method: str, context: Context) -> Schema:
         faults=WITH_ROWS,
         headers=("X-Unknown-Categories",),
         parameters=[{"$ref": "#/components/parameters/X-Request-Id"}],
-        requestBody=_body(context.sample),
+        requestBody=components.rows_body(context.sample),
         **samples,
-    )
-
-
-def _body(example: Sample) -> Schema:
-    """The body of what takes rows, in each format."""
-    content: Schema = {
-        "application/json": {
-            "schema": ref("Body"),
-            "examples": {
-                form: {"summary": FORMS[form], "value": body}
-                for form, body in example.json().items()
-            },
-        },
-        "application/x-ndjson": {
-            "schema": {**TEXT, "description": "A row on each line, as JSON."},
-            "example": example.ndjson(),
-        },
-        "text/csv": {
-            "schema": {
-                **TEXT,
-                "description": "A header row with the names of the features, in any order; an "
-                "empty field is a missing value.",
-            },
-            "example": example.csv(),
-        },
-    }
-    if not example.mapping:
-        content["application/x-npy"] = {
-            "schema": {
-                **BINARY,
-                "description": "A numpy array of shape (rows, features), or of one dimension "
-                "whose fields have the names of the features; NaN is a missing value.",
-            }
-        }
-    return {"required": True, "content": content}
-
-
-def _explain(context: Context) -> Schema:
-    """`POST /explain`."""
-    return operation(
-        "Model",
-        "explain",
-        "What each feature adds to the model's output",
-        {"application/json": {"schema": components.EXPLANATION}},
-        faults=(*WITH_ROWS, 501),
-        requestBody=_body(context.sample),
     )
 
 

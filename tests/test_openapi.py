@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -31,7 +33,13 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from api import openapi
+from api.engines.choice import choose
 from api.errors import Busy
+from api.formats import Reader
+from api.predictor import Predictor
+from api.service import Service
+from api.settings import Settings
 from tests.conftest import Serve
 from tests.test_rejections import GOOD, npy
 
@@ -222,6 +230,31 @@ def test_the_schema_takes_what_the_service_takes(client: FlaskClient) -> None:
             problem = operation["responses"][str(answer.status_code)]["$ref"].rpartition("/")[2]
             content = document["components"]["responses"][problem]["content"]
             validator(document, content["application/problem+json"]["schema"]).validate(answer.json)
+
+
+def test_all_that_can_be_described_is_valid(client: FlaskClient, tmp_path: Path) -> None:
+    settings = Settings(model_path=str(tmp_path / "latest.joblib"))
+    model, engine = choose(settings)
+    service = Service(
+        name="model",
+        model=model,
+        signature=engine.signature,
+        reader=Reader(engine.signature, settings.max_rows),
+        predictor=Predictor(engine, max_waiting=1, timeout=60),
+        max_bytes=settings.max_body_bytes,
+        max_rows=settings.max_rows,
+    )
+    app = Flask("everything", static_folder=None)
+    wanted = [(path, verb) for path, verb, _ in openapi.table(service)]
+    for path, verb in wanted:
+        app.add_url_rule(path, f"{verb} {path}", methods=[verb])
+    document = json.loads(json.dumps(openapi.describe(app, service)))
+    assert list(document["paths"]) == list(dict(wanted))
+    OpenAPIV31SpecValidator(document).validate()
+    for _, operation in posts(document):
+        content = operation["requestBody"]["content"]["application/json"]
+        if "example" in content:
+            validator(document, content["schema"]).validate(content["example"])
 
 
 @pytest.fixture(scope="module")
