@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import NotFound
 
 from api import openapi, sample, snippets
@@ -40,6 +40,7 @@ HOST = re.compile(r"[\w.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?", re.ASCII)
 
 def init_app(app: Flask, service: Service) -> None:
     """Add the document, the pages, what the pages need, and the texts."""
+    docs = Blueprint("docs", __name__)
 
     @functools.cache
     def document() -> bytes:
@@ -52,16 +53,16 @@ def init_app(app: Flask, service: Service) -> None:
         row = sample.choose(model, service.signature, service.reader).row
         return msgspec.json.encode(snippets.write(method, row))
 
-    @app.get("/openapi.json")
+    @docs.get("/openapi.json")
     def description() -> Response:
         return _from_here(document())
 
-    @app.get("/snippets")
+    @docs.get("/snippets")
     def to_paste() -> Response:
         return _from_here(texts())
 
-    @app.get("/docs")
-    @app.get("/redoc")
+    @docs.get("/docs")
+    @docs.get("/redoc")
     def page() -> Response:
         response = Response(_page(PAGES[request.path]), content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = POLICY
@@ -69,7 +70,7 @@ def init_app(app: Flask, service: Service) -> None:
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    @app.get("/static/docs/<name>")
+    @docs.get("/static/docs/<name>")
     def asset(name: str) -> Response:
         if name not in TYPES:
             raise NotFound
@@ -82,6 +83,8 @@ def init_app(app: Flask, service: Service) -> None:
         if packed:
             response.headers["Content-Encoding"] = "gzip"
         return response
+
+    app.register_blueprint(docs)
 
 
 def _from_here(body: bytes) -> Response:
