@@ -174,11 +174,15 @@ def tensor(feature: Feature, max_rows: int) -> Schema:
         "properties": {
             "name": {"const": feature.name},
             "shape": {
-                "description": "The number of rows.",
+                "description": "The number of rows, and 1 behind it or not.",
                 "type": "array",
-                "items": {"type": "integer", "minimum": 1, "maximum": max_rows},
+                "prefixItems": [
+                    {"type": "integer", "minimum": 1, "maximum": max_rows},
+                    {"const": 1},
+                ],
+                "items": False,
                 "minItems": 1,
-                "maxItems": 1,
+                "maxItems": 2,
             },
             "datatype": {"const": TENSORS.get(feature.kind, "FP64")},
             "data": {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows},

@@ -93,13 +93,16 @@ def before_load_schema(_: schemathesis.HookContext, document: dict) -> None:
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case, __: dict) -> None:
     """No schema can tell that tensors are as long as their shapes say, and as each other."""
-    if not case.path.endswith("/infer") or not TENSORS.is_valid(case.body):
+    tensors = case.path.endswith("/infer") and isinstance(case.body, dict)
+    if not tensors or not TENSORS.is_valid(case.body):
         return
     inputs = case.body["inputs"]
     rows = min(len(tensor["data"]) for tensor in inputs)
     case.body = {
         **case.body,
-        "inputs": [{**t, "shape": [rows], "data": t["data"][:rows]} for t in inputs],
+        "inputs": [
+            {**t, "shape": [rows, *t["shape"][1:]], "data": t["data"][:rows]} for t in inputs
+        ],
     }
 
 
