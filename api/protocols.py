@@ -67,14 +67,17 @@ def invocations(service: Service, example: Sample) -> Schema:
     names = list(example.row)
     split = record(
         {
-            "columns": {"description": "In any order, which is that of the data.", "const": names},
+            "columns": {
+                "description": "They may stand in any order, which is then that of the data.",
+                "enum": [names, None],
+            },
             "data": {**_many(service), "items": ref("Row" if example.mapping else "RowList")},
         },
+        ("columns",),
         description="As pandas writes it with `orient='split'`; an `index` is passed over.",
     )
     if example.mapping:
         del split["properties"]["columns"]
-        split["required"] = ["data"]
     inputs: Schema = {
         "description": "Rows, or one row; or an object with a list of values for each feature.",
         "anyOf": [ref("Rows"), ref("Row")],
