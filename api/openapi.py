@@ -120,7 +120,6 @@ def _protocols(service: Service) -> list[tuple[str, str, Build]]:
         ),
         ("/invocations", "POST", _of(protocols.invocations)),
         ("/version", "GET", _get("version", "MLflow and SageMaker", "The version", PLAIN)),
-        (f"/v2/models/{name}/infer", "POST", _of(protocols.infer)),
         *(
             (path, verb, _of(protocols.about, tag, operation_id, summary, schema))
             for path, verb, tag, operation_id, summary, schema in protocols.others(name)
@@ -128,6 +127,8 @@ def _protocols(service: Service) -> list[tuple[str, str, Build]]:
     ]
     if "predict" in service.model.methods:
         found.append((f"/v1/models/{name}:predict", "POST", _of(protocols.v1_predict)))
+    if protocols.tensor_methods(service):
+        found.append((f"/v2/models/{name}/infer", "POST", _of(protocols.infer)))
     return found
 
 

@@ -16,7 +16,7 @@ from api.components import (
     rows_body,
 )
 from api.sample import Sample
-from api.schemas import NUMBER_REF, Schema, ref
+from api.schemas import NUMBER_REF, TYPES, Schema, ref
 from api.service import Service
 from api.signature import Feature, Signature
 
@@ -71,7 +71,7 @@ def invocations(service: Service, example: Sample) -> Schema:
                 "description": "They may stand in any order, which is then that of the data.",
                 "enum": [names, None],
             },
-            "data": {**_many(service), "items": ref("Row" if example.mapping else "RowList")},
+            "data": ref("Rows"),
         },
         ("columns",),
         description="As pandas writes it with `orient='split'`; an `index` is passed over.",
@@ -79,8 +79,9 @@ def invocations(service: Service, example: Sample) -> Schema:
     if example.mapping:
         del split["properties"]["columns"]
     inputs: Schema = {
-        "description": "Rows, or one row; or an object with a list of values for each feature.",
-        "anyOf": [ref("Rows"), ref("Row")],
+        "description": "Rows, or one row; or the columns of a table, which are as long as each "
+        "other.",
+        "anyOf": [ref("Rows"), ref("Row"), _columns(service)],
     }
     forms = [
         record({"dataframe_split": split}),
@@ -108,12 +109,15 @@ def infer(service: Service, example: Sample) -> Schema:
     """Tensors to tensors, as JSON."""
     signature = service.signature
     described = [tensor(feature, service.max_rows) for feature in signature.features]
+    if len(described) == 1:
+        # The one tensor may have any name: it has all features.
+        described[0]["properties"]["name"] = TEXT
     inputs: Schema = {"type": "array", "minItems": 1, "items": OBJECT}
     if described:
         count = len(described)
         inputs = {"type": "array", "prefixItems": described, "items": False}
         inputs |= {"minItems": count, "maxItems": count}
-    names = [method for method in service.model.methods if method not in NO_TENSORS]
+    names = tensor_methods(service)
     output = {**record({"name": {"enum": names}, "parameters": PARAMETERS}, ("parameters",))}
     del output["additionalProperties"]
     body = record(
@@ -165,6 +169,11 @@ def infer(service: Service, example: Sample) -> Schema:
         form="Error",
         requestBody={"required": True, "content": {"application/json": content}},
     )
+
+
+def tensor_methods(service: Service) -> list[str]:
+    """The methods whose results are tensors."""
+    return [method for method in service.model.methods if method not in NO_TENSORS]
 
 
 def tensor(feature: Feature, max_rows: int) -> Schema:
@@ -252,5 +261,13 @@ def _predictions(method: str) -> Schema:
     return {"$ref": f"#/components/schemas/{method}_answer/properties/predictions"}
 
 
-def _many(service: Service) -> Schema:
-    return {"type": "array", "minItems": 1, "maxItems": service.max_rows}
+def _columns(service: Service) -> Schema:
+    """A list of values for each feature."""
+
+    def column(values: Schema) -> Schema:
+        return {"type": "array", "items": values, "minItems": 1, "maxItems": service.max_rows}
+
+    features = service.signature.features
+    if not features:
+        return {"type": "object", "additionalProperties": column({"type": TYPES["any"]})}
+    return record({feature.name: column(schemas.value(feature)) for feature in features})

@@ -34,14 +34,17 @@ def values(schema: dict) -> st.SearchStrategy:
 with urllib.request.urlopen(os.environ["OPENAPI"], timeout=60) as answer:
     DOCUMENT = json.load(answer)
 ROW = DOCUMENT["components"]["schemas"]["Row"]
-# Of no request where the service does not take tensors.
-INFER = [item["post"] for path, item in DOCUMENT["paths"].items() if path.endswith("/infer")]
-TENSORS = jsonschema_rs.validator_for(
-    {
-        **(INFER[0]["requestBody"]["content"]["application/json"]["schema"] if INFER else {}),
-        "components": DOCUMENT["components"],
-    }
-)
+# Whether a body of one of these paths is what its schema says.
+TAKES = {
+    path: jsonschema_rs.validator_for(
+        {
+            **item["post"]["requestBody"]["content"]["application/json"]["schema"],
+            "components": DOCUMENT["components"],
+        }
+    ).is_valid
+    for path, item in DOCUMENT["paths"].items()
+    if path.endswith(("/infer", "/invocations"))
+}
 row = st.fixed_dictionaries({name: values(schema) for name, schema in ROW["properties"].items()})
 rows = st.lists(row, min_size=1, max_size=3)
 
@@ -92,18 +95,17 @@ def before_load_schema(_: schemathesis.HookContext, document: dict) -> None:
 
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case, __: dict) -> None:
-    """No schema can tell that tensors are as long as their shapes say, and as each other."""
-    tensors = case.path.endswith("/infer") and isinstance(case.body, dict)
-    if not tensors or not TENSORS.is_valid(case.body):
-        return
-    inputs = case.body["inputs"]
-    rows = min(len(tensor["data"]) for tensor in inputs)
-    case.body = {
-        **case.body,
-        "inputs": [
-            {**t, "shape": [rows, *t["shape"][1:]], "data": t["data"][:rows]} for t in inputs
-        ],
-    }
+    """No schema can tell that tensors and columns are as long as each other."""
+    valid = isinstance(case.body, dict) and case.path in TAKES and TAKES[case.path](case.body)
+    inputs = case.body.get("inputs") if valid else None
+    if case.path.endswith("/infer") and valid:
+        rows = min(len(tensor["data"]) for tensor in inputs)
+        inputs = [{**t, "shape": [rows, *t["shape"][1:]], "data": t["data"][:rows]} for t in inputs]
+    elif isinstance(inputs, dict) and all(isinstance(v, list) for v in inputs.values()):
+        rows = min(map(len, inputs.values()))
+        inputs = {name: values[:rows] for name, values in inputs.items()}
+    if inputs is not None:
+        case.body = {**case.body, "inputs": inputs}
 
 
 @schemathesis.serializer("application/x-ndjson", "text/csv", "application/x-npy")
