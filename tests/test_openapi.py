@@ -22,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -93,6 +94,9 @@ MODELS: dict[str, Any] = {
         NUMBERS, [["a", 1], ["b", 2], ["b", 3], ["a", 1]]
     ),
     "several labels of a kind": DecisionTreeClassifier(random_state=0).fit(
+        NUMBERS, [[0, 1], [1, 0], [1, 1], [0, 0]]
+    ),
+    "a label or not, several times": OneVsRestClassifier(LogisticRegression()).fit(
         NUMBERS, [[0, 1], [1, 0], [1, 1], [0, 0]]
     ),
     "several numbers": LinearRegression().fit(NUMBERS, NUMBERS * 2),
