@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,7 +35,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from api import openapi
+from api import create_app, openapi
 from api.engines.choice import choose
 from api.errors import Busy
 from api.formats import Reader
@@ -102,13 +103,22 @@ MODELS: dict[str, Any] = {
     "several numbers": LinearRegression().fit(NUMBERS, NUMBERS * 2),
     "neighbors": NearestNeighbors(n_neighbors=2, radius=2).fit(NUMBERS),
     "sparse": OneHotEncoder(handle_unknown="ignore").fit([["a", 1], ["b", 2]]),
-    "whatever there is": FunctionTransformer().fit(FRAME),
+    "whatever there is, and more": make_column_transformer(
+        (StandardScaler(), ["size"]), (FunctionTransformer(), ["city"])
+    ).fit(FRAME),
 }
 
 
-@pytest.fixture(params=MODELS)
-def client(request: pytest.FixtureRequest, serve: Serve) -> FlaskClient:
-    return serve(MODELS[request.param])
+@pytest.fixture(scope="module", params=MODELS)
+def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "latest.joblib"
+    joblib.dump(MODELS[request.param], path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def client(path: Path) -> FlaskClient:
+    return create_app(Settings(model_path=str(path))).test_client()
 
 
 def document_of(client: FlaskClient) -> Document:
@@ -236,8 +246,8 @@ def test_the_schema_takes_what_the_service_takes(client: FlaskClient) -> None:
             validator(document, content["application/problem+json"]["schema"]).validate(answer.json)
 
 
-def test_all_that_can_be_described_is_valid(client: FlaskClient, tmp_path: Path) -> None:
-    settings = Settings(model_path=str(tmp_path / "latest.joblib"))
+def test_all_that_can_be_described_is_valid(path: Path) -> None:
+    settings = Settings(model_path=str(path))
     model, engine = choose(settings)
     service = Service(
         name="model",
@@ -249,9 +259,9 @@ def test_all_that_can_be_described_is_valid(client: FlaskClient, tmp_path: Path)
         max_rows=settings.max_rows,
     )
     app = Flask("everything", static_folder=None)
-    wanted = [(path, verb) for path, verb, _ in openapi.table(service)]
-    for path, verb in wanted:
-        app.add_url_rule(path, f"{verb} {path}", methods=[verb])
+    wanted = [(rule, verb) for rule, verb, _ in openapi.table(service)]
+    for rule, verb in wanted:
+        app.add_url_rule(rule, f"{verb} {rule}", methods=[verb])
     document = json.loads(json.dumps(openapi.describe(app, service)))
     assert list(document["paths"]) == list(dict(wanted))
     OpenAPIV31SpecValidator(document).validate()
