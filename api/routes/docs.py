@@ -28,7 +28,8 @@ TYPES = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
 }
-# Both pages put styles into themselves, and Swagger UI has icons in its style sheet.
+# ReDoc does not run without the styles that it puts into its page; Swagger UI's style sheet has
+# icons in it.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; "
