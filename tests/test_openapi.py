@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,26 +148,34 @@ def test_each_example_of_each_form_is_answered_as_its_schema_says(client: FlaskC
     document = document_of(client)
     sent = 0
     for path, operation in posts(document):
-        answers = operation["responses"]["200"]["content"]
-        fits = validator(document, answers["application/json"]["schema"])
-        for media_type, content in operation["requestBody"]["content"].items():
-            if media_type == "application/json":
-                takes = validator(document, content["schema"])
-                bodies = [example["value"] for example in content["examples"].values()]
-                for body in bodies:
-                    takes.validate(body)
-                encoded: list[Any] = [json.dumps(body) for body in bodies]
-            elif media_type == "application/x-npy":
-                row = document["paths"][path]["post"]["requestBody"]["content"]
-                encoded = [structured(row["application/json"]["examples"]["object"]["value"])]
-            else:
-                encoded = [content["example"]]
-            for body in encoded:
-                answer = client.post(path, data=body, content_type=media_type)
-                assert answer.status_code == 200, (path, media_type, answer.text)
-                fits.validate(answer.json)
-                sent += 1
+        fits = validator(
+            document, operation["responses"]["200"]["content"]["application/json"]["schema"]
+        )
+        for media_type, body in bodies(document, operation):
+            answer = client.post(path, data=body, content_type=media_type)
+            if answer.status_code == 501 and "501" in operation["responses"]:
+                continue
+            assert answer.status_code == 200, (path, media_type, answer.text)
+            fits.validate(answer.json)
+            sent += 1
     assert sent >= 5
+
+
+def bodies(document: Document, operation: Document) -> Iterator[tuple[str, Any]]:
+    """Each example of an operation's body, with its media type."""
+    contents = operation["requestBody"]["content"]
+    for media_type, content in contents.items():
+        if media_type == "application/x-npy":
+            rows = contents["application/json"]["examples"]["object"]["value"]
+            yield media_type, structured(rows)
+        elif media_type == "application/json":
+            takes = validator(document, content["schema"])
+            named = content.get("examples", {"": {"value": content.get("example")}})
+            for example in named.values():
+                takes.validate(example["value"])
+                yield media_type, json.dumps(example["value"])
+        else:
+            yield media_type, content["example"]
 
 
 def structured(row: dict[str, Any]) -> bytes:
@@ -180,8 +189,10 @@ def structured(row: dict[str, Any]) -> bytes:
 
 def test_the_example_of_an_answer_is_the_answer_to_the_example(client: FlaskClient) -> None:
     for path, operation in posts(document_of(client)):
-        body = operation["requestBody"]["content"]["application/json"]["examples"]["object"]
         content = operation["responses"]["200"]["content"]
+        if "example" not in content["application/json"]:
+            continue
+        body = operation["requestBody"]["content"]["application/json"]["examples"]["object"]
         asked = {"Accept": "application/json"}
         assert (
             client.post(path, json=body["value"], headers=asked).json
