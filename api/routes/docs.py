@@ -1,7 +1,7 @@
 """The documentation: `/openapi.json`, two pages that show it, and texts to paste.
 
-Nothing is made or read before it is first asked for. The pages are other people's programs, which
-come from here and not from elsewhere; see `api/static/docs/README.md`.
+Nothing is imported, made or read before it is first asked for. The pages are other people's
+programs, which come from here and not from elsewhere; see `api/static/docs/README.md`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import msgspec
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import NotFound
 
-from api import openapi, sample, snippets
 from api.service import Service
 
 STATIC = Path(__file__).parent.parent / "static" / "docs"
@@ -45,10 +44,14 @@ def init_app(app: Flask, service: Service) -> None:
 
     @functools.cache
     def document() -> bytes:
+        from api import openapi
+
         return msgspec.json.encode(openapi.describe(app, service))
 
     @functools.cache
     def texts() -> bytes:
+        from api import sample, snippets
+
         model = service.model
         method = "predict" if "predict" in model.methods else model.methods[0]
         row = sample.choose(model, service.signature, service.reader).row
@@ -90,12 +93,14 @@ def init_app(app: Flask, service: Service) -> None:
 
 def _from_here(body: bytes) -> Response:
     """A document with the address that this request came to, as far as that can be told."""
+    from api.snippets import ORIGIN
+
     host = request.host if HOST.fullmatch(request.host) else "localhost"
     # A proxy in front, as in Cloud Run, ends TLS and says so.
     secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
     origin = f"{'https' if secure else 'http'}://{host}"
     response = Response(
-        body.replace(snippets.ORIGIN.encode(), origin.encode()), content_type="application/json"
+        body.replace(ORIGIN.encode(), origin.encode()), content_type="application/json"
     )
     response.headers["Cache-Control"] = "no-cache"
     return response
