@@ -43,7 +43,16 @@ from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
-from api.routes import about, explain, invocations, predict, v1, v2, vertex  # noqa: E402
+from api.routes import (  # noqa: E402
+    about,
+    docs,
+    explain,
+    invocations,
+    predict,
+    v1,
+    v2,
+    vertex,
+)
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
@@ -104,6 +113,7 @@ def create_app(settings: Settings) -> Flask:
     invocations.init_app(app, gateway, service)
     vertex.init_app(app, gateway, settings.aip_health_route, settings.aip_predict_route)
     explain.init_app(gateway, service, settings.timeout)
+    docs.init_app(app, service)
     return app
 
 

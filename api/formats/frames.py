@@ -119,7 +119,7 @@ class FrameReader:
                 "this model takes no parameters" if name in PARAMETERS else "is not known",
             )
             for name in document
-            if name not in given and (name not in PARAMETERS or document[name])
+            if name not in given and (name not in PARAMETERS or document[name] not in (None, {}))
         ]
         if places:
             raise InvalidRows(places)

@@ -171,7 +171,7 @@ class JsonReader:
                     "this model takes no parameters" if name == "parameters" else "is not known",
                 )
                 for name in body
-                if name != "instances" and (name != "parameters" or body[name])
+                if name != "instances" and (name != "parameters" or body[name] not in (None, {}))
             ]
             if isinstance(body, Repeated):
                 places.append(Place(f"/{escape(body.name)}", "stands twice in one object"))

@@ -10,7 +10,8 @@ from typing import NoReturn
 
 import msgspec
 from flask import Flask, Response, jsonify
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
 
 from api.errors import Answer, InvalidRows, MalformedBody, Place, UnsupportedType
 from api.formats import Reader, results
@@ -19,6 +20,13 @@ from api.gateway import Environ, Gateway, content_type
 from api.service import Service
 
 EXPECTED = 'expected {"instances": [...]} or {"inputs": [...]}'
+
+
+class NameConverter(BaseConverter):
+    """The name of a model in a path, which ends before the colon of a verb."""
+
+    regex = "[^/:]+"
+
 
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -31,10 +39,10 @@ def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
     def v1_models() -> Response:
         return jsonify(models=[service.name])
 
-    @app.get("/v1/models/<name>")
+    app.url_map.converters["name"] = NameConverter
+
+    @app.get("/v1/models/<name:name>")
     def v1_model(name: str) -> Response:
-        if ":" in name:
-            raise MethodNotAllowed(["POST"])
         service.check_name(name)
         return jsonify(name=name, ready=True)
 

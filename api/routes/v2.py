@@ -133,6 +133,10 @@ def methods(model: Model) -> list[str]:
 def wanted(model: Model, request: Request) -> dict[str, bool]:
     """The methods that a request asks for, and whether each shall be binary."""
     have = methods(model)
+    if not have:
+        raise NotAcceptable(
+            f"The results of this {model.kind} make no tensors: POST /{model.methods[0]}."
+        )
     outputs = request.outputs or [tensors.Output(have[0])]
     found = {output.name: request.wants_binary(output) for output in outputs}
     if len(found) < len(outputs):

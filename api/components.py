@@ -1,0 +1,280 @@
+"""The parts of the OpenAPI document that are the same whatever the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.errors import MAX_PLACES
+from api.sample import Sample
+from api.schemas import NUMBER, NUMBER_REF, TYPES, Schema, ref
+
+TEXT: Schema = {"type": "string"}
+OBJECT: Schema = {"type": "object"}
+NUMBERS: Schema = {"type": "array", "items": NUMBER_REF}
+
+BINARY: Schema = {"type": "string", "format": "binary"}
+FORMS = {
+    "object": "one row by names",
+    "list": "one row in the model's order",
+    "value": "one row, which is one value",
+    "rows": "several rows",
+    "instances": "several rows in an object",
+}
+
+FAULTS = {
+    400: "The body is not what its Content-Type says.",
+    404: "The model does not have this method.",
+    405: "The path answers another method; `Allow` says which.",
+    406: "The answer has no form that `Accept` asks for.",
+    411: "The body came in chunks, without a Content-Length.",
+    413: "The body or the answer is over a limit.",
+    415: "The Content-Type or Content-Encoding is not read.",
+    422: "Rows do not fit the model: `errors` has each place, and what is wrong there.",
+    500: "Our fault: the log has it under the id of the request.",
+    501: "This model cannot be explained here; `detail` says how to get it.",
+    503: "Too many requests wait for the model, or one has waited too long.",
+}
+
+HEADERS: Schema = {
+    "X-Request-Id": {
+        "description": "The id of the request in the logs: the caller's, or a new one.",
+        "required": True,
+        "schema": TEXT,
+    },
+    "X-Model-Version": {
+        "description": "The SHA-256 of the model's file.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    },
+    "X-Unknown-Categories": {
+        "description": "Categories that the model has not seen in training, and takes: how many "
+        "in each feature, as in `city=2, floor=1`.",
+        "schema": TEXT,
+    },
+    "Allow": {"description": "The methods of this path.", "required": True, "schema": TEXT},
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+}
+# The headers of some faults, besides those that all answers have.
+MORE_HEADERS = {405: "Allow", 503: "Retry-After"}
+
+PARAMETERS: Schema = {
+    "X-Request-Id": {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "An id for the request, of up to 128 letters, digits and `.:_-`; anything "
+        "else is replaced.",
+        "schema": TEXT,
+    }
+}
+
+
+def record(properties: Schema, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+    """An object with these properties and, unless `more` says so, no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+        **more,
+    }
+
+
+SCHEMAS: Schema = {
+    "Number": NUMBER,
+    "Problem": record(
+        {
+            "type": {"const": "about:blank"},
+            "title": TEXT,
+            "status": {"type": "integer"},
+            "detail": {"description": "What is wrong, and what was expected.", **TEXT},
+            "request_id": TEXT,
+            "errors": {
+                "description": "The first places in the body that are wrong.",
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_PLACES,
+                "items": record(
+                    {
+                        "pointer": {"description": "A JSON Pointer, RFC 6901.", **TEXT},
+                        "detail": TEXT,
+                    }
+                ),
+            },
+        },
+        optional=("errors",),
+        description="Problem details, RFC 9457.",
+    ),
+    "Error": record({"error": TEXT}, description="One sentence."),
+    "ErrorCode": record({"error_code": TEXT, "message": TEXT}),
+    "Well": record({"status": {"const": "ok"}}),
+    "Alive": {
+        "type": "object",
+        "properties": {
+            "status": {"const": "alive"},
+            "model": TEXT,
+            "endpoints": {"type": "array", "items": TEXT},
+        },
+        "required": ["status"],
+    },
+    "Snippets": record({"curl": TEXT, "python": TEXT, "javascript": TEXT}),
+    "OpenAPI": {
+        "description": "A document of OpenAPI 3.1.",
+        "type": "object",
+        "properties": {"openapi": {"const": "3.1.0"}, "info": OBJECT, "paths": OBJECT},
+        "required": ["openapi", "info", "paths"],
+    },
+    "Metadata": {
+        "type": "object",
+        "properties": {
+            "model": {"description": "The name of the estimator.", **TEXT},
+            "version": {"description": "The SHA-256 of the model's file.", **TEXT},
+            "methods": {"type": "array", "items": TEXT},
+            "classes": {"description": "The labels it predicts.", "type": ["array", "null"]},
+            "input": {"enum": ["table", "text", "labels", "mapping"]},
+            "example": {"description": "A row to try the model with."},
+            "features": {"type": "array", "items": ref("Feature")},
+            "card": {"description": "What training wrote down.", **OBJECT},
+            "versions": {"type": "object", "additionalProperties": TEXT},
+        },
+        "required": [
+            "model",
+            "version",
+            "methods",
+            "classes",
+            "input",
+            "example",
+            "features",
+            "card",
+            "versions",
+        ],
+    },
+    "Feature": record(
+        {
+            "name": TEXT,
+            "type": {"enum": list(TYPES)},
+            "missing": {"description": "Whether null is taken.", "type": "boolean"},
+            "categories": {"type": "array"},
+            "unknown_categories": {"enum": ["refused", "passed"]},
+        },
+        optional=("categories", "unknown_categories"),
+    ),
+}
+EXPLANATION = record(
+    {
+        "method": {"enum": ["linear", "tree", "permutation"]},
+        "exact": {"type": "boolean"},
+        "output": {"enum": ["decision_function", "predict_proba", "predict"]},
+        "classes": {"type": "array"},
+        "base": {"description": "What the model says of no row, for each output.", **NUMBERS},
+        "explanations": {
+            "description": "For each row, what each feature adds to the base, and their sum.",
+            "type": "array",
+            "minItems": 1,
+            "items": record(
+                {
+                    "contributions": {"type": "object", "additionalProperties": NUMBERS},
+                    "output": NUMBERS,
+                }
+            ),
+        },
+        "largest_error": {"description": "How far any sum is from the output.", **NUMBER_REF},
+    },
+    optional=("classes",),
+)
+# The errors of each family of paths, by the name of their schema; `api.errors.FORMS` writes them.
+ERRORS = {
+    "Problem": "application/problem+json",
+    "Error": "application/json",
+    "ErrorCode": "application/json",
+}
+# What can go wrong with rows that are sent to a model, and with nothing.
+WITH_ROWS = (400, 404, 405, 406, 411, 413, 415, 422, 500, 503)
+WITHOUT = (405, 500)
+
+
+def with_headers(*names: str) -> Schema:
+    """The headers of an answer: those that every answer has, and these."""
+    return {
+        name: {"$ref": f"#/components/headers/{name}"}
+        for name in ("X-Request-Id", "X-Model-Version", *names)
+    }
+
+
+def fault(status: int, form: str) -> tuple[str, Schema]:
+    """The name of an answer that is no success, and the answer."""
+    more = (MORE_HEADERS[status],) if status in MORE_HEADERS else ()
+    return f"{form}{status}", {
+        "description": FAULTS[status],
+        "headers": with_headers(*more),
+        "content": {ERRORS[form]: {"schema": ref(form)}},
+    }
+
+
+def operation(
+    tag: str,
+    name: str,
+    summary: str,
+    answers: Schema,
+    *,
+    faults: tuple[int, ...] = WITHOUT,
+    form: str = "Problem",
+    headers: tuple[str, ...] = (),
+    **more: Any,
+) -> Schema:
+    """One operation: `answers` are the media types of the answer, each with what OpenAPI says.
+
+    `faults` are the statuses of other answers, and `form` is the schema of those.
+    """
+    refused = {
+        str(status): {"$ref": f"#/components/responses/{fault(status, form)[0]}"}
+        for status in faults
+    }
+    answer = {
+        "description": "The answer.",
+        "headers": with_headers(*headers),
+        "content": answers,
+    }
+    return {
+        "tags": [tag],
+        "operationId": name,
+        "summary": summary,
+        **more,
+        "responses": {"200": answer, **refused},
+    }
+
+
+def rows_body(example: Sample, schema: Schema | None = None) -> Schema:
+    """The body of what takes rows, in each format; `schema` is that of JSON, if it is its own."""
+    content: Schema = {
+        "application/json": {
+            "schema": schema or ref("Body"),
+            "examples": {
+                form: {"summary": FORMS[form], "value": body}
+                for form, body in example.json().items()
+            },
+        },
+        "application/x-ndjson": {
+            "schema": {**TEXT, "description": "A row on each line, as JSON."},
+            "example": example.ndjson(),
+        },
+        "text/csv": {
+            "schema": {
+                **TEXT,
+                "description": "A header row with the names of the features, in any order; an "
+                "empty field is a missing value.",
+            },
+            "example": example.csv(),
+        },
+    }
+    if not example.mapping:
+        content["application/x-npy"] = {
+            "schema": {
+                **BINARY,
+                "description": "A numpy array of shape (rows, features), or of one dimension "
+                "whose fields have the names of the features; NaN is a missing value.",
+            }
+        }
+    return {"required": True, "content": content}

@@ -1,0 +1,273 @@
+"""What the OpenAPI document says of the protocols of others that the service speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import schemas
+from api.components import (
+    BINARY,
+    EXPLANATION,
+    OBJECT,
+    TEXT,
+    WITH_ROWS,
+    operation,
+    record,
+    rows_body,
+)
+from api.sample import Sample
+from api.schemas import NUMBER_REF, TYPES, Schema, ref
+from api.service import Service
+from api.signature import Feature, Signature
+
+V1, V2, MLFLOW = "KServe v1", "Open Inference v2", "MLflow and SageMaker"
+# Parameters that protocols know, and no model of scikit-learn needs.
+NO_PARAMETERS: Schema = {"type": ["object", "null"], "maxProperties": 0}
+PARAMETERS: Schema = {"type": ["object", "null"]}
+TENSORS = {"string": "BYTES", "boolean": "BOOL"}
+NO_TENSORS = ("kneighbors", "radius_neighbors")
+SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+
+
+def explain(_: Service, example: Sample, tag: str, name: str, form: str) -> Schema:
+    """What each feature adds, for rows in any of the formats."""
+    return operation(
+        tag,
+        name,
+        "What each feature adds to the model's output",
+        {"application/json": {"schema": EXPLANATION}},
+        faults=(*WITH_ROWS, 501),
+        form=form,
+        requestBody=rows_body(example),
+    )
+
+
+def v1_predict(_: Service, example: Sample) -> Schema:
+    """`{"instances": [...]}`, or the same under `inputs`."""
+    inputs = record({"inputs": ref("Rows"), "parameters": NO_PARAMETERS}, ("parameters",))
+    content = {
+        "schema": {"anyOf": [ref("Instances"), inputs]},
+        "example": {"instances": [example.row]},
+    }
+    return operation(
+        V1,
+        "v1_predict",
+        "Predict",
+        {"application/json": {"schema": record({"predictions": _predictions("predict")})}},
+        faults=WITH_ROWS,
+        form="Error",
+        requestBody={"required": True, "content": {"application/json": content}},
+    )
+
+
+def invocations(service: Service, example: Sample) -> Schema:
+    """MLflow's four forms of JSON, and all that `/predict` takes."""
+    methods = service.model.methods
+    method = "predict" if "predict" in methods else methods[0]
+    names = list(example.row)
+    split = record(
+        {
+            "columns": {
+                "description": "They may stand in any order, which is then that of the data.",
+                "enum": [names, None],
+            },
+            "data": ref("Rows"),
+        },
+        ("columns",),
+        description="As pandas writes it with `orient='split'`; an `index` is passed over.",
+    )
+    if example.mapping:
+        del split["properties"]["columns"]
+    inputs: Schema = {
+        "description": "Rows, or one row; or the columns of a table, which are as long as each "
+        "other.",
+        "anyOf": [ref("Rows"), ref("Row"), _columns(service)],
+    }
+    forms = [
+        record({"dataframe_split": split}),
+        record({"dataframe_records": ref("Rows")}),
+        record({"instances": ref("Rows")}),
+        record({"inputs": inputs}),
+    ]
+    return operation(
+        MLFLOW,
+        "invocations",
+        "Predict",
+        {
+            "application/json": {"schema": ref(f"{method}_answer")},
+            "text/csv": {"schema": TEXT},
+            "application/x-npy": {"schema": BINARY},
+        },
+        faults=WITH_ROWS,
+        form="ErrorCode",
+        headers=("X-Unknown-Categories",),
+        requestBody=rows_body(example, {"anyOf": [*forms, ref("Body")]}),
+    )
+
+
+def infer(service: Service, example: Sample) -> Schema:
+    """Tensors to tensors, as JSON."""
+    signature = service.signature
+    described = [tensor(feature, service.max_rows) for feature in signature.features]
+    if len(described) == 1:
+        # The one tensor may have any name: it has all features.
+        described[0]["properties"]["name"] = TEXT
+    inputs: Schema = {"type": "array", "minItems": 1, "items": OBJECT}
+    if described:
+        count = len(described)
+        inputs = {"type": "array", "prefixItems": described, "items": False}
+        inputs |= {"minItems": count, "maxItems": count}
+    names = tensor_methods(service)
+    output = {**record({"name": {"enum": names}, "parameters": PARAMETERS}, ("parameters",))}
+    del output["additionalProperties"]
+    body = record(
+        {
+            "inputs": {
+                "description": "A tensor for each feature, in any order; or one tensor of another "
+                "name and of shape [rows, features] that has all of them. Numbers may have any of "
+                "the protocol's datatypes, and tensors may be binary.",
+                **inputs,
+            },
+            "outputs": {"type": ["array", "null"], "maxItems": 1, "items": output},
+            "id": {"type": ["string", "null"]},
+            "parameters": PARAMETERS,
+        },
+        ("outputs", "id", "parameters"),
+    )
+    answer = record(
+        {
+            "model_name": {"const": service.name},
+            "model_version": TEXT,
+            "id": TEXT,
+            "outputs": {
+                "type": "array",
+                "minItems": 1,
+                "items": record(
+                    {
+                        "name": TEXT,
+                        "shape": SHAPE,
+                        "datatype": TEXT,
+                        "data": {
+                            "type": "array",
+                            "items": {
+                                "anyOf": [NUMBER_REF, {"type": ["boolean", "string", "null"]}]
+                            },
+                        },
+                    }
+                ),
+            },
+        },
+        ("id",),
+    )
+    content = {"schema": body, "example": {"inputs": tensors(signature, example)}}
+    return operation(
+        V2,
+        "v2_infer",
+        "Tensors to tensors",
+        {"application/json": {"schema": answer}},
+        faults=WITH_ROWS,
+        form="Error",
+        requestBody={"required": True, "content": {"application/json": content}},
+    )
+
+
+def tensor_methods(service: Service) -> list[str]:
+    """The methods whose results are tensors."""
+    return [method for method in service.model.methods if method not in NO_TENSORS]
+
+
+def tensor(feature: Feature, max_rows: int) -> Schema:
+    """One value of one feature for each row."""
+    values = schemas.value(feature)
+    if feature.kind in ("any", "unused"):
+        values = {"type": ["number", "null"] if feature.missing else "number"}
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"const": feature.name},
+            "shape": {
+                "description": "The number of rows, and 1 behind it or not.",
+                "type": "array",
+                "prefixItems": [
+                    {"type": "integer", "minimum": 1, "maximum": max_rows},
+                    {"const": 1},
+                ],
+                "items": False,
+                "minItems": 1,
+                "maxItems": 2,
+            },
+            "datatype": {"const": TENSORS.get(feature.kind, "FP64")},
+            "data": {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows},
+            "parameters": PARAMETERS,
+        },
+        "required": ["name", "shape", "datatype", "data"],
+    }
+
+
+def tensors(signature: Signature, example: Sample) -> list[dict[str, Any]]:
+    """The example as tensors."""
+    kinds: dict[str, str] = {feature.name: feature.kind for feature in signature.features}
+    return [
+        {
+            "name": name,
+            "shape": [1],
+            "datatype": TENSORS.get(kinds.get(name, "number"), "FP64"),
+            "data": [value],
+        }
+        for name, value in (example.row or {"a": 1.0}).items()
+    ]
+
+
+def about(_: Service, __: Sample, tag: str, name: str, summary: str, schema: Schema) -> Schema:
+    """What takes no rows, and answers JSON."""
+    return operation(tag, name, summary, {"application/json": {"schema": schema}}, form="Error")
+
+
+def others(name: str) -> list[tuple[str, str, str, str, str, Schema]]:
+    """Path, HTTP method, tag, name, summary and answer of what takes no rows."""
+    ready = record({"name": {"const": name}, "ready": {"type": "boolean"}})
+    models = record({"models": {"type": "array", "items": TEXT}})
+    well = record({"ready": {"const": True}, "live": {"const": True}})
+    server = record({"name": TEXT, "version": TEXT, "extensions": {"type": "array", "items": TEXT}})
+    described = {
+        "type": "array",
+        "items": record({"name": TEXT, "datatype": TEXT, "shape": {"type": "array"}}),
+    }
+    metadata = record(
+        {
+            "name": {"const": name},
+            "versions": {"type": "array", "items": TEXT},
+            "platform": TEXT,
+            "inputs": described,
+            "outputs": described,
+        }
+    )
+    own = f"/v2/models/{name}"
+    return [
+        ("/v1/models", "GET", V1, "v1_models", "The models", models),
+        (f"/v1/models/{name}", "GET", V1, "v1_model", "The model is loaded", ready),
+        ("/v2", "GET", V2, "v2", "The server", server),
+        ("/v2/health/live", "GET", V2, "v2_live", "The server is alive", well),
+        ("/v2/health/ready", "GET", V2, "v2_ready", "The model is loaded", well),
+        ("/v2/models", "GET", V2, "v2_models", "The models", models),
+        (own, "GET", V2, "v2_model", "The tensors of the model", metadata),
+        (f"{own}/ready", "GET", V2, "v2_model_ready", "The model is loaded", ready),
+        (f"{own}/config", "GET", V2, "v2_config", "The model, as Triton has it", OBJECT),
+        (f"{own}/stats", "GET", V2, "v2_stats", "What was counted", OBJECT),
+    ]
+
+
+def _predictions(method: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{method}_answer/properties/predictions"}
+
+
+def _columns(service: Service) -> Schema:
+    """A list of values for each feature."""
+
+    def column(values: Schema) -> Schema:
+        return {"type": "array", "items": values, "minItems": 1, "maxItems": service.max_rows}
+
+    features = service.signature.features
+    if not features:
+        return {"type": "object", "additionalProperties": column({"type": TYPES["any"]})}
+    return record({feature.name: column(schemas.value(feature)) for feature in features})

@@ -1,0 +1,81 @@
+"""The example row of a model, in every form that its methods read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from api.errors import Problem
+from api.formats import Reader
+from api.formats.rows import Batch
+from api.model import Model
+from api.routes import about
+from api.signature import Signature, plain_rows
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One row that the model takes: its values by name, and read as a request would bring it.
+
+    `batch` is None if even a row made from the signature is refused.
+    """
+
+    row: dict[str, Any]
+    mapping: bool
+    batch: Batch | None
+
+    @property
+    def values(self) -> list[Any]:
+        """The row's values in the model's order."""
+        return list(self.row.values())
+
+    def json(self) -> dict[str, Any]:
+        """A body for each JSON form, by what OpenAPI calls it."""
+        forms: dict[str, Any] = {"object": self.row}
+        rows: list[Any] = [self.row]
+        if not self.mapping:
+            if len(self.row) > 1:
+                forms["list"] = self.values
+            else:
+                forms["value"] = self.values[0]
+            rows.append(self.values)
+        return {**forms, "rows": rows, "instances": {"instances": rows}}
+
+    def ndjson(self) -> str:
+        """A line of JSON."""
+        return msgspec.json.encode(self.row).decode() + "\n"
+
+    def csv(self) -> str:
+        """A header row and a line."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.row)
+        writer.writerow([str(v).lower() if isinstance(v, bool) else v for v in self.row.values()])
+        return text.getvalue()
+
+
+def choose(model: Model, signature: Signature, reader: Reader) -> Sample:
+    """The example that `/metadata` shows, or if the model does not take it, one made up."""
+    candidates = [about.example(model, signature), *plain_rows(signature)]
+    for candidate in candidates:
+        try:
+            batch = reader.read(msgspec.json.encode(candidate), "application/json")
+        except Problem:
+            continue
+        if len(batch.rows) == 1:
+            return _sample(signature, candidate, batch)
+    return _sample(signature, candidates[-1], None)
+
+
+def _sample(signature: Signature, row: Any, batch: Batch | None) -> Sample:
+    mapping = signature.form == "mapping"
+    if not mapping and not isinstance(row, dict):
+        values: Sequence[Any] = row if isinstance(row, (list, tuple)) else [row]
+        names = [feature.name for feature in signature.features]
+        row = dict(zip(names, values, strict=True))
+    elif not mapping:
+        row = {feature.name: row[feature.name] for feature in signature.features}
+    return Sample(row, mapping, batch)

@@ -1,0 +1,68 @@
+"""Texts to paste: a request to this model in the languages that people call it from."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Any
+
+# Stands for the address of the service, which only a request tells.
+ORIGIN = "https://origin.invalid"
+# What OpenAPI's x-codeSamples call the languages.
+LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript"}
+
+
+def write(method: str, row: dict[str, Any]) -> dict[str, str]:
+    """A request for one method with the example row, for a shell, for Python and for JavaScript."""
+    url = f"{ORIGIN}/{method}"
+    return {
+        "curl": _curl(url, row),
+        "python": _python(url, row),
+        "javascript": _javascript(url, row),
+    }
+
+
+def samples(texts: dict[str, str]) -> list[dict[str, str]]:
+    """The texts as OpenAPI's x-codeSamples."""
+    return [
+        {"lang": LANGUAGES[name], "label": name, "source": source} for name, source in texts.items()
+    ]
+
+
+def _curl(url: str, row: dict[str, Any]) -> str:
+    quoted = json.dumps(row, ensure_ascii=False).replace("'", "'\\''")
+    return f"curl {url} \\\n  -H 'content-type: application/json' \\\n  -d '{quoted}'\n"
+
+
+def _python(url: str, row: dict[str, Any]) -> str:
+    values = "".join(f"        {_literal(name)}: {_literal(v)},\n" for name, v in row.items())
+    return f"""import requests
+
+answer = requests.post(
+    "{url}",
+    json={{
+{values}    }},
+    timeout=60,
+)
+answer.raise_for_status()
+print(answer.json())
+"""
+
+
+def _literal(value: Any) -> str:
+    """A plain value as Python writes it; JSON's texts and numbers are the same."""
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _javascript(url: str, row: dict[str, Any]) -> str:
+    literal = textwrap.indent(json.dumps(row, ensure_ascii=False, indent=2), "  ").strip()
+    return f"""const answer = await fetch("{url}", {{
+  method: "POST",
+  headers: {{ "content-type": "application/json" }},
+  body: JSON.stringify({literal}),
+}});
+if (!answer.ok) throw new Error(await answer.text());
+console.log(await answer.json());
+"""

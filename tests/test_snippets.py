@@ -1,0 +1,85 @@
+"""The texts to paste are run as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api import snippets
+from tests.test_serving import BOUND, Server, serving
+
+NODE = shutil.which("node")
+
+
+@pytest.fixture(scope="module")
+def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("snippets"), MODEL_PATH=penguins_path) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("headers", "origin"),
+    [
+        ({"Host": "example.org"}, "http://example.org/predict"),
+        ({"Host": "[::1]:8080"}, "http://[::1]:8080/predict"),
+        ({"Host": "a.run.app", "X-Forwarded-Proto": "https"}, "https://a.run.app/predict"),
+        ({"Host": "x';rm -r ~'"}, "http://localhost/predict"),
+    ],
+)
+def test_snippets_have_the_address_that_was_asked(
+    penguins: FlaskClient, headers: dict[str, str], origin: str
+) -> None:
+    answer = penguins.get("/snippets", headers=headers)
+    texts = dict(answer.json or {})
+    assert list(texts) == ["curl", "python", "javascript"]
+    assert all(re.search(re.escape(origin) + r"[\s\"]", text) for text in texts.values())
+    assert origin in penguins.get("/openapi.json", headers=headers).text
+
+
+def test_the_document_has_the_same_snippets(penguins: FlaskClient) -> None:
+    samples = penguins.get("/openapi.json").json["paths"]["/predict"]["post"]["x-codeSamples"]
+    assert {each["label"]: each["source"] for each in samples} == penguins.get("/snippets").json
+    assert [each["lang"] for each in samples] == ["Shell", "Python", "JavaScript"]
+
+
+def run(*command: Any) -> str:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=BOUND, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_curl_snippet_runs_in_a_shell(server: Server) -> None:
+    out = run("sh", "-c", server.get("/snippets")["curl"])
+    assert json.loads(out) == {"predictions": ["Adelie"]}
+
+
+def test_the_python_snippet_runs(server: Server) -> None:
+    out = run(sys.executable, "-c", server.get("/snippets")["python"])
+    assert out == "{'predictions': ['Adelie']}\n"
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_the_javascript_snippet_runs_in_node(server: Server) -> None:
+    text = server.get("/snippets")["javascript"]
+    assert "Adelie" in run(NODE, "--input-type=module", "--eval", text)
+
+
+def test_whatever_is_in_the_row_is_quoted() -> None:
+    row = {"it's": None, 'a "b"': True, "c\\d": "$HOME `ls`\n", "é": -1.5}
+    texts = snippets.write("predict", row)
+    shell = run("sh", "-c", texts["curl"].replace("curl", "printf '%s\\n'"))
+    assert json.loads(shell.splitlines()[-1]) == row
+    assert eval(texts["python"].partition("json=")[2].rpartition(",\n    timeout")[0]) == row
+    script = texts["javascript"].partition("JSON.stringify(")[2].partition("),\n});")[0]
+    assert json.loads(script) == row
