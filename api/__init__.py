@@ -42,7 +42,7 @@ from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
-from api.routes import about, predict  # noqa: E402
+from api.routes import about, page, predict  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
 
@@ -85,7 +85,8 @@ def create_app(settings: Settings) -> Flask:
     errors.init_app(app)
     telemetry.init_app(app, model.version)
     metrics.init_app(app, model)
-    about.init_app(app, model, engine.signature)
+    about.init_app(app, model, engine.signature, settings.model_name)
+    page.init_app(app)
     service = Service(
         name=settings.model_name,
         model=model,

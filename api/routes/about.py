@@ -13,9 +13,9 @@ from api.model import Model
 from api.signature import Feature, Signature, plain_rows
 
 
-def init_app(app: Flask, model: Model, signature: Signature) -> None:
+def init_app(app: Flask, model: Model, signature: Signature, name: str) -> None:
     """Add `/`, the health checks and `/metadata`."""
-    described = describe(model, signature)
+    described = {"name": name, **describe(model, signature)}
 
     @app.get("/")
     def root() -> Response:
