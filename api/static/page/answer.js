@@ -106,7 +106,7 @@ export class Answer {
     const names = model.names(model.scores ?? model.answers, values.length);
     if (this.rows.length !== values.length) {
       this.rows = names.map((name, i) => {
-        const input = make("input", { type: "radio", name: "shown", value: i, class: "said" });
+        const input = make("input", { type: "radio", name: "shown", value: i });
         input.addEventListener("change", () => this.choose(i));
         const value = make("span", { class: "value" });
         const share = bar(0);
