@@ -1,6 +1,6 @@
 /** The answer to what stands in the form: prediction, probabilities, curves, explanation. */
 
-import { $, bar, format, make, percent, setBar, signed } from "./dom.js";
+import { $, bar, format, make, percent, setBar } from "./dom.js";
 import { label, numbers, post, Refusal } from "./service.js";
 
 const PAUSE = 120;
@@ -15,8 +15,9 @@ export class Answer {
     this.chosen = null;
     this.rows = [];
     this.explains = true;
-    this.tell = model.scores === "predict_proba" ? percent : format;
-    if (model.scores === "predict_proba") this.tell.scale = [0, 1];
+    this.sure = model.scores === "predict_proba";
+    this.tell = this.sure ? percent : format;
+    this.scale = this.sure ? [0, 1] : null;
   }
 
   /** Ask after a pause in typing. */
@@ -91,7 +92,8 @@ export class Answer {
     const place = this.predicted();
     const text = numbers(this.prediction).length === 1 && !this.model.classes ? format(this.prediction) : label(this.prediction);
     $("verdict").textContent = text;
-    const sure = this.model.scores === "predict_proba" && !Array.isArray(this.prediction);
+    $("verdict").classList.toggle("long", text.length > 20);
+    const sure = this.sure && !Array.isArray(this.prediction);
     $("beside").textContent = sure ? `with probability ${percent(this.values[place])}` : "";
     $("echo").textContent = [text, sure ? percent(this.values[place]) : ""].join("  ");
     this.showChances();
@@ -115,7 +117,7 @@ export class Answer {
       });
       $("chances").replaceChildren(...this.rows.map(({ row }) => row));
     }
-    const [low, high] = this.tell.scale ?? [Math.min(...values, 0), Math.max(...values)];
+    const [low, high] = this.scale ?? [Math.min(...values, 0), Math.max(...values)];
     const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
     this.rows.forEach(({ row, input, value, share }, i) => {
       value.textContent = this.tell(values[i]);
@@ -135,12 +137,13 @@ export class Answer {
 
   showCurves() {
     const results = this.moved.map((row) => row[this.column()] ?? NaN);
-    this.form.chart(results.some(Number.isFinite) ? this.trials : [], results, this.tell);
+    this.form.chart(results.some(Number.isFinite) ? this.trials : [], results, this.tell, this.scale);
   }
 
   /** Ask how each feature contributes; where that cannot be done, say so once. */
   async explain(row, signal, turn) {
     if (!this.explains) return;
+    $("why").classList.add("stale");
     try {
       const explanation = await post("explain", JSON.stringify(row), { signal });
       if (turn !== this.turn) return;
@@ -152,6 +155,7 @@ export class Answer {
       this.explains = error.status !== 501 && error.status !== 404;
       this.explanation = null;
       $("why").hidden = false;
+      $("why").classList.remove("stale");
       $("shares").replaceChildren();
       $("why-note").textContent =
         error.status === 404 ? "This service has no /explain, which would say what each feature contributes." : error.message;
@@ -167,9 +171,12 @@ export class Answer {
     const all = Object.entries(contributions).map(([name, values]) => [name, values[column]]);
     all.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
     const most = Math.max(...all.map(([, value]) => Math.abs(value))) || 1;
+    // As many decimals for all as the largest needs for three digits.
+    const decimals = Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(most))));
+    const round = (value) => value.toFixed(decimals).replace("-", "−");
     const rows = all.slice(0, SHOWN_SHARES).map(([name, value]) => {
       const length = Math.abs(value) / most / 2;
-      const row = make("li", {}, make("span", {}, name), make("span", { class: "value" }, signed(value)), bar(length, value < 0 ? 0.5 - length : 0.5));
+      const row = make("li", {}, make("span", {}, name), make("span", { class: "value" }, (value > 0 ? "+" : "") + round(value)), bar(length, value < 0 ? 0.5 - length : 0.5));
       row.classList.toggle("against", value < 0);
       return row;
     });
@@ -177,8 +184,9 @@ export class Answer {
     const names = this.model.names(output, base.length);
     $("why-title").textContent = names.length > 1 ? `Why ${names[column]}` : "Why";
     const rest = all.length > rows.length ? ` The ${all.length - rows.length} smallest are left out.` : "";
-    $("why-note").textContent = `From ${format(base[column])}, the average, to ${format(sums[column])} (${output}); ${method}, ${exact ? "exact" : "estimated"}.${rest}`;
+    $("why-note").textContent = `From ${round(base[column])}, the average, to ${round(sums[column])} (${output}); ${method}, ${exact ? "exact" : "estimated"}.${rest}`;
     $("why").hidden = false;
+    $("why").classList.remove("stale");
   }
 
   /** Say why there is no answer, at the fields it is about and beside the old answer. */

@@ -16,8 +16,9 @@ function start(model) {
   answer.ask();
   initFile(model);
   initLive();
-  // On a small screen the answer is far below: it is repeated at the edge while it is out of sight.
-  new IntersectionObserver(([entry]) => ($("echo").hidden = entry.isIntersecting || entry.boundingClientRect.top < 0)).observe($("verdict"));
+  // On a small screen the answer is far below: it is repeated at the edge until one comes to it.
+  const above = { rootMargin: "999999px 0px 0px" };
+  new IntersectionObserver(([entry]) => ($("echo").hidden = entry.isIntersecting), above).observe($("verdict"));
 }
 
 function describe(model) {
@@ -37,7 +38,6 @@ function describe(model) {
   const trained = new Date(card.created);
   const libraries = Object.entries(card.versions ?? model.versions).map((pair) => pair.join(" "));
   const facts = [
-    ["Name", model.name],
     ["Version", make("abbr", { title: version }, version.slice(0, 12))],
     ["Kind", model.model],
     ["Target", target || "–"],

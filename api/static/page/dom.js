@@ -59,9 +59,6 @@ export function percent(share) {
   return `${(100 * share).toFixed(share === 0 || share === 1 ? 0 : 1)} %`;
 }
 
-/** With the sign that a difference has. */
-export const signed = (number) => (number > 0 ? "+" : "") + format(Number(number.toPrecision(3)));
-
 /** Some of many, in words. */
 export function some(names, most = 12) {
   const more = names.length - most;

@@ -117,7 +117,8 @@ class Run {
       const name = rest.join("/");
       // A place in a table of numbers is counted, and its name is in the sentence.
       const told = !name || detail.startsWith(`${this.model.features[name]?.name}: `);
-      const reason = told ? detail : `${name}: ${detail}`;
+      const here = this.table.rows[i].cells[this.table.header.indexOf(name)];
+      const reason = told ? detail : `${name}: ${detail}${here ? ` (“${here.slice(0, 40)}”)` : ""}`;
       const before = this.table.failures.get(i);
       this.table.failures.set(i, before ? `${before}; ${reason}` : reason);
       found = true;

@@ -5,7 +5,11 @@ import { steps } from "./service.js";
 
 const SHOWN_FIELDS = 40;
 const SHOWN_CATEGORIES = 8;
+// A curve has this many points, or fewer where all of them would be too much for one request.
 const POINTS = 33;
+const FEW = 5;
+const ROWS = 900;
+const NUMBERS = 200_000;
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
 class Field {
@@ -120,12 +124,14 @@ class Field {
 
   /** A sentence if the model has seen nothing like it in training. */
   warning(value) {
-    const { min, max, missing, counts } = this.feature.seen;
+    const { type, seen: { min, max, missing, counts } } = this.feature;
     if (value === null) return missing === 0 ? "No value was missing in training." : "";
     if (typeof value === "number" && (value < min || value > max)) {
       return `Outside what the model has seen: ${format(min)} to ${format(max)}.`;
     }
-    if (counts && this.options && !Object.keys(counts).some((name) => name.toLowerCase() === String(value).toLowerCase())) {
+    // The card writes True where JSON has true.
+    const known = Object.keys(counts ?? {}).map((name) => (type === "boolean" ? name.toLowerCase() : name));
+    if (this.options && counts && ["string", "boolean"].includes(type) && !known.includes(String(value))) {
       return "The model has not seen this one in training.";
     }
     return "";
@@ -150,7 +156,7 @@ class Field {
   }
 
   /** Show what came of the trials, on a scale that all fields share. */
-  chart(trials, results, [low, high], tell) {
+  chart(trials, results, tell, [low, high]) {
     const share = (result) => clamp((result - low) / (high - low || 1));
     this.plot.replaceChildren();
     this.plot.classList.toggle("categories", Boolean(this.options));
@@ -286,17 +292,18 @@ export class Form {
   /** Rows in which one feature moves at a time, for all that are shown. */
   trials() {
     const values = this.values();
-    const points = Math.max(5, Math.min(POINTS, Math.floor(900 / this.shown.length)));
-    const trials = this.shown.map((field) => field.trials(points));
+    const { length } = this.shown;
+    const points = Math.floor(Math.min(POINTS, ROWS / length, NUMBERS / length / values.length));
+    const trials = this.shown.map((field) => (points < FEW ? [] : field.trials(points)));
     const rows = trials.flatMap((tried, i) => tried.map((value) => values.with(i, value)));
     return { trials, rows };
   }
 
-  chart(trials, results, tell) {
-    const scale = tell.scale ?? range(results);
+  chart(trials, results, tell, scale = null) {
+    scale ??= range(results);
     let start = 0;
     trials.forEach((tried, i) => {
-      this.shown[i].chart(tried, results.slice(start, start + tried.length), scale, tell);
+      this.shown[i].chart(tried, results.slice(start, start + tried.length), tell, scale);
       start += tried.length;
     });
   }

@@ -3,7 +3,7 @@
 import { $, make } from "./dom.js";
 
 export function curl(url, body) {
-  const quoted = JSON.stringify(body).replaceAll("'", "'\\''");
+  const quoted = spaced(body).replaceAll("'", "'\\''");
   return `curl ${url} \\\n  -H 'content-type: application/json' \\\n  -d '${quoted}'`;
 }
 
@@ -18,6 +18,12 @@ answer = requests.post(
 )
 answer.raise_for_status()
 print(answer.json()["predictions"])`;
+}
+
+/** JSON on one line, with spaces where it may be broken; within its strings there is no newline. */
+function spaced(body) {
+  const lines = JSON.stringify(body, null, 1);
+  return lines.replace(/([[{])\n */g, "$1").replace(/\n *([\]}])/g, "$1").replace(/\n */g, " ");
 }
 
 /** A value of JSON as Python writes it; a string is the same in both. */

@@ -11,10 +11,7 @@ export class Refusal extends Error {
 
 export async function post(path, body, { signal, type = "application/json" } = {}) {
   const headers = { "content-type": type, accept: "application/json" };
-  const response = await fetch(path, { method: "POST", body, signal, headers }).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal(0, { detail: "The service cannot be reached." });
-  });
+  const response = await reach(path, { method: "POST", body, signal, headers });
   const answer = await response.json().catch((error) => {
     // What stands in front of the service may answer with something else.
     if (error instanceof SyntaxError) return {};
@@ -22,6 +19,19 @@ export async function post(path, body, { signal, type = "application/json" } = {
   });
   if (!response.ok) throw new Refusal(response.status, answer);
   return answer;
+}
+
+/** Fetch, and once more where the network has failed: every request of this page may be repeated. */
+async function reach(path, options) {
+  for (let again = true; ; again = false) {
+    try {
+      return await fetch(path, options);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (!again) throw new Refusal(0, { detail: "The service cannot be reached." });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  }
 }
 
 /** The steps of a JSON Pointer, RFC 6901. */
@@ -44,7 +54,7 @@ export class Model {
   }
 
   static async load() {
-    const response = await fetch("metadata", { headers: { accept: "application/json" } });
+    const response = await reach("metadata", { headers: { accept: "application/json" } });
     if (!response.ok) throw new Error(`/metadata answered with status ${response.status}.`);
     return new Model(await response.json());
   }
