@@ -831,6 +831,7 @@ def test_a_model_without_a_card_has_plain_numbers(
     page.get_by_label("x1").fill("4")
     expect(page.locator("#verdict")).to_have_text("11")
     assert page.locator("#form [type=range]").count() == 0
+    expect(page.locator("#form .ends").first).to_have_text("06")  # the curve goes from 0 to 6
     choose_file(page, "x1,x0\n4,3\n,1\n5,5\n")
     expect(page.locator("#failures")).to_contain_text("x1: expected a number")
 
@@ -843,6 +844,8 @@ def test_a_model_of_texts_has_a_large_field(
     estimator = make_pipeline(TfidfVectorizer(), LogisticRegression())
     server = serve_file(estimator.fit(texts, ["nice", "nice", "not", "not"]))
     page = visit(server)
+    expect(page.locator("#lede")).to_contain_text("with 1 feature.")
+    expect(page.locator("#curves")).to_be_hidden()
     page.get_by_role("textbox", name="text").fill('what an "ugly" day\n<b>')
     expect(page.locator("#verdict")).to_have_text("not")
     curl = page.locator("#curl").inner_text()

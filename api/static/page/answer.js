@@ -137,7 +137,9 @@ export class Answer {
 
   showCurves() {
     const results = this.moved.map((row) => row[this.column()] ?? NaN);
-    this.form.chart(results.some(Number.isFinite) ? this.trials : [], results, this.tell, this.scale);
+    const curves = results.some(Number.isFinite);
+    $("curves").hidden = $("chances-hint").hidden = !curves;
+    this.form.chart(curves ? this.trials : [], results, this.tell, this.scale);
   }
 
   /** Ask how each feature contributes; where that cannot be done, say so once. */

@@ -1,7 +1,7 @@
 /** The page: what the model is, and the parts that ask it. */
 
 import { Answer } from "./answer.js";
-import { $, draw, format, grouped, make, some } from "./dom.js";
+import { $, count, draw, format, grouped, make, some } from "./dom.js";
 import { initFile } from "./file.js";
 import { Form, seen } from "./form.js";
 import { initLive } from "./live.js";
@@ -29,7 +29,7 @@ function describe(model) {
   $("title").textContent = title;
   const flat = (model.classes ?? []).flat();
   const answers = flat.length ? ` It answers with one of ${flat.length} classes: ${some(flat)}.` : "";
-  $("lede").textContent = `${model.model}, with ${model.features.length || "any"} features.${answers}`;
+  $("lede").textContent = `${model.model}, with ${model.features.length ? count(model.features.length, "feature") : "features of any name"}.${answers}`;
   const scores = card.metrics && typeof card.metrics === "object" ? Object.entries(card.metrics) : [];
   for (const [name, value] of scores) {
     $("scores").append(fact(name.replaceAll("_", " "), figure(value)));
@@ -40,14 +40,14 @@ function describe(model) {
   const facts = [
     ["Version", make("abbr", { title: version }, version.slice(0, 12))],
     ["Kind", model.model],
-    ["Target", target || "–"],
-    ["Classes", some(flat) || "–"],
-    ["Trained", Number.isNaN(trained.valueOf()) ? "–" : trained.toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" })],
-    ["Trained with", card.versions ? libraries.join(", ") : "–"],
+    ["Target", target],
+    ["Classes", some(flat)],
+    ["Trained", Number.isNaN(trained.valueOf()) ? "" : trained.toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" })],
+    ["Trained with", card.versions ? libraries.join(", ") : ""],
     ["Serves with", Object.entries(model.versions).map((pair) => pair.join(" ")).join(", ")],
     ["Methods", some(model.methods)],
   ];
-  $("facts").append(...facts.map(([name, value]) => fact(name, value)));
+  $("facts").append(...facts.filter(([, value]) => value).map(([name, value]) => fact(name, value)));
   $("footer").textContent = `${model.name} ${version.slice(0, 12)}`;
   $("features").append(...model.features.map(row));
 }

@@ -68,14 +68,16 @@ class Field {
   makeEnds() {
     const { min, max } = this.feature.seen;
     const ends = make("div", { class: "ends small" });
-    if (this.ranged) ends.append(make("span", {}, format(min)));
+    const numeric = this.feature.type === "number" && !this.options;
+    this.ends = [min, max].map((end) => make("span", {}, this.ranged ? format(end) : ""));
+    if (numeric) ends.append(this.ends[0]);
     if (this.feature.missing && !this.options) {
       this.missing = make("input", { type: "checkbox" });
       this.missing.addEventListener("input", () => this.input());
       const of = make("span", { class: "said" }, ` ${this.feature.name}`);
       ends.append(make("label", {}, this.missing, " missing", of));
     }
-    if (this.ranged) ends.append(make("span", {}, format(max)));
+    if (numeric) ends.append(this.ends[1]);
     return ends;
   }
 
@@ -160,6 +162,7 @@ class Field {
     const share = (result) => clamp((result - low) / (high - low || 1));
     this.plot.replaceChildren();
     this.plot.classList.toggle("categories", Boolean(this.options));
+    if (!this.ranged) for (const end of this.ends) end.textContent = "";
     if (!trials.length) return;
     if (this.options) {
       const rows = trials.map((value, i) => {
@@ -172,6 +175,7 @@ class Field {
     }
     const points = results.map((result, i) => `${(200 * i) / (results.length - 1)},${46 - 44 * share(result)}`);
     const [first, last] = [trials[0], trials.at(-1)];
+    [first, last].forEach((end, i) => (this.ends[i].textContent = format(end)));
     const svg = draw(
       "svg",
       {
@@ -302,8 +306,9 @@ export class Form {
   chart(trials, results, tell, scale = null) {
     scale ??= range(results);
     let start = 0;
-    trials.forEach((tried, i) => {
-      this.shown[i].chart(tried, results.slice(start, start + tried.length), tell, scale);
+    this.shown.forEach((field, i) => {
+      const tried = trials[i] ?? [];
+      field.chart(tried, results.slice(start, start + tried.length), tell, scale);
       start += tried.length;
     });
   }
