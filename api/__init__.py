@@ -48,6 +48,7 @@ from api.routes import (  # noqa: E402
     docs,
     explain,
     invocations,
+    page,
     predict,
     v1,
     v2,
@@ -96,7 +97,8 @@ def create_app(settings: Settings) -> Flask:
     errors.init_app(app)
     telemetry.init_app(app, model.version)
     metrics.init_app(app, model)
-    about.init_app(app, model, engine.signature)
+    about.init_app(app, model, engine.signature, settings.model_name)
+    page.init_app(app)
     service = Service(
         name=settings.model_name,
         model=model,

@@ -112,12 +112,8 @@ def _protocols(service: Service) -> list[tuple[str, str, Build]]:
     """What the service takes besides its own endpoints, as far as the model can answer it."""
     name = service.name
     found: list[tuple[str, str, Build]] = [
-        ("/explain", "POST", _of(protocols.explain, "Model", "explain", "Problem")),
-        (
-            f"/v1/models/{name}:explain",
-            "POST",
-            _of(protocols.explain, "KServe v1", "v1_explain", "Error"),
-        ),
+        ("/explain", "POST", _of(protocols.explain)),
+        (f"/v1/models/{name}:explain", "POST", _of(protocols.v1_explain)),
         ("/invocations", "POST", _of(protocols.invocations)),
         ("/version", "GET", _get("version", "MLflow and SageMaker", "The version", PLAIN)),
         *(

@@ -29,26 +29,18 @@ NO_TENSORS = ("kneighbors", "radius_neighbors")
 SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
 
-def explain(_: Service, example: Sample, tag: str, name: str, form: str) -> Schema:
+def explain(_: Service, example: Sample) -> Schema:
     """What each feature adds, for rows in any of the formats."""
-    return operation(
-        tag,
-        name,
-        "What each feature adds to the model's output",
-        {"application/json": {"schema": EXPLANATION}},
-        faults=(*WITH_ROWS, 501),
-        form=form,
-        requestBody=rows_body(example),
-    )
+    return _explain("Model", "explain", "Problem", rows_body(example))
+
+
+def v1_explain(_: Service, example: Sample) -> Schema:
+    """The same for rows as KServe v1 sends them."""
+    return _explain(V1, "v1_explain", "Error", _v1_body(example))
 
 
 def v1_predict(_: Service, example: Sample) -> Schema:
     """`{"instances": [...]}`, or the same under `inputs`."""
-    inputs = record({"inputs": ref("Rows"), "parameters": NO_PARAMETERS}, ("parameters",))
-    content = {
-        "schema": {"anyOf": [ref("Instances"), inputs]},
-        "example": {"instances": [example.row]},
-    }
     return operation(
         V1,
         "v1_predict",
@@ -56,8 +48,29 @@ def v1_predict(_: Service, example: Sample) -> Schema:
         {"application/json": {"schema": record({"predictions": _predictions("predict")})}},
         faults=WITH_ROWS,
         form="Error",
-        requestBody={"required": True, "content": {"application/json": content}},
+        requestBody=_v1_body(example),
     )
+
+
+def _explain(tag: str, name: str, form: str, body: Schema) -> Schema:
+    return operation(
+        tag,
+        name,
+        "What each feature adds to the model's output",
+        {"application/json": {"schema": EXPLANATION}},
+        faults=(*WITH_ROWS, 501),
+        form=form,
+        requestBody=body,
+    )
+
+
+def _v1_body(example: Sample) -> Schema:
+    inputs = record({"inputs": ref("Rows"), "parameters": NO_PARAMETERS}, ("parameters",))
+    content = {
+        "schema": {"anyOf": [ref("Instances"), inputs]},
+        "example": {"instances": [example.row]},
+    }
+    return {"required": True, "content": {"application/json": content}}
 
 
 def invocations(service: Service, example: Sample) -> Schema:

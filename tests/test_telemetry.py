@@ -244,6 +244,15 @@ def test_the_model_is_named(penguins: FlaskClient) -> None:
     assert [value for key, value in samples.items() if version in key] == [1]
 
 
+def test_metrics_can_be_asked_for_while_a_process_makes_its_files(penguins: FlaskClient) -> None:
+    empty = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]) / "counter_1.db"
+    empty.touch()
+    try:
+        assert penguins.get("/metrics").status_code == 200
+    finally:
+        empty.unlink()
+
+
 def test_metrics_come_in_the_form_that_is_asked_for(penguins: FlaskClient) -> None:
     assert penguins.get("/metrics").content_type.startswith("text/plain; version=")
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}

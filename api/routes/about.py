@@ -13,9 +13,9 @@ from api.model import Model
 from api.signature import Feature, Signature, plain_rows
 
 
-def init_app(app: Flask, model: Model, signature: Signature) -> None:
+def init_app(app: Flask, model: Model, signature: Signature, name: str) -> None:
     """Add `/`, the health checks and `/metadata`."""
-    described = describe(model, signature)
+    described = {"name": name, **describe(model, signature)}
 
     @app.get("/")
     def root() -> Response:
@@ -24,7 +24,12 @@ def init_app(app: Flask, model: Model, signature: Signature) -> None:
             "/health",
             "/ready",
             "/metrics",
+            "/docs",
+            "/redoc",
+            "/openapi.json",
+            "/snippets",
             *(f"/{method}" for method in model.methods),
+            "/explain",
         ]
         return jsonify(status="alive", model=model.kind, endpoints=paths)
 
@@ -86,7 +91,7 @@ Try it:
   curl {url}/{method} -H 'content-type: application/json' \\
     -d '{quoted}'
 
-What it takes and what it can do: {url}/metadata
+In a browser: {url}, and {url}/docs
 """
 
 

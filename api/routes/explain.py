@@ -22,7 +22,7 @@ from api.service import Service
 def init_app(gateway: Gateway, service: Service, timeout: float) -> None:
     """Add both; `timeout` is in seconds."""
     explanations = Explanations(service, timeout)
-    reads = {
+    reads: dict[str, Callable[[bytes, str], Batch]] = {
         "/explain": service.reader.read,
         f"/v1/models/{service.name}:explain": partial(v1.read, service.reader),
     }
