@@ -36,10 +36,11 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from api import create_app, openapi
+from api import create_app
 from api.engines.choice import choose
 from api.errors import Busy
 from api.formats import Reader
+from api.openapi import document as openapi
 from api.predictor import Predictor
 from api.service import Service
 from api.settings import Settings

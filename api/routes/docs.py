@@ -44,13 +44,14 @@ def init_app(app: Flask, service: Service) -> None:
 
     @functools.cache
     def document() -> bytes:
-        from api import openapi
+        from api.openapi.document import describe
 
-        return msgspec.json.encode(openapi.describe(app, service))
+        return msgspec.json.encode(describe(app, service))
 
     @functools.cache
     def texts() -> bytes:
-        from api import sample, snippets
+        from api import snippets
+        from api.openapi import sample
 
         model = service.model
         method = "predict" if "predict" in model.methods else model.methods[0]

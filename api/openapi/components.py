@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from api.errors import MAX_PLACES
-from api.sample import Sample
-from api.schemas import NUMBER, NUMBER_REF, TYPES, Schema, ref
+from api.openapi.sample import Sample
+from api.openapi.schemas import NUMBER, NUMBER_REF, TYPES, Schema, ref
 
 TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import schemas
-from api.components import (
+from api.openapi import schemas
+from api.openapi.components import (
     BINARY,
     EXPLANATION,
     OBJECT,
@@ -15,8 +15,8 @@ from api.components import (
     record,
     rows_body,
 )
-from api.sample import Sample
-from api.schemas import NUMBER_REF, TYPES, Schema, ref
+from api.openapi.sample import Sample
+from api.openapi.schemas import NUMBER_REF, TYPES, Schema, ref
 from api.service import Service
 from api.signature import Feature, Signature
 

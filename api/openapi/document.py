@@ -11,14 +11,15 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from api import components, protocols, sample, schemas, snippets
-from api.components import TEXT, WITH_ROWS, operation
+from api import snippets
 from api.errors import Busy
 from api.formats import results
 from api.formats.rows import expectation
 from api.model import PER_CLASS
-from api.sample import Sample
-from api.schemas import Schema, ref
+from api.openapi import components, protocols, sample, schemas
+from api.openapi.components import TEXT, WITH_ROWS, operation
+from api.openapi.sample import Sample
+from api.openapi.schemas import Schema, ref
 from api.service import Service
 
 PLAIN = {"text/plain": TEXT}
