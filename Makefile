@@ -456,7 +456,8 @@ REMOVE_service = gcloud run services delete $(CLOUD_RUN_SERVICE) --region=$(GCP_
 FIND_images = $(call of,$(REPOSITORY),$(HAVE_repository),$(ASK_images))
 REMOVE_images = gcloud artifacts docker images delete $(LISTED) --delete-tags --quiet $(AS_PERSON)
 FIND_project-roles = $(call of-api,cloudresourcemanager,$(call policy_project,get-iam-policy) $(BOUND) $(OURS))
-REMOVE_project-roles = $(call unbind,project)
+# Some of them went with the schedule and the trigger, so what is left is asked anew.
+REMOVE_project-roles = { set +x; } 2>/dev/null; $(call if-there,$(FIND_project-roles),$(call unbind,project))
 FIND_repository-roles = $(call of,$(REPOSITORY),$(HAVE_repository),$(call policy_repository,get-iam-policy) $(BOUND) $(OURS))
 REMOVE_repository-roles = $(call unbind,repository)
 unbind = { set +x; } 2>/dev/null; echo "$$there" | while IFS='|' read -r role member; do \
