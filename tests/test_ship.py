@@ -225,15 +225,14 @@ def test_after_setup_the_deployer_does_everything_and_no_role_is_there_for_nothi
 
 
 def test_the_accounts_go_with_their_roles_once_nothing_runs_as_them(desk: Desk) -> None:
-    cloud = desk.cloud
-    desk.make("setup", "release")
-    said = desk.make("delete-service-account", fails=True).stderr
-    assert f"The service {SERVICE} runs as {RUNTIME}: make delete-deployment first" in said
-    desk.make("delete-deployment", "delete-service-account")
-    desk.make("delete-service-account")
-    assert desk.deployer_grants() == []
-    assert cloud.snapshot()["service accounts"] == {}
-    assert cloud.snapshot()["repositories"] != {}
+    if not desk.deployer_grants():
+        desk.make("setup")
+    for _ in range(2):
+        desk.make("delete-service-account")
+        assert desk.deployer_grants() == []
+        left = desk.cloud.snapshot()
+        assert left["service accounts"] == {}
+        assert left["repositories"] != {}
 
 
 # The binding, by a part of its role, and a target that needs it.
@@ -267,7 +266,6 @@ def test_without_any_one_binding_a_target_fails_and_the_doctor_names_it(
     assert wrong == [
         f"missing  {grant.role} of {grant.member} on {place(grant.resource)} → make add-roles"
     ]
-    desk.make(*target)
 
 
 def place(resource: str) -> str:
@@ -449,6 +447,7 @@ ENV_FAULTS = [
     (f"GCP_PROJECT_ID={PROJECT}\nIMAGE=none\n", ["image-to-gcp"], "There is no image none here: make build-image"),
     (f"GCP_PROJECT_ID={PROJECT}\nIMAGE=none\n", ["deploy"], "There is no image none:"),
     (f"GCP_PROJECT_ID={PROJECT}\nCLOUD_RUN_SERVICE=other\n", ["url"], "Service other is missing in project penguins-test: make release"),
+    (f"GCP_PROJECT_ID={PROJECT}\n", ["delete-service-account"], f"runs as {RUNTIME}: make delete-deployment first"),
 ]  # fmt: skip
 
 
