@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.google_cloud import Cloud, tools
+from tests.google_cloud import Cloud, tools, warm
 from tests.google_cloud.api import APIS
 from tests.google_cloud.artifact_registry import Repositories
 from tests.google_cloud.iam import Accounts
@@ -139,11 +139,11 @@ def repository(call: Call) -> str:
 
 @pytest.fixture
 def gcloud(cloud: Cloud) -> Gcloud:
-    """Run the real gcloud as a person."""
+    """Run the real gcloud as a person, each time from its start."""
 
     def run(*arguments: str, who: Caller = OWNER, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["gcloud", *arguments], env=cloud.environment(who.email) | more,
+            ["gcloud", *arguments], env=warm.cold(cloud.environment(who.email)) | more,
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
