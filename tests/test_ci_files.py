@@ -30,16 +30,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from ruamel.yaml import YAML
 
+from tests.checkout import ROOT, checkout, docker
+from tests.desk import DEPLOYER, IMAGE, SERVICE, Desk
 from tests.google_cloud.cloud import PROJECT
 from tests.google_cloud.cloud_build import Builds
 from tests.google_cloud.identity import caller
 from tests.google_cloud.scheduler import Jobs
 from tests.google_cloud.storage import Bucket, Buckets
-from tests.test_container import ROOT, checkout, docker, post
+from tests.test_container import post
 from tests.test_rejections import GOOD
 from tests.test_serving import free_port
-from tests.test_ship import DEPLOYER, IMAGE, SERVICE, Desk
-from tests.test_ship import desk as desk  # noqa: PLC0414 - a fixture
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 BIN = Path(sys.executable).parent
@@ -127,7 +127,8 @@ def test_every_target_that_a_file_calls_is_in_the_makefile() -> None:
     }
     for step in read("cloudbuild.yaml")["steps"]:
         called.update(goals([step["entrypoint"], *step["args"]]))
-    makefile = (ROOT / "Makefile").read_text().replace("$(EXAMPLE):", "models/latest.joblib:")
+    makefile = "".join((ROOT / name).read_text() for name in ("Makefile", "google-cloud.mk"))
+    makefile = makefile.replace("$(EXAMPLE):", "models/latest.joblib:")
     assert len(called) > 8
     assert {goal for goal in called if f"\n{goal}:" not in makefile} == set()
 
@@ -151,10 +152,8 @@ def test_the_requirements_of_those_platforms_are_a_lock() -> None:
     assert "--hash=sha256:" in (ROOT / name).read_text()
 
 
-def test_the_line_of_the_procfile_trains_serves_and_predicts(
-    penguins_path: Path, tmp_path: Path
-) -> None:
-    folder = checkout(tmp_path, penguins_path)
+def test_the_line_of_the_procfile_trains_serves_and_predicts(example: Path, tmp_path: Path) -> None:
+    folder = checkout(tmp_path, example)
     for name in ("models/latest.joblib", "models/latest.json", ".env"):
         (folder / name).unlink()
     port = free_port()
@@ -196,8 +195,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = checkout(tmp_path_factory.mktemp("bench"), penguins_path)
+def bench(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = checkout(tmp_path_factory.mktemp("bench"), example)
     (folder / ".env").unlink()
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for step in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "All"]):
@@ -259,12 +258,10 @@ def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: B
 
 
 @pytest.fixture(scope="module")
-def server(
-    penguins_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
+def server(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A server over HTTPS with the model, and the file by which its certificate is trusted."""
     folder = tmp_path_factory.mktemp("web")
-    shutil.copy(penguins_path, folder / "model.joblib")
+    shutil.copy(example, folder / "model.joblib")
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)
@@ -311,11 +308,11 @@ def server(
 
 
 def test_a_model_is_fetched_once_it_is_the_one_that_is_meant(
-    bench: Bench, server: tuple[str, str], penguins_path: Path
+    bench: Bench, server: tuple[str, str], example: Path
 ) -> None:
     address, trusted = server
     models = bench.folder / "models"
-    digest = hashlib.sha256(penguins_path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(example.read_bytes()).hexdigest()
     (models / "latest.joblib").write_text("another")
     (models / "latest.json").write_text("{}")
 
@@ -333,9 +330,9 @@ def test_a_model_is_fetched_once_it_is_the_one_that_is_meant(
 
     fetched = fetch(f"MODEL_URI={address}", f"MODEL_SHA256={digest[:12]}")
     assert f"models/latest.joblib has the SHA-256 {digest}" in fetched.stdout
-    assert (models / "latest.joblib").read_bytes() == penguins_path.read_bytes()
+    assert (models / "latest.joblib").read_bytes() == example.read_bytes()
     assert not (models / "latest.json").exists(), "it was the card of another model"
-    shutil.copy(penguins_path.with_suffix(".json"), models / "latest.json")
+    shutil.copy(example.with_suffix(".json"), models / "latest.json")
 
 
 # On the small Google Cloud
@@ -459,10 +456,10 @@ def test_a_push_and_the_schedule_start_a_build_as_the_deployer(ready: Desk) -> N
 
 
 def test_builds_read_the_bucket_of_the_model_and_no_longer_than_there_is_a_trigger(
-    ready: Desk, penguins_path: Path
+    ready: Desk, example: Path
 ) -> None:
     before = without_apis(ready.cloud.snapshot())
-    bucket = Bucket("models-of-someone", {"new/model.joblib": penguins_path.read_bytes()})
+    bucket = Bucket("models-of-someone", {"new/model.joblib": example.read_bytes()})
     ready.cloud.part(Buckets).all[bucket.name] = bucket
     model = f"MODEL_URI=gs://{bucket.name}/new/model.joblib"
     fetch = ["make", "fetch-model", model, f"GCP_PROJECT_ID={PROJECT}", "GCP_CONFIG="]
@@ -488,10 +485,10 @@ def test_builds_read_the_bucket_of_the_model_and_no_longer_than_there_is_a_trigg
 
 
 def test_the_steps_of_cloudbuild_ship_the_model_of_the_trigger(
-    ready: Desk, server: tuple[str, str], penguins_path: Path
+    ready: Desk, server: tuple[str, str], example: Path
 ) -> None:
     address, trusted = server
-    digest = hashlib.sha256(penguins_path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(example.read_bytes()).hexdigest()
     ready.make(
         "create-trigger", f"GITHUB_REPOSITORY={REPOSITORY}", f"MODEL_URI={address}",
         f"MODEL_SHA256={digest}", "CLOUD_RUN_CONCURRENCY=7",

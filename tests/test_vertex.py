@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.checkout import docker
+from tests.desk import IMAGE, RUNTIME, Desk
 from tests.google_cloud.aiplatform import Vertex
-from tests.test_container import docker
 from tests.test_rejections import GOOD
-from tests.test_ship import IMAGE, RUNTIME, Desk
-from tests.test_ship import desk as desk  # noqa: PLC0414 - a fixture
 
 
 @pytest.fixture(scope="module")
