@@ -139,11 +139,11 @@ def repository(call: Call) -> str:
 
 @pytest.fixture
 def gcloud(cloud: Cloud) -> Gcloud:
-    """Run the real gcloud as a person, each time from its start."""
+    """Run the real gcloud as a person."""
 
     def run(*arguments: str, who: Caller = OWNER, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["gcloud", *arguments], env=warm.cold(cloud.environment(who.email)) | more,
+            ["gcloud", *arguments], env=cloud.environment(who.email) | more,
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
@@ -654,6 +654,30 @@ def job_file(cloud: Cloud, folder: Path) -> Path:
     }
     (folder / "job.json").write_text(json.dumps(configuration))
     return folder / "job.json"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "config list",
+        "config get account --configuration=none",
+        "services list --enabled --format=json",
+        "iam service-accounts create no",
+        "run services describe none --region=europe-west1",
+        "projects get-iam-policy penguins-test --flatten=bindings[].members",
+        "projects get-iam",
+    ],
+)
+def test_a_warm_gcloud_answers_as_one_that_starts(cloud: Cloud, line: str) -> None:
+    environment = cloud.environment() | {"CLOUDSDK_CORE_PROJECT": cloud.project}
+    answers = [
+        subprocess.run(
+            ["gcloud", *line.split()], env=env, capture_output=True, text=True, check=False
+        )
+        for env in (environment, environment, warm.cold(environment))
+    ]
+    first, second, cold = [(one.returncode, one.stdout, one.stderr) for one in answers]
+    assert first == second == cold
 
 
 @pytest.mark.parametrize(("code", "says"), [(409, "conflicting change"), (429, "Quota exceeded")])
