@@ -133,7 +133,7 @@ dist: build-image require-card ## Write the model's card, the image, and the sou
 	rm -rf dist && mkdir dist
 	cp $(CARD) dist/$(RELEASED)-model-card.json
 	docker tag $(IMAGE) $(IMAGE):$(VERSION)
-	docker save --output dist/$(RELEASED)-image.tar $(IMAGE):$(VERSION) && gzip -n dist/$(RELEASED)-image.tar
+	docker save --output dist/$(RELEASED)-image.tar $(IMAGE):$(VERSION) && gzip -n3 dist/$(RELEASED)-image.tar
 	git archive --output=dist/$(RELEASED).tar.gz --prefix=$(RELEASED)/models/ --add-file=$(EXAMPLE) --add-file=$(CARD) --prefix=$(RELEASED)/ HEAD
 	@cd dist && { sha256sum * 2>/dev/null || shasum -a 256 *; } | tee SHA256SUMS
 	$(call next,make github-release TAG=v$(VERSION))
