@@ -46,6 +46,8 @@ ACTING := properties.core.project,properties.auth.impersonate_service_account,pr
 ACTS = $(GCP_PROJECT_ID)|$(if $(HAS_KEY),|$(DEPLOYER),$(DEPLOYER)|%)
 
 GCP_APIS = $(addsuffix .googleapis.com,run artifactregistry iam iamcredentials cloudresourcemanager logging)
+# What Vertex AI, triggers, schedules and GitHub need besides; the targets that make these turn it on.
+LATER_APIS = $(addsuffix .googleapis.com,aiplatform cloudbuild cloudscheduler storage sts)
 # Who may do what: PLACE|ROLE|MEMBER. add-roles grants these rows, and doctor looks for them.
 GCP_ROLES = \
 	project|roles/run.developer|serviceAccount:$(DEPLOYER) \
@@ -389,7 +391,7 @@ destroy: check-gcp-login show-things confirm-destroy $(THINGS:%=remove-%) ## Del
 	@left=$$($(SHOW_AGAIN)) || exit 1; \
 		[ -z "$$left" ] || { echo "This is still there: make destroy again"; echo "$$left"; exit 1; } >&2
 	@echo "Nothing is left. The APIs stay on, since something else may need them; to turn them off:"
-	@echo "  gcloud services disable --force $(GCP_APIS) $(AS_PERSON)"
+	@echo "  gcloud services disable --force $(GCP_APIS) $(filter $(LATER_APIS),$(HAVE_apis)) $(AS_PERSON)"
 
 ##@ Vertex AI, for comparison
 

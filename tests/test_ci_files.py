@@ -619,3 +619,8 @@ def test_destroy_takes_all_of_it_away(ready: Desk) -> None:
     left = ready.cloud.snapshot()
     assert [grant[1] for grant in left["grants"]] == ["roles/owner"]
     assert not any(value for name, value in left.items() if name not in {"grants", "enabled"})
+    # The APIs that stay on are those of the command that is shown last.
+    disable = shown.splitlines()[-1].split()
+    assert disable[:3] == ["gcloud", "services", "disable"]
+    subprocess.run(disable, env=ready.env, check=True, capture_output=True)
+    assert ready.cloud.snapshot()["enabled"] == []
