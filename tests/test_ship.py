@@ -224,7 +224,7 @@ class Callers:
                     self.answers[str(answer.status)] += 1
             except (OSError, urllib.error.HTTPError) as error:
                 self.answers[repr(error)] += 1
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def __enter__(self) -> Self:
         for thread in self.threads:
