@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,10 @@ from flask.testing import FlaskClient
 from api import create_app
 from api.settings import Settings
 from models import train
+from tests.checkout import NAME, checkout, docker, make
+from tests.desk import IMAGE, Desk
+from tests.google_cloud import tools
+from tests.google_cloud.cloud import PROJECT, Cloud
 
 # The same examples in every run: what is covered may not depend on chance.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
@@ -43,6 +51,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Take the image of this run away, once no process needs it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ and shutil.which("docker"):
+        docker("rmi", "--force", NAME)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """Save an estimator as a bare joblib file and build the service around it."""
@@ -58,14 +72,82 @@ def serve(tmp_path: Path) -> Serve:
 
 
 @pytest.fixture(scope="session")
-def penguins_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example model, trained once, with its card."""
-    path = tmp_path_factory.mktemp("models") / "latest.joblib"
-    train.train(path)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def once(folder: Path, make: Callable[[], object]) -> Path:
+    """The folder, which only the first process that asks for it makes; the others wait."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / ".done"
+        if not done.exists():
+            folder.mkdir(exist_ok=True)
+            make()
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def example(shared: Path) -> Path:
+    """The example model with its card, for reading only; the same in every run but for its code.
+
+    What it is made of says when it was made, and the builder of images has in its cache what is no
+    newer than it was the last time.
+    """
+    path = shared / "example" / "latest.joblib"
+
+    def build() -> None:
+        train.train(path)
+        card = path.with_suffix(".json")
+        created = json.loads(card.read_text())["created"]
+        card.write_text(card.read_text().replace(created, "2026-01-01T00:00:00+00:00"))
+        for file in (path, card):
+            os.utime(file, (1_767_225_600, 1_767_225_600))
+
+    once(path.parent, build)
     return path
+
+
+@pytest.fixture(scope="session")
+def penguins_path(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example model, trained once, with its card."""
+    folder = tmp_path_factory.mktemp("models")
+    for path in (example, example.with_suffix(".json")):
+        shutil.copy2(path, folder)
+    return folder / example.name
 
 
 @pytest.fixture(scope="session")
 def penguins(penguins_path: Path) -> FlaskClient:
     """The service around the example model."""
     return create_app(Settings(model_path=str(penguins_path))).test_client()
+
+
+@pytest.fixture(scope="session")
+def built(shared: Path, example: Path) -> Path:
+    """A checkout whose image is built, once a run; what builds the like finds it in the cache."""
+    if docker("version").returncode != 0:
+        pytest.skip("docker does not answer")
+    folder = shared / "built"
+    once(folder, lambda: make(checkout(folder, example), "build-image"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def desk(built: Path, example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A person who has just begun, on a small Google Cloud of their own."""
+    if why := tools.missing():
+        pytest.skip(why)
+    folder = checkout(tmp_path_factory.mktemp("checkout"), example)
+    (folder / "secrets" / "key.json").unlink()
+    (folder / ".env").write_text(f"GCP_PROJECT_ID={PROJECT}\nIMAGE={IMAGE}\n")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "."], cwd=folder, check=True)
+    with Cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        desk = Desk(folder, cloud)
+        desk.commit()
+        yield desk
+    docker("rmi", "--force", IMAGE)

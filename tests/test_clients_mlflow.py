@@ -18,7 +18,8 @@ from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
 from tests import clients
-from tests.test_container import checkout, docker, make, post
+from tests.checkout import docker, make
+from tests.test_container import post
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, free_port, serving
 
@@ -44,12 +45,9 @@ def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def image(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def image(built: Path) -> Iterator[str]:
     """The image of the example model."""
-    if docker("version").returncode != 0:
-        pytest.skip("docker does not answer")
-    folder = checkout(tmp_path_factory.mktemp("checkout"), penguins_path)
-    make(folder, "build-image", f"IMAGE={IMAGE}")
+    make(built, "build-image", f"IMAGE={IMAGE}")
     yield IMAGE
     docker("rmi", "--force", IMAGE)
 

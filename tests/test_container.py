@@ -6,10 +6,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -25,29 +22,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sklearn.preprocessing import FunctionTransformer
 
+from tests.checkout import NAME, ROOT, checkout, docker, make
 from tests.test_rejections import GOOD
 from tests.test_serving import free_port
 
-ROOT = Path(__file__).parent.parent
-NAME = "machine-learning-api-test"
 OTHER_NAME = f"{NAME}-other"
 # Not the scikit-learn of the lock, and its name is as long.
 OTHER_VERSION = "1.8.0"
-
-
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def make(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = ["make", f"IMAGE={NAME}", *arguments]
-    result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=600
-    )
-    assert not check or result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    return result
 
 
 def inside(image: str, *command: str) -> str:
@@ -76,42 +57,13 @@ def locked(name: str) -> dict[str, str]:
     }
 
 
-def checkout(folder: Path, model: Path) -> Path:
-    """A copy of what git knows, with this model in it and the environment of the tests."""
-    names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
-    for name in names:
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    for path in (model, model.with_suffix(".json")):
-        if path.exists():
-            shutil.copy2(path, folder / "models" / f"latest{path.suffix}")
-    (folder / "secrets" / "key.json").write_text("secret")
-    (folder / ".env").write_text("MAX_ROWS=2\n")
-    return folder
-
-
 @pytest.fixture(scope="module")
-def folder(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A checkout whose image is built, and taken away at the end."""
-    if docker("version").returncode != 0:
-        pytest.skip("docker does not answer")
-    path = checkout(tmp_path_factory.mktemp("checkout"), penguins_path)
-    make(path, "build-image")
-    yield path
-    docker("rm", "--force", NAME)
-    docker("rmi", "--force", NAME)
-
-
-@pytest.fixture(scope="module")
-def port(folder: Path) -> int:
+def port(built: Path) -> Iterator[int]:
     port = free_port()
-    out = make(folder, "run-container", f"OS_PORT={port}").stdout
+    out = make(built, "run-container", f"OS_PORT={port}").stdout
     assert f"Ready on http://localhost:{port}" in out
-    return port
+    yield port
+    docker("rm", "--force", NAME)
 
 
 @pytest.fixture(scope="module")
@@ -193,24 +145,24 @@ def test_the_health_check_of_the_image_passes_where_the_service_is_well(port: in
     assert docker("exec", "--env", "PORT=1", NAME, *command).returncode != 0
 
 
-def test_the_image_holds_the_service_and_nothing_else(folder: Path) -> None:
+def test_the_image_holds_the_service_and_nothing_else(built: Path) -> None:
     listed = inside(NAME, "find", "/app", "-type", "f", "-not", "-name", "*.pyc")
     names = {Path(line).relative_to("/app").as_posix() for line in listed.split()}
     code = {
-        path.relative_to(folder).as_posix()
+        path.relative_to(built).as_posix()
         for package, pattern in (("api", "**/*"), ("models", "**/*.py"))
-        for path in (folder / package).glob(pattern)
+        for path in (built / package).glob(pattern)
         if path.is_file()
     }
     baked = {f"models/latest.{kind}" for kind in ("joblib", "json", "plan.npz")}
     assert names == code | baked
 
 
-def test_the_image_holds_the_packages_of_the_lock_and_no_others(folder: Path) -> None:
+def test_the_image_holds_the_packages_of_the_lock_and_no_others(built: Path) -> None:
     assert distributions(NAME) == locked("requirements-pandas.lock")
 
 
-def test_nothing_that_does_not_serve_is_in_any_file_of_the_image(folder: Path) -> None:
+def test_nothing_that_does_not_serve_is_in_any_file_of_the_image(built: Path) -> None:
     ours, base = (
         set(inside(image, "find", "/", "-xdev", "-not", "-type", "d").splitlines())
         for image in (NAME, "python:3.13-slim-trixie")
@@ -229,24 +181,24 @@ def test_nothing_that_does_not_serve_is_in_any_file_of_the_image(folder: Path) -
     assert [line for line in lines if unwanted.search(line)] == []
 
 
-def test_the_image_has_no_compiler(folder: Path) -> None:
+def test_the_image_has_no_compiler(built: Path) -> None:
     tools = "for name in gcc g++ cc c++ clang ld make git; do command -v $name; done; true"
     assert inside(NAME, "sh", "-c", tools) == ""
 
 
-def test_the_code_belongs_to_root_and_the_service_can_change_none_of_it(folder: Path) -> None:
+def test_the_code_belongs_to_root_and_the_service_can_change_none_of_it(built: Path) -> None:
     where = ["/app", "/venv"]
     assert inside(NAME, "find", *where, "-not", "-user", "root") == ""
     assert inside(NAME, "find", *where, "-not", "-type", "l", "-writable") == ""
     assert inside(NAME, "find", *where, "-not", "-type", "l", "-not", "-readable") == ""
 
 
-def test_the_image_says_what_it_is_made_of(folder: Path, penguins_path: Path) -> None:
+def test_the_image_says_what_it_is_made_of(built: Path, example: Path) -> None:
     (image,) = json.loads(docker("image", "inspect", NAME).stdout)
     labels = {name.rpartition(".")[2]: value for name, value in image["Config"]["Labels"].items()}
     assert labels["title"] == "machine-learning-api"
     assert labels["revision"] == "unknown"  # this checkout has no git
-    assert labels["version"] == hashlib.sha256(penguins_path.read_bytes()).hexdigest()
+    assert labels["version"] == hashlib.sha256(example.read_bytes()).hexdigest()
     assert (image["Os"], image["Architecture"]) == ("linux", "amd64")
     assert image["Config"]["Entrypoint"] == ["python", "-m", "api"]
 
@@ -273,21 +225,21 @@ def test_a_container_that_stops_answers_first_what_is_under_way(other_port: int)
     assert state.strip() == "0"
 
 
-def test_it_stops_when_it_is_told_to(folder: Path, port: int) -> None:
-    make(folder, "stop-container")
+def test_it_stops_when_it_is_told_to(built: Path, port: int) -> None:
+    make(built, "stop-container")
     assert docker("container", "inspect", NAME).returncode != 0
 
 
-def test_a_container_that_does_not_answer_shows_its_log(folder: Path) -> None:
-    result = make(folder, "run-container", f"OS_PORT={free_port()}", "THREADS=many", check=False)
+def test_a_container_that_does_not_answer_shows_its_log(built: Path) -> None:
+    result = make(built, "run-container", f"OS_PORT={free_port()}", "THREADS=many", check=False)
     assert result.returncode != 0
     assert "error: THREADS='many': Expected `int`" in result.stderr
     docker("rm", "--force", NAME)
 
 
-def test_an_image_that_explains_trees_has_what_that_needs_and_no_more(folder: Path) -> None:
+def test_an_image_that_explains_trees_has_what_that_needs_and_no_more(built: Path) -> None:
     name = f"{NAME}-explain"
-    make(folder, "build-image", f"IMAGE={name}", "EXPLAIN=true")
+    make(built, "build-image", f"IMAGE={name}", "EXPLAIN=true")
     try:
         assert distributions(name) == locked("requirements-explain.lock")
         code = "import shap; print(shap.TreeExplainer.__name__)"
@@ -298,25 +250,23 @@ def test_an_image_that_explains_trees_has_what_that_needs_and_no_more(folder: Pa
         docker("rmi", "--force", name)
 
 
-def test_an_image_cannot_both_leave_scikit_learn_out_and_look_into_it(folder: Path) -> None:
-    result = make(folder, "build-image", "SLIM=true", "EXPLAIN=true", check=False)
+def test_an_image_cannot_both_leave_scikit_learn_out_and_look_into_it(built: Path) -> None:
+    result = make(built, "build-image", "SLIM=true", "EXPLAIN=true", check=False)
     assert result.returncode != 0
     assert "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out" in result.stderr
 
 
-def test_an_image_of_a_model_elsewhere_is_refused(folder: Path) -> None:
-    result = make(folder, "build-image", "MODEL_PATH=elsewhere/model.joblib", check=False)
+def test_an_image_of_a_model_elsewhere_is_refused(built: Path) -> None:
+    result = make(built, "build-image", "MODEL_PATH=elsewhere/model.joblib", check=False)
     assert "copy elsewhere/model.joblib there" in result.stderr
 
 
-def test_a_container_without_an_image_is_refused(folder: Path) -> None:
-    result = make(folder, "run-container", "CONTAINER=none", "IMAGE=none", check=False)
+def test_a_container_without_an_image_is_refused(built: Path) -> None:
+    result = make(built, "run-container", "CONTAINER=none", "IMAGE=none", check=False)
     assert result.returncode != 0
 
 
-def test_an_image_of_a_broken_model_is_not_built(folder: Path, tmp_path: Path) -> None:
-    if os.environ.get("DOCKER_HOST") is None and docker("version").returncode != 0:
-        pytest.skip("docker does not answer")
+def test_an_image_of_a_broken_model_is_not_built(built: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.joblib"
     broken.write_text("hello")
     copy = checkout(tmp_path / "copy", broken)

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.google_cloud import Cloud, tools
+from tests.google_cloud import Cloud, tools, warm
 from tests.google_cloud.api import APIS
 from tests.google_cloud.artifact_registry import Repositories
 from tests.google_cloud.iam import Accounts
@@ -654,6 +654,30 @@ def job_file(cloud: Cloud, folder: Path) -> Path:
     }
     (folder / "job.json").write_text(json.dumps(configuration))
     return folder / "job.json"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "config list",
+        "config get account --configuration=none",
+        "services list --enabled --format=json",
+        "iam service-accounts create no",
+        "run services describe none --region=europe-west1",
+        "projects get-iam-policy penguins-test --flatten=bindings[].members",
+        "projects get-iam",
+    ],
+)
+def test_a_warm_gcloud_answers_as_one_that_starts(cloud: Cloud, line: str) -> None:
+    environment = cloud.environment() | {"CLOUDSDK_CORE_PROJECT": cloud.project}
+    answers = [
+        subprocess.run(
+            ["gcloud", *line.split()], env=env, capture_output=True, text=True, check=False
+        )
+        for env in (environment, environment, warm.cold(environment))
+    ]
+    first, second, cold = [(one.returncode, one.stdout, one.stderr) for one in answers]
+    assert first == second == cold
 
 
 @pytest.mark.parametrize(("code", "says"), [(409, "conflicting change"), (429, "Quota exceeded")])

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
+from tests.checkout import NAME, docker
 from tests.google_cloud import Cloud, log_filter, run_spec, tools
 from tests.google_cloud.cloud import PERSON, PROJECT
 from tests.google_cloud.front import MAX_BODY, Split
@@ -29,10 +30,8 @@ from tests.google_cloud.instances import Fleet
 from tests.google_cloud.logging import structured
 from tests.google_cloud.run import Services
 from tests.google_cloud.run_service import Service
-from tests.test_container import checkout, docker, make
 from tests.test_rejections import GOOD
 
-NAME = "machine-learning-api-run"
 REGION = "europe-west1"
 RUNTIME = f"runtime@{PROJECT}.iam.gserviceaccount.com"
 READY = "httpGet.path=/ready,httpGet.port=8080,periodSeconds=1,timeoutSeconds=1,failureThreshold=60"
@@ -130,13 +129,10 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if reason := tools.missing():
         pytest.skip(reason)
-    make(
-        checkout(tmp_path_factory.mktemp("checkout"), penguins_path), "build-image", f"IMAGE={NAME}"
-    )
-    built = {"good": NAME} | {tag: f"{NAME}-{tag}" for tag in BROKEN}
+    images = {"good": NAME} | {tag: f"{NAME}-{tag}" for tag in BROKEN}
     with Cloud(tmp_path_factory.mktemp("cloud")) as cloud:
         try:
             there = Site(cloud)
@@ -144,14 +140,14 @@ def site(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             sleep = FunctionTransformer(np.vectorize(time.sleep, otypes=[object]), validate=True)
             joblib.dump(sleep.fit(np.zeros((1, 1))), folder / "latest.joblib")
             (folder / "latest.joblib").chmod(0o644)
-            prepare(there, folder, built)
+            prepare(there, folder, images)
             yield there
         finally:
-            for image in built.values():
-                docker("rmi", "--force", image)
+            for tag in BROKEN:
+                docker("rmi", "--force", images[tag])
 
 
-def prepare(site: Site, folder: Path, built: dict[str, str]) -> None:
+def prepare(site: Site, folder: Path, images: dict[str, str]) -> None:
     """What is there before the first deployment: APIs, a repository with images, an account."""
     apis = ("run", "artifactregistry", "iam", "logging")
     site.gcloud("services", "enable", *(f"{name}.googleapis.com" for name in apis))
@@ -161,7 +157,7 @@ def prepare(site: Site, folder: Path, built: dict[str, str]) -> None:
     token = site.gcloud("auth", "print-access-token").stdout
     login = ["login", "-u", "oauth2accesstoken", "--password-stdin"]
     site.docker(*login, f"http://{site.cloud.registry_host}", stdin=token)
-    for tag, image in built.items():
+    for tag, image in images.items():
         if tag in BROKEN:
             (folder / "Dockerfile").write_text(
                 f"FROM {NAME}\nUSER 0\n{BROKEN[tag]}\nUSER 65534:65534\n"

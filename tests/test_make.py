@@ -6,18 +6,21 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from api.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
-    "help", "install", "lock", "train", "bake", "run", "test", "lint", "format", "bench",
+    "help", "install", "lock", "train", "bake", "fetch-model", "run", "test", "lint", "format", "bench",
     "build-image", "run-container", "stop-container", "logs-container",
     "check-gcp-login", "enable-apis", "create-repository", "create-service-account", "add-roles",
     "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
     "release", "list-cloud-run", "describe-service", "url", "predict", "logs", "list-gcp-images",
     "open", "deploy-canary", "promote", "rollback", "allow-public", "allow-private", "allow-invoker",
     "delete-deployment", "delete-latest-gcp-image", "delete-key", "delete-service-account", "destroy",
-    "deploy-vertex", "predict-vertex", "delete-vertex", "fetch-model", "create-trigger", "delete-trigger",
+    "deploy-vertex", "predict-vertex", "delete-vertex", "create-trigger", "delete-trigger",
     "create-schedule", "delete-schedule", "create-github-identity", "delete-github-identity",
     "check-tag", "dist", "github-release",
 }  # fmt: skip
@@ -26,7 +29,8 @@ TARGETS = {
 @pytest.fixture
 def make(tmp_path: Path) -> object:
     """Run make in a copy of the Makefile's folder, where nothing is installed."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("Makefile", "google-cloud.mk"):
+        shutil.copy(ROOT / name, tmp_path)
 
     def run(*arguments: str, env: str | None = None) -> subprocess.CompletedProcess[str]:
         if env is not None:
@@ -46,8 +50,13 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
         if line.startswith("  ")
     }
     assert listed == TARGETS
-    for group in ("Here", "In a container", "Develop"):
-        assert f"\n{group}\n" in out
+    groups = [line for line in out.splitlines() if line and not line.startswith("  ")]
+    assert groups == [
+        "Here", "In a container", "Release", "Develop",
+        "Google Cloud: set up, once", "Google Cloud: ship", "Google Cloud: look",
+        "Google Cloud: change", "Google Cloud: access", "Google Cloud: away",
+        "Vertex AI, for comparison", "Google Cloud: by itself, on a push or a schedule",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -71,6 +80,17 @@ def test_a_plain_env_is_read_and_the_command_line_beats_it(make) -> None:
     probe = "--eval=probe: ; @echo $(PORT) $$PORT $$MODEL_PATH"
     assert make(probe, "probe", env=env).stdout == "9001 9001 some folder/a=b.joblib\n"
     assert make(probe, "probe", "PORT=9002", env=env).stdout == "9002 9002 some folder/a=b.joblib\n"
+
+
+def test_a_container_is_told_every_setting_that_is_not_its_own(make) -> None:
+    own = {"host", "port", "model_path", "k_service", "google_cloud_project", "sm_model_dir"}
+    # Vertex AI sets these, and an emulator's address is for tests.
+    own |= {"aip_health_route", "aip_predict_route", "aip_storage_uri"}
+    own |= {"gce_metadata_host", "storage_emulator_host"}
+    told = {
+        field.name.upper() for field in msgspec.structs.fields(Settings) if field.name not in own
+    }
+    assert set(make("--eval=probe: ; @echo $(SETTINGS)", "probe").stdout.split()) == told
 
 
 def test_an_old_python_is_told_what_is_needed(make, tmp_path: Path) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.checkout import docker
+from tests.desk import IMAGE, RUNTIME, Desk
 from tests.google_cloud.aiplatform import Vertex
-from tests.test_container import docker
 from tests.test_rejections import GOOD
-from tests.test_ship import IMAGE, RUNTIME, Desk
-from tests.test_ship import desk as desk  # noqa: PLC0414 - a fixture
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +91,7 @@ def test_rows_of_ones_own_are_answered_and_wrong_ones_say_where(
 def test_a_new_image_takes_over_and_deleting_twice_leaves_nothing(deployed: Desk) -> None:
     (endpoint,) = deployed.cloud.part(Vertex).endpoints.values()
     (old,) = endpoint.instances.values()
-    (deployed.folder / "api" / "new.py").write_text('"""Something new."""\n')
+    deployed.commit()
     deployed.make("build-image", "image-to-gcp")
     deployed.make("deploy-vertex", "CONFIRM=yes")
     (new,) = endpoint.instances.values()

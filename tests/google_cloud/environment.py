@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tests.google_cloud import warm
 from tests.google_cloud.api import APIS, DIRECT
 
 
@@ -25,7 +26,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         if not name.startswith(("CLOUDSDK_", "GOOGLE_", "GCP_", "CLOUD_RUN_"))
         and name.lower() not in {"http_proxy", "https_proxy", "all_proxy"}
     }
-    return kept | overrides | {
+    return kept | overrides | warm.variables() | {
         "CLOUDSDK_CONFIG": str(home / "gcloud"),
         "CLOUDSDK_AUTH_TOKEN_HOST": f"http://{address}/token",
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",

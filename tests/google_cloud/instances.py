@@ -10,6 +10,10 @@ from typing import Any
 
 from tests.google_cloud.container import GRACE, Docker, Instance, Log, Plan, StartFailed
 
+# How long a request waits for an instance: 10 s, or some times as long as an instance takes to start.
+# https://cloud.google.com/run/docs/about-instance-autoscaling, "Exceeding maximum instances"
+PENDING, PENDING_STARTS = 10.0, 3.5
+
 
 class NoInstance(Exception):
     """All instances are full and no other may be started."""
@@ -25,6 +29,7 @@ class Fleet:
         self.log = log
         self.instances: list[Instance] = []
         self.starting = 0
+        self.longest_start = 0.0  # in seconds
         self.failed: StartFailed | None = None
         self.wanted = True  # a revision that no address leads to keeps no instance
         self.closed = False
@@ -64,7 +69,7 @@ class Fleet:
                 self.scale_down()
 
     def _take(self) -> Instance:
-        deadline = time.monotonic() + self.plan.timeout
+        deadline = time.monotonic() + max(PENDING, PENDING_STARTS * self.longest_start)
         with self.changed:
             self.failed = None
             while not self.closed:
@@ -92,6 +97,7 @@ class Fleet:
         """Start an instance that was counted in `starting` already."""
         self.log("system", f"Starting new instance. Reason: {reason}")
         instance = failed = None
+        began = time.monotonic()
         try:
             instance = Instance(self.docker, self.plan, self.name, self.log)
             instance.wait_until_ready()
@@ -99,6 +105,7 @@ class Fleet:
             failed = error if isinstance(error, StartFailed) else StartFailed(str(error))
         with self.changed:
             self.starting -= 1
+            self.longest_start = max(self.longest_start, time.monotonic() - began)
             self.failed = failed or self.failed
             kept = instance is not None and failed is None and not self.closed
             if instance and kept:

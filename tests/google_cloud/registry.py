@@ -7,6 +7,7 @@ import http.client
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterable
 
@@ -34,11 +35,20 @@ def passed(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class Registry(Part):
-    """A docker-registry process that keeps what is pushed."""
+    """A docker-registry process that keeps what is pushed; it runs from its first use on."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.folder = cloud.folder / "registry"
-        self.backend = ""  # its address: no authentication, so it is only for the cloud itself
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starting = threading.Lock()
+
+    @property
+    def backend(self) -> str:
+        """Its address: without authentication, so it is only for the cloud itself."""
+        with self.starting:
+            if not self.process:
+                self.address = self._serve()
+        return self.address
 
     def put(self, path: str, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         """Put a manifest."""
@@ -71,7 +81,8 @@ class Registry(Part):
             answer.headers["Content-Length"] = response.headers["Content-Length"]
         return answer
 
-    def start(self) -> None:
+    def _serve(self) -> str:
+        """Start the process, and say where it listens."""
         self.folder.mkdir()
         config, log = self.folder / "config.yml", self.folder / "log"
         config.write_text(CONFIG % (self.folder / "storage"))
@@ -81,15 +92,15 @@ class Registry(Part):
         ends = time.monotonic() + 20
         while time.monotonic() < ends and self.process.poll() is None:
             if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
-                self.backend = found[1]
-                return
+                return found[1]
             time.sleep(0.02)
         raise RuntimeError(f"docker-registry did not start: {log.read_text()}")
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder)
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            shutil.rmtree(self.folder)
 
 
 def register(cloud: Cloud) -> None:
