@@ -92,6 +92,8 @@ def create_app(settings: Settings) -> Flask:
     )
 
     app = Flask(__name__, static_folder=None)
+    # A redirect to the same path with one slash less would be HTML, and name any Host it was sent.
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["GREETING"] = about.greeting(model, engine.signature, settings.port)
     errors.init_app(app)

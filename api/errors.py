@@ -8,8 +8,9 @@ sentence; or what a protocol wants instead, with the same words.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,6 +27,14 @@ class Place(msgspec.Struct, frozen=True):
 
     pointer: str
     detail: str
+
+
+def first(places: Iterable[Place]) -> list[Place]:
+    """As many places as an answer names, and one more to tell that there are more.
+
+    A body of a few bytes may unpack to millions of wrong places.
+    """
+    return list(islice(places, MAX_PLACES + 1))
 
 
 class Refused(Exception):

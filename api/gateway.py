@@ -19,6 +19,9 @@ from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, render
 # Looking a phrase up takes longer than all else about it.
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
+# No length has more; Python refuses to read thousands of them.
+MAX_DIGITS = 18
+
 Environ = dict[str, Any]
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Handler = Callable[[Environ], Answer]
@@ -83,7 +86,7 @@ def read_body(environ: Environ, max_bytes: int) -> bytes:
     if "HTTP_TRANSFER_ENCODING" in environ:
         raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
     given = environ.get("CONTENT_LENGTH") or "0"
-    if not (given.isascii() and given.isdigit()):
+    if not (given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS):
         raise MalformedBody("The Content-Length is not a number.")
     length = int(given)
     if length > max_bytes:

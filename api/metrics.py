@@ -6,6 +6,7 @@ up. The files of a process that has died stay, so that no counter ever goes back
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
@@ -187,7 +188,9 @@ def collect() -> CollectorRegistry:
     for path in folder.glob("gauge_live*.db"):
         pid = int(path.stem.rpartition("_")[2])
         if not alive(pid):
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+            # Another request may be faster.
+            with contextlib.suppress(FileNotFoundError):
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     _Begun(registry)  # type: ignore[no-untyped-call]
     return registry
@@ -197,8 +200,16 @@ class _Begun(MultiProcessCollector):
     """Adds up the files that have something in them: one is empty for a moment when it is made."""
 
     def collect(self) -> Any:
-        files = [path for path in Path(self._path).glob("*.db") if path.stat().st_size]
+        files = [path for path in Path(self._path).glob("*.db") if _size(path)]
         return self.merge(list(map(str, files)))  # type: ignore[no-untyped-call]
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, 0 if another request has removed it meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def alive(pid: int) -> bool:

@@ -358,3 +358,28 @@ def test_a_hundred_orders_of_columns_are_all_right(serve: Serve, tmp_path: Path)
         turned = frame[list(rng.permutation(names))]
         body = {"dataframe_split": turned.to_dict(orient="split")}
         assert ask(client, body).json == reference
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": [0] * 300_000, "data": []}},
+        {"dataframe_split": {"data": [], **{f"no{i}": 0 for i in range(100_000)}}},
+        {"dataframe_split": {"columns": NAMES, "data": [[0]] * 9_000}},
+        {"inputs": {f"no{i}": [0] for i in range(100_000)}},
+        {"inputs": {f"no{i}": 0 for i in range(100_000)}},
+        {"instances": [], **{f"no{i}": 0 for i in range(100_000)}},
+    ],
+    ids=["columns", "names", "rows", "inputs", "one row", "names outside"],
+)
+def test_of_many_wrong_places_the_first_are_named(penguins: FlaskClient, body: Any) -> None:
+    answer = penguins.post("/invocations", json=body)
+    assert answer.status_code in (400, 422)
+    assert len(answer.data) < 5000
+
+
+def test_a_table_of_very_many_columns_is_refused(penguins: FlaskClient) -> None:
+    header = ",".join(f"c{i}" for i in range(100_000))
+    answer = penguins.post("/predict", data=f"{header}\n", content_type="text/csv")
+    assert answer.status_code == 422
+    assert len(answer.json["errors"]) == 20

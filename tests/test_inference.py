@@ -179,6 +179,7 @@ BODIES: list[tuple[str, bytes, str | None, str]] = [
     ("a bare Infinity", b'{"inputs": [Infinity]}', None, "Infinity is not a JSON number"),
     ("half a pair", b'{"inputs": [], "id": "\\ud800"}', None, "The body is not JSON that can be read"),
     ("deep nesting", b'{"inputs": [], "parameters": {"": ' + b"[" * 100_000, None, "nested too deeply"),
+    ("texts that do not end", b'\\"' * 200_000, None, "The body is not JSON"),
     ("a length in words", b"{}", "two", "The Inference-Header-Content-Length is not a number."),
     ("an endless length", b"{}", "9" * 5000, "The Inference-Header-Content-Length is not a number."),
     ("a negative length", b"{}", "-2", "The Inference-Header-Content-Length is not a number."),

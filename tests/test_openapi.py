@@ -284,12 +284,12 @@ def test_all_that_can_be_described_is_valid(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def example(penguins: FlaskClient) -> Document:
+def described(penguins: FlaskClient) -> Document:
     return document_of(penguins)
 
 
-def test_features_have_their_names_types_and_categories(example: Document) -> None:
-    row = example["components"]["schemas"]["Row"]
+def test_features_have_their_names_types_and_categories(described: Document) -> None:
+    row = described["components"]["schemas"]["Row"]
     assert row["required"] == list(GOOD)
     assert row["additionalProperties"] is False
     assert row["properties"]["island"]["enum"] == ["Biscoe", "Dream", "Torgersen", None]
@@ -299,8 +299,8 @@ def test_features_have_their_names_types_and_categories(example: Document) -> No
     assert mass["description"].endswith("null where it is missing.")
 
 
-def test_answers_have_the_classes(example: Document) -> None:
-    schemas = example["components"]["schemas"]
+def test_answers_have_the_classes(described: Document) -> None:
+    schemas = described["components"]["schemas"]
     classes = ["Adelie", "Chinstrap", "Gentoo"]
     assert schemas["predict_answer"]["properties"]["predictions"]["items"] == {"enum": classes}
     probabilities = schemas["predict_proba_answer"]["properties"]
@@ -308,30 +308,43 @@ def test_answers_have_the_classes(example: Document) -> None:
     assert probabilities["predictions"]["items"]["maxItems"] == 3
 
 
-def test_every_get_is_answered_as_it_is_described(penguins: FlaskClient, example: Document) -> None:
-    gets = [(path, item["get"]) for path, item in example["paths"].items() if "get" in item]
+def test_every_get_is_answered_as_it_is_described(
+    penguins: FlaskClient, described: Document
+) -> None:
+    gets = [(path, item["get"]) for path, item in described["paths"].items() if "get" in item]
     assert {"/metadata", "/health", "/metrics", "/openapi.json", "/docs"} <= {p for p, _ in gets}
     for path, operation in gets:
         answer = penguins.get(path)
-        described = operation["responses"]["200"]
+        told = operation["responses"]["200"]
         assert answer.status_code == 200
-        assert answer.mimetype in described["content"]
-        assert set(described["headers"]) <= set(answer.headers.keys())
+        assert answer.mimetype in told["content"]
+        assert set(told["headers"]) <= set(answer.headers.keys())
         if answer.is_json:
-            schema = described["content"]["application/json"]["schema"]
-            validator(example, schema).validate(answer.json)
+            schema = told["content"]["application/json"]["schema"]
+            validator(described, schema).validate(answer.json)
 
 
 def test_a_path_is_described_only_where_there_is_one(
-    penguins: FlaskClient, example: Document
+    penguins: FlaskClient, described: Document
 ) -> None:
     rules = {rule.rule for rule in penguins.application.url_map.iter_rules()}
-    assert "/transform" not in example["paths"]
-    assert ("/explain" in example["paths"]) == ("/explain" in rules)
+    assert "/transform" not in described["paths"]
+    assert ("/explain" in described["paths"]) == ("/explain" in rules)
 
 
-def test_names_of_operations_are_unique(example: Document) -> None:
-    names = [each["operationId"] for item in example["paths"].values() for each in item.values()]
+@pytest.mark.parametrize(
+    "example", [b"[[1, 2]]", b'{"instances": [{"a": 1, "b": 2}]}', b'{"instances": [[1, 2]]}']
+)
+def test_a_card_with_more_than_a_row_as_its_example_is_documented(
+    serve: Serve, example: bytes
+) -> None:
+    client = serve(MODELS["numbers"], card=b'{"features": ["a", "b"], "example": %s}' % example)
+    assert client.get("/snippets").status_code == 200
+    assert client.get("/openapi.json").status_code == 200
+
+
+def test_names_of_operations_are_unique(described: Document) -> None:
+    names = [each["operationId"] for item in described["paths"].values() for each in item.values()]
     assert len(names) == len(set(names))
 
 

@@ -75,6 +75,11 @@ def test_a_table_gives_the_same_as_its_rows_to_the_last_bit(answers: Any, table:
         ("a wrong value", 422, "/1/island: expected one of Biscoe, Dream, Torgersen"),
         ("a missing number", 422, "this model takes no missing value here"),
         ("booleans for numbers", 422, "/0/a: expected a number, got a boolean"),
+        (
+            "packed with zstd",
+            415,
+            "Parquet is read uncompressed, or with snappy as pandas writes it.",
+        ),
         ("too large unpacked", 413, "Unpacked, the body is over the limit of 50000 bytes"),
     ],
 )

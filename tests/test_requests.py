@@ -70,6 +70,7 @@ class Ending:
     ("environ", "status", "sentence"),
     [
         ({"CONTENT_LENGTH": "many"}, 400, "The Content-Length is not a number."),
+        ({"CONTENT_LENGTH": "0" * 5000 + "1"}, 400, "The Content-Length is not a number."),
         ({"CONTENT_LENGTH": "-1"}, 400, "The Content-Length is not a number."),
         ({"CONTENT_LENGTH": "500"}, 400, "The body ended before its 500 bytes had come."),
         ({"wsgi.input": Ending()}, 400, "The body ended before its"),

@@ -115,7 +115,7 @@ def test_it_predicts(server: Server) -> None:
 
 def test_it_says_last_where_it_is_and_what_to_send(server: Server) -> None:
     deadline = time.monotonic() + BOUND
-    while "What it takes" not in server.log.read_text() and time.monotonic() < deadline:
+    while "In a browser" not in server.log.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     tail = server.log.read_text().rpartition("spawned uWSGI worker")[2]
     assert f"is served on http://localhost:{server.port}" in tail

@@ -253,6 +253,24 @@ def test_metrics_can_be_asked_for_while_a_process_makes_its_files(penguins: Flas
         empty.unlink()
 
 
+def test_a_file_that_another_request_has_removed_is_passed_over(
+    penguins: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faster(_: int) -> None:
+        raise FileNotFoundError
+
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    files = [folder / "gauge_livesum_999999999.db", folder / "counter_gone.db"]
+    files[0].touch()
+    files[1].symlink_to(folder / "nowhere")
+    monkeypatch.setattr(metrics, "mark_process_dead", faster)
+    try:
+        assert penguins.get("/metrics").status_code == 200
+    finally:
+        for file in files:
+            file.unlink()
+
+
 def test_metrics_come_in_the_form_that_is_asked_for(penguins: FlaskClient) -> None:
     assert penguins.get("/metrics").content_type.startswith("text/plain; version=")
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}

@@ -459,3 +459,10 @@ def test_models_of_texts_and_mappings_answer_too(
     assert client.get("/v2/models/model").json["inputs"] == described
     given = read(client.post(INFER, json={"inputs": sent}))["predict"]
     assert given.tolist() == client.post("/predict", json=own).json["predictions"]
+
+
+def test_a_path_with_a_slash_too_many_is_told_in_json(penguins: FlaskClient) -> None:
+    for path in ("/v2//models", "/v2/models//model"):
+        answer = penguins.get(path, headers={"Host": "elsewhere.example"})
+        assert answer.status_code == 404
+        assert list(answer.json or ()) == ["error"]

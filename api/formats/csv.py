@@ -6,11 +6,12 @@ import csv
 import io
 import itertools
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from api.errors import InvalidRows, MalformedBody, Place
+from api.errors import InvalidRows, MalformedBody, Place, first
 from api.formats.rows import Batch, check, check_array, check_count, escape, pointer
 from api.signature import Feature, Signature
 
@@ -81,24 +82,25 @@ def _lines(body: bytes) -> list[tuple[int, list[str]]]:
 
 def _order(signature: Signature, header: list[str]) -> list[int]:
     """The place of each feature in the header."""
-    names = [feature.name for feature in signature.features]
-    places = []
-    for name in dict.fromkeys(header):
-        if header.count(name) > 1:
-            places.append(Place(f"/{escape(name)}", "line 1: this column stands twice"))
+    if not header:
+        raise InvalidRows([Place("", "expected a header row with the names of the features")])
+    if places := first(_wrong_names(signature, header)):
+        raise InvalidRows(places)
+    return [header.index(feature.name) for feature in signature.features]
+
+
+def _wrong_names(signature: Signature, header: list[str]) -> Iterator[Place]:
+    names = {feature.name: None for feature in signature.features}
+    counts = Counter(header)
+    for name, count in counts.items():
+        if count > 1:
+            yield Place(f"/{escape(name)}", "line 1: this column stands twice")
         elif signature.form != "mapping" and name not in names:
             hint = " (an index? pandas leaves it out with index=False)" if name == "" else ""
-            places.append(Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}"))
-    places += [
-        Place(f"/{escape(name)}", "line 1: the header lacks this feature")
-        for name in names
-        if name not in header
-    ]
-    if not header:
-        places = [Place("", "expected a header row with the names of the features")]
-    if places:
-        raise InvalidRows(places)
-    return [header.index(name) for name in names]
+            yield Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}")
+    for name in names:
+        if name not in counts:
+            yield Place(f"/{escape(name)}", "line 1: the header lacks this feature")
 
 
 def _cell(feature: Feature, cell: str) -> Any:

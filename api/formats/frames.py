@@ -11,14 +11,15 @@ and where. MLflow's own client writes NaN, which is no JSON, for a missing value
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from api.errors import InvalidRows, Place
+from api.errors import InvalidRows, Place, first
 from api.formats.json import NOT_FAST, JsonReader, parse, refuse_constant
 from api.formats.rows import Batch, Repeated, check, check_count, escape, name_of
 from api.signature import Signature
@@ -136,19 +137,19 @@ class FrameReader:
         if not isinstance(split, dict):
             raise InvalidRows([Place(at, "expected an object with columns and data, got a list")])
         places = _repeated(split, at)
-        places += [
+        places += first(
             Place(f"{at}/{escape(name)}", f"is not known: expected {', '.join(SPLIT)}")
             for name in split
             if name not in SPLIT
-        ]
+        )
         values: list[Any] = [split.get(name) for name in SPLIT]
         columns, index, data = values
         if columns is None:
             columns = self._names
         elif isinstance(columns, list):
             columns = [self._name(column) for column in columns]
-            steps = [f"{at}/columns/{j}" for j in range(len(columns))]
-            places += self._wrong_columns(columns, steps, f"{at}/columns")
+            steps = (f"{at}/columns/{j}" for j in itertools.count())
+            places += first(self._wrong_columns(columns, steps, f"{at}/columns"))
         else:
             expected = "expected a list with the names of the columns"
             places.append(Place(f"{at}/columns", f"{expected}, got {name_of(columns)}"))
@@ -166,11 +167,11 @@ class FrameReader:
 
     def _explain_rows(self, columns: list[str], data: list[Any], at: str) -> Batch:
         expected = f"expected {len(columns)} values, one for each column"
-        places = [
+        places = first(
             Place(f"{at}/{i}", f"{expected}, got {len(row)}")
             for i, row in enumerate(data)
             if isinstance(row, list) and len(row) != len(columns)
-        ]
+        )
         if places:
             raise InvalidRows(places)
         if self._signature.form == "mapping":
@@ -186,13 +187,14 @@ class FrameReader:
             return check(self._signature, [columns], lambda _: at)
         count = max(map(len, lists))
         places = _repeated(columns, at)
-        steps = [f"{at}/{escape(name)}" for name in columns]
-        places += self._wrong_columns(list(columns), steps, at)
-        for step, values in zip(steps, columns.values(), strict=True):
-            got = len(values) if isinstance(values, list) else name_of(values)
-            if got != count:
-                expected = f"expected a list of {count} values, as many as in the longest column"
-                places.append(Place(step, f"{expected}, got {got}"))
+        steps = (f"{at}/{escape(name)}" for name in columns)
+        places += first(self._wrong_columns(columns, steps, at))
+        expected = f"expected a list of {count} values, as many as in the longest column"
+        places += first(
+            Place(f"{at}/{escape(name)}", f"{expected}, got {got}")
+            for name, values in columns.items()
+            if (got := len(values) if isinstance(values, list) else name_of(values)) != count
+        )
         if places:
             raise InvalidRows(places)
         check_count(count, self._max_rows)
@@ -211,22 +213,24 @@ class FrameReader:
         batch.pointers = lambda i: f"{at}/{escape(names[0])}/{i}"
         return batch
 
-    def _wrong_columns(self, columns: list[Any], steps: list[str], at: str) -> list[Place]:
+    def _wrong_columns(
+        self, columns: Iterable[Any], steps: Iterable[str], at: str
+    ) -> Iterator[Place]:
         """What is wrong with the columns, each of which is named at a step of its own."""
-        places = []
         seen = set()
         known = frozenset(self._names)
-        for column, step in zip(columns, steps, strict=True):
+        for column, step in zip(columns, steps, strict=False):
             if not isinstance(column, str):
-                places.append(Place(step, f"expected the name of a column, got {name_of(column)}"))
+                yield Place(step, f"expected the name of a column, got {name_of(column)}")
             elif column in seen:
-                places.append(Place(step, "this column stands twice"))
+                yield Place(step, "this column stands twice")
             elif self._signature.form != "mapping" and column not in known:
-                places.append(Place(step, "is not a feature of the model"))
+                yield Place(step, "is not a feature of the model")
             else:
                 seen.add(column)
-        lacking = [name for name in self._names if name not in seen]
-        return places + [Place(at, f"lacks the feature {name}") for name in lacking]
+        for name in self._names:
+            if name not in seen:
+                yield Place(at, f"lacks the feature {name}")
 
     def _name(self, column: Any) -> Any:
         """The feature that a column names; pandas numbers those that nobody has named."""

@@ -23,8 +23,9 @@ from api.signature import Signature
 SHOWN_NAMES = 20
 SHOWN_REASON = 200
 LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-# Python's clients write a missing number so. In a text it stays what it is.
-NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|\bNaN\b')
+# Python's clients write a missing number so. In a text it stays what it is; one that does not end
+# goes as far as the body.
+NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\bNaN\b')
 DATATYPES = {"string": "BYTES", "boolean": "BOOL"}
 # The kind of tensor that a kind of feature takes as it is.
 OF_KIND = {"string": "O", "boolean": "b"}

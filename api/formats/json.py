@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from api.errors import InvalidRows, MalformedBody, Place
+from api.errors import InvalidRows, MalformedBody, Place, first
 from api.formats.rows import Batch, Repeated, check, check_count, count_unknown, escape, name_of
 from api.signature import Feature, Signature
 
@@ -165,14 +165,14 @@ class JsonReader:
         if isinstance(body, dict):
             if not isinstance(body.get("instances"), list):
                 return [body], None
-            places = [
+            places = first(
                 Place(
                     f"/{escape(name)}",
                     "this model takes no parameters" if name == "parameters" else "is not known",
                 )
                 for name in body
                 if name != "instances" and (name != "parameters" or body[name] not in (None, {}))
-            ]
+            )
             if isinstance(body, Repeated):
                 places.append(Place(f"/{escape(body.name)}", "stands twice in one object"))
             if places:

@@ -33,12 +33,17 @@ def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Ba
         texts = [field.name for field in schema if _is_text(types, field.type)]
         # A text that stands in many rows is kept once.
         file = parquet.ParquetFile(io.BytesIO(body), read_dictionary=texts)
-        index = list((schema.pandas_metadata or {}).get("index_columns", []))
+        given = (schema.pandas_metadata or {}).get("index_columns", [])
+        index = frozenset(name for name in given if isinstance(name, str))
     except Exception as error:
         raise _malformed(error) from None
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     count = sum(group.num_rows for group in groups)
     check_count(count, max_rows)
+    packing = {group.column(j).compression for group in groups for j in range(group.num_columns)}
+    if not packing <= {"UNCOMPRESSED", "SNAPPY"}:
+        # These unpack to as much as they like, whatever the file says of its size.
+        raise UnsupportedType("Parquet is read uncompressed, or with snappy as pandas writes it.")
     # Packed, a column of one value in all rows is next to nothing.
     if max(sum(group.total_byte_size for group in groups), count * len(schema)) > max_bytes:
         raise TooLarge(f"Unpacked, the body is over the limit of {max_bytes} bytes.")
@@ -63,7 +68,7 @@ def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Ba
     return check(signature, samples, pointer)
 
 
-def _names(types: Any, signature: Signature, schema: Any, index: list[Any]) -> list[str]:
+def _names(types: Any, signature: Signature, schema: Any, index: frozenset[str]) -> list[str]:
     """The columns to read, in the order of the features."""
     features = [feature.name for feature in signature.features]
     known = frozenset(features)

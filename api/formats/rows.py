@@ -150,6 +150,8 @@ def _row_of_object(
 ) -> Any:
     known = {feature.name for feature in features}
     for name in sample:
+        if len(places) > MAX_PLACES:
+            return None
         if name not in known:
             expected = _some([feature.name for feature in features])
             places.append(

@@ -65,9 +65,22 @@ def choose(model: Model, signature: Signature, reader: Reader) -> Sample:
             batch = reader.read(msgspec.json.encode(candidate), "application/json")
         except Problem:
             continue
-        if len(batch.rows) == 1:
+        if len(batch.rows) == 1 and _is_row(signature, candidate):
             return _sample(signature, candidate, batch)
     return _sample(signature, candidates[-1], None)
+
+
+def _is_row(signature: Signature, candidate: Any) -> bool:
+    """Whether it is a row without anything around it; a card may have it otherwise."""
+    names = {feature.name for feature in signature.features}
+    if signature.form == "mapping":
+        return isinstance(candidate, dict) and "instances" not in candidate
+    if isinstance(candidate, dict):
+        return candidate.keys() == names
+    if isinstance(candidate, (list, tuple)):
+        plain = not any(isinstance(value, (dict, list)) for value in candidate)
+        return plain and len(candidate) == len(names)
+    return len(names) == 1
 
 
 def _sample(signature: Signature, row: Any, batch: Batch | None) -> Sample:

@@ -105,7 +105,8 @@ said = {
         "a missing number": ask(strict, holes.to_parquet()),
         "booleans for numbers": ask(regression, (numbers > 0).to_parquet()),
         "too many nulls": ask(client(objects, max_body_bytes=50_000), written(pa.table({f"c{i}": pa.nulls(5000) for i in range(30)}))),
-        "too large unpacked": ask(small, frame.loc[[0] * 5000].to_parquet(compression="zstd", use_dictionary=False)),
+        "too large unpacked": ask(small, frame.loc[[0] * 5000].to_parquet(use_dictionary=False)),
+        "packed with zstd": ask(small, frame.to_parquet(compression="zstd")),
     },
     "sagemaker": ask(service, good, "application/x-parquet"),
 }  # fmt: skip
