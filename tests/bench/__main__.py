@@ -1,4 +1,4 @@
-"""Measure all servers in turns: `python -m tests.bench --rounds 3 --seconds 3`."""
+"""Measure all servers in turns: `python -m tests.bench --rounds 3 --seconds 1`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options, checked."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each server is started")
-    parser.add_argument("--seconds", type=int, default=3, help="how long each load lasts")
+    parser.add_argument("--seconds", type=int, default=1, help="how long each load lasts")
     parser.add_argument("--only", default=",".join(peers.ALL), help="servers, with commas between")
     models = ",".join(peers.MODELS)
     parser.add_argument("--models", default=models, help="models, with commas between")
