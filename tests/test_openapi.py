@@ -12,7 +12,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -270,11 +269,8 @@ def test_all_that_can_be_described_is_valid(path: Path) -> None:
         max_bytes=settings.max_body_bytes,
         max_rows=settings.max_rows,
     )
-    app = Flask("everything", static_folder=None)
     wanted = [(rule, verb) for rule, verb, _ in openapi.table(service)]
-    for rule, verb in wanted:
-        app.add_url_rule(rule, f"{verb} {rule}", methods=[verb])
-    document = json.loads(json.dumps(openapi.describe(app, service)))
+    document = json.loads(json.dumps(openapi.describe(service)))
     assert list(document["paths"]) == list(dict(wanted))
     OpenAPIV31SpecValidator(document).validate()
     for _, operation in posts(document):
@@ -324,12 +320,12 @@ def test_every_get_is_answered_as_it_is_described(
             validator(described, schema).validate(answer.json)
 
 
-def test_a_path_is_described_only_where_there_is_one(
-    penguins: FlaskClient, described: Document
-) -> None:
-    rules = {rule.rule for rule in penguins.application.url_map.iter_rules()}
+def test_every_path_that_is_described_is_there(penguins: FlaskClient, described: Document) -> None:
+    adapter = penguins.application.url_map.bind("localhost")
+    for path, item in described["paths"].items():
+        for verb in item:
+            adapter.match(path, method=verb.upper())
     assert "/transform" not in described["paths"]
-    assert ("/explain" in described["paths"]) == ("/explain" in rules)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -466,3 +466,12 @@ def test_a_path_with_a_slash_too_many_is_told_in_json(penguins: FlaskClient) -> 
         answer = penguins.get(path, headers={"Host": "elsewhere.example"})
         assert answer.status_code == 404
         assert list(answer.json or ()) == ["error"]
+
+
+def test_results_that_make_no_tensors_are_told_where_to_get(serve: Serve) -> None:
+    client = serve(NearestNeighbors(n_neighbors=1).fit([[1.0], [2.0]]))
+    answer = client.post(INFER, json={"inputs": [matrix(np.array([[1.0]]))]})
+    assert answer.status_code == 406
+    assert answer.json == {
+        "error": "The results of this NearestNeighbors make no tensors: POST /kneighbors."
+    }

@@ -7,9 +7,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from flask import Flask
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter
 
 from api import snippets
 from api.errors import Busy
@@ -59,17 +56,15 @@ class Context(msgspec.Struct, frozen=True):
 Build = Callable[[Context], Schema]
 
 
-def describe(app: Flask, service: Service) -> Schema:
+def describe(service: Service) -> Schema:
     """The whole document. `snippets.ORIGIN` in it stands for the address of the service.
 
     Raises Busy if the model has no time to answer the example.
     """
     context = _context(service)
-    adapter = app.url_map.bind("localhost")
     paths: dict[str, Schema] = {}
     for path, verb, build in table(service):
-        if _has(adapter, path, verb):
-            paths.setdefault(path, {})[verb.lower()] = build(context)
+        paths.setdefault(path, {})[verb.lower()] = build(context)
     used = {each["tags"][0] for path in paths.values() for each in path.values()}
     model = service.model
     return {
@@ -131,15 +126,6 @@ def _protocols(service: Service) -> list[tuple[str, str, Build]]:
 
 def _of(build: Callable[..., Schema], *arguments: Any) -> Build:
     return lambda context: build(context.service, context.sample, *arguments)
-
-
-def _has(adapter: MapAdapter, path: str, verb: str) -> bool:
-    """Whether the service has this path for this HTTP method."""
-    try:
-        adapter.match(path, method=verb)
-    except HTTPException:
-        return False
-    return True
 
 
 def _context(service: Service) -> Context:

@@ -46,7 +46,7 @@ def init_app(app: Flask, service: Service) -> None:
     def document() -> bytes:
         from api.openapi.document import describe
 
-        return msgspec.json.encode(describe(app, service))
+        return msgspec.json.encode(describe(service))
 
     @functools.cache
     def texts() -> bytes:
