@@ -14,7 +14,7 @@ import time
 from bisect import bisect_left
 from collections import Counter as Counted
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def count_request(route: str, method: str, status: int, started: float) -> None:
     tally.request(route, method, status, time.perf_counter() - started)
 
 
-def count_rows(route: str, rows: int, unknown: dict[str, int]) -> None:
+def count_rows(route: str, rows: int, unknown: Mapping[str, int]) -> None:
     """Count the rows of a request, and the unknown categories in each feature."""
     tally.rows(route, rows)
     for feature, count in unknown.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,6 +100,21 @@ class Predictor:
             except Refused as refused:
                 raise Refused(start + refused.row, refused.reason) from None
         return whole(results)
+
+    def has_single(self, method: str) -> bool:
+        """Whether `run_single` does this method."""
+        return method in self._engine.singles
+
+    def run_single(self, method: str, row: Sequence[Any]) -> Any:
+        """Answer one row with one result as JSON has it; see `Engine.singles`.
+
+        Raises Refused if the estimator refuses its values.
+        """
+        self._observe(1, 0)
+        try:
+            return self._engine.singles[method](row)
+        except self._engine.refusals as error:
+            raise self._refusal(method, [row], error) from None
 
     def _run_at_once(self, method: str, rows: Rows) -> Any:
         self._observe(len(rows), 0)

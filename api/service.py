@@ -60,30 +60,49 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return self.predictor.run(method, batch.rows)
         except Refused as refused:
-            detail = f"the model refuses this row: {refused.reason}"
-            raise InvalidRows([Place(batch.pointers(refused.row), detail)]) from None
+            raise _invalid(batch, refused) from None
+
+    def run_single(self, method: str, batch: Batch) -> Any:
+        """The same for the only row of a request: its result as JSON has it."""
+        try:
+            return self.predictor.run_single(method, batch.alone)
+        except Refused as refused:
+            raise _invalid(batch, refused) from None
 
     def count(self, environ: Environ, batch: Batch) -> None:
         """Count the rows of a request that has got its results."""
-        metrics.count_rows(environ["PATH_INFO"], len(batch.rows), batch.unknown)
+        metrics.count_rows(environ["PATH_INFO"], batch.count, batch.unknown)
 
     def answer(self, environ: Environ, method: str, batch: Batch, media_type: str) -> Answer:
         """Answer the rows of one request with the results of one method, in this media type."""
-        classes = self.model.classes if method in PER_CLASS else None
+        if batch.alone and media_type == results.JSON and self.predictor.has_single(method):
+            result = self.run_single(method, batch)
+            body = results.write_single(result, self._classes(method))
+        else:
+            body = self.encode(method, self.run(method, batch), media_type)
+        self.count(environ, batch)
+        headers = {"Content-Type": media_type}
+        if batch.unknown:
+            headers["X-Unknown-Categories"] = unknown_categories(batch)
+        return Answer(HTTPStatus.OK, headers, body)
+
+    def encode(self, method: str, result: Any, media_type: str) -> bytes:
+        """The body of an answer: the results of one method in this media type."""
+        classes = self._classes(method)
         # What the columns of CSV are called.
         column = "prediction" if method == "predict" else method
         columns = [str(label) for label in classes] if classes else [column]
-        result = self.run(method, batch)
-        body = results.write(result, media_type, columns, classes)
-        self.count(environ, batch)
-        return Answer(
-            HTTPStatus.OK, {"Content-Type": media_type, **unknown_categories(batch)}, body
-        )
+        return results.write(result, media_type, columns, classes)
+
+    def _classes(self, method: str) -> list[Any] | None:
+        return self.model.classes if method in PER_CLASS else None
 
 
-def unknown_categories(batch: Batch) -> dict[str, str]:
-    """The header that counts categories which the model lets pass, if there are any."""
-    if not batch.unknown:
-        return {}
-    counts = [f"{quote(name)}={count}" for name, count in batch.unknown.items()]
-    return {"X-Unknown-Categories": ", ".join(counts)}
+def _invalid(batch: Batch, refused: Refused) -> InvalidRows:
+    detail = f"the model refuses this row: {refused.reason}"
+    return InvalidRows([Place(batch.pointers(refused.row), detail)])
+
+
+def unknown_categories(batch: Batch) -> str:
+    """The header that counts categories which the model lets pass."""
+    return ", ".join(f"{quote(name)}={count}" for name, count in batch.unknown.items())

@@ -54,6 +54,7 @@ def proven(model: Model, own: ScikitLearnEngine) -> tuple[plans.Plan, dict[str, 
     engine = plans.PlanEngine(plan)
     left = dict(plan.left)
     found = {}
+    alone: list[str] = []
     batches = proof.batches(plan, model.card)
     for method in plan.methods:
         try:
@@ -65,10 +66,19 @@ def proven(model: Model, own: ScikitLearnEngine) -> tuple[plans.Plan, dict[str, 
             left[method] = reason
         else:
             found[method] = proof_
+    for method, proof_ in found.items():
+        if faster := proof.prove_alone(method, engine, proof_, batches):
+            found[method] = faster
+            alone.append(method)
     methods = {method: value for method, value in plan.methods.items() if method in found}
     joined = tuple(method for method, proof_ in found.items() if worth_waiting(proof_.microseconds))
     plan = msgspec.structs.replace(
-        plan, methods=methods, left=left, joined=joined, mergeable=own.mergeable
+        plan,
+        methods=methods,
+        left=left,
+        joined=joined,
+        alone=tuple(alone),
+        mergeable=own.mergeable,
     )
     return plan, found
 

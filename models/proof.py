@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import timeit
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
-from api.engines import Engine, Rows
-from api.engines.plan import INPUT, Plan
+from api.engines import Engine, Rows, Single
+from api.engines.plan import INPUT, Plan, PlanEngine
 from api.signature import Feature, Signature, is_missing, plain_rows
 from models import texts
 
@@ -31,6 +31,13 @@ ROOM = 20_000_000
 MEASURED = 0.01
 # After this time no more batches are compared.
 SECONDS = 20.0
+
+
+class Runs(Protocol):
+    """The part of an engine that is compared."""
+
+    def run(self, method: str, rows: Rows) -> Any:
+        """Call one method of the estimator; n rows give n results, in their order."""
 
 
 class Difference(Exception):
@@ -69,10 +76,51 @@ def prove(method: str, own: Engine, plan: Engine, batches: Sequence[Rows]) -> Pr
     )
 
 
+def prove_alone(
+    method: str, plan: PlanEngine, found: Proof, batches: Sequence[Rows]
+) -> Proof | None:
+    """The proof with the speed of one row done with Python's own numbers.
+
+    None if that cannot be done, is not faster, or gives other results than the plan's arrays.
+    """
+    single = plan.single(method)
+    if single is None:
+        return None
+    try:
+        compare(method, plan, Alone(single), batches)
+    except Difference:
+        return None
+    row = samples(batches[0][:1])[0]
+    gain = found.microseconds[1] / (1e6 * best(lambda: single(row)))
+    if gain < 1:
+        return None
+    return msgspec.structs.replace(
+        found,
+        microseconds=found.microseconds | {1: found.microseconds[1] / gain},
+        faster=found.faster | {1: found.faster[1] * gain},
+    )
+
+
+class Alone:
+    """Answers each row of a batch as if it had come alone."""
+
+    def __init__(self, single: Single) -> None:
+        self._single = single
+
+    def run(self, method: str, rows: Rows) -> Any:  # noqa: ARG002
+        """One result a row."""
+        return np.array([self._single(row) for row in samples(rows)])
+
+
+def samples(rows: Rows) -> list[Sequence[Any]]:
+    """Rows as JSON has them."""
+    if isinstance(rows, np.ndarray):
+        return [[None if np.isnan(v) else v for v in row] for row in rows.tolist()]
+    return rows
+
+
 @np.errstate(all="ignore")
-def compare(
-    method: str, own: Engine, plan: Engine, batches: Sequence[Rows]
-) -> tuple[float, int, Rows]:
+def compare(method: str, own: Runs, plan: Runs, batches: Sequence[Rows]) -> tuple[float, int, Rows]:
     """The largest difference of two engines' answers, how many rows, and the largest batch.
 
     Raises Difference if they are not alike.
@@ -101,7 +149,7 @@ def compare(
     return difference, rows, most
 
 
-def _check_refused(method: str, plan: Engine, rows: Rows) -> None:
+def _check_refused(method: str, plan: Runs, rows: Rows) -> None:
     try:
         plan.run(method, rows)
     except ValueError:
@@ -137,7 +185,12 @@ def distance(expected: Any, given: Any) -> float:
 
 def seconds(method: str, engine: Engine, rows: Rows) -> float:
     """How long a call takes, at best."""
-    timer = timeit.Timer(lambda: engine.run(method, rows))
+    return best(lambda: engine.run(method, rows))
+
+
+def best(call: Callable[[], Any]) -> float:
+    """The shortest of several times, in seconds."""
+    timer = timeit.Timer(call)
     often = max(1, int(MEASURED / max(timer.timeit(1), 1e-7)))
     return min(timer.repeat(3, often)) / often
 

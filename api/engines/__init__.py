@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,9 @@ from api.engines.operations.sparse import Sparse
 from api.signature import Signature
 
 Rows = np.ndarray | list[Any]
+# From the values of one row, in the order of the features, None for what is missing, to its result
+# as JSON has it.
+Single = Callable[[Sequence[Any]], Any]
 
 
 class Engine(Protocol):
@@ -19,8 +22,9 @@ class Engine(Protocol):
     `signature` is the model's, with what only a try can tell: which missing values it accepts.
     `mergeable` says whether the rows of several requests may go into one call, and those of one
     into several. `immediate` are the methods that may run in many threads at once, and are so
-    cheap that it does not pay to wait for others' rows. `refusals` is what is raised where the
-    model refuses the values it is given.
+    cheap that it does not pay to wait for others' rows. `singles` has for some of them what is
+    faster for one row alone. `refusals` is what is raised where the model refuses the values it is
+    given.
     """
 
     @property
@@ -29,6 +33,8 @@ class Engine(Protocol):
     def mergeable(self) -> bool: ...  # noqa: D102
     @property
     def immediate(self) -> Collection[str]: ...  # noqa: D102
+    @property
+    def singles(self) -> Mapping[str, Single]: ...  # noqa: D102
     @property
     def refusals(self) -> tuple[type[Exception], ...]: ...  # noqa: D102
 

@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import msgspec
 import numpy as np
 
-from api.engines import Engine, Rows
+from api.engines import Engine, Rows, Single, singles
 from api.engines.operations import OPERATIONS
 from api.signature import Signature
 
@@ -48,7 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` is the SHA-256 of the joblib file that it was made of. `left` are the methods that only
     scikit-learn can answer, each with the reason. `joined` are those whose call is dear enough that
-    it pays to wait for others' rows; `mergeable` is what an Engine says. The rest is a Model's.
+    it pays to wait for others' rows; `alone` those that Python's own numbers answer sooner for one
+    row; `mergeable` is what an Engine says. The rest is a Model's.
     """
 
     format: int = FORMAT
@@ -61,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     methods: dict[str, int]
     left: dict[str, str]
     joined: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
     mergeable: bool = False
     arrays: list[Any] = msgspec.field(default_factory=list)
 
@@ -111,14 +113,19 @@ class PlanEngine:
         )
         self.immediate = frozenset(plan.methods).difference(plan.joined)
         self._others = others
+        self._plan = plan
+        self._count = len(plan.steps) + 1
+        self._single_steps: dict[int, Callable[..., Any] | None] = {}
+        self._settings = [_settings(step.settings, plan.arrays) for step in plan.steps]
         functions = [
-            partial(OPERATIONS[step.operation], **_settings(step.settings, plan.arrays))
-            for step in plan.steps
+            partial(OPERATIONS[step.operation], **settings)
+            for step, settings in zip(plan.steps, self._settings, strict=True)
         ]
         self._lines = {
             method: _line(plan.steps, functions, result) for method, result in plan.methods.items()
         }
-        self._count = len(plan.steps) + 1
+        alone = {method: self.single(method) for method in plan.methods if method in plan.alone}
+        self.singles = {method: single for method, single in alone.items() if single}
 
     def run(self, method: str, rows: Rows) -> Any:
         """Call one method on rows that fit the signature."""
@@ -127,7 +134,33 @@ class PlanEngine:
             return self._others().run(method, rows)
         return _quiet.run(self._follow, line, rows)
 
-    def _follow(self, line: tuple[list[Any], int | None], rows: Rows) -> Any:
+    def single(self, method: str) -> Single | None:
+        """What answers one row with Python's own numbers, if all steps of a method can do so.
+
+        See `Engine.singles`. What they find out of the ordinary is left to `run`.
+        """
+        steps, result = self._lines[method]
+        made = [(place, self._single_step(place), inputs) for place, _, inputs in steps]
+        if any(function is None for _, function, _ in made):
+            return None
+        line, numeric = (made, result), self.signature.numeric
+
+        def answer(row: Sequence[Any]) -> Any:
+            try:
+                return self._follow(line, singles.numbers_of(row) if numeric else row)
+            except ArithmeticError:
+                rows = np.array([row], dtype=np.float64) if numeric else [row]
+                return self.run(method, rows).tolist()[0]
+
+        return answer
+
+    def _single_step(self, place: int) -> Callable[..., Any] | None:
+        if place not in self._single_steps:
+            step, settings = self._plan.steps[place - 1], self._settings[place - 1]
+            self._single_steps[place] = singles.make(step.operation, settings)
+        return self._single_steps[place]
+
+    def _follow(self, line: tuple[list[Any], int | None], rows: Any) -> Any:
         steps, result = line
         if result is None:
             value: Any = rows

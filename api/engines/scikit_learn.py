@@ -6,14 +6,15 @@ import importlib.util
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import joblib
 import msgspec
 import numpy as np
 
-from api.engines import Rows, part
+from api.engines import Rows, Single, part
 from api.model import Model, ModelError
 from api.signature import Feature, Signature, plain_rows
 
@@ -50,6 +51,7 @@ class ScikitLearnEngine:
 
     # Nothing says that an estimator may run in two threads at once.
     immediate = ()
+    singles: Mapping[str, Single] = MappingProxyType({})
     refusals = (ValueError, TypeError, OverflowError, LookupError)
 
     def __init__(self, model: Model) -> None:

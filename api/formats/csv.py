@@ -47,7 +47,7 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
             {name: _cell(loose, cell) for name, cell in zip(names, cells, strict=True) if cell}
             for _, cells in lines
         ]
-        return Batch(samples, pointer, Counter())
+        return Batch(samples, pointer)
     if signature.numeric and b"_" not in body:
         try:
             table = np.array(
@@ -57,7 +57,7 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
             pass  # to be explained below
         else:
             if not np.isinf(table).any() and b"nan" not in body.lower():
-                return Batch(check_array(signature, table, pointer), pointer, Counter())
+                return Batch(check_array(signature, table, pointer), pointer)
     named = [
         {f.name: _cell(f, cells[j]) for f, j in zip(signature.features, order, strict=True)}
         for _, cells in lines

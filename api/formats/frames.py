@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
+from api.engines import Rows
 from api.errors import InvalidRows, Place, first
 from api.formats.json import NOT_FAST, JsonReader, parse, refuse_constant
 from api.formats.rows import Batch, Repeated, check, check_count, escape, name_of
@@ -247,11 +248,12 @@ class FrameReader:
         """The batch with its values, which stand in the order of these names, in the model's."""
         places = {name: j for j, name in enumerate(names)}
         order = [places[name] for name in self._names]
+        rows: Rows
         if isinstance(batch.rows, np.ndarray):
-            batch.rows = np.ascontiguousarray(batch.rows[:, order])
+            rows = np.ascontiguousarray(batch.rows[:, order])
         else:
-            batch.rows = [tuple(row[j] for j in order) for row in batch.rows]
-        return batch
+            rows = [tuple(row[j] for j in order) for row in batch.rows]
+        return Batch(rows, batch.pointers, batch.unknown)
 
 
 def _is_set(value: Any) -> bool:

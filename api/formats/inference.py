@@ -198,14 +198,15 @@ def _batch(signature: Signature, values: list[Values], *, whole: bool) -> Batch:
             # A copy, for memory that starts anywhere is slower, and may be added up otherwise.
             columns = [each.numbers() for each in values]
             table = columns[0].reshape(-1, width) if whole else np.column_stack(columns)
-            return Batch(check_array(signature, table, rows.pointer), _row, Counter())
+            return Batch(check_array(signature, table, rows.pointer), _row)
         if len(values) == width and (batch := _fitting(signature, values)):
             return batch
         batch = rows.check(signature, _samples(signature, values, whole=whole), rows.pointer)
     except InvalidRows as error:
         prefix = f"{values[0].tensor.called}: " if whole else ""
         raise InvalidTensors([prefix + _sentence(signature, p) for p in error.places]) from None
-    return msgspec.structs.replace(batch, pointers=_row)
+    batch.pointers = _row
+    return batch
 
 
 def _fitting(signature: Signature, values: list[Values]) -> Batch | None:

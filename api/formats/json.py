@@ -143,10 +143,12 @@ class JsonReader:
         # that was repeated, of which msgspec keeps the last.
         if body.count(b":") != names + wrappers:
             return None
+        pointers = _pointers(prefix)
+        alone = rows[0] if len(rows) == 1 and self._row is not dict else ()
         if self._numeric:
-            return Batch(_array(rows), _pointers(prefix), Counter())
+            return Batch(None if alone else _array(rows), pointers, alone=alone)
         unknown = count_unknown(self._signature, rows)
-        return None if unknown is None else Batch(rows, _pointers(prefix), unknown)
+        return None if unknown is None else Batch(rows, pointers, unknown, alone)
 
     def _explain(self, body: bytes) -> Batch:
         samples, prefix = self._unwrap(parse(body))

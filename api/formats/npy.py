@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 import struct
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
     if signature.numeric and array.dtype.kind in "fiu":
         check_count(len(array), max_rows)
         numbers = np.ascontiguousarray(array, dtype=np.float64)
-        return Batch(check_array(signature, numbers, pointer), pointer, Counter())
+        return Batch(check_array(signature, numbers, pointer), pointer)
     return _checked(signature, max_rows, array.tolist())
 
 

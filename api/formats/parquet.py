@@ -61,7 +61,7 @@ def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Ba
         raise _malformed(error) from None
     if numeric:
         rows = np.ascontiguousarray(np.column_stack(columns))
-        return Batch(check_array(signature, rows, pointer), pointer, Counter())
+        return Batch(check_array(signature, rows, pointer), pointer)
     samples = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     if signature.form == "mapping":
         samples = [{k: v for k, v in sample.items() if v is not None} for sample in samples]

@@ -45,13 +45,22 @@ def write(result: Any, media_type: str, columns: list[str], classes: list[Any] |
     """
     result = _dense(result)
     if media_type == JSON:
-        document: dict[str, Any] = {"predictions": _plain(result)}
-        if classes is not None:
-            document["classes"] = classes
-        return msgspec.json.encode(document)
+        return _json(_plain(result), classes)
     if media_type == CSV:
         return _csv(_plain(result), columns)
     return npy.write(_array(result))
+
+
+def write_single(result: Any, classes: list[Any] | None) -> bytes:
+    """Encode as JSON the only result of a request, which is plain already."""
+    return _json([_finite(result)], classes)
+
+
+def _json(predictions: list[Any], classes: list[Any] | None) -> bytes:
+    document: dict[str, Any] = {"predictions": predictions}
+    if classes is not None:
+        document["classes"] = classes
+    return msgspec.json.encode(document)
 
 
 def array(result: Any) -> np.ndarray:

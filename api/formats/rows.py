@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from api.engines import Rows
@@ -20,16 +20,43 @@ from api.signature import Feature, Signature
 SHOWN_CATEGORIES = 20
 
 
-class Batch(msgspec.Struct):
+# Nothing that a model's encoder has not seen.
+NONE: Mapping[str, int] = MappingProxyType({})
+
+
+class Batch:
     """The rows of one request.
 
     `pointers` gives the JSON Pointer of row i in the body; `unknown` counts, for each feature,
-    the categories that the model's encoder has not seen and lets pass.
+    the categories that the model's encoder has not seen and lets pass. `alone` is the only row, as
+    it came in JSON, which has no array before someone asks for it; empty if there are several.
     """
 
-    rows: Rows
-    pointers: Callable[[int], str]
-    unknown: Counter[str]
+    __slots__ = ("_rows", "alone", "pointers", "unknown")
+
+    def __init__(
+        self,
+        rows: Rows | None,
+        pointers: Callable[[int], str],
+        unknown: Mapping[str, int] = NONE,
+        alone: tuple[Any, ...] = (),
+    ) -> None:
+        self._rows = rows
+        self.pointers = pointers
+        self.unknown = unknown
+        self.alone = alone
+
+    @property
+    def rows(self) -> Rows:
+        """All rows, as an engine takes them."""
+        if self._rows is None:
+            self._rows = np.array([self.alone], dtype=np.float64)
+        return self._rows
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return 1 if self.alone else len(self.rows)
 
 
 class Repeated(dict[str, Any]):
@@ -52,8 +79,8 @@ def check(signature: Signature, samples: Sequence[Any], pointers: Callable[[int]
     if places:
         raise InvalidRows(places)
     if signature.numeric:
-        return Batch(np.array(rows, dtype=np.float64), pointers, Counter())
-    return Batch(rows, pointers, count_unknown(signature, rows) or Counter())
+        return Batch(np.array(rows, dtype=np.float64), pointers)
+    return Batch(rows, pointers, count_unknown(signature, rows) or NONE)
 
 
 def check_count(count: int, max_rows: int) -> None:

@@ -12,7 +12,6 @@ from api import snippets
 from api.errors import Busy
 from api.formats import results
 from api.formats.rows import expectation
-from api.model import PER_CLASS
 from api.openapi import components, protocols, sample, schemas
 from api.openapi.components import TEXT, WITH_ROWS, operation
 from api.openapi.sample import Sample
@@ -166,13 +165,7 @@ def _introduction(service: Service) -> str:
 
 def _method(method: str, context: Context) -> Schema:
     """`POST /<method>`."""
-    model, result = context.service.model, context.results[method]
-    classes = model.classes if method in PER_CLASS else None
-    columns = (
-        [str(label) for label in classes]
-        if classes
-        else ["prediction" if method == "predict" else method]
-    )
+    result = context.results[method]
     samples: Schema = {
         "x-codeSamples": snippets.samples(snippets.write(method, context.sample.row))
     }
@@ -182,7 +175,7 @@ def _method(method: str, context: Context) -> Schema:
         results.NPY: {"schema": components.BINARY},
     }
     for media_type in (results.JSON, results.CSV) if result is not None else ():
-        text = results.write(result, media_type, columns, classes).decode()
+        text = context.service.encode(method, result, media_type).decode()
         if len(text) <= LONG_EXAMPLE:
             example = msgspec.json.decode(text) if media_type == results.JSON else text
             answers[media_type]["example"] = example

@@ -86,7 +86,8 @@ def _read_inputs(reader: Reader, given: dict[str, msgspec.Raw]) -> Batch:
         places = [Place(_renamed(place.pointer), place.detail) for place in error.places]
         raise InvalidRows(places) from None
     pointers = batch.pointers
-    return msgspec.structs.replace(batch, pointers=lambda i: _renamed(pointers(i)))
+    batch.pointers = lambda i: _renamed(pointers(i))
+    return batch
 
 
 def _renamed(pointer: str) -> str:

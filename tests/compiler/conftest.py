@@ -43,6 +43,8 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         batches = proof.batches(plan, model.card) if plan.methods else []
         for method in plan.methods:
             proof.compare(method, own, engine, batches)
+            if single := engine.single(method):
+                proof.compare(method, engine, proof.Alone(single), batches)
         return plan
 
     return check

@@ -1,0 +1,40 @@
+"""The operations of plans for one row alone, with Python's own numbers.
+
+A call of numpy takes a microsecond for one number as for a thousand, and several where other work
+has taken its place in the processor's caches. One row of a few dozen numbers is done sooner
+without.
+
+Each module has the makers of one family: what is fitted goes in, a function of one row's values
+comes out. A value of shape (1, k) is a sequence of k numbers here, one of shape (1,) a number or a
+label. What has no maker is left to numpy, and so is a row that makes one of them raise
+ArithmeticError: an infinity, a logarithm of zero. They need not know what scikit-learn does then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.engines.singles import arrays, linear, trees
+from api.engines.singles.arrays import numbers_of
+
+__all__ = ["make", "numbers_of"]
+
+Function = Callable[..., Any]
+
+MAKERS: dict[str, Callable[..., Function]] = {
+    **arrays.MAKERS,
+    **linear.MAKERS,
+    **trees.MAKERS,
+}
+
+
+def make(operation: str, settings: Mapping[str, Any]) -> Function | None:
+    """The function of one row's values; None if it is left to numpy."""
+    maker = MAKERS.get(operation)
+    if maker is None:
+        return None
+    try:
+        return maker(**settings)
+    except trees.TooLarge:
+        return None

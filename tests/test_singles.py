@@ -1,0 +1,193 @@
+"""One row alone is answered with Python's own numbers, and gets what it gets among others."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from api import create_app
+from api.engines import plan as plans
+from api.engines import singles
+from api.engines.choice import plan_path
+from api.engines.plan import PlanEngine
+from api.engines.singles import linear, trees
+from api.settings import Settings
+from models import proof
+from models.bake import bake
+
+X, Y = load_breast_cancer(return_X_y=True)
+X = X[:, :6]
+GAPS = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+NUMBERS = st.floats(width=32) | st.sampled_from([np.nan, 1e300, *X[:9].ravel().tolist()])
+
+
+@pytest.fixture
+def engine_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], PlanEngine]:
+    """The engine of an estimator's plan, which has been proven."""
+    monkeypatch.setattr(proof, "ROWS", 1_000)
+
+    def build(estimator: Any) -> PlanEngine:
+        path = tmp_path / "latest.joblib"
+        joblib.dump(estimator, path)
+        bake(path)
+        return PlanEngine(plans.load(plan_path(path)))
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("baked") / "latest.joblib"
+    steps = SimpleImputer(), StandardScaler(), LogisticRegression()
+    joblib.dump(make_pipeline(*steps).fit(GAPS, Y), path)
+    bake(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def client(path: Path) -> FlaskClient:
+    return create_app(Settings(model_path=str(path))).test_client()
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize("headers", [{}, {"accept": "text/csv"}])
+@pytest.mark.parametrize("row", [X[0].tolist(), [None, *X[20][1:].tolist()], [1e9] * 6])
+def test_a_row_gets_alone_what_it_gets_in_company(
+    client: FlaskClient, method: str, headers: dict[str, str], row: Sequence[float | None]
+) -> None:
+    def first(rows: Any) -> np.ndarray:
+        text = client.post(f"/{method}", json=rows, headers=headers).text
+        given = text.splitlines()[1].split(",") if headers else json.loads(text)["predictions"][0]
+        return np.array(given, dtype=float)
+
+    assert np.allclose(first([row]), first([row, X[1].tolist()]), rtol=1e-12, atol=0)
+
+
+def test_an_unknown_category_of_one_row_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    joblib.dump(model.fit([["a"], ["b"]] * 4, [0, 1] * 4), path)
+    bake(path)
+    assert "predict" in plans.load(plan_path(path)).alone
+    answer = create_app(Settings(model_path=str(path))).test_client().post("/predict", json=["c"])
+    assert answer.headers["X-Unknown-Categories"] == "x0=1"
+    assert answer.get_json() == {"predictions": [0]}
+
+
+def test_a_row_that_a_forest_refuses_is_refused_alone(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(RandomForestClassifier(20, random_state=0).fit(X, Y), path)
+    bake(path)
+    assert "predict" in plans.load(plan_path(path)).alone
+    client = create_app(Settings(model_path=str(path))).test_client()
+    answer = client.post("/predict", json=[[1e300, 0, 0, 0, 0, 0]])
+    assert answer.status_code == 422
+    assert "the model refuses this row: Input X contains infinity" in answer.text
+    assert '"/0"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        RandomForestClassifier(25, random_state=0).fit(GAPS, Y),
+        GradientBoostingClassifier(n_estimators=30, random_state=0).fit(X, Y),
+        HistGradientBoostingRegressor(max_iter=30).fit(GAPS, X[:, 0]),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
+    engine = engine_of(estimator)
+    single = engine.single("predict")
+
+    @given(st.lists(NUMBERS, min_size=6, max_size=6))
+    def agrees(row: list[float]) -> None:
+        try:
+            expected = engine.run("predict", np.array([row]))[0]
+        except ValueError:
+            with pytest.raises(ValueError, match="Input X contains"):
+                single(row)
+        else:
+            assert single(row) == expected
+
+    agrees()
+
+
+def test_a_forest_whose_bits_have_no_room_is_walked(
+    engine_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forest = RandomForestClassifier(25, random_state=0).fit(X, Y)
+    assert engine_of(forest).single("predict")
+    monkeypatch.setattr(trees, "ROOM", 1000)
+    assert engine_of(forest).single("predict") is None
+
+
+def test_a_method_with_a_step_that_only_numpy_does_has_none(engine_of: Any) -> None:
+    assert engine_of(GaussianNB().fit(X, Y)).single("predict") is None
+
+
+def test_what_python_has_no_number_for_is_left_to_numpy(engine_of: Any) -> None:
+    engine = engine_of(LinearRegression().fit(X, X[:, 0] * 1e3))
+    row = [1.7e308] * 6
+    assert engine.single("predict")(row) == engine.run("predict", np.array([row]))[0]
+    engine = engine_of(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
+    for sign in (1e6, -1e6):
+        row = [sign] * 6
+        expected = engine.run("predict_log_proba", np.array([row])).tolist()[0]
+        assert -np.inf in expected
+        assert engine.single("predict_log_proba")(row) == expected
+
+
+def test_labels_are_plain_values() -> None:
+    labels = np.empty(2, dtype=object)
+    labels[:] = [np.int64(3), "four"]
+    assert list(map(type, linear.plain(labels))) == [int, str]
+
+
+def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
+    plan = plans.load(plan_path(path))
+    assert {"predict", "predict_proba", "decision_function"} <= set(plan.alone)
+    assert set(PlanEngine(plan).singles) == set(plan.alone)
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        pytest.param(lambda **_: lambda x: 2.0 * x[0], id="other results"),
+        pytest.param(
+            lambda **settings: lambda x: (sum(range(100_000)), linear.affine(**settings)(x))[1],
+            id="slower",
+        ),
+    ],
+)
+def test_what_is_other_or_slower_alone_is_left_to_numpy(
+    maker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(singles.MAKERS, "affine", maker)
+    monkeypatch.setattr(proof, "ROWS", 1_000)
+    path = tmp_path / "latest.joblib"
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    bake(path)
+    plan = plans.load(plan_path(path))
+    assert list(itertools.chain(plan.methods)) == ["predict"]
+    assert plan.alone == ()
