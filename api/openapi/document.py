@@ -11,6 +11,7 @@ import msgspec
 from api import snippets
 from api.errors import Busy
 from api.formats import results
+from api.formats.inference import tensor_methods
 from api.formats.rows import expectation
 from api.model import PER_CLASS
 from api.openapi import components, protocols, sample, schemas
@@ -119,7 +120,7 @@ def _protocols(service: Service) -> list[tuple[str, str, Build]]:
     ]
     if "predict" in service.model.methods:
         found.append((f"/v1/models/{name}:predict", "POST", _of(protocols.v1_predict)))
-    if protocols.tensor_methods(service):
+    if tensor_methods(service.model.methods):
         found.append((f"/v2/models/{name}/infer", "POST", _of(protocols.infer)))
     return found
 

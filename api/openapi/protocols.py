@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.formats.inference import datatype_of, tensor_methods
 from api.openapi import schemas
 from api.openapi.components import (
     BINARY,
@@ -24,8 +25,6 @@ V1, V2, MLFLOW = "KServe v1", "Open Inference v2", "MLflow and SageMaker"
 # Parameters that protocols know, and no model of scikit-learn needs.
 NO_PARAMETERS: Schema = {"type": ["object", "null"], "maxProperties": 0}
 PARAMETERS: Schema = {"type": ["object", "null"]}
-TENSORS = {"string": "BYTES", "boolean": "BOOL"}
-NO_TENSORS = ("kneighbors", "radius_neighbors")
 SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
 
@@ -130,7 +129,7 @@ def infer(service: Service, example: Sample) -> Schema:
         count = len(described)
         inputs = {"type": "array", "prefixItems": described, "items": False}
         inputs |= {"minItems": count, "maxItems": count}
-    names = tensor_methods(service)
+    names = tensor_methods(service.model.methods)
     output = {**record({"name": {"enum": names}, "parameters": PARAMETERS}, ("parameters",))}
     del output["additionalProperties"]
     body = record(
@@ -184,11 +183,6 @@ def infer(service: Service, example: Sample) -> Schema:
     )
 
 
-def tensor_methods(service: Service) -> list[str]:
-    """The methods whose results are tensors."""
-    return [method for method in service.model.methods if method not in NO_TENSORS]
-
-
 def tensor(feature: Feature, max_rows: int) -> Schema:
     """One value of one feature for each row."""
     values = schemas.value(feature)
@@ -209,7 +203,7 @@ def tensor(feature: Feature, max_rows: int) -> Schema:
                 "minItems": 1,
                 "maxItems": 2,
             },
-            "datatype": {"const": TENSORS.get(feature.kind, "FP64")},
+            "datatype": {"const": datatype_of(feature.kind)},
             "data": {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows},
             "parameters": PARAMETERS,
         },
@@ -224,7 +218,7 @@ def tensors(signature: Signature, example: Sample) -> list[dict[str, Any]]:
         {
             "name": name,
             "shape": [1],
-            "datatype": TENSORS.get(kinds.get(name, "number"), "FP64"),
+            "datatype": datatype_of(kinds.get(name, "number")),
             "data": [value],
         }
         for name, value in (example.row or {"a": 1.0}).items()
