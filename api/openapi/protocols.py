@@ -74,8 +74,6 @@ def _v1_body(example: Sample) -> Schema:
 
 def invocations(service: Service, example: Sample) -> Schema:
     """MLflow's four forms of JSON, and all that `/predict` takes."""
-    methods = service.model.methods
-    method = "predict" if "predict" in methods else methods[0]
     names = list(example.row)
     split = record(
         {
@@ -106,7 +104,7 @@ def invocations(service: Service, example: Sample) -> Schema:
         "invocations",
         "Predict",
         {
-            "application/json": {"schema": ref(f"{method}_answer")},
+            "application/json": {"schema": ref(f"{service.model.default_method}_answer")},
             "text/csv": {"schema": TEXT},
             "application/x-npy": {"schema": BINARY},
         },

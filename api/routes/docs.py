@@ -54,9 +54,8 @@ def init_app(app: Flask, service: Service) -> None:
         from api.openapi import sample
 
         model = service.model
-        method = "predict" if "predict" in model.methods else model.methods[0]
         row = sample.choose(model, service.signature, service.reader).row
-        return msgspec.json.encode(snippets.write(method, row))
+        return msgspec.json.encode(snippets.write(model.default_method, row))
 
     @docs.get("/openapi.json")
     def description() -> Response:
