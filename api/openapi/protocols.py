@@ -13,17 +13,14 @@ from api.openapi.components import (
     TEXT,
     WITH_ROWS,
     operation,
-    record,
     rows_body,
 )
 from api.openapi.sample import Sample
-from api.openapi.schemas import NUMBER_REF, TYPES, Schema, ref
+from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, TYPES, Schema, record, ref
 from api.service import Service
 from api.signature import Feature, Signature
 
 V1, V2, MLFLOW = "KServe v1", "Open Inference v2", "MLflow and SageMaker"
-# Parameters that protocols know, and no model of scikit-learn needs.
-NO_PARAMETERS: Schema = {"type": ["object", "null"], "maxProperties": 0}
 PARAMETERS: Schema = {"type": ["object", "null"]}
 SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
