@@ -248,10 +248,7 @@ def _samples(signature: Signature, values: list[Values], *, whole: bool) -> list
     if signature.form != "mapping":
         return list(columns)
     names = [each.tensor.name for each in values]
-    return [
-        {name: value for name, value in zip(names, row, strict=True) if value is not None}
-        for row in columns
-    ]
+    return [rows.named(names, row) for row in columns]
 
 
 def _row(i: int) -> str:
