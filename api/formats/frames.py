@@ -48,14 +48,14 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FrameReader:
-    """Reads tables of one signature."""
+    """Reads tables of one signature; `reader` reads samples of the same one."""
 
-    def __init__(self, signature: Signature, max_rows: int) -> None:
+    def __init__(self, signature: Signature, max_rows: int, reader: JsonReader) -> None:
         self._signature = signature
         self._max_rows = max_rows
         self._names = [feature.name for feature in signature.features]
         self._decoder = msgspec.json.Decoder(_Request)
-        self._reader = JsonReader(signature, max_rows)
+        self._reader = reader
         self._reader_of = functools.lru_cache(KEPT_ORDERS)(
             lambda names: JsonReader(self._permuted(names), max_rows)
         )

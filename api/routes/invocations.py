@@ -25,7 +25,7 @@ PARQUET = ("application/vnd.apache.parquet", "application/x-parquet")
 
 def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
     """Add `POST /invocations`, and `GET /version`; `/ping` and `/health` are there."""
-    frames = FrameReader(service.signature, service.max_rows)
+    frames = FrameReader(service.signature, service.max_rows, service.reader.json)
     gateway.post("/invocations", partial(answer, service, frames))
 
     @app.get("/version")
