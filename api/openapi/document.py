@@ -83,10 +83,7 @@ def describe(service: Service) -> Schema:
 
 
 def table(service: Service) -> list[tuple[str, str, Build]]:
-    """All that can be described: path, HTTP method, and what makes the operation.
-
-    What the service does not have is passed over.
-    """
+    """All that can be described: path, HTTP method, and what makes the operation."""
     html = {"text/html": TEXT}
     metrics = {"text/plain": TEXT, "application/openmetrics-text": TEXT}
     return [
