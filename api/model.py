@@ -54,6 +54,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     estimator: Any = None
 
+    @property
+    def default_method(self) -> str:
+        """The method that answers who names none: `predict`, or else the model's first."""
+        return "predict" if "predict" in self.methods else self.methods[0]
+
 
 def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
     """Open the joblib file of a model, and give its SHA-256 too, which must be `sha256` if given.

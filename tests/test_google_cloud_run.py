@@ -22,7 +22,7 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 from tests.checkout import NAME, docker
-from tests.google_cloud import Cloud, log_filter, run_spec, tools
+from tests.google_cloud import Cloud, container, log_filter, run_spec, tools
 from tests.google_cloud.cloud import PERSON, PROJECT
 from tests.google_cloud.front import MAX_BODY, Split
 from tests.google_cloud.identity import caller
@@ -530,7 +530,8 @@ def test_a_deleted_service_leaves_nothing_running(site: Site) -> None:
 
 def running() -> list[str]:
     """The containers that the services of this module started."""
-    names = docker("ps", "--all", "--format", "{{.Names}}").stdout.split()
+    shown = docker("ps", "--all", "--filter", f"label={container.LABEL}", "--format", "{{.Names}}")
+    names = shown.stdout.split()
     return [name for name in names if re.match(r"(plain|canary|moving|slow|ill)-\d{5}-", name)]
 
 

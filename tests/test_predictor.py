@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.engines import Single
 from api.errors import Busy, Refused
 from api.predictor import MERGED_ROWS, Predictor
 from api.signature import Signature
@@ -30,6 +31,7 @@ class Doubling:
     ) -> None:
         self.mergeable = mergeable
         self.immediate = immediate
+        self.singles: dict[str, Single] = {}
         self.refusals = (ValueError, TypeError)
         self.calls: list[tuple[str, int]] = []
         self.entered = threading.Event()

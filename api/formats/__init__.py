@@ -12,12 +12,12 @@ READ = ("application/json", "text/csv", "application/x-ndjson", "application/x-n
 
 
 class Reader:
-    """Reads bodies into rows that fit a signature."""
+    """Reads bodies into rows that fit a signature; `json` reads those that are JSON."""
 
     def __init__(self, signature: Signature, max_rows: int) -> None:
         self._signature = signature
         self._max_rows = max_rows
-        self._json = JsonReader(signature, max_rows)
+        self.json = JsonReader(signature, max_rows)
 
     def read(self, body: bytes, media_type: str) -> Batch:
         """Read a body of this Content-Type, without parameters; none means JSON.
@@ -25,11 +25,11 @@ class Reader:
         Raises UnsupportedType, MalformedBody, InvalidRows, TooLarge.
         """
         if media_type in ("application/json", ""):
-            return self._json.read(body)
+            return self.json.read(body)
         if media_type == "text/csv":
             return csv.read(self._signature, self._max_rows, body)
         if media_type in ("application/x-ndjson", "application/jsonl"):
-            return self._json.read_lines(body)
+            return self.json.read_lines(body)
         if media_type == "application/x-npy":
             return npy.read(self._signature, self._max_rows, body)
         hint = ""

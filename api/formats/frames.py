@@ -22,7 +22,7 @@ from msgspec import UNSET, UnsetType
 from api.engines import Rows
 from api.errors import InvalidRows, Place, first
 from api.formats.json import NOT_FAST, JsonReader, parse, refuse_constant
-from api.formats.rows import Batch, Repeated, check, check_count, escape, name_of
+from api.formats.rows import Batch, Repeated, check, check_count, escape, name_of, named
 from api.signature import Signature
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -49,14 +49,14 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FrameReader:
-    """Reads tables of one signature."""
+    """Reads tables of one signature; `reader` reads samples of the same one."""
 
-    def __init__(self, signature: Signature, max_rows: int) -> None:
+    def __init__(self, signature: Signature, max_rows: int, reader: JsonReader) -> None:
         self._signature = signature
         self._max_rows = max_rows
         self._names = [feature.name for feature in signature.features]
         self._decoder = msgspec.json.Decoder(_Request)
-        self._reader = JsonReader(signature, max_rows)
+        self._reader = reader
         self._reader_of = functools.lru_cache(KEPT_ORDERS)(
             lambda names: JsonReader(self._permuted(names), max_rows)
         )
@@ -176,7 +176,7 @@ class FrameReader:
         if places:
             raise InvalidRows(places)
         if self._signature.form == "mapping":
-            rows = [_named(columns, row) if isinstance(row, list) else row for row in data]
+            rows = [named(columns, row) if isinstance(row, list) else row for row in data]
             return check(self._signature, rows, lambda i: f"{at}/{i}")
         batch = check(self._permuted(columns), data, lambda i: f"{at}/{i}")
         return self._in_order(batch, columns)
@@ -202,7 +202,7 @@ class FrameReader:
         names = self._names or list(columns)
         rows: list[Any] = list(zip(*(columns[name] for name in names), strict=True))
         if self._signature.form == "mapping":
-            rows = [_named(names, row) for row in rows]
+            rows = [named(names, row) for row in rows]
             columns_at = {escape(name): f"{at}/{escape(name)}" for name in names}
         else:
             columns_at = {str(j): f"{at}/{escape(name)}" for j, name in enumerate(names)}
@@ -271,12 +271,6 @@ def _repeated(document: dict[str, Any], at: str) -> list[Place]:
     if not isinstance(document, Repeated):
         return []
     return [Place(f"{at}/{escape(document.name)}", "stands twice in one object")]
-
-
-def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    """A row as an object, which leaves out what it lacks."""
-    pairs = zip(names, values, strict=True)
-    return {name: value for name, value in pairs if value is not None}
 
 
 def _turned(place: Place, columns_at: dict[str, str]) -> Place:

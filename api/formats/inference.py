@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 # goes as far as the body.
 NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\bNaN\b')
 DATATYPES = {"string": "BYTES", "boolean": "BOOL"}
+# Two results a row do not go into one tensor.
+NO_TENSORS = ("kneighbors", "radius_neighbors")
 # The kind of tensor that a kind of feature takes as it is.
 OF_KIND = {"string": "O", "boolean": "b"}
 
@@ -116,11 +119,21 @@ def describe_inputs(signature: Signature) -> list[dict[str, Any]]:
     return [
         {
             "name": feature.name,
-            "datatype": DATATYPES.get(feature.kind, "FP64"),
+            "datatype": datatype_of(feature.kind),
             "shape": [-1, 1],
         }
         for feature in signature.features
     ]
+
+
+def datatype_of(kind: str) -> str:
+    """The datatype of a feature of this kind."""
+    return DATATYPES.get(kind, "FP64")
+
+
+def tensor_methods(methods: Iterable[str]) -> list[str]:
+    """Those of a model's methods whose results are tensors."""
+    return [method for method in methods if method not in NO_TENSORS]
 
 
 def _decode(head: bytes, *, again: bool = True) -> Request:
@@ -236,10 +249,7 @@ def _samples(signature: Signature, values: list[Values], *, whole: bool) -> list
     if signature.form != "mapping":
         return list(columns)
     names = [each.tensor.name for each in values]
-    return [
-        {name: value for name, value in zip(names, row, strict=True) if value is not None}
-        for row in columns
-    ]
+    return [rows.named(names, row) for row in columns]
 
 
 def _row(i: int) -> str:

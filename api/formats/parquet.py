@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedType
-from api.formats.rows import Batch, check, check_array, check_count, escape, pointer
+from api.formats.rows import Batch, check, check_array, check_count, escape, named, pointer
 from api.signature import Signature, is_missing
 
 
@@ -62,10 +62,10 @@ def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Ba
     if numeric:
         rows = np.ascontiguousarray(np.column_stack(columns))
         return Batch(check_array(signature, rows, pointer), pointer)
-    samples = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    values = zip(*columns, strict=True)
     if signature.form == "mapping":
-        samples = [{k: v for k, v in sample.items() if v is not None} for sample in samples]
-    return check(signature, samples, pointer)
+        return check(signature, [named(names, row) for row in values], pointer)
+    return check(signature, [dict(zip(names, row, strict=True)) for row in values], pointer)
 
 
 def _names(types: Any, signature: Signature, schema: Any, index: frozenset[str]) -> list[str]:

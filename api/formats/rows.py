@@ -275,3 +275,9 @@ def _some(names: Sequence[Any]) -> str:
 
 def _none_if_nan(number: float) -> float | None:
     return None if math.isnan(number) else number
+
+
+def named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """A row as an object, which leaves out what it lacks."""
+    pairs = zip(names, values, strict=True)
+    return {name: value for name, value in pairs if value is not None}

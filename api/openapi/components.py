@@ -6,7 +6,7 @@ from typing import Any
 
 from api.errors import MAX_PLACES
 from api.openapi.sample import Sample
-from api.openapi.schemas import NUMBER, NUMBER_REF, TYPES, Schema, ref
+from api.openapi.schemas import NUMBER, NUMBER_REF, TYPES, Schema, record, ref
 
 TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}
@@ -69,17 +69,6 @@ PARAMETERS: Schema = {
         "schema": TEXT,
     }
 }
-
-
-def record(properties: Schema, optional: tuple[str, ...] = (), **more: Any) -> Schema:
-    """An object with these properties and, unless `more` says so, no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-        **more,
-    }
 
 
 SCHEMAS: Schema = {

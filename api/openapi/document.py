@@ -11,6 +11,7 @@ import msgspec
 from api import snippets
 from api.errors import Busy
 from api.formats import results
+from api.formats.inference import tensor_methods
 from api.formats.rows import expectation
 from api.openapi import components, protocols, sample, schemas
 from api.openapi.components import TEXT, WITH_ROWS, operation
@@ -81,10 +82,7 @@ def describe(service: Service) -> Schema:
 
 
 def table(service: Service) -> list[tuple[str, str, Build]]:
-    """All that can be described: path, HTTP method, and what makes the operation.
-
-    What the service does not have is passed over.
-    """
+    """All that can be described: path, HTTP method, and what makes the operation."""
     html = {"text/html": TEXT}
     metrics = {"text/plain": TEXT, "application/openmetrics-text": TEXT}
     return [
@@ -118,7 +116,7 @@ def _protocols(service: Service) -> list[tuple[str, str, Build]]:
     ]
     if "predict" in service.model.methods:
         found.append((f"/v1/models/{name}:predict", "POST", _of(protocols.v1_predict)))
-    if protocols.tensor_methods(service):
+    if tensor_methods(service.model.methods):
         found.append((f"/v2/models/{name}/infer", "POST", _of(protocols.infer)))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.formats.inference import datatype_of, tensor_methods
 from api.openapi import schemas
 from api.openapi.components import (
     BINARY,
@@ -12,20 +13,15 @@ from api.openapi.components import (
     TEXT,
     WITH_ROWS,
     operation,
-    record,
     rows_body,
 )
 from api.openapi.sample import Sample
-from api.openapi.schemas import NUMBER_REF, TYPES, Schema, ref
+from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, TYPES, Schema, record, ref
 from api.service import Service
 from api.signature import Feature, Signature
 
 V1, V2, MLFLOW = "KServe v1", "Open Inference v2", "MLflow and SageMaker"
-# Parameters that protocols know, and no model of scikit-learn needs.
-NO_PARAMETERS: Schema = {"type": ["object", "null"], "maxProperties": 0}
 PARAMETERS: Schema = {"type": ["object", "null"]}
-TENSORS = {"string": "BYTES", "boolean": "BOOL"}
-NO_TENSORS = ("kneighbors", "radius_neighbors")
 SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
 
@@ -75,8 +71,6 @@ def _v1_body(example: Sample) -> Schema:
 
 def invocations(service: Service, example: Sample) -> Schema:
     """MLflow's four forms of JSON, and all that `/predict` takes."""
-    methods = service.model.methods
-    method = "predict" if "predict" in methods else methods[0]
     names = list(example.row)
     split = record(
         {
@@ -107,7 +101,7 @@ def invocations(service: Service, example: Sample) -> Schema:
         "invocations",
         "Predict",
         {
-            "application/json": {"schema": ref(f"{method}_answer")},
+            "application/json": {"schema": ref(f"{service.model.default_method}_answer")},
             "text/csv": {"schema": TEXT},
             "application/x-npy": {"schema": BINARY},
         },
@@ -130,7 +124,7 @@ def infer(service: Service, example: Sample) -> Schema:
         count = len(described)
         inputs = {"type": "array", "prefixItems": described, "items": False}
         inputs |= {"minItems": count, "maxItems": count}
-    names = tensor_methods(service)
+    names = tensor_methods(service.model.methods)
     output = {**record({"name": {"enum": names}, "parameters": PARAMETERS}, ("parameters",))}
     del output["additionalProperties"]
     body = record(
@@ -184,11 +178,6 @@ def infer(service: Service, example: Sample) -> Schema:
     )
 
 
-def tensor_methods(service: Service) -> list[str]:
-    """The methods whose results are tensors."""
-    return [method for method in service.model.methods if method not in NO_TENSORS]
-
-
 def tensor(feature: Feature, max_rows: int) -> Schema:
     """One value of one feature for each row."""
     values = schemas.value(feature)
@@ -209,7 +198,7 @@ def tensor(feature: Feature, max_rows: int) -> Schema:
                 "minItems": 1,
                 "maxItems": 2,
             },
-            "datatype": {"const": TENSORS.get(feature.kind, "FP64")},
+            "datatype": {"const": datatype_of(feature.kind)},
             "data": {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows},
             "parameters": PARAMETERS,
         },
@@ -224,7 +213,7 @@ def tensors(signature: Signature, example: Sample) -> list[dict[str, Any]]:
         {
             "name": name,
             "shape": [1],
-            "datatype": TENSORS.get(kinds.get(name, "number"), "FP64"),
+            "datatype": datatype_of(kinds.get(name, "number")),
             "data": [value],
         }
         for name, value in (example.row or {"a": 1.0}).items()

@@ -22,11 +22,24 @@ NUMBER: Schema = {
     "anyOf": [{"type": "number"}, {"enum": [None, "Infinity", "-Infinity"]}],
 }
 NUMBER_REF = {"$ref": "#/components/schemas/Number"}
+# Parameters that protocols know, and no model of scikit-learn needs.
+NO_PARAMETERS: Schema = {"type": ["object", "null"], "maxProperties": 0}
 
 
 def ref(name: str) -> Schema:
     """A schema of the document's components."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def record(properties: Schema, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+    """An object with these properties and, unless `more` says so, no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+        **more,
+    }
 
 
 def value(feature: Feature) -> Schema:
@@ -78,19 +91,13 @@ def rows(signature: Signature, card: dict[str, Any], max_rows: int) -> dict[str,
     return {
         **forms,
         "Rows": {**many, "items": _either(list(forms))},
-        "Instances": {
-            "type": "object",
-            "properties": {
+        "Instances": record(
+            {
                 "instances": ref("Rows"),
-                "parameters": {
-                    "description": "This model takes none.",
-                    "type": ["object", "null"],
-                    "maxProperties": 0,
-                },
+                "parameters": {"description": "This model takes none.", **NO_PARAMETERS},
             },
-            "required": ["instances"],
-            "additionalProperties": False,
-        },
+            optional=("parameters",),
+        ),
         "Body": {
             "description": "One row, a list of rows, or an object around such a list.",
             **_either([*alone, "Rows", "Instances"]),
@@ -112,10 +119,7 @@ def _object(signature: Signature, card: dict[str, Any]) -> Schema:
             properties[feature.name]["description"] = text
     return {
         "description": "A row of the model, its values by the names of the features.",
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
+        **record(properties),
     }
 
 
@@ -153,27 +157,19 @@ def answer(method: str, model: Model, result: Any) -> Schema:
             "description": "What the columns of the results stand for.",
             "const": model.classes,
         }
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return record(properties)
 
 
 def _row(method: str, classes: list[Any] | None, result: Any) -> Schema:
     if result is None:
         return {}
     if isinstance(result, tuple):
-        return {
-            "type": "object",
-            "properties": {
+        return record(
+            {
                 "distances": _neighbors(result[0], NUMBER_REF),
                 "indices": _neighbors(result[1], {"type": "integer"}),
-            },
-            "required": ["distances", "indices"],
-            "additionalProperties": False,
-        }
+            }
+        )
     if isinstance(result, list):
         return _fixed([_row(method, None, output) for output in result])
     if method == "predict" and classes:

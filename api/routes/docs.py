@@ -16,6 +16,7 @@ import msgspec
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import NotFound
 
+from api.routes.page import FOREVER
 from api.service import Service
 
 STATIC = Path(__file__).parent.parent / "static" / "docs"
@@ -34,7 +35,6 @@ POLICY = (
     "img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-A_YEAR = "public, max-age=31536000, immutable"
 HOST = re.compile(r"[\w.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?", re.ASCII)
 
 
@@ -54,9 +54,8 @@ def init_app(app: Flask, service: Service) -> None:
         from api.openapi import sample
 
         model = service.model
-        method = "predict" if "predict" in model.methods else model.methods[0]
         row = sample.choose(model, service.signature, service.reader).row
-        return msgspec.json.encode(snippets.write(method, row))
+        return msgspec.json.encode(snippets.write(model.default_method, row))
 
     @docs.get("/openapi.json")
     def description() -> Response:
@@ -82,7 +81,7 @@ def init_app(app: Flask, service: Service) -> None:
         packed = request.accept_encodings["gzip"] > 0
         response = Response(_read(name, packed=packed))
         response.content_type = f"{TYPES[name]}; charset=utf-8"
-        response.headers["Cache-Control"] = A_YEAR
+        response.headers["Cache-Control"] = FOREVER
         response.headers["Vary"] = "Accept-Encoding"
         response.headers["X-Content-Type-Options"] = "nosniff"
         if packed:

@@ -25,7 +25,7 @@ PARQUET = ("application/vnd.apache.parquet", "application/x-parquet")
 
 def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
     """Add `POST /invocations`, and `GET /version`; `/ping` and `/health` are there."""
-    frames = FrameReader(service.signature, service.max_rows)
+    frames = FrameReader(service.signature, service.max_rows, service.reader.json)
     gateway.post("/invocations", partial(answer, service, frames))
 
     @app.get("/version")
@@ -35,10 +35,9 @@ def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
 
 def answer(service: Service, frames: FrameReader, environ: Environ) -> Answer:
     """Answer rows with predictions, or what the model's first method gives if it predicts none."""
-    methods = service.model.methods
-    method = "predict" if "predict" in methods else methods[0]
     media_type = results.choose(environ.get("HTTP_ACCEPT", ""))
-    return service.answer(environ, method, read(service, frames, environ), media_type)
+    batch = read(service, frames, environ)
+    return service.answer(environ, service.model.default_method, batch, media_type)
 
 
 def read(service: Service, frames: FrameReader, environ: Environ) -> Batch:

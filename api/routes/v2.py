@@ -27,8 +27,6 @@ EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "
 PLATFORM = "sklearn_joblib"
 BINARY = "application/octet-stream"
 TYPES = ("", results.JSON, BINARY)
-# Two results a row do not go into one tensor.
-NO_TENSORS = ("kneighbors", "radius_neighbors")
 
 
 def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
@@ -125,14 +123,9 @@ def run(service: Service, method: str, batch: rows.Batch) -> np.ndarray:
         ) from None
 
 
-def methods(model: Model) -> list[str]:
-    """The methods whose results are tensors; the first of them answers who asks for none."""
-    return [method for method in model.methods if method not in NO_TENSORS]
-
-
 def wanted(model: Model, request: Request) -> dict[str, bool]:
-    """The methods that a request asks for, and whether each shall be binary."""
-    have = methods(model)
+    """The methods that a request asks for, or the first, and whether each shall be binary."""
+    have = inference.tensor_methods(model.methods)
     if not have:
         raise NotAcceptable(
             f"The results of this {model.kind} make no tensors: POST /{model.methods[0]}."
@@ -148,12 +141,13 @@ def wanted(model: Model, request: Request) -> dict[str, bool]:
 
 def describe_model(service: Service) -> dict[str, Any]:
     """The metadata of the model: its tensors as they come and go."""
+    methods = inference.tensor_methods(service.model.methods)
     return {
         "name": service.name,
         "versions": [service.model.version],
         "platform": PLATFORM,
         "inputs": inference.describe_inputs(service.signature),
-        "outputs": [describe_output(service, method) for method in methods(service.model)],
+        "outputs": [describe_output(service, method) for method in methods],
     }
 
 

@@ -24,23 +24,17 @@ from models.compiler.builder import Builder, NotCompiled, Table, transformer
 @transformer(StandardScaler)
 def standard_scaler(builder: Builder, estimator: StandardScaler, table: Table) -> Table:
     """(x - mean) / scale."""
-    value = builder.finite(table)
-    if estimator.with_mean:
-        value = builder.do("subtract", value, values=estimator.mean_)
-    if estimator.with_std:
-        value = builder.do("divide", value, values=estimator.scale_)
-    return builder.columns(value, len(table))
+    middle = estimator.mean_ if estimator.with_mean else None
+    scale = estimator.scale_ if estimator.with_std else None
+    return _scaled(builder, table, middle, scale)
 
 
 @transformer(RobustScaler)
 def robust_scaler(builder: Builder, estimator: RobustScaler, table: Table) -> Table:
     """(x - center) / scale."""
-    value = builder.finite(table)
-    if estimator.with_centering:
-        value = builder.do("subtract", value, values=estimator.center_)
-    if estimator.with_scaling:
-        value = builder.do("divide", value, values=estimator.scale_)
-    return builder.columns(value, len(table))
+    middle = estimator.center_ if estimator.with_centering else None
+    scale = estimator.scale_ if estimator.with_scaling else None
+    return _scaled(builder, table, middle, scale)
 
 
 @transformer(MinMaxScaler)
@@ -114,4 +108,16 @@ def quantile_transformer(builder: Builder, estimator: QuantileTransformer, table
         least = BOUNDS_THRESHOLD - np.spacing(1)
         low, high = stats.norm.ppf(least), stats.norm.ppf(1 - least)
         value = builder.do("normal_quantile", value, low=float(low), high=float(high))
+    return builder.columns(value, len(table))
+
+
+def _scaled(
+    builder: Builder, table: Table, middle: np.ndarray | None, scale: np.ndarray | None
+) -> Table:
+    """(x - middle) / scale, as far as these are given."""
+    value = builder.finite(table)
+    if middle is not None:
+        value = builder.do("subtract", value, values=middle)
+    if scale is not None:
+        value = builder.do("divide", value, values=scale)
     return builder.columns(value, len(table))

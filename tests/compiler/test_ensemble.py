@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
@@ -26,14 +25,16 @@ from api.signature import Feature, Signature
 from models.compiler.builder import Builder, NotCompiled
 from models.compiler.responses import answer
 from tests.compiler.conftest import Prove
+from tests.compiler.samples import (
+    FEW_BENIGN,
+    FEW_CANCER,
+    FEW_IRIS,
+    FEW_NAMES,
+    FEW_X,
+    FEW_Y,
+    LOGISTIC,
+)
 
-X, Y = load_iris(return_X_y=True)
-X, Y = X[:, :3], np.array(["one", "two", "three"])[Y]
-A, B = load_breast_cancer(return_X_y=True)
-A, B = A[:200, :3], B[:200]
-C, D = load_diabetes(return_X_y=True)
-C, D = C[:200, :3], D[:200]
-LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 CLASSIFIERS: list[Any] = [
     ("logistic", LOGISTIC),
     ("forest", RandomForestClassifier(5, max_depth=4, random_state=0)),
@@ -49,28 +50,28 @@ REGRESSORS: list[Any] = [
 @pytest.mark.parametrize("weights", [None, [0.1, 2, 0.7]])
 @pytest.mark.parametrize("voting", ["hard", "soft"])
 def test_classifiers_that_vote_are_compiled(prove: Prove, voting: str, weights: Any) -> None:
-    prove(VotingClassifier(CLASSIFIERS, voting=voting, weights=weights).fit(X, Y))
+    prove(VotingClassifier(CLASSIFIERS, voting=voting, weights=weights).fit(FEW_IRIS, FEW_NAMES))
 
 
 def test_a_vote_of_those_that_were_not_dropped_is_compiled(prove: Prove) -> None:
     model = VotingClassifier(CLASSIFIERS, weights=[1, 2, 3]).set_params(forest="drop")
-    prove(model.fit(A, B))
+    prove(model.fit(FEW_CANCER, FEW_BENIGN))
 
 
 def test_probabilities_in_three_dimensions_are_left(prove: Prove) -> None:
     model = VotingClassifier(CLASSIFIERS, voting="soft", flatten_transform=False)
-    prove(model.fit(X, Y), left=["transform"])
+    prove(model.fit(FEW_IRIS, FEW_NAMES), left=["transform"])
 
 
 @pytest.mark.parametrize("weights", [None, [0.1, 2, 0.7]])
 def test_regressors_that_vote_are_compiled(prove: Prove, weights: Any) -> None:
-    prove(VotingRegressor(REGRESSORS, weights=weights).fit(C, D))
+    prove(VotingRegressor(REGRESSORS, weights=weights).fit(FEW_X, FEW_Y))
 
 
 def test_many_regressors_are_added_in_numpys_order(prove: Prove) -> None:
     many = [(str(i), Ridge(alpha=i + 1)) for i in range(11)]
-    prove(VotingRegressor(many).fit(C, D))
-    prove(VotingRegressor(many, weights=np.arange(1, 12) / 7).fit(C, D))
+    prove(VotingRegressor(many).fit(FEW_X, FEW_Y))
+    prove(VotingRegressor(many, weights=np.arange(1, 12) / 7).fit(FEW_X, FEW_Y))
 
 
 @pytest.mark.parametrize("passthrough", [False, True])
@@ -78,7 +79,7 @@ def test_many_regressors_are_added_in_numpys_order(prove: Prove) -> None:
 def test_a_stack_of_classifiers_is_compiled(
     prove: Prove, classes: int, *, passthrough: bool
 ) -> None:
-    table, target = (A, B) if classes == 2 else (X, Y)
+    table, target = (FEW_CANCER, FEW_BENIGN) if classes == 2 else (FEW_IRIS, FEW_NAMES)
     parts = [*CLASSIFIERS[:2], ("margin", RidgeClassifier())]
     final = make_pipeline(StandardScaler(), LogisticRegression())
     prove(StackingClassifier(parts, final, cv=2, passthrough=passthrough).fit(table, target))
@@ -87,7 +88,7 @@ def test_a_stack_of_classifiers_is_compiled(
 @pytest.mark.parametrize("method", ["predict", "decision_function", "predict_proba"])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_a_stack_asks_for_one_method(prove: Prove, method: str, classes: int) -> None:
-    table, target = (A, B) if classes == 2 else (X, Y)
+    table, target = (FEW_CANCER, FEW_BENIGN) if classes == 2 else (FEW_IRIS, FEW_NAMES)
     model = StackingClassifier(
         CLASSIFIERS[:1], RandomForestClassifier(3, random_state=0), cv=2, stack_method=method
     )
@@ -95,8 +96,8 @@ def test_a_stack_asks_for_one_method(prove: Prove, method: str, classes: int) ->
 
 
 def test_a_stack_of_regressors_is_compiled(prove: Prove) -> None:
-    prove(StackingRegressor([*REGRESSORS, ("none", "drop")], Ridge(), cv=2).fit(C, D))
-    prove(StackingRegressor(REGRESSORS[:2], Ridge(), cv=2, passthrough=True).fit(C, D))
+    prove(StackingRegressor([*REGRESSORS, ("none", "drop")], Ridge(), cv=2).fit(FEW_X, FEW_Y))
+    prove(StackingRegressor(REGRESSORS[:2], Ridge(), cv=2, passthrough=True).fit(FEW_X, FEW_Y))
 
 
 def test_a_stack_passes_the_words_of_texts_on(prove: Prove) -> None:
@@ -106,19 +107,19 @@ def test_a_stack_passes_the_words_of_texts_on(prove: Prove) -> None:
 
 
 def test_a_stack_with_several_outputs_is_left(prove: Prove) -> None:
-    both = np.stack([B, 1 - B], axis=1)
+    both = np.stack([FEW_BENIGN, 1 - FEW_BENIGN], axis=1)
     both[::3, 0] = 0
     model = StackingClassifier(
         [("forest", RandomForestClassifier(2, random_state=0))],
         MultiOutputClassifier(LogisticRegression()),
         cv=2,
     )
-    prove(model.fit(A, both), left=["predict", "predict_proba", "transform"])
+    prove(model.fit(FEW_CANCER, both), left=["predict", "predict_proba", "transform"])
 
 
 def test_a_part_without_a_rule_for_a_method_is_left(prove: Prove) -> None:
-    many = np.stack([B, B + (A[:, 0] > 14)], axis=1)
-    chain = ClassifierChain(RandomForestClassifier(2, random_state=0)).fit(A, many)
+    many = np.stack([FEW_BENIGN, FEW_BENIGN + (FEW_CANCER[:, 0] > 14)], axis=1)
+    chain = ClassifierChain(RandomForestClassifier(2, random_state=0)).fit(FEW_CANCER, many)
     builder = Builder(Signature(features=tuple(Feature(name=name) for name in "abc")))
     with pytest.raises(NotCompiled, match="there is no rule for predict_proba of ClassifierChain"):
         answer(builder, chain, builder.table, "predict_proba")

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 GRACE = 10  # seconds from SIGTERM to SIGKILL
+# What all containers of this process have, and none that another run has left behind.
+LABEL = f"google-cloud={secrets.token_hex(8)}"
 Log = Callable[[str, str], None]  # of a stream's name and a line
 
 DEFAULT_FAILURE = (
@@ -90,7 +92,8 @@ class Instance:
         self.name = f"{name}-{secrets.token_hex(4)}"
         entrypoint = [f"--entrypoint={plan.command[0]}"] if plan.command else []
         docker(
-            "run", "--detach", "--name", self.name, "--publish", f"127.0.0.1::{plan.port}",
+            "run", "--detach", "--name", self.name, "--label", LABEL,
+            "--publish", f"127.0.0.1::{plan.port}",
             "--read-only", "--tmpfs", "/tmp",
             "--memory", str(plan.memory), "--cpus", str(plan.cpus),
             *(f"--env={key}={value}" for key, value in plan.environment.items()),
