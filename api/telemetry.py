@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import random
 import re
 import sys
 import traceback
@@ -104,7 +104,7 @@ def configure_logging(*, json: bool, project: str = "") -> None:
 def identify(environ: dict[str, Any]) -> str:
     """Give a request its id: the caller's if it is a plain word, else a new one."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    name: str = given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+    name: str = given if given and REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
     environ["api.request_id"] = name
     return name
 

@@ -168,7 +168,7 @@ def crossed_out(leaves: Leaves, turns: Sequence[Turn], numbers: Function) -> Fun
         # Less one in each tree, its lowest bit goes and those below it come.
         left &= ~(left - lowest)
         bits = np.frombuffer(left.to_bytes(size, "little"), np.uint8)
-        reached: np.ndarray = node_of(np.unpackbits(bits, bitorder="little").nonzero()[0])
+        reached: np.ndarray = node_of(np.unpackbits(bits, bitorder="little").view(np.bool_).nonzero()[0])
         return reached
 
     return reach
