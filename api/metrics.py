@@ -12,9 +12,8 @@ import os
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter as Counted
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,8 @@ SECONDS = tuple(
     MILLISECOND * n
     for n in (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 )
-# Counts go to the files after so many seconds, or so many requests.
+# Counts go to the files after so many seconds.
 SOON = 0.25
-MANY = 256
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16_384)
 
 _requests = Counter("http_requests", "Requests answered.", ["route", "method", "status"])
@@ -71,72 +69,63 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self._requests: deque[tuple[str, str, int, float]] = deque()
-        self._rows: deque[tuple[str, int]] = deque()
-        self._batches: deque[int] = deque()
+        self._counts: defaultdict[Any, float] = defaultdict(float)
         self._waiting = 0
-        self._lock = threading.Lock()
         self._due = False
+        self._counting = threading.Lock()
+        self._writing = threading.Lock()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._requests.append((route, method, status, seconds))
-        if not self._due:
+        answers, times = _of_request(route, method, status)
+        with self._counting:
+            self._counts[answers] += 1
+            self._spread(times, SECONDS, seconds)
+            due, self._due = self._due, True
+        if not due:
             # A thread does not outlive a fork: there is one only while there is something to add.
-            self._due = True
             timer = threading.Timer(SOON, self.write)
             timer.daemon = True
             timer.start()
-        elif len(self._requests) >= MANY:
-            self.write()
 
     def rows(self, route: str, rows: int) -> None:
         """Count rows that got a result."""
-        self._rows.append((route, rows))
+        with self._counting:
+            self._counts[_of_rows(route)] += rows
 
     def batch(self, rows: int, waiting: int) -> None:
         """Count a call of the model."""
-        self._batches.append(rows)
-        self._waiting = waiting
+        with self._counting:
+            self._spread(_batch_rows, ROWS, rows)
+            self._waiting = waiting
+
+    def _spread(self, histogram: Histogram, bounds: tuple[float, ...], value: float) -> None:
+        """What `observe` does, which has no form for many values at once."""
+        self._counts[histogram._buckets[bisect_left(bounds, value)]] += 1  # noqa: SLF001
+        self._counts[histogram._sum] += value  # noqa: SLF001
 
     def write(self) -> None:
         """Add all to the files."""
-        with self._lock:
-            self._due = False
-            requests: Counted[tuple[str, str, int]] = Counted()
-            seconds: defaultdict[str, list[float]] = defaultdict(list)
-            for route, method, status, took in _taken(self._requests):
-                requests[route, method, status] += 1
-                seconds[route].append(took)
-            for labels, count in requests.items():
-                _requests.labels(*labels).inc(count)
-            for route, all_seconds in seconds.items():
-                _add(_seconds.labels(route), SECONDS, all_seconds)
-            rows: Counted[str] = Counted()
-            for route, count in _taken(self._rows):
-                rows[route] += count
-            for route, count in rows.items():
-                _rows.labels(route).inc(count)
-            _add(_batch_rows, ROWS, list(_taken(self._batches)))
+        with self._writing:
+            with self._counting:
+                counts, self._counts = self._counts, defaultdict(float)
+                self._due = False
+            for each, count in counts.items():
+                each.inc(count)
             _waiting.set(self._waiting)
 
 
 tally = Tally()
 
 
-def _taken(waiting: deque[Any]) -> Iterator[Any]:
-    """What is in a queue by now; other threads go on appending to it."""
-    for _ in range(len(waiting)):
-        yield waiting.popleft()
+@functools.cache
+def _of_request(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return _requests.labels(route, method, status), _seconds.labels(route)
 
 
-def _add(histogram: Histogram, bounds: tuple[float, ...], values: list[float]) -> None:
-    """What `observe` does for each value, done once for all: it has no form for that."""
-    places = Counted(bisect_left(bounds, value) for value in values)
-    for place, count in places.items():
-        histogram._buckets[place].inc(count)  # noqa: SLF001
-    if values:
-        histogram._sum.inc(sum(values))  # noqa: SLF001
+@functools.cache
+def _of_rows(route: str) -> Counter:
+    return _rows.labels(route)
 
 
 def count_request(route: str, method: str, status: int, started: float) -> None:

@@ -103,8 +103,10 @@ def configure_logging(*, json: bool, project: str = "") -> None:
 
 def identify(environ: dict[str, Any]) -> str:
     """Give a request its id: the caller's if it is a plain word, else a new one."""
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    name: str = given if given and REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    name: str = environ.get("HTTP_X_REQUEST_ID", "")
+    if not name or not REQUEST_ID.fullmatch(name):
+        # It is no secret: os.urandom calls the kernel, and lets go of Python's lock meanwhile.
+        name = f"{random.getrandbits(128):032x}"
     environ["api.request_id"] = name
     return name
 

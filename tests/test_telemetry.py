@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -309,15 +310,22 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
     assert not (files / f"gauge_livesum_{child}.db").exists()
 
 
-def test_many_requests_are_counted_before_the_time_has_come() -> None:
+def test_what_many_threads_count_adds_up() -> None:
     tally = metrics.Tally()
-    tally._due = True
-    route = ("counted_early", "POST", 200)
-    for _ in range(metrics.MANY - 1):
-        tally.request(*route, 0.01)
-    assert metrics._requests.labels(*route)._value.get() == 0
-    tally.request(*route, 0.01)
-    assert metrics._requests.labels(*route)._value.get() == metrics.MANY
+    route = ("counted_by_many", "POST", 200)
+
+    def count() -> None:
+        for _ in range(500):
+            tally.request(*route, 0.25)
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tally.write()
+    assert metrics._requests.labels(*route)._value.get() == 4_000
+    assert metrics._seconds.labels(route[0])._sum.get() == 1_000
 
 
 def test_the_folder_of_the_counts_is_removed_by_who_made_it(tmp_path: Path) -> None:
