@@ -155,9 +155,12 @@ class PlanEngine:
         return answer
 
     def _single_step(self, place: int) -> Callable[..., Any] | None:
+        if place == INPUT:
+            return None
         if place not in self._single_steps:
             step, settings = self._plan.steps[place - 1], self._settings[place - 1]
-            self._single_steps[place] = singles.make(step.operation, settings)
+            sources = [self._single_step(source) for source in step.inputs]
+            self._single_steps[place] = singles.make(step.operation, sources, settings)
         return self._single_steps[place]
 
     def _follow(self, line: tuple[list[Any], int | None], rows: Any) -> Any:

@@ -12,7 +12,7 @@ ArithmeticError: an infinity, a logarithm of zero. They need not know what sciki
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from api.engines.singles import arrays, linear, trees
@@ -29,12 +29,18 @@ MAKERS: dict[str, Callable[..., Function]] = {
 }
 
 
-def make(operation: str, settings: Mapping[str, Any]) -> Function | None:
-    """The function of one row's values; None if it is left to numpy."""
-    maker = MAKERS.get(operation)
-    if maker is None:
-        return None
+def make(
+    operation: str, sources: Sequence[Function | None], settings: Mapping[str, Any]
+) -> Function | None:
+    """The function of one row's values; None if it is left to numpy.
+
+    `sources` are the functions that give what it takes; of the rows of the request there is none.
+    """
     try:
-        return maker(**settings)
+        if operation in trees.OF_LEAVES:
+            (found,) = sources
+            return trees.OF_LEAVES[operation](found, **settings) if found else None
+        maker = MAKERS.get(operation)
+        return maker(**settings) if maker else None
     except trees.TooLarge:
         return None

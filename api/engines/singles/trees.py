@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from api.engines.operations.leaves import in_order
+from api.engines.singles.arrays import on_each
 
 Function = Callable[..., Any]
 # Up to this many levels in all it is sooner to walk; each feature counts as so many more.
@@ -101,7 +102,7 @@ def walk(
             else:
                 where = feature_of[node], threshold_of[node], right_of[node]
                 turns.append(Turn(*where, start, stop))
-    return crossed_out(leaves, turns, numbers)
+    return Crossing(leaves, turns, numbers)
 
 
 def check_room(turns: int, leaves: int) -> None:
@@ -137,43 +138,48 @@ def walk_shallow(
                 right = bool(missing_right[node, 0])
                 turns.append(Turn(int(features[node]), threshold, right, first, first + half))
     leaves = Leaves(exits.tolist(), first_exits.ravel().tolist())
-    return crossed_out(leaves, turns, checked(thresholds.dtype, refused))
+    return Crossing(leaves, turns, checked(thresholds.dtype, refused))
 
 
-def crossed_out(leaves: Leaves, turns: Sequence[Turn], numbers: Function) -> Function:
-    """What finds the leaf of each tree by taking away all others."""
-    size = (len(leaves.nodes) + 7) // 8
-    all_leaves = (1 << len(leaves.nodes)) - 1
-    lowest = sum(1 << first for first in leaves.firsts)
-    by_feature: dict[int, list[Turn]] = {}
-    for turn in sorted(turns):
-        by_feature.setdefault(turn.feature, []).append(turn)
-    features = []
-    for feature, own in by_feature.items():
-        kept, kept_if_missing = [all_leaves], all_leaves
-        for turn in own:
-            left = ((1 << (turn.stop - turn.start)) - 1) << turn.start
-            kept.append(kept[-1] & ~left)
-            if turn.missing_right:
-                kept_if_missing &= ~left
-        features.append((feature, [turn.threshold for turn in own], kept, kept_if_missing))
-    node_of = np.array(leaves.nodes).take
+class Crossing:
+    """Finds the leaf of each tree by crossing all others out; `leaves` are from left to right."""
 
-    def reach(row: Sequence[float]) -> np.ndarray:
-        x, left = numbers(row), all_leaves
-        for feature, thresholds, kept, kept_if_missing in features:
+    def __init__(self, leaves: Leaves, turns: Sequence[Turn], numbers: Function) -> None:
+        self.nodes = np.array(leaves.nodes)
+        self._numbers = numbers
+        self._all = (1 << len(leaves.nodes)) - 1
+        self._lowest = sum(1 << first for first in leaves.firsts)
+        self._size = (len(leaves.nodes) + 7) // 8
+        by_feature: dict[int, list[Turn]] = {}
+        for turn in sorted(turns):
+            by_feature.setdefault(turn.feature, []).append(turn)
+        self._features = []
+        for feature, own in by_feature.items():
+            kept, kept_if_missing = [self._all], self._all
+            for turn in own:
+                left = ((1 << (turn.stop - turn.start)) - 1) << turn.start
+                kept.append(kept[-1] & ~left)
+                if turn.missing_right:
+                    kept_if_missing &= ~left
+            thresholds = [turn.threshold for turn in own]
+            self._features.append((feature, thresholds, kept, kept_if_missing))
+
+    def __call__(self, row: Sequence[float]) -> int:
+        """One bit for the leaf of each tree."""
+        x, left = self._numbers(row), self._all
+        for feature, thresholds, kept, kept_if_missing in self._features:
             value = x[feature]
             # NaN is not equal to itself.
             left &= kept[bisect_left(thresholds, value)] if value == value else kept_if_missing  # noqa: PLR0124
         # Less one in each tree, its lowest bit goes and those below it come.
-        left &= ~(left - lowest)
-        eights = np.frombuffer(left.to_bytes(size, "little"), np.uint8)
+        return left & ~(left - self._lowest)
+
+    def places(self, reached: int) -> np.ndarray:
+        """The place of each bit, in the trees' order."""
+        eights = np.frombuffer(reached.to_bytes(self._size, "little"), np.uint8)
         bits = np.unpackbits(eights, bitorder="little")
         # What is not zero is found in booleans four times as fast as in numbers.
-        reached: np.ndarray = node_of(bits.view(np.bool_).nonzero()[0])
-        return reached
-
-    return reach
+        return bits.view(np.bool_).nonzero()[0]
 
 
 def checked(precision: np.dtype, refused: Collection[str]) -> Function:
@@ -196,36 +202,61 @@ def checked(precision: np.dtype, refused: Collection[str]) -> Function:
     return numbers
 
 
-def of_leaf(*, values: np.ndarray) -> Function:
+def of_leaf(found: Function, *, values: np.ndarray) -> Function:
     """What the leaf of one tree has."""
+    if isinstance(found, Crossing):
+        own = values[found.nodes].tolist()
+        return lambda reached: own[reached.bit_length() - 1]
     table = values.tolist()
-    return lambda leaves: table[leaves[0]]
+    return lambda reached: table[reached[0]]
 
 
-def adder(values: np.ndarray) -> Function:
-    """What adds up what leaves have, one after the other."""
-    if values.shape[1:] == (2,):
-        # A complex number is a pair, and accumulate takes a third of the time of a sum over rows.
-        pairs = np.ascontiguousarray(values).view(np.complex128)
-        return lambda leaves: np.add.accumulate(pairs.take(leaves))[-1:].view(np.float64)
-    return lambda leaves: in_order(values.take(leaves, axis=0))
-
-
-def sum_of_leaves(*, values: np.ndarray) -> Function:
+def sum_of_leaves(found: Function, *, values: np.ndarray) -> Function:
     """The sum of what the leaves have, added in the trees' order."""
-    add = adder(values)
-    return lambda leaves: add(leaves).tolist()
+    if not isinstance(found, Crossing):
+        return lambda reached: in_order(values.take(reached, axis=0)).tolist()
+    own = values[found.nodes]
+    if counted := counts(own):
+        return counted
+    if own.shape[1:] == (2,):
+        # A complex number is a pair, and accumulate takes a third of the time of a sum over rows.
+        pairs = np.ascontiguousarray(own).view(np.complex128)
+        return lambda reached: (
+            np.add.accumulate(pairs.take(found.places(reached)))[-1:].view(np.float64).tolist()
+        )
+    return lambda reached: in_order(own.take(found.places(reached), axis=0)).tolist()
 
 
-def mean_of_leaves(*, values: np.ndarray, count: int) -> Function:
+def counts(own: np.ndarray) -> Function | None:
+    """A sum for each class where all leaves are of one class, as in a forest grown to the end.
+
+    What they have is 0 or 1, whose sums are exact in any order, and so are the numbers of bits.
+    """
+    if own.ndim == 1 or not ((own == 0) | (own == 1)).all():
+        return None
+    masks = [sum(1 << int(place) for place in np.flatnonzero(column)) for column in own.T]
+    return lambda reached: [float((reached & mask).bit_count()) for mask in masks]
+
+
+def mean_of_leaves(found: Function, *, values: np.ndarray, count: int) -> Function:
     """The mean of what the leaves have."""
-    add = adder(values)
-    return lambda leaves: (add(leaves) / count).tolist()
+    add = sum_of_leaves(found, values=values)
+    share = on_each(lambda total: total / count)
+    return lambda reached: share(add(reached))
 
 
-def sums_of_leaves(*, values: np.ndarray, count: int) -> Function:
+def sums_of_leaves(found: Function, *, values: np.ndarray, count: int) -> Function:
     """A sum for each of `count` classes, whose trees take turns."""
-    return lambda leaves: values.take(leaves).reshape(-1, count).sum(axis=0).tolist()
+    if isinstance(found, Crossing):
+        own = values[found.nodes]
+        return lambda reached: sums(own.take(found.places(reached)), count)
+    return lambda reached: sums(values.take(reached), count)
+
+
+def sums(each: np.ndarray, count: int) -> list[float]:
+    """One sum for each of `count` that take turns."""
+    added: list[float] = each.reshape(-1, count).sum(axis=0).tolist()
+    return added
 
 
 def by_rows() -> Function:
@@ -236,9 +267,12 @@ def by_rows() -> Function:
 MAKERS: dict[str, Function] = {
     "walk": walk,
     "walk_shallow": walk_shallow,
+    "by_rows": by_rows,
+}
+# Those that are told by which function the leaves are found.
+OF_LEAVES: dict[str, Function] = {
     "of_leaf": of_leaf,
     "sum_of_leaves": sum_of_leaves,
     "mean_of_leaves": mean_of_leaves,
     "sums_of_leaves": sums_of_leaves,
-    "by_rows": by_rows,
 }
