@@ -123,7 +123,7 @@ def test_a_row_that_a_forest_refuses_is_refused_alone(tmp_path: Path) -> None:
         RandomForestClassifier(25, min_samples_leaf=4, random_state=0).fit(X, Y),
         GradientBoostingClassifier(n_estimators=30, random_state=0).fit(X, Y),
         HistGradientBoostingRegressor(max_iter=30).fit(GAPS, X[:, 0]),
-        HistGradientBoostingClassifier(max_iter=3).fit(GAPS, np.digitize(X[:, 0], [12, 16])),
+        HistGradientBoostingClassifier(max_iter=2).fit(GAPS, np.digitize(X[:, 0], [12, 16])),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )

@@ -146,4 +146,4 @@ ALL = {peer.name: peer for peer in SERVERS}
 RIVALS = tuple(name for name in ALL if name not in {"ours", "ours-sklearn", "floor"})
 # Whose latency is measured against the load, and with which model.
 PACED_MODEL = "pipeline"
-PACED = ("ours", "flask", "fastapi")
+PACED = ("ours", "floor", "flask", "fastapi")

@@ -12,6 +12,7 @@ BAR, GAP, HEAD, MARGIN = 16, 8, 34, 16
 SHORT = {
     "ours": "this server",
     "ours-sklearn": "without the plan",
+    "floor": "a constant answer",
     "flask": "Flask + uWSGI",
     "fastapi": "FastAPI",
     "mlserver": "MLServer",
