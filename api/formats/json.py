@@ -11,7 +11,8 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, starmap
+from struct import Struct, error
 from typing import Annotated, Any
 
 import msgspec
@@ -197,8 +198,11 @@ def _generic(container: Any, *arguments: Any) -> Any:
 def _array(rows: list[tuple[float | None, ...]]) -> np.ndarray:
     """Rows of numbers as one array of float64; None is NaN."""
     width = len(rows[0])
-    # A quarter faster than np.array, which first looks for the shape.
-    flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width)
+    try:
+        # A third of the time of fromiter, and a quarter of np.array, which looks for the shape.
+        flat = np.frombuffer(bytearray().join(starmap(Struct(f"{width}d").pack, rows)))
+    except error:
+        flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width)
     return flat.reshape(len(rows), width)
 
 
