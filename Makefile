@@ -161,7 +161,7 @@ format: $(INSTALLED) ## Put the code into form
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
-bench: $(INSTALLED) ## Measure this server and its peers side by side; takes 25 minutes, needs wrk
+bench: $(INSTALLED) ## Measure this server and its peers side by side; takes 20 minutes, needs wrk
 	$(VENV)/python -m tests.bench $(BENCH_ARGS)
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml

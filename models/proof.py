@@ -83,14 +83,15 @@ def prove_alone(
 ) -> Proof | None:
     """The proof with the speed of one row done with Python's own numbers.
 
-    None if that cannot be done, is not faster, or gives other results than the plan's arrays.
+    None if that cannot be done, is not faster, or gives other results than the plan's arrays; or
+    none, where the values have a shape that nobody thought of.
     """
     single = plan.single(method)
     if single is None:
         return None
     try:
         compare(method, plan, Alone(single), batches)
-    except Difference:
+    except (Difference, TypeError, LookupError):
         return None
     row = samples(batches[0][:1])[0]
     gain = found.microseconds[1] / (1e6 * best(lambda: single(row)))

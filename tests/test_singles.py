@@ -185,13 +185,14 @@ def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
     "maker",
     [
         pytest.param(lambda **_: lambda x: 2.0 * x[0], id="other results"),
+        pytest.param(lambda **_: lambda x: 2.0 * x["no"], id="another shape"),
         pytest.param(
             lambda **settings: lambda x: (sum(range(100_000)), linear.affine(**settings)(x))[1],
             id="slower",
         ),
     ],
 )
-def test_what_is_other_or_slower_alone_is_left_to_numpy(
+def test_what_is_other_fails_or_is_slower_alone_is_left_to_numpy(
     maker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proof, "FASTER", 1.0)

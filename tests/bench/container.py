@@ -101,7 +101,8 @@ def _copy(ours: Environment) -> None:
     """Copy what an image is made of, so that the penguins are its model, whatever is in models/."""
     shutil.rmtree(CONTEXT, ignore_errors=True)
     CONTEXT.mkdir()
-    for file in (ROOT / "Makefile", ROOT / "Dockerfile", ROOT / ".dockerignore", *_locks()):
+    makefiles = ROOT / "Makefile", ROOT / "google-cloud.mk"
+    for file in (*makefiles, ROOT / "Dockerfile", ROOT / ".dockerignore", *_locks()):
         shutil.copy(file, CONTEXT)
     own = shutil.ignore_patterns("__pycache__", "latest.*", "requirements.txt")
     for folder in ("api", "models"):

@@ -29,7 +29,7 @@ def numbers_of(row: Sequence[float | None]) -> Sequence[float]:
 def numbers(*, columns: list[int]) -> Function:
     """Some columns of a sample."""
     get = picker(columns)
-    return lambda sample: numbers_of(get(sample))
+    return lambda sample: [NAN if value is None else float(value) for value in get(sample)]
 
 
 def codes(*, column: int, places: dict[Any, int]) -> Function:
@@ -94,7 +94,7 @@ def _swapped(function: Callable[[float, float], float], other: float, x: float) 
 
 def on_each(function: Callable[[float], Any]) -> Function:
     """A function of one number, for one or for a sequence of them."""
-    return lambda x: function(x) if isinstance(x, float) else list(map(function, x))
+    return lambda x: function(x) if isinstance(x, float | int) else list(map(function, x))
 
 
 def surely_finite() -> Function:
