@@ -86,7 +86,10 @@ class Tally:
             # A thread does not outlive a fork: there is one only while there is something to add.
             timer = threading.Timer(SOON, self.write)
             timer.daemon = True
-            timer.start()
+            try:
+                timer.start()
+            except RuntimeError:  # there is no room for a thread: the next request tries again
+                self._due = False
 
     def rows(self, route: str, rows: int) -> None:
         """Count rows that got a result."""

@@ -66,12 +66,12 @@ def proven(model: Model, own: ScikitLearnEngine) -> tuple[plans.Plan, dict[str, 
             left[method] = reason
         else:
             found[method] = proof_
+    joined = tuple(method for method, proof_ in found.items() if worth_waiting(proof_.microseconds))
     for method, proof_ in found.items():
         if faster := proof.prove_alone(method, engine, proof_, batches):
             found[method] = faster
             alone.append(method)
     methods = {method: value for method, value in plan.methods.items() if method in found}
-    joined = tuple(method for method, proof_ in found.items() if worth_waiting(proof_.microseconds))
     plan = msgspec.structs.replace(
         plan,
         methods=methods,

@@ -169,6 +169,25 @@ def test_what_python_has_no_number_for_is_left_to_numpy(engine_of: Any) -> None:
         assert engine.single("predict_log_proba")(row) == expected
 
 
+def test_what_is_missing_is_a_number_beside_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(SimpleImputer(add_indicator=True).fit(GAPS), path)
+    bake(path)
+    assert plans.load(plan_path(path)).alone == ("transform",)
+    client = create_app(Settings(model_path=str(path))).test_client()
+    row = [None, *X[0][1:].tolist()]
+    alone = client.post("/transform", json=[row]).json["predictions"][0]
+    assert str(alone) == str(client.post("/transform", json=[row, row]).json["predictions"][0])
+
+
+def test_a_tree_that_only_asks_what_is_missing_is_walked(engine_of: Any) -> None:
+    x = np.column_stack([X[:, 0], np.where(Y == 1, np.nan, X[:, 1])])
+    engine = engine_of(RandomForestClassifier(200, max_depth=3, random_state=0).fit(x, Y))
+    single = engine.single("predict_proba")
+    for row in x[:50]:
+        assert single(row.tolist()) == engine.run("predict_proba", row[None]).tolist()[0]
+
+
 def test_labels_are_plain_values() -> None:
     labels = np.empty(2, dtype=object)
     labels[:] = [np.int64(3), "four"]
@@ -186,6 +205,9 @@ def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
     [
         pytest.param(lambda **_: lambda x: 2.0 * x[0], id="other results"),
         pytest.param(lambda **_: lambda x: 2.0 * x["no"], id="another shape"),
+        pytest.param(
+            lambda **settings: lambda x: np.float64(linear.affine(**settings)(x)), id="another kind"
+        ),
         pytest.param(
             lambda **settings: lambda x: (sum(range(100_000)), linear.affine(**settings)(x))[1],
             id="slower",

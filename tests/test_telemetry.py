@@ -310,6 +310,19 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
     assert not (files / f"gauge_livesum_{child}.db").exists()
 
 
+def test_what_has_no_thread_to_write_it_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    tally = metrics.Tally()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        tally.request("no_thread", "POST", 200, 0.1)
+    tally.request("no_thread", "POST", 200, 0.1)
+    time.sleep(2 * metrics.SOON)
+    assert metrics._requests.labels("no_thread", "POST", 200)._value.get() == 2
+
+
 def test_what_many_threads_count_adds_up() -> None:
     tally = metrics.Tally()
     route = ("counted_by_many", "POST", 200)

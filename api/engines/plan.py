@@ -140,6 +140,8 @@ class PlanEngine:
         See `Engine.singles`. What they find out of the ordinary is left to `run`.
         """
         steps, result = self._lines[method]
+        if not all(singles.has(self._plan.steps[place - 1].operation) for place, _, _ in steps):
+            return None
         made = [(place, self._single_step(place), inputs) for place, _, inputs in steps]
         if any(function is None for _, function, _ in made):
             return None

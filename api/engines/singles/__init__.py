@@ -18,7 +18,7 @@ from typing import Any
 from api.engines.singles import arrays, linear, trees
 from api.engines.singles.arrays import numbers_of
 
-__all__ = ["make", "numbers_of"]
+__all__ = ["has", "make", "numbers_of"]
 
 Function = Callable[..., Any]
 
@@ -29,10 +29,15 @@ MAKERS: dict[str, Callable[..., Function]] = {
 }
 
 
+def has(operation: str) -> bool:
+    """Whether there is a maker."""
+    return operation in MAKERS or operation in trees.OF_LEAVES
+
+
 def make(
     operation: str, sources: Sequence[Function | None], settings: Mapping[str, Any]
 ) -> Function | None:
-    """The function of one row's values; None if it is left to numpy.
+    """The function of one row's values, of an operation that has a maker; None if it is too large.
 
     `sources` are the functions that give what it takes; of the rows of the request there is none.
     """
@@ -40,7 +45,6 @@ def make(
         if operation in trees.OF_LEAVES:
             (found,) = sources
             return trees.OF_LEAVES[operation](found, **settings) if found else None
-        maker = MAKERS.get(operation)
-        return maker(**settings) if maker else None
+        return MAKERS[operation](**settings)
     except trees.TooLarge:
         return None

@@ -51,8 +51,8 @@ def picker(columns: list[int]) -> Function:
 
 
 def join() -> Function:
-    """Values side by side."""
-    return lambda *parts: list(chain.from_iterable(parts))
+    """Numbers side by side; among others, whether one is missing is a number too."""
+    return lambda *parts: list(map(float, chain.from_iterable(parts)))
 
 
 def lookup(*, table: np.ndarray) -> Function:

@@ -133,9 +133,10 @@ def walk_shallow(
         for tree in range(count):
             node = inner * count + tree
             threshold = float(thresholds[node, 0])
-            if threshold < math.inf:
+            right = bool(missing_right[node, 0])
+            # Else it is there to fill the tree up.
+            if threshold < math.inf or right:
                 first = tree * size + start
-                right = bool(missing_right[node, 0])
                 turns.append(Turn(int(features[node]), threshold, right, first, first + half))
     leaves = Leaves(exits.tolist(), first_exits.ravel().tolist())
     return Crossing(leaves, turns, checked(thresholds.dtype, refused))
