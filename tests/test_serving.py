@@ -197,6 +197,27 @@ def test_requests_under_way_are_answered_before_it_stops(slow_model: Path, tmp_p
         assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize("moment", ["Starting uWSGI", "spawned uWSGI worker 1"])
+def test_it_stops_when_told_to_while_it_starts(penguins_path: Path, moment: str) -> None:
+    variables = {"MODEL_PATH": str(penguins_path), "PORT": str(free_port())}
+    with subprocess.Popen(
+        [sys.executable, "-m", "api"],
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        while moment not in process.stdout.readline():
+            assert process.poll() is None
+        process.terminate()
+        try:
+            assert process.wait(BOUND) == 0
+        finally:
+            process.kill()
+
+
 def test_too_many_waiting_are_turned_away(slow_model: Path, tmp_path: Path) -> None:
     limits = {"PROCESSES": 1, "THREADS": 4, "MAX_WAITING": 2}
     with serving(tmp_path, MODEL_PATH=slow_model, **limits) as server:
