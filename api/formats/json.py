@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import struct
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain, starmap
-from struct import Struct, error
 from typing import Annotated, Any
 
 import msgspec
@@ -200,8 +200,8 @@ def _array(rows: list[tuple[float | None, ...]]) -> np.ndarray:
     width = len(rows[0])
     try:
         # A third of the time of fromiter, and a quarter of np.array, which looks for the shape.
-        flat = np.frombuffer(bytearray().join(starmap(Struct(f"{width}d").pack, rows)))
-    except error:
+        flat = np.frombuffer(bytearray().join(starmap(struct.Struct(f"{width}d").pack, rows)))
+    except struct.error:
         flat = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width)
     return flat.reshape(len(rows), width)
 

@@ -18,9 +18,7 @@ from api.errors import MAX_PLACES, InvalidRows, Place, TooLarge
 from api.signature import Feature, Signature
 
 SHOWN_CATEGORIES = 20
-
-
-# Nothing that a model's encoder has not seen.
+# No categories but those that the model's encoder has seen.
 NONE: Mapping[str, int] = MappingProxyType({})
 
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-NAN = float("nan")
-
 
 def numbers(samples: list[tuple[Any, ...]], *, columns: list[int]) -> np.ndarray:
     """Columns of samples as float64, shape (n, len(columns)); None is NaN."""

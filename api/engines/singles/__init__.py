@@ -16,11 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from api.engines.singles import arrays, linear, trees
-from api.engines.singles.arrays import numbers_of
+from api.engines.singles.arrays import Function, numbers_of
 
 __all__ = ["has", "make", "numbers_of"]
-
-Function = Callable[..., Any]
 
 MAKERS: dict[str, Callable[..., Function]] = {
     **arrays.MAKERS,

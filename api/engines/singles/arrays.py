@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-NAN = float("nan")
 Numbers = Sequence[float]
 Function = Callable[..., Any]
 
@@ -22,14 +21,14 @@ def numbers_of(row: Sequence[float | None]) -> Sequence[float]:
         # The fastest to find out that there is none, as mostly there is.
         sum(row)  # type: ignore[arg-type]
     except TypeError:
-        return [NAN if value is None else value for value in row]
+        return [math.nan if value is None else value for value in row]
     return row  # type: ignore[return-value]
 
 
 def numbers(*, columns: list[int]) -> Function:
     """Some columns of a sample."""
     get = picker(columns)
-    return lambda sample: [NAN if value is None else float(value) for value in get(sample)]
+    return lambda sample: [math.nan if value is None else float(value) for value in get(sample)]
 
 
 def codes(*, column: int, places: dict[Any, int]) -> Function:
@@ -83,13 +82,10 @@ def missing() -> Function:
 def each(function: Callable[[float, float], float], *, values: np.ndarray) -> Function:
     """A function of each number and the value of its column, or of all."""
     if values.size == 1:
-        return on_each(partial(_swapped, function, values.item()))
+        other = values.item()
+        return on_each(lambda x: function(x, other))
     others = values.tolist()
     return lambda x: list(map(function, x, others))
-
-
-def _swapped(function: Callable[[float, float], float], other: float, x: float) -> float:
-    return function(x, other)
 
 
 def on_each(function: Callable[[float], Any]) -> Function:
@@ -97,15 +93,16 @@ def on_each(function: Callable[[float], Any]) -> Function:
     return lambda x: function(x) if isinstance(x, float | int) else list(map(function, x))
 
 
-def surely_finite() -> Function:
+def surely_finite(x: Any) -> Any:
+    """The same number or numbers; OverflowError if one is infinite or missing."""
+    if not math.isfinite(x if isinstance(x, float) else sum(x)):
+        raise OverflowError
+    return x
+
+
+def finite() -> Function:
     """The same numbers, if none is infinite or missing."""
-
-    def checked(x: Numbers | float) -> Numbers | float:
-        if not math.isfinite(x if isinstance(x, float) else sum(x)):
-            raise OverflowError
-        return x
-
-    return checked
+    return surely_finite
 
 
 MAKERS: dict[str, Function] = {
@@ -121,6 +118,6 @@ MAKERS: dict[str, Function] = {
     "multiply": partial(each, mul),
     "add": partial(each, add),
     "shift": partial(each, add),
-    "finite": surely_finite,
-    "complete": surely_finite,
+    "finite": finite,
+    "complete": finite,
 }

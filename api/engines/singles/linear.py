@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from api.engines.singles.arrays import on_each
+from api.engines.singles.arrays import Function, on_each, surely_finite
 
-Function = Callable[..., Any]
 # Python 3.12 has a faster one, which is more exact as well.
 sumprod: Callable[[Sequence[float], Sequence[float]], float] = getattr(
     math, "sumprod", lambda a, b: sum(map(mul, a, b))
@@ -22,23 +21,10 @@ def affine(*, coef: np.ndarray, intercept: np.ndarray) -> Function:
     """The score, or one for each output."""
     if coef.ndim == 1:
         weights, constant = coef.tolist(), intercept.item()
-        return lambda x: certain(sumprod(weights, x) + constant)
+        return lambda x: surely_finite(sumprod(weights, x) + constant)
     constants = np.broadcast_to(intercept, len(coef)).tolist()
     lines = list(zip(coef.tolist(), constants, strict=True))
-
-    def scores(x: Sequence[float]) -> list[float]:
-        made = [sumprod(weights, x) + constant for weights, constant in lines]
-        certain(sum(made))
-        return made
-
-    return scores
-
-
-def certain(number: float) -> float:
-    """The same number; OverflowError if it is none."""
-    if not math.isfinite(number):
-        raise OverflowError
-    return number
+    return lambda x: surely_finite([sumprod(weights, x) + constant for weights, constant in lines])
 
 
 def onto(*, components: np.ndarray) -> Function:
@@ -96,8 +82,10 @@ def log() -> Function:
 
 def one_log(x: float) -> float:
     """The natural logarithm."""
-    # Of 0 it is the business of numpy, which does not raise.
-    return math.log(x) if x > 0 else certain(-math.inf)
+    if not x > 0:
+        # It is the business of numpy, which has a number for it.
+        raise OverflowError
+    return math.log(x)
 
 
 def logistic() -> Function:
@@ -115,21 +103,20 @@ def softmax() -> Function:
 
     def probabilities(scores: Sequence[float]) -> list[float]:
         most = max(scores)
-        powers = [math.exp(score - most) for score in scores]
-        total = sum(powers)
-        return [power / total for power in powers]
+        return shares([math.exp(score - most) for score in scores])
 
     return probabilities
 
 
 def one_versus_rest() -> Function:
     """Probabilities that add up to one."""
-
-    def shares(each: Sequence[float]) -> list[float]:
-        total = sum(each)
-        return [value / total for value in each]
-
     return shares
+
+
+def shares(each: Sequence[float]) -> list[float]:
+    """Each number's part of their sum."""
+    total = sum(each)
+    return [number / total for number in each]
 
 
 MAKERS: dict[str, Function] = {

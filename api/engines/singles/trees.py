@@ -15,15 +15,14 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from api.engines.operations.leaves import in_order
-from api.engines.singles.arrays import on_each
+from api.engines.singles.arrays import Function, on_each
 
-Function = Callable[..., Any]
 # Up to this many levels in all it is sooner to walk; each feature counts as so many more.
 WALKED_LEVELS = 50
 LEVELS_OF_A_FEATURE = 3
@@ -189,15 +188,15 @@ def checked(precision: np.dtype, refused: Collection[str]) -> Function:
     It raises OverflowError if some are missing or infinite, and that is refused.
     """
     single = precision == np.float32
+    missing, infinite = "missing" in refused, "infinite" in refused
+
+    def is_refused(value: float) -> bool:
+        return (missing and math.isnan(value)) or (infinite and math.isinf(value))
 
     def numbers(row: Sequence[float]) -> Sequence[float]:
         x: Sequence[float] = array("f", row) if single else row
-        if not math.isfinite(sum(x)):
-            missing = any(map(math.isnan, x))
-            if "missing" in refused and missing:
-                raise OverflowError
-            if "infinite" in refused and any(map(math.isinf, x)):
-                raise OverflowError
+        if not math.isfinite(sum(x)) and any(map(is_refused, x)):
+            raise OverflowError
         return x
 
     return numbers
