@@ -245,9 +245,19 @@ def test_any_name_is_a_feature(serve: Serve, name: str) -> None:
     own = client.post("/predict", json=[1.5]).json
     for sample in ({name: 1.5}, [{name: 1.5}], {"instances": [{name: 1.5}]}, [[1.5]]):
         assert client.post("/predict", json=sample).json == own
+    many = client.post("/predict", json=[{name: 1.5}] * 2_000).json
+    assert many["predictions"] == own["predictions"] * 2_000
     file = io.StringIO()
     pd.DataFrame({name: [1.5]}).to_csv(file, index=False)
     assert client.post("/predict", data=file.getvalue(), content_type=CSV).json == own
+
+
+def test_a_name_twice_is_found_among_many(serve: Serve) -> None:
+    client = serve(LinearRegression().fit(pd.DataFrame({"x": [1.0, 2.0]}), [1.0, 2.0]))
+    body = ",".join(['{"x": 1.5}'] * 1_999 + ['{"x": 1.5, "x": 2.5}'])
+    answer = client.post("/predict", data=f"[{body}]", content_type="application/json")
+    assert answer.status_code == 422
+    assert "/1999/x" in answer.text
 
 
 def test_infinities_are_words_and_nan_is_null(serve: Serve) -> None:

@@ -32,6 +32,9 @@ TYPES: dict[str, Any] = {
     "any": Int64 | float | str | bool,
 }
 START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
+COLON = ord(":")
+# From so many bytes on numpy counts faster than Python.
+LONG = 10_000
 NOT_A_FIELD = re.compile(r'[\x00-\x1f"\\]')
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -125,24 +128,29 @@ class JsonReader:
     ) -> Batch | None:
         """Rows of decoded samples; None if something is left that has to be explained."""
         check_count(len(samples), self._max_rows)
+        names, width = 0, len(self._signature.features)
+        rows: Any = samples
+        kinds = set(map(type, samples))
         if self._row is dict:
             names = sum(map(len, samples))
-            rows: Any = samples
-        else:
-            names, rows = 0, []
+        elif kinds == {self._row}:
+            names = width * len(samples)
+            rows = list(map(msgspec.structs.astuple, samples))
+        elif self._single or kinds != {tuple}:
+            rows = []
             for sample in samples:
                 if type(sample) is tuple:
-                    if len(sample) != len(self._signature.features):
+                    if len(sample) != width:
                         return None
                     rows.append(sample)
                 elif type(sample) is self._row:
                     rows.append(msgspec.structs.astuple(sample))
-                    names += len(sample.__struct_fields__)
+                    names += width
                 else:
                     rows.append((sample,))
         # Each name has its colon. More colons than names: one stands in a text, or in a name
         # that was repeated, of which msgspec keeps the last.
-        if body.count(b":") != names + wrappers:
+        if not _has_colons(body, names + wrappers):
             return None
         pointers = _pointers(prefix)
         alone = rows[0] if len(rows) == 1 and self._row is not dict else ()
@@ -188,6 +196,16 @@ class JsonReader:
             return [body], None
         expected = 'expected an object, a list, or {"instances": [...]}'
         raise InvalidRows([Place("", f"{expected}, got {name_of(body)}")])
+
+
+def _has_colons(body: bytes, count: int) -> bool:
+    """Whether a body has so many colons, which has at least one if there should be any."""
+    if count <= 1:
+        # To find none is thirty times as fast as to count.
+        return body.find(b":", count and body.find(b":") + 1) < 0
+    if len(body) < LONG:
+        return body.count(b":") == count
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == COLON)) == count
 
 
 def _generic(container: Any, *arguments: Any) -> Any:
