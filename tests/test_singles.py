@@ -31,7 +31,7 @@ from api.engines import plan as plans
 from api.engines import singles
 from api.engines.choice import plan_path
 from api.engines.plan import PlanEngine
-from api.engines.singles import linear, trees
+from api.engines.singles import linear
 from api.settings import Settings
 from models import proof
 from models.bake import bake
@@ -141,15 +141,6 @@ def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
             assert single(row) == expected
 
     agrees()
-
-
-def test_a_forest_whose_bits_have_no_room_is_walked(
-    engine_of: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forest = RandomForestClassifier(25, random_state=0).fit(X, Y)
-    assert engine_of(forest).single("predict")
-    monkeypatch.setattr(trees, "ROOM", 1000)
-    assert engine_of(forest).single("predict") is None
 
 
 def test_a_method_with_a_step_that_only_numpy_does_has_none(engine_of: Any) -> None:

@@ -53,7 +53,7 @@ def bagging_classifier(builder: Builder, estimator: BaggingClassifier, table: Ta
         own = walks.values(members, found)[:, 0]
         with np.errstate(divide="ignore"):
             logs = np.log(own)
-        mean = builder.do("mean_of_leaves", found.reached, values=own, count=len(members))
+        mean = walks.mean(builder, found, own, len(members))
         log = builder.do("log_mean_of_leaves", found.reached, values=logs, count=len(members))
         return {**trees.one_output(builder, estimator.classes_, mean), "predict_log_proba": log}
     tables = own_columns(estimator, table)

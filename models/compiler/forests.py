@@ -26,7 +26,7 @@ def forest_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs
     found = walks.leaves(builder, members, table, missing=walks.bears_missing(members[0]))
     shares = walks.values(members, found)
     each = [
-        builder.do("mean_of_leaves", found.reached, values=shares[:, k, :count], count=len(members))
+        walks.mean(builder, found, shares[:, k, :count], len(members))
         for k, count in enumerate(np.atleast_1d(estimator.n_classes_))
     ]
     apply = builder.do("numbers_of_leaves", found.reached, numbers=found.numbers)

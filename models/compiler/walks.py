@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
 from sklearn.utils import get_tags
 
+from api.engines.singles import trees as singles
 from models.compiler.builder import Builder, Table, Value
 
 # Up to this depth all nodes of a tree are compared at once.
 SHALLOW = 3
+# To find a value's place among the thresholds of a feature takes as long as 64 words of bits, and
+# one level of one tree as long as 9.
+SEARCH, LEVEL = 64, 9
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,15 @@ class Leaves:
     """Where rows arrive: `reached` has the leaf of each row in each tree, shape (n_trees, n).
 
     Nodes are numbered anew, by depth over all trees. `order` has the old place of each among the
-    nodes of all trees, `numbers` its number in its own tree.
+    nodes of all trees, `numbers` its number in its own tree. `walked` are the settings of the walk
+    through the columns `x`, none for shallow trees.
     """
 
     reached: Value
     order: np.ndarray
     numbers: np.ndarray
+    x: Value
+    walked: Mapping[str, Any]
 
 
 def leaves(
@@ -98,16 +106,56 @@ def walk(
     taken = {"missing": missing, "infinite": infinite}
     refused = [name for name, is_taken in taken.items() if not is_taken]
     x = builder.numbers(table)
+    walked: dict[str, Any] = {}
     if depth <= SHALLOW:
         reached = builder.do(
             "walk_shallow", x, **shallow(nodes, children, len(trees), depth), refused=refused
         )
     else:
-        reached = builder.do(
-            "walk", x, count=len(trees), depth=depth, children=children, **nodes, refused=refused
-        )
+        walked = {"count": len(trees), "depth": depth, "children": children}
+        walked |= {**nodes, "refused": refused}
+        reached = builder.do("walk", x, **walked)
     numbers = np.concatenate([np.arange(len(tree.left)) for tree in trees])[order]
-    return Leaves(reached, order, numbers)
+    return Leaves(reached, order, numbers, x, walked)
+
+
+def mean(builder: Builder, found: Leaves, values: np.ndarray, count: int) -> Value:
+    """The mean of what the leaves have, shape (n_nodes, n_classes), in so many trees."""
+    if counted := shares(found, values):
+        return builder.do("shares_of_trees", found.x, count=count, **counted)
+    return builder.do("mean_of_leaves", found.reached, values=values, count=count)
+
+
+def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
+    """The settings to count leaves where they are of one class each, and that is faster."""
+    if not found.walked:
+        return {}
+    try:
+        crossing = singles.walk(**found.walked)
+    except singles.TooLarge:
+        return {}
+    if not isinstance(crossing, singles.Crossing):
+        return {}
+    leaves = len(crossing.nodes)
+    classes = singles.classes_of(values[crossing.nodes])
+    levels = found.walked["count"] * np.log2(leaves / found.walked["count"])
+    if not classes or len(crossing.lines) * (SEARCH + leaves // 64) > LEVEL * levels:
+        return {}
+    return {
+        "features": [line.feature for line in crossing.lines],
+        "bounds": [0, *accumulate(len(line.thresholds) for line in crossing.lines)],
+        "thresholds": np.concatenate([line.thresholds for line in crossing.lines]).astype(
+            found.walked["thresholds"].dtype
+        ),
+        "kept": words(chain.from_iterable(line.kept for line in crossing.lines), leaves),
+        "classes": words(classes, leaves),
+        "refused": found.walked["refused"],
+    }
+
+
+def words(numbers: Iterable[int], leaves: int) -> np.ndarray:
+    """The bits of each number, shape (n, n_words)."""
+    return np.stack([singles.words_of(number, leaves) for number in numbers])
 
 
 def shallow(

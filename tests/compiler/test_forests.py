@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
+    BaggingClassifier,
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     IsolationForest,
@@ -16,7 +17,8 @@ from sklearn.ensemble import (
     RandomTreesEmbedding,
 )
 
-from api.engines.plan import PlanEngine
+from api.engines.plan import Plan, PlanEngine
+from api.engines.singles import trees as singles
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)
@@ -69,6 +71,63 @@ def test_a_regressor_with_several_outputs_is_compiled(prove: Prove, kind: Any) -
 def test_missing_values_go_where_they_did_in_training(prove: Prove, kind: Any) -> None:
     plan = prove(kind(**FEW).fit(GAPS, Y))
     assert all(feature.missing for feature in plan.signature.features)
+
+
+def operations(plan: Plan) -> set[str]:
+    return {step.operation for step in plan.steps}
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [
+        pytest.param(RandomForestClassifier, X, id="a random forest"),
+        pytest.param(RandomForestClassifier, np.column_stack([GAPS[:, 0], X]), id="with gaps"),
+        pytest.param(ExtraTreesClassifier, X, id="extra trees"),
+    ],
+)
+def test_leaves_of_one_class_are_counted(prove: Prove, kind: Any, table: np.ndarray) -> None:
+    plan = prove(kind(60, random_state=0).fit(table, Y))
+    assert "shares_of_trees" in operations(plan)
+    engine = PlanEngine(plan)
+    many = table[np.random.default_rng(0).integers(len(table), size=5_000)]
+    single = engine.single("predict_proba")
+    assert single
+    assert engine.run("predict_proba", many).tolist() == list(map(single, many.tolist()))
+
+
+def test_a_bag_of_trees_is_counted(prove: Prove) -> None:
+    plan = prove(BaggingClassifier(n_estimators=60, random_state=0).fit(X, Y))
+    assert "shares_of_trees" in operations(plan)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"min_samples_leaf": 4}, id="leaves of several classes"),
+        pytest.param({"max_depth": 3}, id="few levels"),
+        pytest.param({"n_estimators": 3}, id="few trees"),
+    ],
+)
+def test_other_leaves_are_walked_to(prove: Prove, settings: dict[str, Any]) -> None:
+    settings = {"n_estimators": 60, "random_state": 0} | settings
+    plan = prove(RandomForestClassifier(**settings).fit(X, Y))
+    assert "mean_of_leaves" in operations(plan)
+
+
+def test_a_forest_that_looks_at_many_columns_is_walked(prove: Prove) -> None:
+    wide = np.concatenate([X, np.random.default_rng(0).normal(size=(len(X), 200))], axis=1)
+    plan = prove(ExtraTreesClassifier(40, max_features=1, random_state=0).fit(wide, Y))
+    assert "mean_of_leaves" in operations(plan)
+    assert PlanEngine(plan).single("predict")
+
+
+def test_a_forest_whose_bits_have_no_room_is_walked(
+    prove: Prove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(singles, "ROOM", 1_000)
+    plan = prove(RandomForestClassifier(60, random_state=0).fit(X, Y))
+    assert "mean_of_leaves" in operations(plan)
+    assert PlanEngine(plan).single("predict") is None
 
 
 def test_trees_embedding_is_compiled(prove: Prove) -> None:

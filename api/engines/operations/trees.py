@@ -15,6 +15,8 @@ LANES = 1 << 16
 MANY_LANES = 2000
 # It pays if no more than this share of them is left.
 SHARE = 0.8
+# So many words of bits are crossed out together.
+WORDS = 1 << 15
 
 
 def walk(
@@ -104,6 +106,45 @@ def walk_shallow(
     return in_parts(compare, x, LANES // count)
 
 
+def shares_of_trees(
+    x: np.ndarray,
+    *,
+    count: int,
+    features: list[int],
+    bounds: list[int],
+    thresholds: np.ndarray,
+    kept: np.ndarray,
+    classes: np.ndarray,
+    refused: Collection[str],
+) -> np.ndarray:
+    """The share of trees whose leaf is of each class, of trees whose leaves are of one class each.
+
+    Nothing is walked: all leaves are bits, and each feature crosses out those that a row cannot
+    reach, as in `singles.trees`. Those of `features[i]` are `thresholds[bounds[i]:bounds[i + 1]]`,
+    and as many rows of `kept`, shape (n, n_words), one more, and one for a missing value. What is
+    left is counted class by class, with `classes`, shape (n_classes, n_words).
+    """
+    x, gaps = checked(x, thresholds.dtype, refused)
+    lines = [
+        (feature, thresholds[start:stop], kept[start + 2 * i : stop + 2 * i + 2])
+        for i, (feature, start, stop) in enumerate(zip(features, bounds, bounds[1:], strict=False))
+    ]
+
+    def cross(x: np.ndarray) -> np.ndarray:
+        left = None
+        for feature, own, table in lines:
+            value = x[:, feature]
+            place = own.searchsorted(value)
+            if gaps:
+                # It stands behind all numbers, and has a row of its own.
+                place += np.isnan(value)
+            found = table.take(place, axis=0)
+            left = found if left is None else np.bitwise_and(left, found, out=left)
+        return np.stack([np.bitwise_count(left & own).sum(axis=1, dtype=float) for own in classes])
+
+    return np.divide(in_parts(cross, x, WORDS // kept.shape[1]).T, count, order="C")
+
+
 def in_parts(function: Callable[..., np.ndarray], x: np.ndarray, size: int) -> np.ndarray:
     """A function of rows that gives columns, done on at most `size` rows at a time."""
     if len(x) <= size:
@@ -130,4 +171,4 @@ def checked(
     return x, gaps
 
 
-OPERATIONS = (walk, walk_shallow)
+OPERATIONS = (walk, walk_shallow, shares_of_trees)

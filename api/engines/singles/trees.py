@@ -1,13 +1,13 @@
 """Trees for one row; see `operations.trees` and `operations.leaves`.
 
 A few trees are walked one by one. Many are not walked at all: all leaves are bits of one long
-number, and each node that sends the row to the right takes away those on its left. The nodes that
-do so for one feature are those whose thresholds are under its value, which is found by halving, and
-what they take away together is worked out beforehand. The lowest bit left of each tree is the leaf
-that the row reaches.
+number, and each node takes away those on the side where the row does not go. For one feature that
+is told by how many of its thresholds are under the row's value, which is found by halving, and what
+its nodes take away together is worked out beforehand. The bit left of each tree is the leaf that
+the row reaches.
 
 Source: Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of
-regression trees" (SIGIR 2015), with all trees in one number.
+regression trees" (SIGIR 2015), with all trees in one number, and both sides taken away.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from functools import reduce
+from itertools import accumulate
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -37,21 +40,27 @@ class TooLarge(Exception):
 class Turn(NamedTuple):
     """A node: the row goes right if its feature is over the threshold, or missing if so told.
 
-    `start` and `stop` bound the leaves on its left.
+    The leaves on its left are those from `start` to before `middle`, on its right to before `stop`.
     """
 
     feature: int
     threshold: float
     missing_right: bool
     start: int
+    middle: int
     stop: int
 
 
-class Leaves(NamedTuple):
-    """The leaves of all trees from left to right: their nodes, and where each tree begins."""
+class Line(NamedTuple):
+    """All nodes that ask for one feature: their thresholds, in order, and what they keep.
 
-    nodes: list[int]
-    firsts: list[int]
+    `kept` has one bit for each leaf that is left, by how many thresholds are under the row's value;
+    the last is for a missing one.
+    """
+
+    feature: int
+    thresholds: list[float]
+    kept: list[int]
 
 
 def walk(
@@ -86,22 +95,24 @@ def walk(
 
     # All trees have twice as many nodes as leaves, less one each.
     check_room(len(child_of) // 2, len(child_of) // 2 + count)
-    leaves, turns = Leaves([], []), []
+    leaves: list[int] = []
+    turns: list[Turn] = []
     for root in range(count):
-        leaves.firsts.append(len(leaves.nodes))
-        # A node comes up again, with where its leaves begin, after all those on its left.
-        waiting = [(root, -1)]
+        # A node comes up again with where its leaves begin, and with where those on its right do.
+        waiting: list[tuple[int, int, int]] = [(root, -1, -1)]
         while waiting:
-            node, start = waiting.pop()
-            child, stop = child_of[node], len(leaves.nodes)
+            node, start, middle = waiting.pop()
+            child, here = child_of[node], len(leaves)
             if child == node:
-                leaves.nodes.append(node)
+                leaves.append(node)
             elif start < 0:
-                waiting += [(child + 1, -1), (node, stop), (child, -1)]
+                waiting += [(node, here, -1), (child, -1, -1)]
+            elif middle < 0:
+                waiting += [(node, start, here), (child + 1, -1, -1)]
             else:
                 where = feature_of[node], threshold_of[node], right_of[node]
-                turns.append(Turn(*where, start, stop))
-    return Crossing(leaves, turns, numbers)
+                turns.append(Turn(*where, start, middle, here))
+    return Crossing(leaves, lines(turns, between(0, len(leaves))), numbers)
 
 
 def check_room(turns: int, leaves: int) -> None:
@@ -124,55 +135,69 @@ def walk_shallow(
     count = len(first_exits)
     size = len(exits) // count
     check_room(len(features), len(exits))
-    turns = []
+    turns, leaves = [], between(0, len(exits))
     for inner in range(size - 1):
         level = (inner + 1).bit_length() - 1
-        half = size >> (level + 1)
-        start = 2 * half * (inner + 1 - (1 << level))
+        width = size >> level
+        start = width * (inner + 1 - (1 << level))
         for tree in range(count):
             node = inner * count + tree
+            first = tree * size + start
+            middle, stop = first + width // 2, first + width
             threshold = float(thresholds[node, 0])
             right = bool(missing_right[node, 0])
-            # Else it is there to fill the tree up.
             if threshold < math.inf or right:
-                first = tree * size + start
-                turns.append(Turn(int(features[node]), threshold, right, first, first + half))
-    leaves = Leaves(exits.tolist(), first_exits.ravel().tolist())
-    return Crossing(leaves, turns, checked(thresholds.dtype, refused))
+                turns.append(Turn(int(features[node]), threshold, right, first, middle, stop))
+            else:
+                # It is there to fill the tree up, and no row goes right.
+                leaves &= ~between(middle, stop)
+    return Crossing(exits.tolist(), lines(turns, leaves), checked(thresholds.dtype, refused))
+
+
+def lines(turns: Sequence[Turn], leaves: int) -> list[Line]:
+    """What all nodes keep, feature by feature, of the bits of these leaves."""
+    by_feature: dict[int, list[Turn]] = {}
+    for turn in sorted(turns):
+        by_feature.setdefault(turn.feature, []).append(turn)
+    made = []
+    for feature, own in by_feature.items():
+        lefts = [between(turn.start, turn.middle) for turn in own]
+        rights = [between(turn.middle, turn.stop) for turn in own]
+        after_right = list(accumulate(lefts, or_, initial=0))
+        after_left = list(accumulate(reversed(rights), or_, initial=0))[::-1]
+        lost = list(map(or_, after_right, after_left))
+        sides = zip(own, lefts, rights, strict=True)
+        lost.append(
+            reduce(or_, (left if turn.missing_right else right for turn, left, right in sides))
+        )
+        thresholds = [turn.threshold for turn in own]
+        made.append(Line(feature, thresholds, [leaves & ~bits for bits in lost]))
+    return made
+
+
+def between(start: int, stop: int) -> int:
+    """The bits from one place to before another."""
+    return (1 << stop) - (1 << start)
 
 
 class Crossing:
-    """Finds the leaf of each tree by crossing all others out; `leaves` are from left to right."""
+    """Finds the leaf of each tree by crossing all others out; the leaves are from left to right."""
 
-    def __init__(self, leaves: Leaves, turns: Sequence[Turn], numbers: Function) -> None:
-        self.nodes = np.array(leaves.nodes)
+    def __init__(self, leaves: Sequence[int], lines: Sequence[Line], numbers: Function) -> None:
+        self.nodes = np.array(leaves)
+        self.lines = lines
         self._numbers = numbers
-        self._all = (1 << len(leaves.nodes)) - 1
-        self._lowest = sum(1 << first for first in leaves.firsts)
-        self._size = (len(leaves.nodes) + 7) // 8
-        by_feature: dict[int, list[Turn]] = {}
-        for turn in sorted(turns):
-            by_feature.setdefault(turn.feature, []).append(turn)
-        self._features = []
-        for feature, own in by_feature.items():
-            kept, kept_if_missing = [self._all], self._all
-            for turn in own:
-                left = ((1 << (turn.stop - turn.start)) - 1) << turn.start
-                kept.append(kept[-1] & ~left)
-                if turn.missing_right:
-                    kept_if_missing &= ~left
-            thresholds = [turn.threshold for turn in own]
-            self._features.append((feature, thresholds, kept, kept_if_missing))
+        self._all = between(0, len(leaves))
+        self._size = (len(leaves) + 7) // 8
 
     def __call__(self, row: Sequence[float]) -> int:
         """One bit for the leaf of each tree."""
         x, left = self._numbers(row), self._all
-        for feature, thresholds, kept, kept_if_missing in self._features:
+        for feature, thresholds, kept in self.lines:
             value = x[feature]
             # NaN is not equal to itself.
-            left &= kept[bisect_left(thresholds, value)] if value == value else kept_if_missing  # noqa: PLR0124
-        # Less one in each tree, its lowest bit goes and those below it come.
-        return left & ~(left - self._lowest)
+            left &= kept[bisect_left(thresholds, value) if value == value else -1]  # noqa: PLR0124
+        return left
 
     def places(self, reached: int) -> np.ndarray:
         """The place of each bit, in the trees' order."""
@@ -202,6 +227,42 @@ def checked(precision: np.dtype, refused: Collection[str]) -> Function:
     return numbers
 
 
+def shares_of_trees(
+    *,
+    count: int,
+    features: list[int],
+    bounds: list[int],
+    thresholds: np.ndarray,
+    kept: np.ndarray,
+    classes: np.ndarray,
+    refused: Collection[str],
+) -> Function:
+    """The share of trees whose leaf is of each class."""
+    rows, cuts = list(map(number_of, kept)), thresholds.tolist()
+    own = [
+        Line(feature, cuts[start:stop], rows[start + 2 * i : stop + 2 * i + 2])
+        for i, (feature, start, stop) in enumerate(zip(features, bounds, bounds[1:], strict=False))
+    ]
+    reach = Crossing(range(64 * kept.shape[1]), own, checked(thresholds.dtype, refused))
+    masks = list(map(number_of, classes))
+
+    def shares(row: Sequence[float]) -> list[float]:
+        reached = reach(row)
+        return [(reached & mask).bit_count() / count for mask in masks]
+
+    return shares
+
+
+def words_of(number: int, leaves: int) -> np.ndarray:
+    """The bits of so many leaves, the lowest first, shape (n_words,)."""
+    return np.frombuffer(number.to_bytes((leaves + 63) // 64 * 8, "little"), np.dtype("<u8"))
+
+
+def number_of(words: np.ndarray) -> int:
+    """The number whose bits these are."""
+    return int.from_bytes(words.astype("<u8", copy=False).tobytes(), "little")
+
+
 def of_leaf(found: Function, *, values: np.ndarray) -> Function:
     """What the leaf of one tree has."""
     if isinstance(found, Crossing):
@@ -228,14 +289,21 @@ def sum_of_leaves(found: Function, *, values: np.ndarray) -> Function:
 
 
 def counts(own: np.ndarray) -> Function | None:
-    """A sum for each class where all leaves are of one class, as in a forest grown to the end.
+    """A sum for each class, if all leaves are of one class."""
+    masks = classes_of(own)
+    if not masks:
+        return None
+    return lambda reached: [float((reached & mask).bit_count()) for mask in masks]
+
+
+def classes_of(own: np.ndarray) -> list[int]:
+    """The bits of each class's leaves where all are of one class, as in a forest grown to the end.
 
     What they have is 0 or 1, whose sums are exact in any order, and so are the numbers of bits.
     """
     if own.ndim == 1 or not ((own == 0) | (own == 1)).all():
-        return None
-    masks = [sum(1 << int(place) for place in np.flatnonzero(column)) for column in own.T]
-    return lambda reached: [float((reached & mask).bit_count()) for mask in masks]
+        return []
+    return [sum(1 << int(place) for place in np.flatnonzero(column)) for column in own.T]
 
 
 def mean_of_leaves(found: Function, *, values: np.ndarray, count: int) -> Function:
@@ -267,6 +335,7 @@ def by_rows() -> Function:
 MAKERS: dict[str, Function] = {
     "walk": walk,
     "walk_shallow": walk_shallow,
+    "shares_of_trees": shares_of_trees,
     "by_rows": by_rows,
 }
 # Those that are told by which function the leaves are found.
