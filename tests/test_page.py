@@ -190,7 +190,7 @@ def visit(browser: Browser, start: Any) -> Iterator[Visit]:
             page.route("**/explain", lambda route: route.fulfill(json=explanation))
         with contextlib.suppress(Error):
             page.goto(origin)
-            page.locator("main, #problem").first.wait_for(timeout=5000)
+            page.locator("main:visible, #problem:visible").first.wait_for()
         if CHANGED in seen:
             page.goto(origin)
         return page

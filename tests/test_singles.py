@@ -172,7 +172,7 @@ def test_what_is_missing_is_a_number_beside_numbers(tmp_path: Path) -> None:
 
 def test_a_tree_that_only_asks_what_is_missing_is_walked(engine_of: Any) -> None:
     x = np.column_stack([X[:, 0], np.where(Y == 1, np.nan, X[:, 1])])
-    engine = engine_of(RandomForestClassifier(200, max_depth=3, random_state=0).fit(x, Y))
+    engine = engine_of(RandomForestClassifier(60, max_depth=3, random_state=0).fit(x, Y))
     single = engine.single("predict_proba")
     for row in x[:50]:
         assert single(row.tolist()) == engine.run("predict_proba", row[None]).tolist()[0]
