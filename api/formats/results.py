@@ -22,6 +22,8 @@ from api.formats import npy
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 # An answer of more numbers than this is refused; as JSON it would have about 200 MB.
 MAX_NUMBERS = 10_000_000
+# What JSON has as it is.
+READY = {str, int, bool, type(None)}
 
 
 def choose(accept: str) -> str:
@@ -96,9 +98,11 @@ def _plain(result: Any) -> list[Any]:
         ]
     if isinstance(result, list):
         return [list(row) for row in zip(*map(_plain, result), strict=True)]
-    if result.dtype == object:
-        return [_plain(row) if isinstance(row, np.ndarray) else _finite(row) for row in result]
     plain: list[Any] = result.tolist()
+    if result.dtype == object:
+        if set(map(type, plain)) <= READY:
+            return plain
+        return [_plain(row) if isinstance(row, np.ndarray) else _finite(row) for row in result]
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         return [_finite(value) for value in plain]
     return plain

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -116,12 +117,12 @@ def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
     for j, feature in enumerate(signature.features):
         if feature.categories is None:
             continue
-        known = frozenset(feature.categories)
-        strange = sum(row[j] is not None and row[j] not in known for row in rows)
-        if strange and feature.unknown == "refused":
+        known = frozenset((*feature.categories, None))
+        if known.issuperset(map(itemgetter(j), rows)):
+            continue
+        if feature.unknown == "refused":
             return None
-        if strange:
-            unknown[feature.name] = strange
+        unknown[feature.name] = sum(row[j] not in known for row in rows)
     return unknown
 
 
