@@ -252,6 +252,21 @@ def test_any_name_is_a_feature(serve: Serve, name: str) -> None:
     assert client.post("/predict", data=file.getvalue(), content_type=CSV).json == own
 
 
+def test_csv_has_more_forms_of_numbers_than_json(serve: Serve) -> None:
+    client = serve(FunctionTransformer().fit(NUMBERS[:, :1]))
+    body = "x0\n.5\n+1\n5.\n 7 \n1e3\n007\n-0\n"
+    answer = client.post("/transform", data=body, content_type=CSV)
+    assert answer.json["predictions"] == [[0.5], [1], [5], [7], [1000], [7], [0]]
+
+
+@pytest.mark.parametrize("cell", ['"1,2"', "null", "[1]", '"1\n2"', "NaN", "1e999", "0x10"])
+def test_a_field_that_is_json_but_no_number_is_refused(serve: Serve, cell: str) -> None:
+    client = serve(SimpleImputer().fit([[1, np.nan], [np.nan, 2]]))
+    answer = client.post("/transform", data=f"x0,x1\n1,\n,{cell}\n", content_type=CSV)
+    assert answer.status_code == 422
+    assert '"/1/x1"' in answer.text
+
+
 def test_a_name_twice_is_found_among_many(serve: Serve) -> None:
     client = serve(LinearRegression().fit(pd.DataFrame({"x": [1.0, 2.0]}), [1.0, 2.0]))
     body = ",".join(['{"x": 1.5}'] * 1_999 + ['{"x": 1.5, "x": 2.5}'])

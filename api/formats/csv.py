@@ -6,16 +6,26 @@ import csv
 import io
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from api.errors import InvalidRows, MalformedBody, Place, first
-from api.formats.rows import Batch, check, check_array, check_count, escape, pointer
+from api.formats.rows import (
+    Batch,
+    check,
+    check_array,
+    check_count,
+    count_unknown,
+    escape,
+    pointer,
+)
 from api.signature import Feature, Signature
 
 BOOLEANS = {"true": True, "false": False}
+NUMBERS = msgspec.json.Decoder(list[float | None])
 
 
 def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = True) -> Batch:
@@ -48,16 +58,18 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
             for _, cells in lines
         ]
         return Batch(samples, pointer)
-    if signature.numeric and b"_" not in body:
-        try:
-            table = np.array(
-                [[float(cells[j] or "nan") for j in order] for _, cells in lines], dtype=np.float64
-            )
-        except ValueError:
-            pass  # to be explained below
-        else:
-            if not np.isinf(table).any() and b"nan" not in body.lower():
-                return Batch(check_array(signature, table, pointer), pointer)
+    columns = list(zip(*(cells for _, cells in lines), strict=True))
+    values = [
+        _column(feature, columns[j]) for feature, j in zip(signature.features, order, strict=True)
+    ]
+    if None not in values and signature.numeric:
+        table = np.array(values, dtype=np.float64).T
+        return Batch(check_array(signature, np.ascontiguousarray(table), pointer), pointer)
+    if None not in values and not _gaps(signature, values):
+        rows: list[Any] = list(zip(*values, strict=True))
+        unknown = count_unknown(signature, rows)
+        if unknown is not None:
+            return Batch(rows, pointer, unknown)
     named = [
         {f.name: _cell(f, cells[j]) for f, j in zip(signature.features, order, strict=True)}
         for _, cells in lines
@@ -78,6 +90,32 @@ def _lines(body: bytes) -> list[tuple[int, list[str]]]:
         return [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
         raise MalformedBody(f"The body is not CSV: {error} in line {reader.line_num}.") from None
+
+
+def _column(feature: Feature, cells: Sequence[str]) -> Any:
+    """The values of one feature, taken together; None if they have to be looked at one by one."""
+    gaps = cells.count("")
+    if feature.kind == "string":
+        return [cell or None for cell in cells] if gaps else cells
+    if feature.kind != "number" or feature.categories:
+        return None
+    text = ",".join([cell or "null" for cell in cells] if gaps else cells)
+    try:
+        # Most numbers of CSV are those of JSON, which msgspec reads in a quarter of the time.
+        numbers = NUMBERS.decode(f"[{text}]")
+    except msgspec.DecodeError:
+        return None
+    # There may have been a comma in a cell, or the word null.
+    return numbers if len(numbers) == len(cells) and numbers.count(None) == gaps else None
+
+
+def _gaps(signature: Signature, values: Sequence[Sequence[Any]]) -> bool:
+    """Whether a value is missing where it may not be."""
+    return any(
+        None in column
+        for feature, column in zip(signature.features, values, strict=True)
+        if not feature.missing
+    )
 
 
 def _order(signature: Signature, header: list[str]) -> list[int]:
