@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import functools
 import io
 import json
 import math
@@ -25,6 +27,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from api.errors import InvalidRows, MalformedBody
+from api.formats import csv as csv_format
 from api.formats import results
 from api.formats.json import JsonReader
 from api.signature import Feature, Signature
@@ -531,3 +534,63 @@ def test_the_fast_way_reads_the_lines_that_the_slow_way_reads(
     reader = JsonReader(case[0], 10)
     body = b"\n".join(json.dumps(sample).encode() for sample in case[1]) + extra
     assert outcome(reader.read_lines, body) == outcome(reader._explain_lines, body)
+
+
+CELLS = st.sampled_from(
+    [
+        "",
+        ".5",
+        "+1",
+        " 7",
+        "1_0",
+        "1,2",
+        "1\n2",
+        "\r",
+        '"',
+        "[",
+        "],",
+        "{",
+        ":",
+        "a",
+        "é",
+        "nan",
+        "null",
+        "true",
+        "1e999",
+        "0x1",
+    ]
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[Signature, bytes]:
+    """A signature and a table of CSV, most of it good."""
+    chosen = draw(st.lists(st.integers(0, len(FEATURES) - 1), min_size=1, unique=True))
+    chosen = draw(st.sampled_from([chosen, [0, 1], [1, 0], [1]]))
+    order = draw(st.permutations(chosen))
+    lines = [[FEATURES[i].name for i in order]]
+    good = st.tuples(
+        *(st.sampled_from(["1", "2.5", "-1e-3", ""][: 4 if i == 1 else 3]) for i in order)
+    )
+    for cells in draw(st.lists(good, max_size=4)):
+        line = list(cells)
+        if draw(st.integers(0, 3)) == 0:
+            line[draw(st.integers(0, len(line) - 1))] = draw(CELLS)
+        lines.append(line)
+    file = io.StringIO()
+    end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
+    if draw(st.booleans()):
+        csv.writer(file, lineterminator=end).writerows(lines)
+    else:
+        file.write(end.join(map(",".join, lines)))
+    return Signature(features=tuple(FEATURES[i] for i in chosen)), file.getvalue().encode()
+
+
+@given(tables())
+def test_csv_taken_together_is_what_it_is_cell_by_cell(table: tuple[Signature, bytes]) -> None:
+    signature, body = table
+    together = outcome(functools.partial(csv_format.read, signature, 10), body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_format, "_read_numbers", lambda *_, **__: None)
+        patch.setattr(csv_format, "_column", lambda *_: None)
+        assert together == outcome(functools.partial(csv_format.read, signature, 10), body)

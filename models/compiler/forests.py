@@ -25,13 +25,15 @@ def forest_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs
     members = estimator.estimators_
     found = walks.leaves(builder, members, table, missing=walks.bears_missing(members[0]))
     shares = walks.values(members, found)
-    each = [
-        walks.mean(builder, found, shares[:, k, :count], len(members))
-        for k, count in enumerate(np.atleast_1d(estimator.n_classes_))
-    ]
     apply = builder.do("numbers_of_leaves", found.reached, numbers=found.numbers)
     if estimator.n_outputs_ == 1:
-        return {"apply": apply, **trees.one_output(builder, estimator.classes_, each[0])}
+        mean = walks.mean(builder, found, shares[:, 0, : estimator.n_classes_], len(members))
+        return {"apply": apply, **trees.one_output(builder, estimator.classes_, mean)}
+    # One walk is enough for all outputs.
+    each = [
+        builder.do("mean_of_leaves", found.reached, values=shares[:, k, :count], count=len(members))
+        for k, count in enumerate(estimator.n_classes_)
+    ]
     return {"apply": apply, **trees.several(builder, estimator.classes_, each)}
 
 

@@ -15,9 +15,9 @@ from models.compiler.builder import Builder, Table, Value
 
 # Up to this depth all nodes of a tree are compared at once.
 SHALLOW = 3
-# To find a value's place among the thresholds of a feature takes as long as 64 words of bits, and
-# one level of one tree as long as 9.
-SEARCH, LEVEL = 64, 9
+# What takes how long, measured in words of bits that are crossed out: to find a value's place among
+# the thresholds of a feature, to begin to count a class, a word of it, and a level of one tree.
+SEARCH, COUNT, COUNTED, LEVEL = 64, 45, 3, 9
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,9 @@ def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
     leaves = len(crossing.nodes)
     classes = singles.classes_of(values[crossing.nodes])
     levels = found.walked["count"] * np.log2(leaves / found.walked["count"])
-    if not classes or len(crossing.lines) * (SEARCH + leaves // 64) > LEVEL * levels:
+    size = leaves // 64 + 1
+    crossed = len(crossing.lines) * (SEARCH + size) + len(classes) * (COUNT + COUNTED * size)
+    if not classes or crossed > LEVEL * levels:
         return {}
     return {
         "features": [line.feature for line in crossing.lines],

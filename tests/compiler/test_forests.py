@@ -100,6 +100,16 @@ def test_a_bag_of_trees_is_counted(prove: Prove) -> None:
     assert "shares_of_trees" in operations(plan)
 
 
+def test_several_outputs_share_one_walk(prove: Prove) -> None:
+    plan = prove(RandomForestClassifier(60, random_state=0).fit(X, np.stack([Y, Y == 1], 1)))
+    assert "shares_of_trees" not in operations(plan)
+
+
+def test_many_classes_are_not_counted_one_by_one(prove: Prove) -> None:
+    plan = prove(RandomForestClassifier(20, random_state=0).fit(X, np.arange(len(X)) % 40))
+    assert "mean_of_leaves" in operations(plan)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

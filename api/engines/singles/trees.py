@@ -16,7 +16,6 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from functools import reduce
 from itertools import accumulate
 from operator import or_
 from typing import NamedTuple
@@ -161,17 +160,17 @@ def lines(turns: Sequence[Turn], leaves: int) -> list[Line]:
         by_feature.setdefault(turn.feature, []).append(turn)
     made = []
     for feature, own in by_feature.items():
-        lefts = [between(turn.start, turn.middle) for turn in own]
-        rights = [between(turn.middle, turn.stop) for turn in own]
-        after_right = list(accumulate(lefts, or_, initial=0))
-        after_left = list(accumulate(reversed(rights), or_, initial=0))[::-1]
-        lost = list(map(or_, after_right, after_left))
-        sides = zip(own, lefts, rights, strict=True)
-        lost.append(
-            reduce(or_, (left if turn.missing_right else right for turn, left, right in sides))
-        )
-        thresholds = [turn.threshold for turn in own]
-        made.append(Line(feature, thresholds, [leaves & ~bits for bits in lost]))
+        # What those lose together that send the row to the left: all, all but the first, and so on.
+        rights = (between(turn.middle, turn.stop) for turn in reversed(own))
+        lost_right = list(accumulate(rights, or_, initial=0))
+        kept, lost, lost_if_missing = [], 0, 0
+        for turn in own:
+            kept.append(leaves & ~(lost | lost_right.pop()))
+            left, right = between(turn.start, turn.middle), between(turn.middle, turn.stop)
+            lost |= left
+            lost_if_missing |= left if turn.missing_right else right
+        kept += [leaves & ~lost, leaves & ~lost_if_missing]
+        made.append(Line(feature, [turn.threshold for turn in own], kept))
     return made
 
 
