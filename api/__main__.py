@@ -35,6 +35,7 @@ def main() -> None:
         from api import wsgi
     except (ModelError, SettingsError, server.AddressError) as error:
         sys.exit(f"error: {error}")
+    server.hold_hangup()
     server.say_when_ready(wsgi.app.config["GREETING"], settings.processes)
     pyuwsgi.run(server.arguments(settings))
 

@@ -8,6 +8,7 @@ import functools
 import itertools
 import math
 import os
+import signal
 import socket
 import struct
 import sys
@@ -99,6 +100,19 @@ def say_when_ready(greeting: str, processes: int) -> None:
             threading.Timer(SETTLING_SECONDS, print, [greeting], {"flush": True}).start()
 
     os.register_at_fork(before=count, after_in_child=say)
+
+
+def hold_hangup() -> None:
+    """Keep SIGHUP, by which uWSGI's master ends a process, until the process listens to it.
+
+    One that is forked ignores it at first, and the master waits for ever. The file uwsgi.ini lets
+    it through once requests are accepted.
+    """
+    hangup = {signal.SIGHUP}
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, hangup),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, hangup),
+    )
 
 
 def untaken_connections() -> int:

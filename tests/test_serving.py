@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +197,10 @@ def test_requests_under_way_are_answered_before_it_stops(slow_model: Path, tmp_p
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("moment", ["Starting uWSGI", "spawned uWSGI worker 1"])
-def test_it_stops_when_told_to_while_it_starts(penguins_path: Path, moment: str) -> None:
-    variables = {"MODEL_PATH": str(penguins_path), "PORT": str(free_port())}
+@contextlib.contextmanager
+def told_to_stop(model: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """A server that is told to stop at once when it has printed some words; it has to do so."""
+    variables = {"MODEL_PATH": str(model), "PORT": str(free_port())}
     with subprocess.Popen(
         [sys.executable, "-m", "api"],
         cwd=ROOT,
@@ -208,14 +209,31 @@ def test_it_stops_when_told_to_while_it_starts(penguins_path: Path, moment: str)
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        assert process.stdout
-        while moment not in process.stdout.readline():
-            assert process.poll() is None
+
+        def wait_for(words: str) -> subprocess.Popen[str]:
+            assert process.stdout
+            while words not in process.stdout.readline():
+                assert process.poll() is None
+            return process
+
+        yield wait_for
         process.terminate()
         try:
             assert process.wait(BOUND) == 0
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("moment", ["Starting uWSGI", "spawned uWSGI worker 1"])
+def test_it_stops_when_told_to_while_it_starts(penguins_path: Path, moment: str) -> None:
+    with told_to_stop(penguins_path) as wait_for:
+        wait_for(moment)
+
+
+def test_it_stops_when_told_to_while_a_process_comes_back(penguins_path: Path) -> None:
+    with told_to_stop(penguins_path) as wait_for:
+        os.kill(workers(wait_for("In a browser"))[0], signal.SIGKILL)
+        wait_for("Respawned uWSGI worker")
 
 
 def test_too_many_waiting_are_turned_away(slow_model: Path, tmp_path: Path) -> None:
@@ -268,20 +286,20 @@ def test_a_process_that_is_killed_comes_back_and_the_other_goes_on(
     penguins_path: Path, tmp_path: Path
 ) -> None:
     with serving(tmp_path, MODEL_PATH=penguins_path) as server:
-        first, second = workers(server)
+        first, second = workers(server.process)
         os.kill(first, signal.SIGKILL)
         for _ in range(20):
             assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
         deadline = time.monotonic() + BOUND
-        while first in workers(server) or len(workers(server)) < 2:
+        while first in workers(server.process) or len(workers(server.process)) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert second in workers(server)
+        assert second in workers(server.process)
 
 
-def workers(server: Server) -> list[int]:
+def workers(master: subprocess.Popen[Any]) -> list[int]:
     """The processes that answer, by their ids."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
     return [int(child) for child in children.read_text().split()]
 
 
