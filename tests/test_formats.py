@@ -262,6 +262,15 @@ def test_csv_has_more_forms_of_numbers_than_json(serve: Serve) -> None:
     assert answer.json["predictions"] == [[0.5], [1], [5], [7], [1000], [7], [0]]
 
 
+def test_the_header_of_numbers_may_be_quoted_but_has_to_be_utf_8(serve: Serve) -> None:
+    client = serve(FunctionTransformer().fit(NUMBERS))
+    answer = client.post("/transform", data='"x1","x0"\n1,2\n', content_type=CSV)
+    assert answer.json["predictions"] == [[2, 1]]
+    answer = client.post("/transform", data=b"x0,\xe9\n1,2\n", content_type=CSV)
+    assert answer.status_code == 400
+    assert "The body is not UTF-8" in answer.text
+
+
 @pytest.mark.parametrize("cell", ['"1,2"', "null", "[1]", '"1\n2"', "NaN", "1e999", "0x10"])
 def test_a_field_that_is_json_but_no_number_is_refused(serve: Serve, cell: str) -> None:
     client = serve(SimpleImputer().fit([[1, np.nan], [np.nan, 2]]))
