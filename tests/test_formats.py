@@ -271,6 +271,15 @@ def test_the_header_of_numbers_may_be_quoted_but_has_to_be_utf_8(serve: Serve) -
     assert "The body is not UTF-8" in answer.text
 
 
+def test_nothing_is_kept_for_a_header_of_another_width(serve: Serve) -> None:
+    client = serve(FunctionTransformer().fit(NUMBERS))
+    kept = csv_format._table.cache_info().currsize
+    header = ",".join(f"x{i}" for i in range(3_000))
+    answer = client.post("/transform", data=f"{header}\n{'1,' * 2_999}1\n", content_type=CSV)
+    assert answer.status_code == 422
+    assert csv_format._table.cache_info().currsize == kept
+
+
 @pytest.mark.parametrize("cell", ['"1,2"', "null", "[1]", '"1\n2"', "NaN", "1e999", "0x10"])
 def test_a_field_that_is_json_but_no_number_is_refused(serve: Serve, cell: str) -> None:
     client = serve(SimpleImputer().fit([[1, np.nan], [np.nan, 2]]))

@@ -71,12 +71,11 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
     values = [
         _column(feature, columns[j]) for feature, j in zip(signature.features, order, strict=True)
     ]
-    if None not in values and signature.numeric:
-        table = np.array(values, dtype=np.float64).T
-        return Batch(check_array(signature, np.ascontiguousarray(table), pointer), pointer)
-    if None not in values and not _gaps(signature, values):
+    if None not in values:
         rows: list[Any] = list(zip(*values, strict=True))
-        unknown = count_unknown(signature, rows)
+        if signature.numeric:
+            return Batch(check_array(signature, array_of(rows), pointer), pointer)
+        unknown = None if _gaps(signature, values) else count_unknown(signature, rows)
         if unknown is not None:
             return Batch(rows, pointer, unknown)
     named = [
@@ -100,6 +99,9 @@ def _read_numbers(
             names = first_line.decode().split(",")
         except UnicodeDecodeError:
             return None
+    # What decodes rows is kept for each width: of the model's, not of whatever is sent.
+    if len(names) != len(signature.features):
+        return None
     # What would be something else in JSON: an end of the list, null, white space.
     if any(sign in text for sign in (b"]", b"n", b"\r")):
         return None
@@ -116,9 +118,7 @@ def _read_numbers(
             return None
     order = _order(signature, names)
     check_count(len(rows), max_rows)
-    table = array_of(rows)
-    if order != list(range(len(order))):
-        table = table[:, order]
+    table = array_of(rows).take(order, axis=1)
     return Batch(check_array(signature, table, pointer), pointer)
 
 
