@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 
@@ -125,10 +126,7 @@ def shares_of_trees(
     left is counted class by class, with `classes`, shape (n_classes, n_words).
     """
     x, gaps = checked(x, thresholds.dtype, refused)
-    lines = [
-        (feature, thresholds[start:stop], kept[start + 2 * i : stop + 2 * i + 2])
-        for i, (feature, start, stop) in enumerate(zip(features, bounds, bounds[1:], strict=False))
-    ]
+    lines = lines_of(features, bounds, thresholds, kept)
 
     def cross(x: np.ndarray) -> np.ndarray:
         left = None
@@ -143,6 +141,16 @@ def shares_of_trees(
         return np.stack([np.bitwise_count(left & own).sum(axis=1, dtype=float) for own in classes])
 
     return np.divide(in_parts(cross, x, WORDS // kept.shape[1]).T, count, order="C")
+
+
+def lines_of(
+    features: list[int], bounds: list[int], thresholds: Any, kept: Any
+) -> list[tuple[int, Any, Any]]:
+    """Each feature with its part of the thresholds, and of what is kept; see `shares_of_trees`."""
+    return [
+        (feature, thresholds[start:stop], kept[start + 2 * i : stop + 2 * i + 2])
+        for i, (feature, start, stop) in enumerate(zip(features, bounds, bounds[1:], strict=False))
+    ]
 
 
 def in_parts(function: Callable[..., np.ndarray], x: np.ndarray, size: int) -> np.ndarray:

@@ -16,13 +16,14 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from itertools import accumulate
+from itertools import accumulate, starmap
 from operator import or_
 from typing import NamedTuple
 
 import numpy as np
 
 from api.engines.operations.leaves import in_order
+from api.engines.operations.trees import lines_of
 from api.engines.singles.arrays import Function, on_each
 
 # Up to this many levels in all it is sooner to walk; each feature counts as so many more.
@@ -237,11 +238,8 @@ def shares_of_trees(
     refused: Collection[str],
 ) -> Function:
     """The share of trees whose leaf is of each class."""
-    rows, cuts = list(map(number_of, kept)), thresholds.tolist()
-    own = [
-        Line(feature, cuts[start:stop], rows[start + 2 * i : stop + 2 * i + 2])
-        for i, (feature, start, stop) in enumerate(zip(features, bounds, bounds[1:], strict=False))
-    ]
+    parts = lines_of(features, bounds, thresholds.tolist(), list(map(number_of, kept)))
+    own = list(starmap(Line, parts))
     reach = Crossing(range(64 * kept.shape[1]), own, checked(thresholds.dtype, refused))
     masks = list(map(number_of, classes))
 
