@@ -21,7 +21,7 @@ from msgspec import UNSET, UnsetType
 
 from api.engines import Rows
 from api.errors import InvalidRows, Place, first
-from api.formats.json import NOT_FAST, JsonReader, parse, refuse_constant
+from api.formats.json import NOT_FAST, JsonReader, count_colons, parse, refuse_constant
 from api.formats.rows import Batch, Repeated, check, check_count, escape, name_of, named
 from api.signature import Signature
 
@@ -82,7 +82,7 @@ class FrameReader:
         raw = bytes(split.data if split else getattr(request, form))
         # Each name has its colon. More colons than names: one stands in a text, or in a name that
         # was repeated, of which msgspec keeps the last.
-        if body.count(b":") - raw.count(b":") != _count_set(request) + _count_set(split):
+        if count_colons(body) - count_colons(raw) != _count_set(request) + _count_set(split):
             return None
         if split:
             return self._read_split(split, raw, f"/{form}/data")
