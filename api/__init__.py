@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 # What is imported and loaded stays: looking through it for garbage takes a twentieth of the start.
 gc.disable()
@@ -19,43 +17,19 @@ gc.disable()
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-
-def _count_in(folder: str) -> None:
-    """Let all processes count in one folder, which the first of them removes at its end."""
-    owner = os.getpid()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-
-    @atexit.register
-    def remove() -> None:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-# prometheus_client reads this when it is first imported: below. It is always a folder of our own:
-# one that was inherited belongs to another service, and is removed with it.
-_count_in(tempfile.mkdtemp(prefix="metrics-"))
-
 import msgspec  # noqa: E402
-from flask import Flask  # noqa: E402
 
 from api import errors, metrics, server, source, telemetry  # noqa: E402
 from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
 from api.predictor import Predictor  # noqa: E402
-from api.routes import (  # noqa: E402
-    about,
-    docs,
-    explain,
-    invocations,
-    page,
-    predict,
-    v1,
-    v2,
-    vertex,
-)
+from api.protocols import explain, health, invocations, predict, v1, v2  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 # Frozen, or the first look after this would go through all of it.
 gc.freeze()
@@ -74,8 +48,8 @@ def _no_collection() -> Iterator[None]:
 
 
 @_no_collection()
-def create_app(settings: Settings) -> Flask:
-    """Load the model and build the service around it.
+def load(settings: Settings) -> Service:
+    """Load the model, and have it ready to answer.
 
     Raises ModelError if the model cannot be served.
     """
@@ -90,18 +64,7 @@ def create_app(settings: Settings) -> Flask:
         give_up=partial(give_up, version=model.version),
         observe=metrics.observe,
     )
-
-    app = Flask(__name__, static_folder=None)
-    # A redirect to the same path with one slash less would be HTML, and name any Host it was sent.
-    app.url_map.merge_slashes = False
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.config["GREETING"] = about.greeting(model, engine.signature, settings.port)
-    errors.init_app(app)
-    telemetry.init_app(app, model.version)
-    metrics.init_app(app, model)
-    about.init_app(app, model, engine.signature, settings.model_name)
-    page.init_app(app)
-    service = Service(
+    return Service(
         name=settings.model_name,
         model=model,
         signature=engine.signature,
@@ -109,16 +72,40 @@ def create_app(settings: Settings) -> Flask:
         predictor=predictor,
         max_bytes=settings.max_body_bytes,
         max_rows=settings.max_rows,
+        timeout=settings.timeout,
     )
-    gateway = Gateway(app, model.version)
-    predict.init_app(gateway, service)
-    v1.init_app(app, gateway, service)
-    v2.init_app(app, gateway, service)
-    invocations.init_app(app, gateway, service)
-    vertex.init_app(app, gateway, settings.aip_health_route, settings.aip_predict_route)
-    explain.init_app(gateway, service, settings.timeout)
-    docs.init_app(app, service)
-    return app
+
+
+def serve(service: Service, settings: Settings) -> Gateway:
+    """The WSGI application around a model: the protocols at once, Flask when it is asked for."""
+    gateway = Gateway(service.model.version, partial(_others, service))
+    health.init(gateway, settings.aip_health_route)
+    predict.init(gateway, service)
+    v1.init(gateway, service)
+    v2.init(gateway, service)
+    invocations.init(gateway, service)
+    explain.init(gateway, service)
+    if settings.aip_predict_route:
+        gateway.alias(settings.aip_predict_route, "/predict")
+    return gateway
+
+
+def create_app(settings: Settings) -> Flask:
+    """The same as a Flask application, for what wants one: its test client, or another server.
+
+    Raises ModelError if the model cannot be served.
+    """
+    return serve(load(settings), settings).app
+
+
+def _others(service: Service, gateway: Gateway) -> Flask:
+    """Flask, for all that does not run the model.
+
+    It takes as long to import as all the rest, and most processes are never asked for it.
+    """
+    from api import routes
+
+    return routes.create(gateway, service)
 
 
 def give_up(connection: int, *, version: str) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pyuwsgi
-from dotenv import dotenv_values
 
 from api import server
 from api.model import ModelError
@@ -24,8 +24,12 @@ def main() -> None:
             f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can "
             "stand here, and everything else is set by variables"
         )
-    for variable, value in dotenv_values(".env").items():
-        os.environ.setdefault(variable, value or "")
+    if Path(".env").exists():
+        # No container has one, and starts sooner without.
+        from dotenv import dotenv_values
+
+        for variable, value in dotenv_values(".env").items():
+            os.environ.setdefault(variable, value or "")
     try:
         settings = Settings.from_env(os.environ)
         server.check_address(settings)
@@ -36,7 +40,7 @@ def main() -> None:
     except (ModelError, SettingsError, server.AddressError) as error:
         sys.exit(f"error: {error}")
     server.hold_hangup()
-    server.say_when_ready(wsgi.app.config["GREETING"], settings.processes)
+    server.say_when_ready(wsgi.hello, settings.processes)
     pyuwsgi.run(server.arguments(settings))
 
 

@@ -14,8 +14,6 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
 
 MAX_PLACES = 20
 
@@ -151,9 +149,6 @@ def render(error: Exception, request_id: str, path: str = "") -> Answer:
     places: Sequence[Place] = ()
     if isinstance(error, Problem):
         status, detail, places, headers = error.status, error.detail, error.places, error.headers
-    elif isinstance(error, HTTPException):
-        status, detail = HTTPStatus(error.code or 500), error.description or ""
-        headers = {name: value for name, value in error.get_headers() if name == "Allow"}
     else:
         log.error("request %s failed", request_id, exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -205,12 +200,3 @@ def _sentence(detail: str, places: Sequence[Place]) -> str:
 
 # By the first step of the path; all others get problem details.
 FORMS = {"v1": _error, "v2": _error, "invocations": _error_code}
-
-
-def init_app(app: Flask) -> None:
-    """Answer every exception of a request in one form."""
-
-    @app.errorhandler(Exception)
-    def answer(error: Exception) -> Response:
-        status, headers, body = render(error, g.request_id, request.path)
-        return Response(body, status, headers)

@@ -1,20 +1,22 @@
-"""What is answered ahead of Flask: every request that runs the model.
+"""What is answered ahead of Flask: every request that runs the model, and health checks.
 
 Flask's routing and contexts take as long as all the rest of an answer that is not the model's.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
-
-from flask import Flask
+from typing import TYPE_CHECKING, Any
 
 from api import metrics, telemetry
 from api.compression import decompress
 from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, render
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 # Looking a phrase up takes longer than all else about it.
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -28,37 +30,56 @@ Handler = Callable[[Environ], Answer]
 
 
 class Gateway:
-    """Answers `POST` at the paths it is given, and hands everything else on to Flask."""
+    """Answers at the paths it is given, and hands everything else on to Flask.
 
-    def __init__(self, app: Flask, version: str) -> None:
-        self._app = app
-        self._others: WSGI = app.wsgi_app
+    `build` makes the Flask application around it, which happens when it is first asked for.
+    `handlers` answer, by method and path; that is as PEP 3333 has it, its bytes as if in Latin-1.
+    """
+
+    def __init__(self, version: str, build: Callable[[Gateway], Flask]) -> None:
         self._version = version
-        self._handlers: dict[str, Handler] = {}
-        app.wsgi_app = self  # type: ignore[method-assign]
+        self._build = build
+        self._building = threading.Lock()
+        self._built: tuple[Flask, WSGI] | None = None
+        self.handlers: dict[tuple[str, str], Handler] = {}
+
+    @property
+    def app(self) -> Flask:
+        """The Flask application, which has the gateway in front of it."""
+        return self._flask()[0]
+
+    def get(self, path: str, handler: Handler) -> None:
+        """Let `handler` answer `GET path`; what it raises is rendered as the path's errors are."""
+        self.handlers["GET", _raw(path)] = handler
 
     def post(self, path: str, handler: Handler) -> None:
-        """Let `handler` answer `POST path`; what it raises is rendered as the path's errors are."""
-        # As PEP 3333 has a path: its bytes as if they were Latin-1.
-        self._handlers[path.encode().decode("latin-1")] = handler
-        # This rule has no view: Flask answers from it which method would have been right.
-        self._app.add_url_rule(path, path, methods=["POST"])
+        """Let `handler` answer `POST path`, in the same way."""
+        self.handlers["POST", _raw(path)] = handler
 
     def alias(self, path: str, known: str) -> None:
         """Let `POST path` be answered as `POST known` is, unless it has an answer of its own."""
-        if path not in self._handlers:
-            self.post(path, self._handlers[known])
+        self.handlers.setdefault(("POST", _raw(path)), self.handlers["POST", known])
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, PEP 3333."""
         token = telemetry.current.set(environ)
         try:
-            handler = self._handlers.get(environ["PATH_INFO"])
-            if handler is None or environ["REQUEST_METHOD"] != "POST":
-                return self._others(environ, start_response)
+            handler = self.handlers.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+            if handler is None:
+                _, others = self._built or self._flask()
+                return others(environ, start_response)
             return self._respond(handler, environ, start_response)
         finally:
             telemetry.current.reset(token)
+
+    def _flask(self) -> tuple[Flask, WSGI]:
+        """The Flask application, and what it is without the gateway."""
+        with self._building:
+            if self._built is None:
+                app = self._build(self)
+                self._built = app, app.wsgi_app
+                app.wsgi_app = self  # type: ignore[method-assign]
+            return self._built
 
     def _respond(
         self, handler: Handler, environ: Environ, start_response: Callable[..., Any]
@@ -72,9 +93,13 @@ class Gateway:
             status, headers, body = render(error, request_id, path)
         headers |= telemetry.names(request_id, self._version)
         headers["Content-Length"] = str(len(body))
-        metrics.count_request(path, "POST", status, started)
+        metrics.count_request(path, environ["REQUEST_METHOD"], status, started)
         start_response(STATUS_LINES[status], list(headers.items()))
         return [body]
+
+
+def _raw(path: str) -> str:
+    return path.encode().decode("latin-1")
 
 
 def read_body(environ: Environ, max_bytes: int) -> bytes:

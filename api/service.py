@@ -19,7 +19,10 @@ from api.signature import Signature
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """One model, served. `name` is what protocols that name models call it."""
+    """One model, served.
+
+    `name` is what protocols that name models call it. `timeout`, in seconds, is for each wait.
+    """
 
     name: str
     model: Model
@@ -28,6 +31,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     predictor: Predictor
     max_bytes: int
     max_rows: int
+    timeout: float
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""

@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, g, request
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # Source: W3C Trace Context, section 3.2; later versions may add fields at the end.
@@ -109,19 +108,6 @@ def identify(environ: dict[str, Any]) -> str:
         name = f"{random.getrandbits(128):032x}"
     environ["api.request_id"] = name
     return name
-
-
-def init_app(app: Flask, version: str) -> None:
-    """Give every request an id, and name the request and the model in every answer."""
-
-    @app.before_request
-    def name_request() -> None:
-        g.request_id = identify(request.environ)
-
-    @app.after_request
-    def name_answer(response: Response) -> Response:
-        response.headers.update(names(g.request_id, version))
-        return response
 
 
 def names(request_id: str, version: str) -> dict[str, str]:

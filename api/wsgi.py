@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 
-from api import create_app
+from api import load, serve
+from api.description import greeting
 from api.settings import Settings
 from api.telemetry import configure_logging
 
 settings = Settings.from_env(os.environ)
 configure_logging(json=bool(settings.k_service), project=settings.google_cloud_project)
-app = create_app(settings)
+service = load(settings)
+app = serve(service, settings)
+hello = greeting(service.model, service.signature, settings.port)

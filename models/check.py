@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Flask
 
-from api import create_app
+from api import load, serve
+from api.description import greeting
 from api.model import ModelError
 from api.settings import Settings, SettingsError
 
@@ -22,10 +23,10 @@ def main() -> None:
     """
     try:
         settings = Settings.from_env(os.environ)
-        app = create_app(settings)
+        service = load(settings)
     except (ModelError, SettingsError) as error:
         sys.exit(f"error: {error}")
-    facts = ask(app, settings)
+    facts = ask(serve(service, settings).app, settings)
     left = {
         method: found["reason"]
         for method, found in facts["card"].get("plan", {}).items()
@@ -34,7 +35,7 @@ def main() -> None:
     if left and importlib.util.find_spec("sklearn") is None:
         method, reason = next(iter(left.items()))
         sys.exit(f"error: {method} needs scikit-learn ({reason}): build the image without SLIM")
-    print(app.config["GREETING"])
+    print(greeting(service.model, service.signature, settings.port))
 
 
 def ask(app: Flask, settings: Settings) -> dict[str, Any]:

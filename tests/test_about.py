@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
+from api import load
+from api.description import greeting
+from api.settings import Settings
 from tests.conftest import Serve
 
 
@@ -70,10 +74,11 @@ def test_the_example_is_answered_when_it_is_sent(model: Any, serve: Serve) -> No
 
 
 @pytest.mark.parametrize("model", MODELS, ids=["numbers", "words", "mapping"])
-def test_the_greeting_can_be_pasted_into_a_shell(model: Any, serve: Serve) -> None:
-    client = serve(model, port=9001)
-    greeting = client.application.config["GREETING"]
-    command = greeting[greeting.index("curl") :].partition("\n\n")[0]
+def test_the_greeting_can_be_pasted_into_a_shell(model: Any, serve: Serve, tmp_path: Path) -> None:
+    client = serve(model)
+    loaded = load(Settings(model_path=str(tmp_path / "latest.joblib")))
+    hello = greeting(loaded.model, loaded.signature, 9001)
+    command = hello[hello.index("curl") :].partition("\n\n")[0]
     _, url, _, header, _, body = shlex.split(command.replace("\\\n", ""))
     assert (url, header) == ("http://localhost:9001/predict", "content-type: application/json")
     assert json.loads(body) == client.get("/metadata").json["example"]

@@ -25,6 +25,8 @@ from sklearn.neighbors import NearestNeighbors, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from api.errors import InvalidRows, MalformedBody
 from api.formats import csv as csv_format
@@ -612,3 +614,15 @@ def test_csv_taken_together_is_what_it_is_cell_by_cell(table: tuple[Signature, b
         patch.setattr(csv_format, "_read_numbers", lambda *_, **__: None)
         patch.setattr(csv_format, "_column", lambda *_: None)
         assert together == outcome(functools.partial(csv_format.read, signature, 10), body)
+
+
+TYPES = [results.JSON, results.CSV, results.NPY]
+OTHERS = ["*/*", "text/*", "application/*", "text/html", "", " TEXT/CSV ", "text/csv;q=0.5", "x"]
+
+
+@given(st.lists(st.sampled_from(TYPES + OTHERS), max_size=4))
+def test_what_accept_likes_best_is_what_werkzeug_finds(names: list[str]) -> None:
+    accept = ",".join(names)
+    parsed = parse_accept_header(accept, MIMEAccept)
+    best = parsed.best_match(TYPES) if parsed else results.JSON
+    assert results.preferred(accept, TYPES) == best

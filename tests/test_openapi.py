@@ -35,13 +35,9 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from api import create_app
-from api.engines.choice import choose
+from api import create_app, load
 from api.errors import Busy
-from api.formats import Reader
 from api.openapi import document as openapi
-from api.predictor import Predictor
-from api.service import Service
 from api.settings import Settings
 from tests.conftest import Serve
 from tests.test_rejections import GOOD, npy
@@ -258,17 +254,7 @@ def test_the_schema_takes_what_the_service_takes(client: FlaskClient) -> None:
 
 
 def test_all_that_can_be_described_is_valid(path: Path) -> None:
-    settings = Settings(model_path=str(path))
-    model, engine = choose(settings)
-    service = Service(
-        name="model",
-        model=model,
-        signature=engine.signature,
-        reader=Reader(engine.signature, settings.max_rows),
-        predictor=Predictor(engine, max_waiting=1, timeout=60),
-        max_bytes=settings.max_body_bytes,
-        max_rows=settings.max_rows,
-    )
+    service = load(Settings(model_path=str(path)))
     wanted = [(rule, verb) for rule, verb, _ in openapi.table(service)]
     document = json.loads(json.dumps(openapi.describe(service)))
     assert list(document["paths"]) == list(dict(wanted))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -245,31 +246,13 @@ def test_the_model_is_named(penguins: FlaskClient) -> None:
     assert [value for key, value in samples.items() if version in key] == [1]
 
 
-def test_metrics_can_be_asked_for_while_a_process_makes_its_files(penguins: FlaskClient) -> None:
-    empty = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]) / "counter_1.db"
-    empty.touch()
+def test_counts_that_a_process_is_about_to_write_are_not_read(penguins: FlaskClient) -> None:
+    half = metrics.tally.folder / "1-1.unfinished"
+    half.write_bytes(b"\x86")
     try:
         assert penguins.get("/metrics").status_code == 200
     finally:
-        empty.unlink()
-
-
-def test_a_file_that_another_request_has_removed_is_passed_over(
-    penguins: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def faster(_: int) -> None:
-        raise FileNotFoundError
-
-    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    files = [folder / "gauge_livesum_999999999.db", folder / "counter_gone.db"]
-    files[0].touch()
-    files[1].symlink_to(folder / "nowhere")
-    monkeypatch.setattr(metrics, "mark_process_dead", faster)
-    try:
-        assert penguins.get("/metrics").status_code == 200
-    finally:
-        for file in files:
-            file.unlink()
+        half.unlink()
 
 
 def test_metrics_come_in_the_form_that_is_asked_for(penguins: FlaskClient) -> None:
@@ -302,29 +285,47 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
         metrics.tally.write()
         os._exit(9)
     os.waitpid(child, 0)
-    files = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    assert (files / f"gauge_livesum_{child}.db").exists()
     after = read(penguins.get("/metrics").text)
     assert after["requests_waiting",] == before["requests_waiting",]
     assert after["engine_batch_rows_sum",] - before["engine_batch_rows_sum",] == 3
-    assert not (files / f"gauge_livesum_{child}.db").exists()
 
 
-def test_what_has_no_thread_to_write_it_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waited_in_a_dead_process_does_not_wait_in_another_of_its_id(
+    penguins: FlaskClient,
+) -> None:
+    before = read(penguins.get("/metrics").text)
+    old = metrics.tally.folder / f"{os.getpid()}-1.counts"
+    old.write_bytes(msgspec.msgpack.encode(metrics.Counts(waiting=5)))
+    try:
+        after = read(penguins.get("/metrics").text)
+    finally:
+        old.unlink()
+    assert after["requests_waiting",] == before["requests_waiting",]
+
+
+def written(folder: Path) -> metrics.Counts:
+    """What the only process that counts in this folder has written."""
+    (file,) = folder.iterdir()
+    return msgspec.msgpack.decode(file.read_bytes(), type=metrics.Counts)
+
+
+def test_what_has_no_thread_to_write_it_waits_for_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    tally = metrics.Tally()
+    tally = metrics.Tally(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         tally.request("no_thread", "POST", 200, 0.1)
     tally.request("no_thread", "POST", 200, 0.1)
     time.sleep(2 * metrics.SOON)
-    assert metrics._requests.labels("no_thread", "POST", 200)._value.get() == 2
+    assert written(tmp_path).requests["no_thread", "POST", 200] == 2
 
 
-def test_what_many_threads_count_adds_up() -> None:
-    tally = metrics.Tally()
+def test_what_many_threads_count_adds_up(tmp_path: Path) -> None:
+    tally = metrics.Tally(tmp_path)
     route = ("counted_by_many", "POST", 200)
 
     def count() -> None:
@@ -337,15 +338,16 @@ def test_what_many_threads_count_adds_up() -> None:
     for thread in threads:
         thread.join()
     tally.write()
-    assert metrics._requests.labels(*route)._value.get() == 4_000
-    assert metrics._seconds.labels(route[0])._sum.get() == 1_000
+    counts = written(tmp_path)
+    assert counts.requests[route] == 4_000
+    assert counts.seconds[route[0]][-1] == 1_000
 
 
 def test_the_folder_of_the_counts_is_removed_by_who_made_it(tmp_path: Path) -> None:
     program = (
-        "import os, api; print(os.environ['PROMETHEUS_MULTIPROC_DIR'], flush=True)\n"
+        "import os, api; print(os.environ['METRICS_FOLDER'], flush=True)\n"
         "if os.fork() == 0: raise SystemExit\n"
-        "os.wait(); assert os.path.isdir(os.environ['PROMETHEUS_MULTIPROC_DIR'])"
+        "os.wait(); assert os.path.isdir(os.environ['METRICS_FOLDER'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

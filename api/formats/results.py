@@ -13,13 +13,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
 
 from api.errors import NotAcceptable, TooLarge
 from api.formats import npy
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
+ANY = "*/*"
 # An answer of more numbers than this is refused; as JSON it would have about 200 MB.
 MAX_NUMBERS = 10_000_000
 # What JSON has as it is.
@@ -31,13 +30,28 @@ def choose(accept: str) -> str:
 
     Raises NotAcceptable.
     """
-    if accept in ("", "*/*", JSON):
-        return JSON
-    parsed = parse_accept_header(accept, MIMEAccept)
-    chosen = parsed.best_match([JSON, CSV, NPY]) if parsed else JSON
+    chosen = preferred(accept, [JSON, CSV, NPY])
     if chosen is None:
         raise NotAcceptable(f"The answer can be {JSON}, {CSV} or {NPY}.")
     return chosen
+
+
+def preferred(accept: str, types: list[str]) -> str | None:
+    """The type that the Accept header likes best, or the first if it says nothing; or none."""
+    if accept in ("", ANY):
+        return types[0]
+    if ";" not in accept:
+        # As most clients have it, without what takes a good part of a start to import.
+        named = {name.strip().lower() for name in accept.split(",")}
+        if found := [name for name in types if name in named]:
+            return found[0]
+        if {name for name in named if "*" in name} == {ANY}:
+            return types[0]
+    from werkzeug.datastructures import MIMEAccept
+    from werkzeug.http import parse_accept_header
+
+    parsed = parse_accept_header(accept, MIMEAccept)
+    return parsed.best_match(types) if parsed else types[0]
 
 
 def write(result: Any, media_type: str, columns: list[str], classes: list[Any] | None) -> bytes:

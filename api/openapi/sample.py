@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from api.description import example
 from api.errors import Problem
 from api.formats import Reader
 from api.formats.rows import Batch
 from api.model import Model
-from api.routes import about
 from api.signature import Signature, plain_rows
 
 
@@ -59,7 +59,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 def choose(model: Model, signature: Signature, reader: Reader) -> Sample:
     """The example that `/metadata` shows, or if the model does not take it, one made up."""
-    candidates = [about.example(model, signature), *plain_rows(signature)]
+    candidates = [example(model, signature), *plain_rows(signature)]
     for candidate in candidates:
         try:
             batch = reader.read(msgspec.json.encode(candidate), "application/json")

@@ -1,1 +1,44 @@
-"""One file for each family of endpoints, all of them thin transports over one predictor."""
+"""Everything that does not run the model, by Flask: one file for each family of endpoints."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NoReturn
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import NotFound
+
+from api.gateway import Gateway, Handler
+from api.routes import about, docs, hooks, metrics, page, v1, v2
+from api.service import Service
+
+
+def create(gateway: Gateway, service: Service) -> Flask:
+    """The Flask application behind the gateway."""
+    app = Flask("api", static_folder=None)
+    # A redirect to the same path with one slash less would be HTML, and name any Host it was sent.
+    app.url_map.merge_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    hooks.init_app(app, service.model.version)
+    metrics.init_app(app, service.model)
+    about.init_app(app, service)
+    page.init_app(app)
+    # Flask answers from these which method would have been right, and HEAD from those for GET.
+    for (method, raw), handler in gateway.handlers.items():
+        path = raw.encode("latin-1").decode()
+        view = partial(_look, handler) if method == "GET" else _not_quite
+        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    v1.init_app(app, service)
+    v2.init_app(app, service)
+    docs.init_app(app, service)
+    return app
+
+
+def _look(handler: Handler) -> Response:
+    status, headers, body = handler(request.environ)
+    return Response(body, status, headers)
+
+
+def _not_quite() -> NoReturn:
+    """To Flask a path with two slashes at its beginning is the same as with one; here it is not."""
+    raise NotFound

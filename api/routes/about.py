@@ -1,21 +1,17 @@
-"""What the service is and whether it is well."""
+"""What the service is, and what it knows of its model."""
 
 from __future__ import annotations
 
-import platform
-from typing import Any
-
-import msgspec
-import numpy as np
 from flask import Flask, Response, jsonify
 
-from api.model import Model
-from api.signature import Feature, Signature, plain_rows
+from api.description import describe
+from api.service import Service
 
 
-def init_app(app: Flask, model: Model, signature: Signature, name: str) -> None:
-    """Add `/`, the health checks and `/metadata`."""
-    described = {"name": name, **describe(model, signature)}
+def init_app(app: Flask, service: Service) -> None:
+    """Add `/`, `/metadata` and `/version`."""
+    model = service.model
+    described = {"name": service.name, **describe(model, service.signature)}
 
     @app.get("/")
     def root() -> Response:
@@ -33,75 +29,11 @@ def init_app(app: Flask, model: Model, signature: Signature, name: str) -> None:
         ]
         return jsonify(status="alive", model=model.kind, endpoints=paths)
 
-    # The model is loaded before the first request is taken, so whoever answers is ready.
-    @app.get("/health")
-    @app.get("/ready")
-    @app.get("/ping")
-    def well() -> Response:
-        return jsonify(status="ok")
-
     @app.get("/metadata")
     def metadata() -> Response:
         return jsonify(described)
 
-
-def describe(model: Model, signature: Signature) -> dict[str, Any]:
-    """Everything known about the model, as `/metadata` shows it."""
-    return {
-        "model": model.kind,
-        "version": model.version,
-        "methods": model.methods,
-        "classes": model.classes,
-        "input": signature.form,
-        "example": example(model, signature),
-        "features": [describe_feature(feature) for feature in signature.features],
-        # Its rows are for explanations, and may be many.
-        "card": {name: facts for name, facts in model.card.items() if name != "background"},
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **model.versions,
-        },
-    }
-
-
-def example(model: Model, signature: Signature) -> Any:
-    """A sample to try the model with: the card's, or one made from the signature."""
-    if "example" in model.card:
-        return model.card["example"]
-    row = signature.example or plain_rows(signature)[0]
-    if signature.form == "mapping":
-        return row
-    if signature.form == "table" and not signature.named:
-        return list(row)
-    return {feature.name: value for feature, value in zip(signature.features, row, strict=True)}
-
-
-def greeting(model: Model, signature: Signature, port: int) -> str:
-    """What to tell the person who started the service: where it is, and what to send."""
-    url = f"http://localhost:{port}"
-    method = model.methods[0]
-    body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
-    quoted = body.replace("'", "'\\''")
-    return f"""
-{model.kind} from {model.path} (version {model.version[:12]}) is served on {url}
-
-Try it:
-
-  curl {url}/{method} -H 'content-type: application/json' \\
-    -d '{quoted}'
-
-In a browser: {url}, and {url}/docs
-"""
-
-
-def describe_feature(feature: Feature) -> dict[str, Any]:
-    """One feature of the signature, without what is not known of it."""
-    facts: dict[str, Any] = {
-        "name": feature.name,
-        "type": feature.kind,
-        "missing": feature.missing,
-    }
-    if feature.categories is not None:
-        facts |= {"categories": feature.categories, "unknown_categories": feature.unknown}
-    return facts
+    # MLflow's.
+    @app.get("/version")
+    def version() -> Response:
+        return Response(model.version, mimetype="text/plain")

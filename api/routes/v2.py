@@ -1,53 +1,37 @@
-"""The Open Inference Protocol, which is KServe's protocol v2, over REST.
+"""The Open Inference Protocol, as far as it does not run the model.
 
-Sources: its specification, "HTTP/REST"; the extensions of Triton Inference Server for binary
-tensors, the model repository, configuration and statistics, as far as clients ask for them.
+Sources: its specification, "HTTP/REST"; the extensions of Triton Inference Server for the model
+repository, configuration and statistics, as far as clients ask for them.
 """
 
 from __future__ import annotations
 
 import functools
 from functools import partial
-from http import HTTPStatus
 from typing import Any, NoReturn
 
-import numpy as np
 from flask import Blueprint, Flask, Response, jsonify
 
-from api import compression, metrics
-from api.errors import Answer, Busy, MalformedBody, NotAcceptable, UnsupportedType
-from api.formats import inference, results, rows, tensors
-from api.formats.inference import Request
-from api.gateway import Environ, Gateway, content_type
-from api.model import Model
+from api import metrics
+from api.errors import Busy
+from api.formats import inference, rows, tensors
+from api.protocols.v2 import paths, run
 from api.service import Service
 from api.signature import plain_rows
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics"]
 PLATFORM = "sklearn_joblib"
-BINARY = "application/octet-stream"
-TYPES = ("", results.JSON, BINARY)
 
 
-def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
-    """Add `/v2`, its health checks, its models, and `POST .../infer`."""
+def init_app(app: Flask, service: Service) -> None:
+    """Add `/v2` and its models, and say of other models that they are not here."""
     model = service.model
-    own = f"/v2/models/{service.name}"
-    paths = [f"{path}/infer" for path in (own, f"{own}/versions/{model.version}")]
-    for path in paths:
-        gateway.post(path, partial(infer, service))
     describe = functools.cache(partial(describe_model, service))
     v2 = Blueprint("v2", __name__, url_prefix="/v2")
 
     @v2.get("")
     def server() -> Response:
         return jsonify(name="machine-learning-api", version=model.version, extensions=EXTENSIONS)
-
-    # The one answer has the word that the specification gives it, the other KServe's.
-    @v2.get("/health/live")
-    @v2.get("/health/ready")
-    def well() -> Response:
-        return jsonify(ready=True, live=True)
 
     @v2.get("/models")
     def models() -> Response:
@@ -81,7 +65,8 @@ def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
     @v2.get("/models/<name>/versions/<version>/stats")
     def stats(name: str = service.name, version: str = "") -> Response:
         service.check_name(name, version)
-        return jsonify(model_stats=[{"name": name, "version": model.version, **count(paths)}])
+        counts = count(paths(service))
+        return jsonify(model_stats=[{"name": name, "version": model.version, **counts}])
 
     # The gateway has the paths of the model itself.
     @v2.post("/models/<name>/infer")
@@ -90,53 +75,6 @@ def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
         raise service.unknown(name)
 
     app.register_blueprint(v2)
-
-
-def infer(service: Service, environ: Environ) -> Answer:
-    """Answer tensors with one tensor for each method that is asked for."""
-    if (given := content_type(environ)) not in TYPES:
-        raise UnsupportedType(f"The Content-Type {given} is not read: send {results.JSON}.")
-    body = service.body(environ)
-    length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
-    request, batch = inference.read(service.signature, service.max_rows, body, length)
-    outputs = [
-        (method, run(service, method, batch), binary)
-        for method, binary in wanted(service.model, request).items()
-    ]
-    response = inference.Response(service.name, service.model.version, [], request.id)
-    answer, header_length = inference.write(response, outputs)
-    service.count(environ, batch)
-    headers = {"Content-Type": results.JSON}
-    if header_length is not None:
-        headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
-    answer, encoding = compression.compress(answer, environ.get("HTTP_ACCEPT_ENCODING", ""))
-    return Answer(HTTPStatus.OK, headers | encoding, answer)
-
-
-def run(service: Service, method: str, batch: rows.Batch) -> np.ndarray:
-    """The results of a method as one array, its rows first."""
-    try:
-        return results.array(service.run(method, batch))
-    except NotAcceptable:
-        raise NotAcceptable(
-            f"{method} has outputs of different widths, which make no tensor: POST /{method}."
-        ) from None
-
-
-def wanted(model: Model, request: Request) -> dict[str, bool]:
-    """The methods that a request asks for, or the first, and whether each shall be binary."""
-    have = inference.tensor_methods(model.methods)
-    if not have:
-        raise NotAcceptable(
-            f"The results of this {model.kind} make no tensors: POST /{model.methods[0]}."
-        )
-    outputs = request.outputs or [tensors.Output(have[0])]
-    found = {output.name: request.wants_binary(output) for output in outputs}
-    if len(found) < len(outputs):
-        raise MalformedBody("An output is asked for twice.")
-    if not found.keys() <= set(have):
-        raise MalformedBody(f"Expected as outputs some of {', '.join(have)}.")
-    return found
 
 
 def describe_model(service: Service) -> dict[str, Any]:
@@ -183,26 +121,22 @@ def configure(described: dict[str, Any], max_rows: int) -> dict[str, Any]:
     }
 
 
-def count(paths: list[str]) -> dict[str, Any]:
-    """What all processes counted at these paths, and how often they called the model at all."""
-    samples = [sample for metric in metrics.collect().collect() for sample in metric.samples]
+def count(routes: list[str]) -> dict[str, Any]:
+    """What all processes counted at these routes, and how often they called the model at all."""
+    counts = metrics.total()
 
-    def total(name: str, *statuses: str) -> int:
-        return int(
-            sum(
-                sample.value
-                for sample in samples
-                if sample.name == name
-                and sample.labels.get("route", paths[0]) in paths
-                and sample.labels.get("status", "").startswith(statuses or "")
-            )
+    def answers(*classes: int) -> int:
+        return sum(
+            number
+            for (route, _, status), number in counts.requests.items()
+            if route in routes and status // 100 in classes
         )
 
     return {
-        "inference_count": total("prediction_rows_total"),
-        "execution_count": total("engine_batch_rows_count"),
+        "inference_count": sum(counts.rows.get(route, 0) for route in routes),
+        "execution_count": int(sum(counts.batches[:-1])),
         "inference_stats": {
-            "success": {"count": total("http_requests_total", "2")},
-            "fail": {"count": total("http_requests_total", "4", "5")},
+            "success": {"count": answers(2)},
+            "fail": {"count": answers(4, 5)},
         },
     }

@@ -11,7 +11,7 @@ from api.model import METHODS
 from api.service import Service
 
 
-def init_app(gateway: Gateway, service: Service) -> None:
+def init(gateway: Gateway, service: Service) -> None:
     """Add `POST /<method>` for each method; one that this model lacks says which it has."""
     for method in METHODS:
         gateway.post(f"/{method}", partial(answer, service, method))

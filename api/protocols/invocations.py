@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Flask, Response
-from werkzeug.http import parse_options_header
-
 from api.errors import Answer
 from api.formats import csv, parquet, results
 from api.formats.frames import FrameReader
@@ -23,14 +20,10 @@ from api.service import Service
 PARQUET = ("application/vnd.apache.parquet", "application/x-parquet")
 
 
-def init_app(app: Flask, gateway: Gateway, service: Service) -> None:
-    """Add `POST /invocations`, and `GET /version`; `/ping` and `/health` are there."""
+def init(gateway: Gateway, service: Service) -> None:
+    """Add `POST /invocations`; `/ping`, `/health` and `/version` are elsewhere."""
     frames = FrameReader(service.signature, service.max_rows, service.reader.json)
     gateway.post("/invocations", partial(answer, service, frames))
-
-    @app.get("/version")
-    def version() -> Response:
-        return Response(service.model.version, mimetype="text/plain")
 
 
 def answer(service: Service, frames: FrameReader, environ: Environ) -> Answer:
@@ -60,4 +53,8 @@ def read(service: Service, frames: FrameReader, environ: Environ) -> Batch:
 
 def _has_no_header(environ: Environ) -> bool:
     """Whether `text/csv; header=absent` says so, RFC 4180: SageMaker's clients write none."""
+    if "header" not in environ["CONTENT_TYPE"].lower():
+        return False
+    from werkzeug.http import parse_options_header
+
     return parse_options_header(environ["CONTENT_TYPE"])[1].get("header") == "absent"

@@ -7,21 +7,19 @@ from functools import partial
 from http import HTTPStatus
 
 import msgspec
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
 
 from api.errors import Answer, NotAcceptable
 from api.explanations import Explanations
-from api.formats.results import JSON
+from api.formats import results
 from api.formats.rows import Batch
 from api.gateway import Environ, Gateway, content_type
-from api.routes import v1
+from api.protocols import v1
 from api.service import Service
 
 
-def init_app(gateway: Gateway, service: Service, timeout: float) -> None:
-    """Add both; `timeout` is in seconds."""
-    explanations = Explanations(service, timeout)
+def init(gateway: Gateway, service: Service) -> None:
+    """Add both."""
+    explanations = Explanations(service, service.timeout)
     reads: dict[str, Callable[[bytes, str], Batch]] = {
         "/explain": service.reader.read,
         f"/v1/models/{service.name}:explain": partial(v1.read, service.reader),
@@ -37,10 +35,9 @@ def answer(
     environ: Environ,
 ) -> Answer:
     """Answer the rows that `read` finds in a body with what each feature adds to the answers."""
-    accept = environ.get("HTTP_ACCEPT", "")
-    if accept and not parse_accept_header(accept, MIMEAccept).best_match([JSON]):
-        raise NotAcceptable(f"An explanation is {JSON}.")
+    if not results.preferred(environ.get("HTTP_ACCEPT", ""), [results.JSON]):
+        raise NotAcceptable(f"An explanation is {results.JSON}.")
     batch = read(service.body(environ), content_type(environ))
     body = msgspec.json.encode(explanations.explain(batch))
     service.count(environ, batch)
-    return Answer(HTTPStatus.OK, {"Content-Type": JSON}, body)
+    return Answer(HTTPStatus.OK, {"Content-Type": results.JSON}, body)

@@ -1,0 +1,1 @@
+"""The protocols that clients speak to the model: what the gateway answers."""

@@ -1,0 +1,119 @@
+"""What is answered ahead of Flask, and how the rest comes to Flask."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from api.engines.choice import plan_path
+from api.gateway import Gateway
+from api.protocols.health import PAGES
+from models.bake import bake
+from tests.test_rejections import GOOD
+
+BOUND = 60
+MANY = [GOOD] * 1_000
+# Asks for what instances are asked for, without anything that imports more.
+PROGRAM = """
+import io, sys
+from api import load, serve
+from api.settings import Settings
+
+settings = Settings(model_path={path!r})
+app = serve(load(settings), settings)
+
+def ask(method, path, body=b"", **headers):
+    environ = {{"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body)),
+               "CONTENT_TYPE": "application/json", "wsgi.input": io.BytesIO(body), **headers}}
+    said = []
+    app(environ, lambda status, headers: said.append(status))
+    return said[0][:3]
+
+row = {row!r}
+for path in ("/health", "/ready", "/ping", "/v2/health/ready"):
+    assert ask("GET", path) == "200"
+for accept in ("", "*/*", "application/json", "text/csv"):
+    assert ask("POST", "/predict", row, HTTP_ACCEPT=accept) == "200"
+assert ask("POST", "/predict_proba", b"[" + b",".join([row] * 1000) + b"]") == "200"
+assert ask("POST", "/predict", b"[]") == "422"
+print([name for name in {names!r} if name in sys.modules])
+"""
+NOT_NEEDED = ["flask", "werkzeug", "jinja2", "prometheus_client", "ssl", "dotenv", "pandas"]
+
+
+def test_predictions_and_health_checks_do_without_flask(penguins_path: Path) -> None:
+    bake(penguins_path)
+    row = b'{"bill_length_mm": 46.1, "bill_depth_mm": 13.2, "flipper_length_mm": 211, '
+    row += b'"body_mass_g": 4500, "island": "Biscoe", "sex": "female"}'
+    program = PROGRAM.format(path=str(penguins_path), row=row, names=NOT_NEEDED)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+        )
+    finally:
+        plan_path(penguins_path).unlink()
+    assert (done.stderr, done.stdout) == ("", "[]\n")
+
+
+def test_flask_is_made_once_however_many_ask_for_it_first() -> None:
+    made: list[Flask] = []
+
+    def build(_: Gateway) -> Flask:
+        time.sleep(0.1)
+        made.append(Flask("slow"))
+        return made[-1]
+
+    gateway = Gateway("1", build)
+    with ThreadPoolExecutor(8) as pool:
+        apps = list(pool.map(lambda _: gateway.app, range(8)))
+    assert apps == made * 8
+
+
+@pytest.mark.parametrize("path", ["/health", "/v2/health/live"])
+def test_a_health_check_can_be_asked_for_in_all_the_ways_of_a_get(
+    penguins: FlaskClient, path: str
+) -> None:
+    here = penguins.get(path)
+    head = penguins.head(path)
+    assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(here.data)))
+    assert head.headers["X-Model-Version"] == here.headers["X-Model-Version"]
+    refused = penguins.post(path)
+    assert refused.status_code == 405
+    assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+@pytest.mark.parametrize("body", [[GOOD], MANY], ids=["small", "large"])
+@pytest.mark.parametrize(("method", "path"), [("POST", "//predict"), ("post", "/predict")])
+def test_what_flask_takes_for_a_prediction_is_none(
+    penguins: FlaskClient, method: str, path: str, body: Any
+) -> None:
+    environ = EnvironBuilder("/predict", method="POST", json=body).get_environ()
+    environ |= {"PATH_INFO": path, "REQUEST_METHOD": method}
+    for _ in range(2):
+        answer = run_wsgi_app(penguins.application.wsgi_app, dict(environ))
+        assert answer[1] == "404 NOT FOUND"
+
+
+def test_a_health_route_is_taken_by_every_page(penguins: FlaskClient) -> None:
+    app = penguins.application
+    pages = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and not rule.arguments
+    }
+    (gateway,) = [app.wsgi_app]
+    assert isinstance(gateway, Gateway)
+    assert pages == PAGES | {path for method, path in gateway.handlers if method == "GET"}
