@@ -5,13 +5,14 @@ Flask's routing and contexts take as long as all the rest of an answer that is n
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from api import metrics, telemetry
+from api import metrics, telemetry, turns
 from api.compression import decompress
 from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, render
 
@@ -23,6 +24,11 @@ STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HT
 
 # No length has more; Python refuses to read thousands of them.
 MAX_DIGITS = 18
+# A body of more bytes waits for its turn.
+LARGE = 64 * 1024
+# It is read in so many pieces: uWSGI keeps the last one until the end of the request, and each has
+# to wait for Python's lock.
+PIECES = 4
 
 Environ = dict[str, Any]
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -70,6 +76,7 @@ class Gateway:
                 return others(environ, start_response)
             return self._respond(handler, environ, start_response)
         finally:
+            turns.leave()
             telemetry.current.reset(token)
 
     def _flask(self) -> tuple[Flask, WSGI]:
@@ -102,11 +109,11 @@ def _raw(path: str) -> str:
     return path.encode().decode("latin-1")
 
 
-def read_body(environ: Environ, max_bytes: int) -> bytes:
-    """Read the whole body of a request, and decompress it.
+def read_body(environ: Environ, max_bytes: int, timeout: float) -> bytes:
+    """Read the whole body of a request, take the turn if it is large, and decompress it.
 
     Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
-    and what `compression.decompress` raises.
+    Busy if it has no turn for `timeout` seconds, and what `compression.decompress` raises.
     """
     if "HTTP_TRANSFER_ENCODING" in environ:
         raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
@@ -117,14 +124,28 @@ def read_body(environ: Environ, max_bytes: int) -> bytes:
     if length > max_bytes:
         raise TooLarge(f"The body is over the limit of {max_bytes} bytes.")
     try:
-        body: bytes = environ["wsgi.input"].read(length)
+        body = _read(environ["wsgi.input"], length)
     except OSError:
         body = b""
     if len(body) < length:
         raise MalformedBody(f"The body ended before its {length} bytes had come.")
-    if encoding := environ.get("HTTP_CONTENT_ENCODING"):
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    # What it will unpack to is not known.
+    if length > LARGE or encoding:
+        turns.take(timeout)
+    if encoding:
         return decompress(body, encoding.strip().lower(), max_bytes)
     return body
+
+
+def _read(stream: Any, length: int) -> bytes:
+    """As many bytes, or fewer if there are no more."""
+    pieces = []
+    size = max(LARGE, math.ceil(length / PIECES))
+    while length > 0 and (piece := stream.read(min(length, size))):
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
 
 
 def content_type(environ: Environ) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from api import turns
 from api.engines import Engine, Rows, part, whole
 from api.errors import Busy, Refused
 
@@ -124,6 +125,7 @@ class Predictor:
             raise self._refusal(method, rows, error) from None
 
     def _run_in_turn(self, method: str, rows: Rows) -> Any:
+        turns.leave()
         ticket = _Ticket(method, rows)
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.

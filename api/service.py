@@ -53,7 +53,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def body(self, environ: Environ) -> bytes:
         """The body of a request; raises what `gateway.read_body` raises."""
-        return read_body(environ, self.max_bytes)
+        return read_body(environ, self.max_bytes, self.timeout)
 
     def run(self, method: str, batch: Batch) -> Any:
         """Answer the rows of one request with one result a row.

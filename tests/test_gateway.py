@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,16 +13,20 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LinearRegression
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from api import turns
 from api.engines.choice import plan_path
-from api.gateway import Gateway
+from api.gateway import LARGE, Gateway
 from api.protocols.health import PAGES
 from models.bake import bake
+from tests.conftest import Serve
 from tests.test_rejections import GOOD
 
 BOUND = 60
-MANY = [GOOD] * 1_000
+MANY = [GOOD] * (LARGE // 50)
 # Asks for what instances are asked for, without anything that imports more.
 PROGRAM = """
 import io, sys
@@ -117,3 +122,85 @@ def test_a_health_route_is_taken_by_every_page(penguins: FlaskClient) -> None:
     (gateway,) = [app.wsgi_app]
     assert isinstance(gateway, Gateway)
     assert pages == PAGES | {path for method, path in gateway.handlers if method == "GET"}
+
+
+def in_background(client: FlaskClient, **arguments: Any) -> threading.Thread:
+    """Send a request to `/predict`, whose answer must be right, from another thread."""
+
+    def ask() -> None:
+        assert client.application.test_client().post("/predict", **arguments).status_code == 200
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread
+
+
+def test_a_large_request_waits_for_its_turn_and_a_small_one_does_not(
+    penguins: FlaskClient,
+) -> None:
+    turns.take(BOUND)
+    try:
+        waiting = in_background(penguins, json=MANY)
+        # From a thread of its own too: an answer gives back what its thread has taken.
+        small = in_background(penguins, json=GOOD)
+        small.join(BOUND)
+        waiting.join(0.3)
+        assert (small.is_alive(), waiting.is_alive()) == (False, True)
+    finally:
+        turns.leave()
+    waiting.join(BOUND)
+    assert not waiting.is_alive()
+
+
+def test_a_large_request_that_gets_no_turn_is_told_when_to_come_again(serve: Serve) -> None:
+    client = serve(LinearRegression().fit([[0], [1]], [0, 1]), timeout=0.2)
+    answers = []
+    turns.take(BOUND)
+    try:
+        other = client.application.test_client()
+        thread = threading.Thread(
+            target=lambda: answers.append(other.post("/predict", json=[[1.23456789]] * 10_000))
+        )
+        thread.start()
+        thread.join(BOUND)
+    finally:
+        turns.leave()
+    assert (answers[0].status_code, answers[0].headers["Retry-After"]) == (503, "1")
+
+
+def test_a_large_request_that_is_refused_gives_its_turn_back(penguins: FlaskClient) -> None:
+    for _ in range(2):
+        assert penguins.post("/predict", json=[{}, *MANY]).status_code == 422
+
+
+class Held(RegressorMixin, BaseEstimator):
+    """Predicts when it is let."""
+
+    let = threading.Event()
+    asked = threading.Event()
+
+    def fit(self, x: Any, _: Any = None) -> Held:
+        self.n_features_in_ = len(x[0])
+        return self
+
+    def predict(self, x: Any) -> list[int]:
+        self.asked.set()
+        assert self.let.wait(BOUND)
+        return [0] * len(x)
+
+
+def test_a_large_request_that_waits_for_the_model_holds_no_other_up(serve: Serve) -> None:
+    rows = [[1.23456789]] * 10_000
+    Held.let.set()
+    client = serve(Held().fit(rows))
+    Held.let.clear()
+    Held.asked.clear()
+    try:
+        waiting = in_background(client, json=rows)
+        assert Held.asked.wait(BOUND)
+        assert client.post("/predict", json=[["x"], *rows[1:]]).status_code == 422
+        assert waiting.is_alive()
+    finally:
+        Held.let.set()
+    waiting.join(BOUND)
+    assert not waiting.is_alive()

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from api import turns
 from api.errors import Answer, NotAcceptable
 from api.explanations import Explanations
 from api.formats import results
@@ -38,6 +39,7 @@ def answer(
     if not results.preferred(environ.get("HTTP_ACCEPT", ""), [results.JSON]):
         raise NotAcceptable(f"An explanation is {results.JSON}.")
     batch = read(service.body(environ), content_type(environ))
+    turns.leave()  # it may take long
     body = msgspec.json.encode(explanations.explain(batch))
     service.count(environ, batch)
     return Answer(HTTPStatus.OK, {"Content-Type": results.JSON}, body)
