@@ -130,7 +130,9 @@ def test_the_model_is_loaded_before_uwsgi_takes_over(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("THREADS=3\nPROCESSES=4\n")
-    monkeypatch.delenv("THREADS", raising=False)
+    # Set first, or it would not be taken away again after what .env makes of it.
+    monkeypatch.setenv("THREADS", "")
+    monkeypatch.delenv("THREADS")
     handed_over = run_main(monkeypatch, MODEL_PATH=str(penguins_path), PORT="9001", PROCESSES="1")
     pairs = dict(zip(handed_over[::2], handed_over[1::2], strict=True))
     assert pairs["--threads"] == "3"
