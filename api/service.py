@@ -85,9 +85,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         else:
             body = self.encode(method, self.run(method, batch), media_type)
         self.count(environ, batch)
-        headers = {"Content-Type": media_type}
-        if batch.unknown:
-            headers["X-Unknown-Categories"] = unknown_categories(batch)
+        headers = {"Content-Type": media_type, **unknown_categories(batch)}
         return Answer(HTTPStatus.OK, headers, body)
 
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
@@ -107,6 +105,9 @@ def _invalid(batch: Batch, refused: Refused) -> InvalidRows:
     return InvalidRows([Place(batch.pointers(refused.row), detail)])
 
 
-def unknown_categories(batch: Batch) -> str:
-    """The header that counts categories which the model lets pass."""
-    return ", ".join(f"{quote(name)}={count}" for name, count in batch.unknown.items())
+def unknown_categories(batch: Batch) -> dict[str, str]:
+    """The header that counts categories which the model lets pass, if there are any."""
+    if not batch.unknown:
+        return {}
+    counts = ", ".join(f"{quote(name)}={count}" for name, count in batch.unknown.items())
+    return {"X-Unknown-Categories": counts}

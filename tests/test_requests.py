@@ -6,6 +6,7 @@ import json
 import logging
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -50,6 +51,29 @@ def test_an_unknown_category_that_passes_is_counted(serve: Serve) -> None:
     assert answer.status_code == 200
     assert answer.headers["X-Unknown-Categories"] == "x0=2, x1=1"
     assert "X-Unknown-Categories" not in client.post("/predict", json=["a", "x"]).headers
+
+
+UNKNOWN = [["a", "x"], ["c", "x"], ["d", "z"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", UNKNOWN),
+        ("/invocations", {"instances": UNKNOWN}),
+        ("/v1/models/model:predict", {"instances": UNKNOWN}),
+        ("/v2/models/model/infer", {"inputs": [{"name": "x", "shape": [3, 2], "datatype": "BYTES", "data": UNKNOWN}]}),
+        ("/explain", UNKNOWN),
+    ],
+)  # fmt: skip
+def test_an_unknown_category_that_passes_is_counted_by_every_protocol(
+    serve: Serve, path: str, body: Any
+) -> None:
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    card = msgspec.json.encode({"background": [["a", "x"], ["b", "y"]]})
+    client = serve(model.fit([["a", "x"], ["b", "y"]], [0, 1]), card)
+    answer = client.post(path, json=body)
+    assert (answer.status_code, answer.headers["X-Unknown-Categories"]) == (200, "x0=2, x1=1")
 
 
 def test_a_name_that_does_not_fit_into_a_header_is_escaped_there(serve: Serve) -> None:

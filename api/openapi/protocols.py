@@ -44,6 +44,7 @@ def v1_predict(_: Service, example: Sample) -> Schema:
         {"application/json": {"schema": record({"predictions": _predictions("predict")})}},
         faults=WITH_ROWS,
         form="Error",
+        headers=("X-Unknown-Categories",),
         requestBody=_v1_body(example),
     )
 
@@ -56,6 +57,7 @@ def _explain(tag: str, name: str, form: str, body: Schema) -> Schema:
         {"application/json": {"schema": EXPLANATION}},
         faults=(*WITH_ROWS, 501),
         form=form,
+        headers=("X-Unknown-Categories",),
         requestBody=body,
     )
 
@@ -174,6 +176,7 @@ def infer(service: Service, example: Sample) -> Schema:
         {"application/json": {"schema": answer}},
         faults=WITH_ROWS,
         form="Error",
+        headers=("X-Unknown-Categories",),
         requestBody={"required": True, "content": {"application/json": content}},
     )
 

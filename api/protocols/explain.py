@@ -15,7 +15,7 @@ from api.formats import results
 from api.formats.rows import Batch
 from api.gateway import Environ, Gateway, content_type
 from api.protocols import v1
-from api.service import Service
+from api.service import Service, unknown_categories
 
 
 def init(gateway: Gateway, service: Service) -> None:
@@ -42,4 +42,5 @@ def answer(
     turns.leave()  # it may take long
     body = msgspec.json.encode(explanations.explain(batch))
     service.count(environ, batch)
-    return Answer(HTTPStatus.OK, {"Content-Type": results.JSON}, body)
+    headers = {"Content-Type": results.JSON, **unknown_categories(batch)}
+    return Answer(HTTPStatus.OK, headers, body)

@@ -17,7 +17,7 @@ from api.formats import inference, results, rows, tensors
 from api.formats.inference import Request
 from api.gateway import Environ, Gateway, content_type
 from api.model import Model
-from api.service import Service
+from api.service import Service, unknown_categories
 
 BINARY = "application/octet-stream"
 TYPES = ("", results.JSON, BINARY)
@@ -53,7 +53,7 @@ def infer(service: Service, environ: Environ) -> Answer:
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
     answer, encoding = compression.compress(answer, environ.get("HTTP_ACCEPT_ENCODING", ""))
-    return Answer(HTTPStatus.OK, headers | encoding, answer)
+    return Answer(HTTPStatus.OK, headers | encoding | unknown_categories(batch), answer)
 
 
 def run(service: Service, method: str, batch: rows.Batch) -> np.ndarray:
