@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from api import metrics, telemetry, turns
+from api import metrics, server, telemetry, turns
 from api.compression import decompress
 from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, render
 
@@ -115,37 +115,62 @@ def read_body(environ: Environ, max_bytes: int, timeout: float) -> bytes:
     Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
     Busy if it has no turn for `timeout` seconds, and what `compression.decompress` raises.
     """
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
-    given = environ.get("CONTENT_LENGTH") or "0"
-    if not (given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS):
-        raise MalformedBody("The Content-Length is not a number.")
-    length = int(given)
-    if length > max_bytes:
-        raise TooLarge(f"The body is over the limit of {max_bytes} bytes.")
-    try:
-        body = _read(environ["wsgi.input"], length)
-    except OSError:
-        body = b""
-    if len(body) < length:
-        raise MalformedBody(f"The body ended before its {length} bytes had come.")
+    if coding := environ.get("HTTP_TRANSFER_ENCODING"):
+        body = _read_chunks(environ, coding, max_bytes)
+    else:
+        body = _read(environ, max_bytes)
     encoding = environ.get("HTTP_CONTENT_ENCODING")
     # What it will unpack to is not known.
-    if length > LARGE or encoding:
+    if len(body) > LARGE or encoding:
         turns.take(timeout)
     if encoding:
         return decompress(body, encoding.strip().lower(), max_bytes)
     return body
 
 
-def _read(stream: Any, length: int) -> bytes:
-    """As many bytes, or fewer if there are no more."""
-    pieces = []
-    size = max(LARGE, math.ceil(length / PIECES))
-    while length > 0 and (piece := stream.read(min(length, size))):
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
+def _read(environ: Environ, max_bytes: int) -> bytes:
+    """A body that has a length."""
+    given = environ.get("CONTENT_LENGTH") or "0"
+    if not (given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS):
+        raise MalformedBody("The Content-Length is not a number.")
+    length = int(given)
+    if length > max_bytes:
+        raise _too_large(max_bytes)
+    read = environ["wsgi.input"].read
+    try:
+        body = read(length) if length <= LARGE else _join(read, length)
+    except OSError:
+        body = b""
+    if len(body) < length:
+        raise MalformedBody(f"The body ended before its {length} bytes had come.")
+    return body
+
+
+def _join(read: Callable[[int], bytes], length: int) -> bytes:
+    size = math.ceil(length / PIECES)
+    return b"".join([read(min(size, length - at)) for at in range(0, length, size)])
+
+
+def _read_chunks(environ: Environ, coding: str, max_bytes: int) -> bytes:
+    """A body without a length, in chunks that each have theirs: RFC 9112, section 7.1."""
+    read = server.chunk_reader()
+    if read is None or coding.strip().lower() != "chunked":
+        raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
+    if environ.get("CONTENT_LENGTH"):
+        raise MalformedBody("The body has a Content-Length and comes in chunks, too.")
+    body = bytearray()
+    try:
+        while chunk := read():
+            body += chunk
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+    except OSError:
+        raise MalformedBody("The body ended before its last chunk had come.") from None
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The body is over the limit of {max_bytes} bytes.")
 
 
 def content_type(environ: Environ) -> str:

@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def arguments(settings: Settings) -> list[str]:
         # The predictor ends a call that takes too long, and says so; this is for all the rest.
         "--harakiri",
         str(math.ceil(settings.timeout) + HARAKIRI_SECONDS),
+        # A chunk may be as long as a body, and one that is longer shall be seen to be.
+        "--chunked-input-limit",
+        str(2 * settings.max_body_bytes),
         "--listen",
         str(listen),
     ]
@@ -125,6 +129,15 @@ def untaken_connections() -> int:
         return 0
     info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
     return int(struct.unpack_from("I", info, 24)[0])
+
+
+def chunk_reader() -> Callable[[], bytes] | None:
+    """What reads the next chunk of this thread's request, b"" after the last; None if none can.
+
+    It raises OSError if the chunk does not come, or is none.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return None if uwsgi is None else uwsgi.chunked_read
 
 
 def connection() -> int:

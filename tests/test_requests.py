@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
@@ -74,6 +74,40 @@ def test_an_unknown_category_that_passes_is_counted_by_every_protocol(
     client = serve(model.fit([["a", "x"], ["b", "y"]], [0, 1]), card)
     answer = client.post(path, json=body)
     assert (answer.status_code, answer.headers["X-Unknown-Categories"]) == (200, "x0=2, x1=1")
+
+
+def chunks(*given: bytes | Exception) -> Any:
+    """What `server.chunk_reader` gives for a body that comes in these."""
+    left = iter([*given, b""])
+
+    def read() -> bytes:
+        chunk = next(left)
+        if isinstance(chunk, Exception):
+            raise chunk
+        return chunk
+
+    return lambda: read
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "status", "words"),
+    [
+        ([b"[", b"]"], {}, 422, "see errors"),
+        ([b"{", OSError("gone")], {}, 400, "The body ended before its last chunk had come."),
+        ([b"[0]", b" " * 200], {}, 413, "The body is over the limit of 100 bytes."),
+        ([b"[0]"], {"CONTENT_LENGTH": "3"}, 400, "The body has a Content-Length and comes in chunks"),
+        ([b"[0]"], {"HTTP_TRANSFER_ENCODING": "gzip, chunked"}, 411, "Send the body with a"),
+        ([b"[0]"], {"HTTP_TRANSFER_ENCODING": " Chunked"}, 200, ""),
+    ],
+)  # fmt: skip
+def test_a_body_in_chunks_is_read_or_refused(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, given: Any, environ: Any, status: int, words: str
+) -> None:
+    client = serve(LinearRegression().fit([[0], [1]], [0, 1]), max_body_bytes=100)
+    monkeypatch.setattr("api.server.chunk_reader", chunks(*given))
+    base = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    answer = client.post("/predict", environ_overrides=base | environ)
+    assert (answer.status_code, words in answer.text) == (status, True)
 
 
 def test_a_name_that_does_not_fit_into_a_header_is_escaped_there(serve: Serve) -> None:

@@ -89,6 +89,15 @@ def test_the_connection_is_the_one_that_uwsgi_names(monkeypatch: pytest.MonkeyPa
     assert server.connection() == 7
 
 
+def test_chunks_are_read_by_uwsgi_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.chunk_reader() is None
+    uwsgi = types.SimpleNamespace(chunked_read=lambda: b"{}")
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    reader = server.chunk_reader()
+    assert reader is not None
+    assert reader() == b"{}"
+
+
 def test_without_uwsgi_no_connections_are_counted() -> None:
     server._listener.cache_clear()
     assert server.untaken_connections() == 0

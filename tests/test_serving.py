@@ -171,6 +171,57 @@ def test_a_body_over_the_limit_is_answered(server: Server) -> None:
             assert answer.status == 413
 
 
+def ask_in_chunks(server: Server, *chunks: bytes, **headers: str) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
+    headers |= {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    with contextlib.closing(connection):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", "/predict", iter(chunks), headers, encode_chunked=True)
+        with connection.getresponse() as answer:
+            return answer.status, json.load(answer)
+
+
+@pytest.mark.parametrize("size", [1, 50, 300_000], ids=["bytes", "pieces", "one"])
+def test_a_body_may_come_in_chunks(server: Server, size: int) -> None:
+    body = json.dumps([GOOD] * (1 if size == 1 else 1_000)).encode()
+    chunks = [body[i : i + size] for i in range(0, len(body), size)]
+    rows = body.count(b"island")
+    assert ask_in_chunks(server, *chunks) == (200, {"predictions": ["Gentoo"] * rows})
+
+
+@pytest.mark.parametrize(
+    "chunks", [[b" " * 1_000_001], [b" " * 1_000] * 1_001], ids=["one", "many"]
+)
+def test_a_body_in_chunks_over_the_limit_is_answered(server: Server, chunks: list[bytes]) -> None:
+    status, problem = ask_in_chunks(server, *chunks)
+    assert (status, problem["detail"]) == (413, "The body is over the limit of 1000000 bytes.")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "sentence"),
+    [
+        ("", b"-5\r\n{}\r\n0\r\n\r\n", 400, "ended before its last chunk had come"),
+        (
+            "Content-Length: 2\r\n",
+            b"2\r\n{}\r\n0\r\n\r\n",
+            400,
+            "has a Content-Length and comes in",
+        ),
+    ],
+    ids=["no size", "two lengths"],
+)
+def test_chunks_that_cannot_be_read_are_refused(
+    server: Server, headers: str, body: bytes, status: int, sentence: str
+) -> None:
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n{headers}\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), BOUND) as connection:
+        connection.sendall(head.encode() + body)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == status
+        assert sentence in json.load(answer)["detail"]
+
+
 def test_a_sender_that_goes_away_in_the_middle_harms_nobody(server: Server) -> None:
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", server.port)) as half:

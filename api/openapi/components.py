@@ -26,7 +26,7 @@ FAULTS = {
     404: "The model does not have this method.",
     405: "The path answers another method; `Allow` says which.",
     406: "The answer has no form that `Accept` asks for.",
-    411: "The body came in chunks, without a Content-Length.",
+    411: "The body came in another way than with a Content-Length or in chunks.",
     413: "The body or the answer is over a limit.",
     415: "The Content-Type or Content-Encoding is not read.",
     422: "Rows do not fit the model: `errors` has each place, and what is wrong there.",
