@@ -109,15 +109,12 @@ class Tally:
             except RuntimeError:  # there is no room for a thread: the next request tries again
                 self._due = False
 
-    def rows(self, route: str, rows: int) -> None:
-        """Count rows that got a result."""
+    def rows(self, route: str, rows: int, unknown: Mapping[str, int]) -> None:
+        """Count rows that got a result, and the unknown categories in each feature."""
         with self._counting:
             self._counts.rows[route] += rows
-
-    def unknown(self, feature: str, values: int) -> None:
-        """Count values outside the feature's categories that the model let pass."""
-        with self._counting:
-            self._counts.unknown[feature] += values
+            for feature, values in unknown.items():
+                self._counts.unknown[feature] += values
 
     def batch(self, rows: int, waiting: int) -> None:
         """Count a call of the model, and note how many requests wait behind it."""
@@ -162,9 +159,7 @@ def count_request(route: str, method: str, status: int, started: float) -> None:
 
 def count_rows(route: str, rows: int, unknown: Mapping[str, int]) -> None:
     """Count the rows of a request, and the unknown categories in each feature."""
-    tally.rows(route, rows)
-    for feature, count in unknown.items():
-        tally.unknown(feature, count)
+    tally.rows(route, rows, unknown)
 
 
 def observe(rows: int, waiting: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from typing import Any
 
 from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry, Metric
@@ -38,12 +39,9 @@ class _Counted(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counts = metrics.total()
-        answers = CounterMetricFamily(
-            "http_requests", "Requests answered.", labels=["route", "method", "status"]
+        yield _counter(
+            "http_requests", "Requests answered.", ["route", "method", "status"], counts.requests
         )
-        for (route, method, status), number in counts.requests.items():
-            answers.add_metric([route, method, str(status)], number)
-        yield answers
 
         seconds = HistogramMetricFamily(
             "http_request_duration_seconds",
@@ -54,21 +52,18 @@ class _Counted(Collector):
             seconds.add_metric([route], *_buckets(metrics.SECONDS, histogram))
         yield seconds
 
-        rows = CounterMetricFamily(
-            "prediction_rows", "Rows answered with a result.", labels=["route"]
+        yield _counter(
+            "prediction_rows",
+            "Rows answered with a result.",
+            ["route"],
+            {(route,): number for route, number in counts.rows.items()},
         )
-        for route, number in counts.rows.items():
-            rows.add_metric([route], number)
-        yield rows
-
-        unknown = CounterMetricFamily(
+        yield _counter(
             "unknown_categories",
             "Values outside a feature's categories that the model let pass.",
-            labels=["feature"],
+            ["feature"],
+            {(feature,): number for feature, number in counts.unknown.items()},
         )
-        for feature, number in counts.unknown.items():
-            unknown.add_metric([feature], number)
-        yield unknown
 
         batches = HistogramMetricFamily("engine_batch_rows", "Rows in one call of the model.")
         batches.add_metric([], *_buckets(metrics.ROWS, counts.batches))
@@ -86,6 +81,16 @@ class _Counted(Collector):
         facts = self._model
         model.add_metric([facts.version, facts.kind, facts.versions["scikit-learn"]], 1)
         yield model
+
+
+def _counter(
+    name: str, documentation: str, labels: list[str], counts: Mapping[tuple[Any, ...], int]
+) -> Metric:
+    """A counter, with one sample for each combination of its labels' values."""
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for values, number in counts.items():
+        family.add_metric(list(map(str, values)), number)
+    return family
 
 
 def _buckets(
