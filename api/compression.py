@@ -49,16 +49,20 @@ def compress(body: bytes, accept: str) -> tuple[bytes, dict[str, str]]:
     """An answer compressed as its Accept-Encoding asks, and the headers that say so."""
     if not accept or len(body) < MIN_BYTES:
         return body, {}
-    if ";" not in accept and "gzip" in {name.strip() for name in accept.split(",")}:
-        # As most clients have it, without what takes a good part of a start to import.
-        likes = {"gzip": 1.0}
-    else:
-        from werkzeug.http import parse_accept_header
-
-        parsed = parse_accept_header(accept)
-        likes = {name: parsed.quality(name) for name in ("gzip", "deflate")}
-    encoding = max(likes, key=likes.__getitem__)
-    if not likes[encoding]:
+    encoding = _preferred(accept)
+    if encoding is None:
         return body, {}
     packed = gzip.compress(body, LEVEL) if encoding == "gzip" else zlib.compress(body, LEVEL)
     return packed, {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
+
+
+def _preferred(accept: str) -> str | None:
+    """What the client likes best of gzip and deflate, or none if it takes neither."""
+    if ";" not in accept and "gzip" in {name.strip() for name in accept.split(",")}:
+        # As most clients have it, without what takes a good part of a start to import.
+        return "gzip"
+    from werkzeug.http import parse_accept_header
+
+    parsed = parse_accept_header(accept)
+    best = max("gzip", "deflate", key=parsed.quality)
+    return best if parsed.quality(best) else None
