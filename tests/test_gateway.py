@@ -119,7 +119,7 @@ def test_a_health_route_is_taken_by_every_page(penguins: FlaskClient) -> None:
         for rule in app.url_map.iter_rules()
         if "GET" in (rule.methods or ()) and not rule.arguments
     }
-    (gateway,) = [app.wsgi_app]
+    gateway: object = app.wsgi_app
     assert isinstance(gateway, Gateway)
     assert pages == PAGES | {path for method, path in gateway.handlers if method == "GET"}
 

@@ -32,7 +32,7 @@ from api import metrics, telemetry
 from api.telemetry import JsonFormatter, TextFormatter, configure_logging, trace
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
-from tests.test_serving import BOUND, Server, serving
+from tests.test_serving import BOUND, Server, serving, workers
 
 ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -375,11 +375,6 @@ def samples(server: Server) -> dict[tuple[Any, ...], float]:
         return read(answer.read().decode())
 
 
-def workers(server: Server) -> set[int]:
-    path = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    return {int(pid) for pid in path.read_text().split()}
-
-
 PREDICTED = ("http_requests_total", "POST", "/predict", "200")
 
 
@@ -397,12 +392,12 @@ def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
             assert sample["engine_batch_rows_sum",] == 50
             assert sample["requests_waiting",] == 0
 
-        before = workers(server)
+        before = workers(server.process)
         assert len(before) == 2
         for count, victim in enumerate(sorted(before)):
             os.kill(victim, signal.SIGKILL)
             deadline = time.monotonic() + BOUND
-            while victim in (now := workers(server)) or len(now) < 2:
+            while victim in (now := workers(server.process)) or len(now) < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             assert samples(server)[PREDICTED] == 50 + 10 * count
