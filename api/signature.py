@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-Kind = Literal["number", "string", "boolean", "any", "unused"]
+Kind = Literal["number", "string", "boolean", "datetime", "any", "unused"]
 Form = Literal["table", "text", "labels", "mapping"]
 Unknown = Literal["refused", "passed"]
 
@@ -24,7 +24,9 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `categories` are the values the encoder of this column has seen; an `unknown` one is
     "refused" by that encoder or "passed" through it. `missing` says whether null is accepted,
-    `null` what stands for it in the estimator's input.
+    `null` what stands for it in the estimator's input. `dtype` is that of the column in the
+    DataFrame of training, in the words of pandas, where that is known. `sent` says that a value
+    keeps the type that its sender gave it, since code that is not scikit-learn's looks at it.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     categories: tuple[Any, ...] | None = None
     unknown: Unknown | None = None
     null: Any = NAN
+    dtype: str = ""
+    sent: bool = False
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
