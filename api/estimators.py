@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import get_tags
+
+from api.versions import input_tags
 
 SCALARS = (str, int, float)
 # Where meta-estimators keep what they have fitted, the one that predicts first.
@@ -87,11 +88,9 @@ def width(estimator: Any) -> int | None:
 
 def takes_text(estimator: Any) -> bool:
     """Whether its input is one string a row, as that of a CountVectorizer; an imputer's is not."""
-    if not isinstance(estimator, BaseEstimator):
-        return False
-    tags = get_tags(estimator).input_tags
+    tags = input_tags(estimator)
     # A FeatureHasher's is many strings a row.
-    return bool(tags.string) and not tags.two_d_array and not hasattr(estimator, "input_type")
+    return tags.string and not tags.two_d_array and not hasattr(estimator, "input_type")
 
 
 def is_free(estimator: Any) -> bool:

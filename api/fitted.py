@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from api.introspection import read
@@ -82,10 +82,12 @@ def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                warnings.simplefilter("error", InconsistentVersionWarning)
+                if (saved := saved_with(file.read())) not in (None, sklearn.__version__):
+                    raise ModelError(_other_version(path, saved))
+                file.seek(0)
                 return joblib.load(file), version
-        except InconsistentVersionWarning as warning:
-            raise ModelError(_other_version(path, warning.original_sklearn_version)) from None
+        except ModelError:
+            raise
         except ModuleNotFoundError as error:
             raise ModelError(_missing_module(path, error.name or str(error))) from None
         except AttributeError as error:
@@ -95,9 +97,6 @@ def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
                 "own, importable here; one of scikit-learn's needs the version that saved it"
             ) from None
         except Exception as error:
-            file.seek(0)
-            if (saved := saved_with(file.read())) not in (None, sklearn.__version__):
-                raise ModelError(_other_version(path, saved)) from None
             raise ModelError(
                 f"{path} is not a joblib file, or is damaged "
                 f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "

@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder
-from sklearn.utils import InputTags, get_tags
 
 from api import estimators
 from api.signature import (
@@ -27,6 +25,7 @@ from api.signature import (
     is_missing,
     plain,
 )
+from api.versions import input_tags
 
 
 def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) -> Signature:
@@ -76,7 +75,7 @@ def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
     """Read an estimator whose input is not a table of `n_features_in_` columns."""
     if estimators.takes_text(first):
         return Signature(form="text", features=(Feature(name="text", kind="string"),))
-    tags = get_tags(first).input_tags if isinstance(first, BaseEstimator) else InputTags()
+    tags = input_tags(first)
     if tags.dict:
         return Signature(form="mapping")
     if tags.one_d_array:

@@ -28,12 +28,12 @@ from sklearn.preprocessing import (
     RobustScaler,
     SplineTransformer,
     StandardScaler,
-    TargetEncoder,
 )
 
 from api.engines import Rows
 from api.engines.scikit_learn import to_input
 from api.signature import Signature, is_missing
+from api.versions import TargetEncoder
 
 
 class Mixed(Exception):

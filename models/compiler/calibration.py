@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
+from api.versions import FixedThresholdClassifier, TunedThresholdClassifierCV
 from models.compiler.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
 from models.compiler.responses import first_method, response
 

@@ -13,11 +13,11 @@ from sklearn.preprocessing import (
     LabelBinarizer,
     OneHotEncoder,
     OrdinalEncoder,
-    TargetEncoder,
 )
 
 from api.engines.plan import INPUT
 from api.signature import is_missing
+from api.versions import TargetEncoder
 from models.compiler.builder import (
     UNKNOWN,
     Builder,

@@ -17,8 +17,8 @@ from sklearn.feature_selection import (
     SequentialFeatureSelector,
     VarianceThreshold,
 )
-from sklearn.utils import get_tags
 
+from api.versions import input_tags
 from models.compiler.builder import Builder, NotCompiled, Outputs, Table, predictor, transformer
 from models.compiler.impute import validated
 
@@ -41,7 +41,7 @@ def selector(builder: Builder, estimator: Any, table: Table) -> Table:
     kept = estimator.get_support(indices=True)
     if not len(kept):
         raise NotCompiled(f"a {type(estimator).__name__} that keeps no column")
-    table = validated(builder, table, missing=get_tags(estimator).input_tags.allow_nan)
+    table = validated(builder, table, missing=input_tags(estimator).allow_nan)
     return tuple(table[i] for i in kept)
 
 

@@ -8,9 +8,9 @@ from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
-from sklearn.utils import get_tags
 
 from api.engines.singles import trees as singles
+from api.versions import input_tags
 from models.compiler.builder import Builder, Table, Value
 
 # Up to this depth all nodes of a tree are compared at once.
@@ -198,7 +198,7 @@ def round_down(thresholds: np.ndarray) -> np.ndarray:
 
 def bears_missing(tree: Any) -> bool:
     """Whether a tree, or a forest of such, takes missing values."""
-    return bool(get_tags(tree).input_tags.allow_nan)
+    return input_tags(tree).allow_nan
 
 
 def values(trees: Sequence[Any], found: Leaves) -> np.ndarray:

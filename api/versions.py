@@ -1,0 +1,56 @@
+"""What differs between versions of scikit-learn, in one place: 1.1.3 and newer can serve."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import sklearn.utils
+from sklearn.base import BaseEstimator
+
+
+class InputTags(NamedTuple):
+    """What an estimator says of its input, in the words of scikit-learn 1.6 and newer."""
+
+    two_d_array: bool = True
+    one_d_array: bool = False
+    string: bool = False
+    dict: bool = False
+    allow_nan: bool = False
+
+
+def input_tags(estimator: Any) -> InputTags:
+    """What `estimator` says of its input; a table of numbers where it is not scikit-learn's."""
+    if not isinstance(estimator, BaseEstimator):
+        return InputTags()
+    if get_tags := getattr(sklearn.utils, "get_tags", None):
+        tags = get_tags(estimator).input_tags
+        return InputTags(*(bool(getattr(tags, name)) for name in InputTags._fields))
+    return older_tags(find("sklearn.utils._tags", "_safe_tags")(estimator))
+
+
+def older_tags(tags: Mapping[str, Any]) -> InputTags:
+    """The tags of scikit-learn before 1.6, which has them as a dict."""
+    taken: Collection[str] = tags["X_types"]
+    return InputTags(
+        two_d_array="2darray" in taken,
+        one_d_array="1darray" in taken,
+        string="string" in taken,
+        dict="dict" in taken,
+        allow_nan=bool(tags["allow_nan"]),
+    )
+
+
+def find(module: str, name: str) -> Any:
+    """A class or function of scikit-learn; where it has none yet, a class that nothing is of."""
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return type(name, (), {})
+
+
+FrozenEstimator = find("sklearn.frozen", "FrozenEstimator")
+FixedThresholdClassifier = find("sklearn.model_selection", "FixedThresholdClassifier")
+TunedThresholdClassifierCV = find("sklearn.model_selection", "TunedThresholdClassifierCV")
+TargetEncoder = find("sklearn.preprocessing", "TargetEncoder")
