@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +176,50 @@ def test_of_very_many_features_all_or_none_may_be_missing(engine_of: Any) -> Non
 def test_a_model_that_takes_no_plain_row_takes_no_missing_value(engine_of: Any) -> None:
     engine = engine_of(Fussy())
     assert (missing(engine), engine.mergeable) == ([False], False)
+
+
+class Deadly(BaseEstimator):
+    """Crashes where it is given a row."""
+
+    n_features_in_ = 2
+    fitted_ = True
+
+    def predict(self, X: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Endless(BaseEstimator):
+    """Never answers."""
+
+    n_features_in_ = 2
+    fitted_ = True
+
+    def predict(self, X: Any) -> Any:
+        threading.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [(Deadly(), "it died of SIGKILL"), (Endless(), "it took longer than 0.2 seconds")],
+)
+def test_a_model_that_crashes_or_hangs_on_rows_that_were_made_up_is_served_all_the_same(
+    engine_of: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    model: Any,
+    reason: str,
+) -> None:
+    monkeypatch.setattr("api.engines.scikit_learn.TRIAL_SECONDS", 0.2)
+    engine = engine_of(model)
+    assert (missing(engine), engine.mergeable) == ([False, False], False)
+    assert f"could not be tried on rows that were made up ({reason})" in caplog.text
+
+
+def test_what_another_engine_found_out_is_not_tried_again(engine_of: Any, tmp_path: Path) -> None:
+    known = engine_of(HistGradientBoostingClassifier(max_iter=2).fit(X, LABELS))
+    joblib.dump(Deadly(), tmp_path / "latest.joblib")
+    engine = ScikitLearnEngine(load(tmp_path / "latest.joblib"), known)
+    assert (engine.signature, engine.mergeable) == (known.signature, True)
 
 
 @pytest.mark.parametrize(

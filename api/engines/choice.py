@@ -68,12 +68,15 @@ def _with_plan(path: Path, plan: plans.Plan, settings: Settings) -> tuple[Model,
     @functools.cache
     def scikit_learn() -> Engine:
         log.info("scikit-learn is loaded: the plan has only %s", ", ".join(plan.methods))
-        return _with_scikit_learn(path, settings)[1]
+        return _with_scikit_learn(path, settings, engine)[1]
 
-    return model, plans.PlanEngine(plan, scikit_learn)
+    engine = plans.PlanEngine(plan, scikit_learn)
+    return model, engine
 
 
-def _with_scikit_learn(path: Path, settings: Settings) -> tuple[Model, Engine]:
+def _with_scikit_learn(
+    path: Path, settings: Settings, known: Engine | None = None
+) -> tuple[Model, Engine]:
     try:
         from api import fitted
     except ModuleNotFoundError as error:
@@ -83,4 +86,4 @@ def _with_scikit_learn(path: Path, settings: Settings) -> tuple[Model, Engine]:
     from api.engines.scikit_learn import ScikitLearnEngine
 
     model = fitted.load(path, settings.model_sha256)
-    return model, ScikitLearnEngine(model)
+    return model, ScikitLearnEngine(model, known)

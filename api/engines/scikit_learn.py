@@ -14,7 +14,8 @@ import joblib
 import msgspec
 import numpy as np
 
-from api.engines import Rows, Single, part
+from api.engines import Engine, Rows, Single, part
+from api.engines.trial import TrialError, apart
 from api.model import Model, ModelError
 from api.signature import Feature, Signature, plain_rows
 
@@ -22,6 +23,8 @@ from api.signature import Feature, Signature, plain_rows
 TRIED_FEATURES = 256
 # On so many rows it is tried whether they may go into one call: each costs the start a call.
 TRIED_ROWS = 3
+# What takes longer to try stays unknown.
+TRIAL_SECONDS = 60.0
 
 log = logging.getLogger("api")
 
@@ -46,7 +49,9 @@ class NoPandas:
 class ScikitLearnEngine:
     """Runs the estimator's own methods; see `Engine`.
 
-    Raises ModelError if the rows must be a DataFrame and there is no pandas.
+    What only a try can tell is tried in a process apart, or is taken from `known`, the engine that
+    leaves methods to this one. Raises ModelError if the rows must be a DataFrame and there is no
+    pandas.
     """
 
     # Nothing says that an estimator may run in two threads at once.
@@ -54,10 +59,11 @@ class ScikitLearnEngine:
     singles: Mapping[str, Single] = MappingProxyType({})
     refusals = (ValueError, TypeError, OverflowError, LookupError)
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, known: Engine | None = None) -> None:
         self._estimator = model.estimator
         self._methods = model.methods
-        self.signature = model.signature
+        self.signature = model.signature if known is None else known.signature
+        self.mergeable = known is not None and known.mergeable
         self._has_pandas = NoPandas not in sys.meta_path and bool(
             importlib.util.find_spec("pandas")
         )
@@ -68,10 +74,15 @@ class ScikitLearnEngine:
                     "installed: add it to models/requirements.txt and run make again"
                 )
             sys.meta_path[:] = [NoPandas, *(f for f in sys.meta_path if f is not NoPandas)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.signature = self._with_missing()
-            self.mergeable = self._tries_alike()
+        if known is None:
+            try:
+                self.signature, self.mergeable = apart(self._try, TRIAL_SECONDS)
+            except TrialError as error:
+                log.warning(
+                    "the model could not be tried on rows that were made up (%s): a missing value "
+                    "is refused, and each request is a call of its own",
+                    error,
+                )
 
     def run(self, method: str, rows: Rows) -> Any:
         """Call one method on rows that fit the signature.
@@ -88,6 +99,16 @@ class ScikitLearnEngine:
         if isinstance(result, list) and not hasattr(next(iter(result), None), "shape"):
             return np.asarray(result)
         return result
+
+    def _try(self) -> tuple[Signature, bool]:
+        """The signature with what the model is seen to take, and whether it may be given batches.
+
+        It changes this engine, and calls the estimator: `apart` has it done in a child process.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.signature = self._with_missing()
+            return self.signature, self._tries_alike()
 
     def _with_missing(self) -> Signature:
         """The signature, with `missing` true for each feature whose absence the model bears.

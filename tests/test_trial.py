@@ -1,0 +1,79 @@
+"""What is tried in a process apart leaves nothing behind but its result."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.engines.trial import TrialError, apart, send
+
+
+def tasks() -> int:
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+def test_the_result_is_of_another_process() -> None:
+    assert apart(os.getpid, 30) != os.getpid()
+
+
+def test_a_large_result_comes_whole() -> None:
+    assert apart(lambda: b"x" * 10_000_000, 30) == b"x" * 10_000_000
+
+
+def test_threads_that_are_started_apart_are_not_here() -> None:
+    def starts() -> int:
+        for _ in range(4):
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        return tasks()
+
+    before = tasks()
+    assert apart(starts, 30) >= 5
+    assert tasks() == before
+
+
+def crash() -> None:
+    # pytest's, which would print where each thread was.
+    faulthandler.disable()
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def fail() -> None:
+    raise KeyError("a value of somebody's")
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (crash, "it died of SIGSEGV"),
+        (fail, "it raised KeyError"),
+        (sys.exit, "it ended with the status 0"),
+        (threading.Lock, "it raised TypeError"),
+        (lambda: time.sleep(60), "it took longer than 0.5 seconds"),
+    ],
+)
+def test_what_goes_wrong_is_said_and_ends(function: Callable[[], Any], reason: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(TrialError, match=f"^{reason}$"):
+        apart(function, 0.5)
+    assert time.monotonic() - started < 10
+
+
+def test_the_traceback_stands_in_the_log_of_who_asks_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    receiver, sender = Pipe(duplex=False)
+    with caplog.at_level(logging.DEBUG, "api"):
+        send(fail, sender)
+    assert receiver.recv() == (None, "it raised KeyError")
+    assert "a value of somebody's" in caplog.text
