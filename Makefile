@@ -27,7 +27,7 @@ INSTALLED := .venv/.installed
 PLAN = $(basename $(MODEL_PATH)).plan.npz
 EXTRA := $(wildcard models/requirements.txt)
 # What the service in the container is told of its settings; its port and model are the image's own.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT
+SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT LOG_LEVEL
 # What the image says of itself: the commit it is made of, and the SHA-256 of its model. They are not
 # given as build arguments, since podman's cache takes no notice of those.
 LABEL := org.opencontainers.image

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.h
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -39,6 +40,14 @@ def main() -> None:
         from api import wsgi
     except (ModelError, SettingsError, server.AddressError) as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        # Somebody's own code runs while a model is loaded, and libraries that may not fit it.
+        logging.getLogger("api").debug("the model cannot be loaded", exc_info=True)
+        first = next(iter(str(error).splitlines()), "")
+        sys.exit(
+            f"error: the model cannot be loaded ({type(error).__name__}: {first}): "
+            "LOG_LEVEL=debug shows where that comes from"
+        )
     server.hold_hangup()
     server.say_when_ready(wsgi.hello, settings.processes)
     pyuwsgi.run(server.arguments(settings))

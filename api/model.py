@@ -86,7 +86,7 @@ def read_card(path: Path, version: str) -> dict[str, Any]:
         card = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeError, RecursionError, msgspec.DecodeError) as error:
         raise ModelError(f"the card {path} cannot be read ({error}): mend or delete it") from None
     if card.get("sha256", version) != version:
         log.warning("the card %s belongs to another model, and is passed over", path)

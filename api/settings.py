@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: Positive = 10_000
     max_waiting: Positive = 256
     timeout: Seconds = 60
+    bake_seconds: Seconds = 120
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
     # Cloud Run sets the first, and who deploys there the second: traces have it in their name.
     k_service: str = ""
     google_cloud_project: str = ""

@@ -89,11 +89,12 @@ def trace(environ: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return fields | {"logging.googleapis.com/trace_sampled": sampled}
 
 
-def configure_logging(*, json: bool, project: str = "") -> None:
-    """Send the service's log, and the warnings of libraries, to the standard error stream."""
+def configure_logging(*, json: bool, project: str = "", level: str = "warning") -> None:
+    """Send the service's log from `level` on, and the warnings of libraries, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(project) if json else TextFormatter())
     logging.captureWarnings(capture=True)
+    logging.getLogger("api").setLevel(level.upper())
     for name in ("api", "py.warnings"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)

@@ -10,7 +10,11 @@ from api.settings import Settings
 from api.telemetry import configure_logging
 
 settings = Settings.from_env(os.environ)
-configure_logging(json=bool(settings.k_service), project=settings.google_cloud_project)
+configure_logging(
+    json=bool(settings.k_service),
+    project=settings.google_cloud_project,
+    level=settings.log_level,
+)
 service = load(settings)
 app = serve(service, settings)
 hello = greeting(service.model, service.signature, settings.port)

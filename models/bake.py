@@ -7,8 +7,13 @@ card `latest.json`. The joblib file stays the truth: a plan belongs to its SHA-2
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import signal
 import sys
+import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +23,34 @@ from api import fitted
 from api.engines import plan as plans
 from api.engines.choice import plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
-from api.model import Model, ModelError
-from models import proof
+from api.model import Model, ModelError, open_file
+from api.settings import Settings, SettingsError
+from api.signature import Signature
+from api.telemetry import configure_logging
+from models import bound, proof
+from models.bound import Bound
 from models.compiler import compile_model
+from models.compiler.builder import brief
+
+log = logging.getLogger("api")
 
 # Microseconds for one row over which it pays to wait for the rows of others: to wait takes ten.
-DEAR = 40.0
+BATCH_ABOVE_MICROSECONDS = 40.0
 # With fewer rows answered nothing is proven.
-ENOUGH = 1000
+MIN_ROWS_COMPARED = 1000
 # A plan that takes twice as long for any number of rows is none.
-SLOWER = 0.5
+MIN_SPEEDUP = 0.5
 
 
-def bake(path: Path) -> dict[str, Any]:
+def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, Any]:
     """Compile, prove and save; what was found, for each method.
 
     Raises ModelError if the model cannot be served, OSError if there is no writing beside it.
     """
-    model = fitted.load(path)
-    plan, found = proven(model, ScikitLearnEngine(model))
+    limit = limit or Bound()
+    limit.say("loading the model")
+    model = fitted.load(path, sha256)
+    plan, found = proven(model, ScikitLearnEngine(model), limit)
     plans.save(plan, plan_path(path))
     report = {
         method: msgspec.to_builtins(found[method], str_keys=True)
@@ -45,22 +59,36 @@ def bake(path: Path) -> dict[str, Any]:
         for method in model.methods
     }
     write_card(path, model, report)
+    limit.say("")
     return report
 
 
-def proven(model: Model, own: ScikitLearnEngine) -> tuple[plans.Plan, dict[str, proof.Proof]]:
+def proven(
+    model: Model, own: ScikitLearnEngine, limit: Bound
+) -> tuple[plans.Plan, dict[str, proof.Proof]]:
     """The plan, less what it does not do as scikit-learn does; and the proof for the rest."""
+    limit.say("compiling the model")
     plan = compile_model(model, own.signature)
-    engine = plans.PlanEngine(plan)
     left = dict(plan.left)
     found = {}
     alone: list[str] = []
-    batches = proof.batches(plan, model.card)
+    try:
+        engine = plans.PlanEngine(plan)
+        batches = proof.batches(plan, model.card) if plan.methods else []
+    except Exception as error:
+        log.debug("no rows to prove the plan with", exc_info=True)
+        left |= dict.fromkeys(plan.methods, f"its plan cannot be tried ({brief(error)})")
+        return msgspec.structs.replace(plan, methods={}, left=left), {}
     for method in plan.methods:
+        limit.say(f"comparing {method}")
         try:
             proof_ = proof.prove(method, own, engine, batches)
         except proof.Difference as difference:
             left[method] = str(difference)
+            continue
+        except Exception as error:
+            log.debug("%s cannot be compared", method, exc_info=True)
+            left[method] = f"it cannot be compared ({brief(error)})"
             continue
         if reason := not_worth_it(proof_):
             left[method] = reason
@@ -85,15 +113,17 @@ def proven(model: Model, own: ScikitLearnEngine) -> tuple[plans.Plan, dict[str, 
 
 def not_worth_it(found: proof.Proof) -> str:
     """Why scikit-learn is the better engine for a method all the same; empty if it is not."""
-    if found.rows < ENOUGH:
+    if found.rows < MIN_ROWS_COMPARED:
         return f"scikit-learn answered only {found.rows} of the rows that were tried"
-    slow = [f"{count:,} rows" for count, faster in found.faster.items() if faster < SLOWER]
+    slow = [f"{count:,} rows" for count, faster in found.faster.items() if faster < MIN_SPEEDUP]
     return f"scikit-learn is faster for {', '.join(slow)}" if slow else ""
 
 
 def worth_waiting(microseconds: Mapping[int, float]) -> bool:
     """Whether it pays to wait for others' rows: a call is dear, and many rows are cheaper each."""
-    return microseconds[1] > DEAR and microseconds[64] / 64 < microseconds[1] / 2
+    return (
+        microseconds[1] > BATCH_ABOVE_MICROSECONDS and microseconds[64] / 64 < microseconds[1] / 2
+    )
 
 
 def write_card(path: Path, model: Model, report: dict[str, Any]) -> None:
@@ -123,22 +153,68 @@ def table(report: dict[str, Any]) -> str:
     )
 
 
+def leave(path: Path, reason: str) -> None:
+    """Write a plan without methods, so that the model is not baked again at the next start."""
+    file, version = open_file(path)
+    file.close()
+    empty = plans.Plan(
+        model=version,
+        kind="",
+        classes=None,
+        versions={},
+        signature=Signature(),
+        steps=(),
+        methods={},
+        left={"predict": reason},
+    )
+    plans.save(empty, plan_path(path))
+
+
+def run(path: Path, settings: Settings) -> int:
+    """Bake one model and print the table, or why there is none; the exit status."""
+    configure_logging(json=False, level=settings.log_level)
+    try:
+        with warnings.catch_warnings():
+            # One and the same warning for each of thousands of calls says nothing of the plan.
+            warnings.simplefilter("ignore")
+            report = bake(path, settings.model_sha256, Bound(settings.bake_seconds))
+    except ModelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        reason = f"{error.filename} cannot be written ({error.strerror})"
+    except Exception as error:
+        log.debug("the bake failed", exc_info=True)
+        reason = f"{brief(error)}; LOG_LEVEL=debug says where"
+    else:
+        print(table(report))
+        return 0
+    print(f"{path} is served without a plan: {reason}")
+    return 0
+
+
 def main() -> None:
-    """Bake one model and print the table."""
+    """Bake the model of the command line within the bounds of the settings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model_path", nargs="?", type=Path, default="models/latest.joblib")
     path = parser.parse_args().model_path
     try:
-        report = bake(path)
-    except ModelError as error:
+        settings = Settings.from_env(os.environ)
+    except SettingsError as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
-        print(
-            f"{path} is served without a plan: "
-            f"{error.filename} cannot be written ({error.strerror})"
-        )
+    if settings.engine == "sklearn":
+        print(f"ENGINE=sklearn: {path} is served by scikit-learn, and no plan is made")
         return
-    print(table(report))
+    status = bound.in_child(partial(run, path, settings), settings.bake_seconds)
+    if status > 0:
+        sys.exit(status)
+    if not status:
+        return
+    reason = f"the process that made it ended with {signal.Signals(-status).name}"
+    if -status in bound.TIME_IS_UP:
+        reason = f"a plan takes more than {settings.bake_seconds:g} seconds to make (BAKE_SECONDS)"
+    leave(path, reason)
+    print(f"{path} is served by scikit-learn: {reason}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import timeit
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ from api.engines import Engine, Rows, Single
 from api.engines.plan import INPUT, Plan, PlanEngine
 from api.signature import Feature, Signature, is_missing, plain_rows
 from models import texts
+from models.compiler.builder import brief
+
+log = logging.getLogger("api")
 
 ROWS = 10_000
 SINGLES = 100
@@ -98,7 +102,8 @@ def prove_alone(
         compare(method, plan, Alone(single), batches)
         if kinds([single(row)]) != kinds(plan.run(method, rows).tolist()):
             return None
-    except (Difference, TypeError, LookupError):
+    except Exception:
+        # It is faster or it is nothing: the plan's arrays are there.
         return None
     return msgspec.structs.replace(
         found,
@@ -152,9 +157,13 @@ def compare(method: str, own: Runs, plan: Runs, batches: Sequence[Rows]) -> tupl
                 break
             continue
         try:
-            difference = max(difference, distance(expected, plan.run(method, batch)))
+            given = plan.run(method, batch)
         except ValueError as error:
             raise Difference(f"the plan refuses a row that scikit-learn answers: {error}") from None
+        except Exception as error:
+            log.debug("the plan fails in %s", method, exc_info=True)
+            raise Difference(f"the plan fails on a row ({brief(error)})") from None
+        difference = max(difference, distance(expected, given))
         rows += len(batch)
         most = max(most, batch, key=len)
     return difference, rows, most
@@ -165,6 +174,9 @@ def _check_refused(method: str, plan: Runs, rows: Rows) -> None:
         plan.run(method, rows)
     except ValueError:
         return
+    except Exception as error:
+        log.debug("the plan fails in %s", method, exc_info=True)
+        raise Difference(f"the plan fails on a row ({brief(error)})") from None
     raise Difference("the plan answers a row that scikit-learn refuses")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,17 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import RadiusNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from api import fitted
 from api.engines import plan as plans
 from api.engines.choice import choose, plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
 from api.settings import Settings
-from models import bake, proof
+from models import bake, bound, compiler, proof
 from models.compiler import linear
+from models.compiler.builder import Builder, Outputs, Table, predictor, transformer
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.where(X[:, 0] > 0, "high", "low")
@@ -33,16 +40,16 @@ def path(tmp_path: Path) -> Path:
 
 def run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["bake", str(path)])
-    monkeypatch.delitem(sys.modules, "models.bake")
+    monkeypatch.delitem(sys.modules, "models.bake", raising=False)
     runpy.run_module("models.bake", run_name="__main__")
 
 
 def test_the_table_tells_of_each_method(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     joblib.dump(LogisticRegression().fit(X, Y), path)
     run(path, monkeypatch)
-    head, *lines = capsys.readouterr().out.splitlines()
+    head, *lines = capfd.readouterr().out.splitlines()
     assert head.split("  ")[0] == "method"
     assert [line.split()[0] for line in lines] == [
         "predict",
@@ -73,11 +80,11 @@ def test_the_card_that_is_there_is_kept(path: Path) -> None:
 
 
 def test_a_model_without_a_rule_is_left_to_scikit_learn(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     joblib.dump(RadiusNeighborsClassifier(radius=9).fit(X, Y), path)
     run(path, monkeypatch)
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert "scikit-learn" in said
     assert "there is no rule for RadiusNeighborsClassifier" in said
     assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
@@ -130,19 +137,146 @@ def test_a_method_that_differs_is_left_to_scikit_learn(
 
 
 def test_a_model_that_cannot_be_served_ends_with_its_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(path, monkeypatch)
+    assert end.value.code == 1
+    assert capfd.readouterr().err.startswith("error: cannot read")
+
+
+def test_a_wrong_setting_ends_with_its_sentence(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SystemExit, match="error: cannot read"):
+    monkeypatch.setenv("BAKE_SECONDS", "-1")
+    with pytest.raises(SystemExit, match="error: BAKE_SECONDS='-1'"):
         run(path, monkeypatch)
 
 
+def test_nothing_is_baked_for_scikit_learns_engine(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    monkeypatch.setenv("ENGINE", "sklearn")
+    run(path, monkeypatch)
+    assert "is served by scikit-learn, and no plan is made" in capfd.readouterr().out
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+class Broken(LinearRegression):
+    """Has lost what its rule looks for, as a model of another version may."""
+
+
+@transformer(Broken)
+def no_rule(builder: Builder, estimator: Any, table: Table) -> Table:
+    raise AttributeError("'Broken' object has no attribute '_fill_dtype'\nand more")
+
+
+@predictor(Broken)
+def broken(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    return no_rule(builder, estimator, table)  # type: ignore[return-value]
+
+
+def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    joblib.dump(make_pipeline(StandardScaler(), Broken()).fit(X, X[:, 0]), path)
+    with caplog.at_level(logging.DEBUG, "api"):
+        found = bake.bake(path)
+    assert found["predict"]["reason"] == (
+        "the rule for Broken does not fit it "
+        "(AttributeError: 'Broken' object has no attribute '_fill_dtype')"
+    )
+    assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
+    assert caplog.records[0].exc_info
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "sentence"),
+    [
+        (compiler, "_compile_method", "it cannot be compiled (KeyError: 'x')"),
+        (proof, "prove", "it cannot be compared (KeyError: 'x')"),
+        (proof, "batches", "its plan cannot be tried (KeyError: 'x')"),
+    ],
+)
+def test_what_fails_unforeseen_leaves_the_model_to_scikit_learn_and_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, sentence: str
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+
+    def fail(*given: Any) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(module, name, fail)
+    assert bake.bake(path)["predict"]["reason"] == sentence
+    assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
+
+
+def test_a_bake_that_fails_says_so_and_the_model_is_served(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    monkeypatch.setattr(fitted, "load", lambda *given: 1 // 0)
+    run(path, monkeypatch)
+    out, err = capfd.readouterr()
+    assert f"{path} is served without a plan: ZeroDivisionError" in out
+    assert "LOG_LEVEL=debug says where" in out
+    assert "Traceback" not in err
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    run(path, monkeypatch)
+    assert "Traceback" in capfd.readouterr().err
+
+
+class Crashing(LinearRegression):
+    """Ends its process when it is asked for many rows."""
+
+    def predict(self, X: Any) -> Any:
+        if len(X) > 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().predict(X)
+
+
+class Endless(LinearRegression):
+    """Never answers for many rows."""
+
+    def predict(self, X: Any) -> Any:
+        while len(X) > 10:
+            pass
+        return super().predict(X)
+
+
+predictor(Crashing, Endless)(linear.regression)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (Crashing, "the process that made it ended with SIGKILL"),
+        (Endless, "a plan takes more than 0.1 seconds to make (BAKE_SECONDS)"),
+    ],
+)
+def test_a_bake_that_is_ended_leaves_the_model_to_scikit_learn_and_says_so(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    kind: Any,
+    sentence: str,
+) -> None:
+    joblib.dump(kind().fit(X, X[:, 0]), path)
+    monkeypatch.setattr(bound, "GRACE_SECONDS", 0)
+    monkeypatch.setenv("BAKE_SECONDS", "0.1")
+    run(path, monkeypatch)
+    assert f"{path} is served by scikit-learn: {sentence}" in capfd.readouterr().out
+    assert plan_of(path).left == {"predict": sentence}
+
+
 def test_where_nothing_can_be_written_the_model_is_served_without_a_plan(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
     plan_path(path).mkdir()
     run(path, monkeypatch)
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert "is served without a plan" in said
     assert "cannot be written" in said
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 import shutil
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +84,88 @@ def test_a_plan_of_another_model_is_refused(path: Path, caplog: pytest.LogCaptur
         engine_of(path, "plan")
 
 
-@pytest.mark.parametrize("content", [b"", b"no plan", b"PK\x05\x06" + b"\0" * 18])
-def test_a_broken_plan_stops_the_start_with_a_sentence(path: Path, content: bytes) -> None:
-    plan_path(path).write_bytes(content)
-    with pytest.raises(ModelError, match=r"latest.plan.npz cannot be read .*make bake"):
+def zero_entry(raw: bytes) -> bytes:
+    """A valid digest around an array that the operation does not take."""
+    with np.load(io.BytesIO(raw)) as file:
+        entries = dict(file)
+    entries["0"] = np.array(["text"])
+    return signed(entries)
+
+
+def signed(entries: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **entries)  # type: ignore[arg-type]
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.comment = b"0" * plans.DIGEST_BYTES
+    content = buffer.getvalue()[: -plans.DIGEST_BYTES]
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+DAMAGED = {
+    "empty": lambda raw: b"",
+    "no plan": lambda raw: b"no plan",
+    "an empty zip file": lambda raw: b"PK\x05\x06" + b"\0" * 18,
+    "half of it": lambda raw: raw[: len(raw) // 2],
+    "one byte less": lambda raw: raw[:-1],
+    "one byte more": lambda raw: raw + b"0",
+    "a flipped bit": lambda raw: raw[:300] + bytes([raw[300] ^ 1]) + raw[301:],
+    "a plan without its digest": lambda raw: raw[: -plans.DIGEST_BYTES],
+    "an array of text": zero_entry,
+    "no document": lambda raw: signed({"0": np.zeros(1)}),
+    "another document": lambda raw: signed({"plan": np.frombuffer(b"[]", np.uint8)}),
+    "too few arrays": lambda raw: signed({"plan": np.load(io.BytesIO(raw))["plan"]}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_plan_is_passed_over_in_a_sentence(
+    path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    place = plan_path(path)
+    place.write_bytes(damage(place.read_bytes()))
+    with caplog.at_level(logging.WARNING, "api"):
+        assert engine_of(path) is ScikitLearnEngine
+    (line,) = caplog.messages
+    assert line.startswith(f"the plan {place} ")
+    assert line.endswith(": make bake; until then scikit-learn serves")
+    with pytest.raises(ModelError, match=r"latest.plan.npz .*: make bake$"):
+        engine_of(path, "plan")
+
+
+def test_a_damaged_plan_stops_the_start_where_scikit_learn_is_not_installed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_path(path).write_bytes(b"")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="is damaged.*: make bake; scikit-learn is not installed"):
         engine_of(path)
 
 
-def test_a_plan_of_another_format_stops_the_start_with_a_sentence(
+def test_no_flipped_bit_is_overlooked(path: Path) -> None:
+    place = plan_path(path)
+    raw = place.read_bytes()
+    generator = np.random.default_rng(0)
+    for position in generator.integers(len(raw) * 8, size=200).tolist():
+        flipped = bytearray(raw)
+        flipped[position // 8] ^= 1 << position % 8
+        place.write_bytes(flipped)
+        with pytest.raises(plans.PlanError, match="is damaged"):
+            plans.load(place)
+
+
+def test_a_plan_of_another_format_is_passed_over(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plans, "FORMAT", 999)
-    with pytest.raises(ModelError, match=r"is of format 1, not 999: make bake"):
-        engine_of(path)
+    with pytest.raises(ModelError, match=r"is of format 2, not 999: make bake"):
+        engine_of(path, "plan")
+
+
+def test_the_same_plan_is_written_as_the_same_bytes(path: Path) -> None:
+    place = plan_path(path)
+    raw = place.read_bytes()
+    plans.save(plans.load(place), place)
+    assert place.read_bytes() == raw
 
 
 def test_a_plan_alone_has_no_other_methods(path: Path) -> None:

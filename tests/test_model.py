@@ -188,6 +188,18 @@ BROKEN: list[tuple[str, Any, Any, str]] = [
         "the card .* cannot be read",
     ),
     (
+        "a card that is not UTF-8",
+        FITTED,
+        lambda path: path.with_suffix(".json").write_bytes(b'{"a": "\xff"}'),
+        "the card .* cannot be read .*: mend or delete it",
+    ),
+    (
+        "a card that is nested too deep",
+        FITTED,
+        lambda path: path.with_suffix(".json").write_text('{"a": ' + "[" * 100_000),
+        "the card .* cannot be read .*: mend or delete it",
+    ),
+    (
         "a card whose features are no names",
         FITTED,
         lambda path: path.with_suffix(".json").write_text('{"features": 5}'),

@@ -166,6 +166,23 @@ def test_what_cannot_start_exits_with_a_sentence(
     assert str(stop.value.code).startswith(sentence)
 
 
+def test_a_model_that_fails_unforeseen_exits_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def fail(settings: Any) -> None:
+        raise KeyError("a part")
+
+    monkeypatch.setattr(api, "load", fail)
+    with pytest.raises(SystemExit) as stop:
+        run_main(monkeypatch, PORT="9003")
+    assert str(stop.value.code) == (
+        "error: the model cannot be loaded (KeyError: 'a part'): "
+        "LOG_LEVEL=debug shows where that comes from"
+    )
+
+
 def test_it_answers_to_serve_as_hosted_platforms_call_it(
     monkeypatch: pytest.MonkeyPatch, penguins_path: Path, tmp_path: Path
 ) -> None:

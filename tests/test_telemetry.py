@@ -91,7 +91,7 @@ def logger() -> Iterator[logging.Logger]:
     before = logger.handlers[:]
     yield logger
     logging.captureWarnings(capture=False)
-    logger.handlers, logger.propagate = before, True
+    logger.handlers, logger.propagate, logger.level = before, True, logging.NOTSET
     logging.getLogger("py.warnings").handlers = []
 
 
@@ -109,6 +109,18 @@ def test_on_a_terminal_the_log_is_readable(
     configure_logging(json=False)
     logger.warning("hello")
     assert capsys.readouterr().err == "WARNING hello\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "said"), [("debug", ["debug", "error"]), ("warning", ["error"]), ("error", ["error"])]
+)
+def test_the_level_decides_what_is_logged(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str], level: str, said: list[str]
+) -> None:
+    configure_logging(json=False, level=level)
+    logger.debug("debug")
+    logger.error("error")
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == said
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,19 @@ def choose(settings: Settings) -> tuple[Model, Engine]:
     scikit-learn is imported only if it is needed. Raises ModelError if the model cannot be served.
     """
     path = Path(settings.model_path)
-    if settings.engine != "sklearn" and (plan := _read_plan(path, settings)):
-        return _with_plan(path, plan, settings)
-    return _with_scikit_learn(path, settings)
+    if settings.engine == "sklearn":
+        return _with_scikit_learn(path, settings)
+    try:
+        found = _with_plan(path, settings)
+    except plans.PlanError as error:
+        if settings.engine == "plan":
+            raise ModelError(str(error)) from None
+        if plan_path(path).exists():
+            if not importlib.util.find_spec("sklearn"):
+                raise ModelError(f"{error}; scikit-learn is not installed") from None
+            log.warning("%s; until then scikit-learn serves", error)
+        found = None
+    return found or _with_scikit_learn(path, settings)
 
 
 def plan_path(path: Path) -> Path:
@@ -31,27 +41,34 @@ def plan_path(path: Path) -> Path:
     return path.with_suffix(".plan.npz")
 
 
-def _read_plan(path: Path, settings: Settings) -> plans.Plan | None:
-    """The plan that belongs to the model; None if there is none and none is asked for."""
+def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
+    """The model run by its plan; None if the plan has no method.
+
+    Raises plans.PlanError if there is no plan, or none that can be used for this model.
+    """
     place = plan_path(path)
-    reason = f"there is no plan {place}: make bake"
-    if place.exists():
-        file, version = open_file(path, settings.model_sha256)
-        file.close()
-        try:
-            plan = plans.load(place)
-        except plans.PlanError as error:
-            raise ModelError(str(error)) from None
-        if plan.model == version:
-            return plan if plan.methods else None
-        reason = f"the plan {place} belongs to another model: make bake"
-        log.warning("%s", reason)
-    if settings.engine == "plan":
-        raise ModelError(reason)
-    return None
+    if not place.exists():
+        raise plans.PlanError(f"there is no plan {place}: make bake")
+    file, version = open_file(path, settings.model_sha256)
+    file.close()
+    plan = plans.load(place)
+    if plan.model != version:
+        raise plans.PlanError(f"the plan {place} belongs to another model: make bake")
+    if not plan.methods:
+        return None
 
+    @functools.cache
+    def scikit_learn() -> Engine:
+        log.info("scikit-learn is loaded: the plan has only %s", ", ".join(plan.methods))
+        return _with_scikit_learn(path, settings, engine)[1]
 
-def _with_plan(path: Path, plan: plans.Plan, settings: Settings) -> tuple[Model, Engine]:
+    try:
+        engine = plans.PlanEngine(plan, scikit_learn)
+        engine.try_out()
+    except Exception as error:
+        # The file is as it was written, but by another version, or by somebody's own hand.
+        reason = f"{type(error).__name__}: {error}"
+        raise plans.PlanError(f"the plan {place} cannot be used ({reason}): make bake") from None
     # An image without scikit-learn can do what the plan can, and no more.
     others = importlib.util.find_spec("sklearn") is not None
     model = Model(
@@ -64,13 +81,6 @@ def _with_plan(path: Path, plan: plans.Plan, settings: Settings) -> tuple[Model,
         card=read_card(path.with_suffix(".json"), plan.model),
         versions=plan.versions,
     )
-
-    @functools.cache
-    def scikit_learn() -> Engine:
-        log.info("scikit-learn is loaded: the plan has only %s", ", ".join(plan.methods))
-        return _with_scikit_learn(path, settings, engine)[1]
-
-    engine = plans.PlanEngine(plan, scikit_learn)
     return model, engine
 
 

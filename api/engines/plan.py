@@ -6,23 +6,27 @@ operations to do with them. While it answers, scikit-learn is not imported.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import threading
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 
 from api.engines import Engine, Rows, Single, singles
 from api.engines.operations import OPERATIONS
-from api.signature import Signature
+from api.signature import Signature, plain_rows
 
-FORMAT = 1
+FORMAT = 2
+# A plan's file ends with the SHA-256 of all that stands before it, in hexadecimal digits.
+DIGEST_BYTES = 64
 # The rows of the request are the first value; each step adds one.
 INPUT = 0
 
@@ -68,29 +72,61 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(plan: Plan, path: Path) -> None:
-    """Write a plan to an npz file."""
+    """Write a plan to an npz file; the same plan gives the same bytes."""
     document = msgspec.structs.replace(plan, arrays=[])
     encoded = np.frombuffer(msgspec.json.encode(document), dtype=np.uint8)
     arrays = {str(i): array for i, array in enumerate(plan.arrays)}
     buffer = io.BytesIO()
     np.savez(buffer, plan=encoded, **arrays)
-    path.write_bytes(buffer.getvalue())
+    with zipfile.ZipFile(buffer, "a") as file:
+        # Readers of zip files take the digest for a comment.
+        file.comment = b"0" * DIGEST_BYTES
+    content = buffer.getvalue()[:-DIGEST_BYTES]
+    # Nobody ever sees half a file.
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content + _digest(content))
+    new.replace(path)
 
 
 def load(path: Path) -> Plan:
     """Read a plan.
 
-    Raises PlanError if the file is none, or of another format.
+    Raises PlanError if the file is damaged, or is none that this version of the service wrote.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            plan = msgspec.json.decode(file["plan"].tobytes(), type=Plan)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PlanError(f"the plan {path} cannot be read ({error.strerror}): make bake") from None
+    content, digest = raw[:-DIGEST_BYTES], raw[-DIGEST_BYTES:]
+    if digest != _digest(content):
+        raise PlanError(f"the plan {path} is damaged, or of another version: make bake")
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as file:
+            document = file["plan"].tobytes()
+            if (number := msgspec.json.decode(document, type=_Format).format) != FORMAT:
+                raise PlanError(f"the plan {path} is of format {number}, not {FORMAT}: make bake")
+            plan = msgspec.json.decode(document, type=Plan)
             arrays = [file[str(i)] for i in range(len(file.files) - 1)]
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile, msgspec.MsgspecError) as error:
-        raise PlanError(f"{path} cannot be read ({error}): make bake") from None
-    if plan.format != FORMAT:
-        raise PlanError(f"{path} is of format {plan.format}, not {FORMAT}: make bake")
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        zipfile.BadZipFile,
+        msgspec.MsgspecError,
+    ) as error:
+        raise PlanError(f"the plan {path} cannot be read ({error}): make bake") from None
     return msgspec.structs.replace(plan, arrays=arrays)
+
+
+class _Format(msgspec.Struct):
+    """The part of a plan's document that every version has."""
+
+    format: int
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def _no_others() -> Engine:
@@ -133,6 +169,15 @@ class PlanEngine:
         if line is None:
             return self._others().run(method, rows)
         return _quiet.run(self._follow, line, rows)
+
+    def try_out(self) -> None:
+        """Run each method on one row, which may be refused; any other exception is raised."""
+        signature = self.signature
+        row = signature.example if signature.example is not None else plain_rows(signature)[0]
+        rows = np.array([row], dtype=np.float64) if signature.numeric else [row]
+        for method in self._lines:
+            with contextlib.suppress(ValueError):
+                self.run(method, rows)
 
     def single(self, method: str) -> Single | None:
         """What answers one row with Python's own numbers, if all steps of a method can do so.

@@ -5,6 +5,7 @@ Each module has the rules of one family: one short function for each kind of est
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,12 @@ from models.compiler import (  # noqa: F401  (their rules)
     text,
     trees,
 )
-from models.compiler.builder import Builder, Column, NotCompiled, Number, Table
+from models.compiler.builder import Builder, Column, NotCompiled, Number, Table, brief
+from models.compiler.responses import without
 
 __all__ = ["NotCompiled", "compile_model"]
+
+log = logging.getLogger("api")
 
 
 def compile_model(model: Model, signature: Signature) -> Plan:
@@ -59,6 +63,9 @@ def compile_model(model: Model, signature: Signature) -> Plan:
             methods[method] = _compile_method(builder, model.estimator, method)
         except NotCompiled as reason:
             reasons[method] = str(reason)
+        except Exception as error:
+            log.debug("%s cannot be compiled", method, exc_info=True)
+            reasons[method] = f"it cannot be compiled ({brief(error)})"
     return Plan(
         model=model.version,
         kind=model.kind,
@@ -82,7 +89,7 @@ def _compile_method(builder: Builder, estimator: Any, method: str) -> int:
         return value if dtype == "float64" else builder.do("cast", value, dtype=dtype)
     outputs = builder.predict(estimator, builder.table)
     if method not in outputs:
-        raise NotCompiled(f"there is no rule for {method} of {type(estimator).__name__}")
+        raise NotCompiled(without(method, estimator))
     return outputs[method]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from api.engines.plan import INPUT, Step
 from api.signature import Signature
+
+log = logging.getLogger("api")
 
 # A number: the place of a value among those that a plan works out.
 Value = int
@@ -24,6 +27,12 @@ CHECKED = ("finite", "complete")
 
 class NotCompiled(Exception):
     """There is no rule for a part of the model; the message says which."""
+
+
+def brief(error: Exception) -> str:
+    """An exception in one line."""
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 class _Unknown:
@@ -112,6 +121,7 @@ class Builder:
         self._widths: dict[Value, int] = {}
         self._sparse: set[Value] = set()
         self._origins: dict[Value, Table] = {}
+        self._made: dict[Any, tuple[Any, Any]] = {}
         self.table = self._read()
 
     def do(self, operation: str, *inputs: Value, **settings: Any) -> Value:
@@ -125,13 +135,31 @@ class Builder:
 
     def transform(self, estimator: Any, table: Table) -> Table:
         """The columns that an estimator's `transform` makes of these."""
-        rule: Transformer = _rule(_transformers, estimator)
-        return rule(self, estimator, table)
+        made: Table = self._apply(_transformers, estimator, table)
+        return made
 
     def predict(self, estimator: Any, table: Table) -> Outputs:
         """The results of an estimator's other methods for these columns."""
-        rule: Predictor = _rule(_predictors, estimator)
-        return rule(self, estimator, table)
+        outputs: Outputs = self._apply(_predictors, estimator, table)
+        return outputs
+
+    def _apply(self, rules: Mapping[type, Any], estimator: Any, table: Table) -> Any:
+        # The estimator is kept too: the id of one that is gone may be given again.
+        key = id(rules), id(estimator), table
+        if key not in self._made:
+            self._made[key] = estimator, self._call(_rule(rules, estimator), estimator, table)
+        return self._made[key][1]
+
+    def _call(self, rule: Callable[..., Any], estimator: Any, table: Table) -> Any:
+        try:
+            return rule(self, estimator, table)
+        except NotCompiled:
+            raise
+        except Exception as error:
+            # Another version of its library keeps its parts elsewhere, or a rule is somebody's own.
+            kind = type(estimator).__name__
+            log.debug("the rule for %s failed", kind, exc_info=True)
+            raise NotCompiled(f"the rule for {kind} does not fit it ({brief(error)})") from None
 
     def columns(
         self, value: Value, width: int, *, sparse: bool = False, dtype: str = "float64"

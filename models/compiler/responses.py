@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
+from sklearn.frozen import FrozenEstimator
 
 from models.compiler.builder import Builder, NotCompiled, Table, Value
 
@@ -15,8 +16,24 @@ def answer(builder: Builder, estimator: Any, table: Table, method: str) -> Value
     """The result of one method."""
     outputs = builder.predict(estimator, table)
     if method not in outputs:
-        raise NotCompiled(f"there is no rule for {method} of {type(estimator).__name__}")
+        raise NotCompiled(without(method, estimator))
     return outputs[method]
+
+
+def without(method: str, estimator: Any) -> str:
+    """The reason why there is no rule for a method: it names the step that lacks one."""
+    while inner := _asked(estimator):
+        estimator = inner
+    return f"there is no rule for {method} of {type(estimator).__name__}"
+
+
+def _asked(estimator: Any) -> Any:
+    """The part whose answer is the estimator's own, None if it works one out itself."""
+    if steps := getattr(estimator, "steps", None):
+        return steps[-1][1]
+    if hasattr(estimator, "best_estimator_"):
+        return estimator.best_estimator_
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else None
 
 
 def first_method(estimator: Any, methods: Sequence[str]) -> str:
