@@ -40,7 +40,7 @@ comma := ,
 
 # What one target makes, the next one needs.
 .NOTPARALLEL:
-.PHONY: help install lock train fetch-model bake run test lint format bench build-image run-container stop-container \
+.PHONY: help install lock train fetch-model card bake run test lint format bench build-image run-container stop-container \
 	logs-container check-tag dist github-release require-model-uri require-docker require-card
 
 help: ## List the targets
@@ -52,6 +52,9 @@ help: ## List the targets
 install: $(INSTALLED) ## Make the environment .venv with everything, in locked versions
 train: $(INSTALLED) ## Train the example model and write it to MODEL_PATH
 	@$(VENV)/python -m models.train $(MODEL_PATH)
+
+card: require-DATA $(INSTALLED) ## Let training rows, DATA=train.csv, tell the types of MODEL_PATH's columns; ANSWER=column compares
+	@$(VENV)/python -m models.describe '$(MODEL_PATH)' '$(DATA)' --answer '$(ANSWER)' $(if $(BACKGROUND),--background '$(BACKGROUND)')
 
 bake: $(INSTALLED) $(EXAMPLE) ## Compile MODEL_PATH to a plan, and prove that it answers as scikit-learn does
 	@$(VENV)/python -m models.bake $(MODEL_PATH)

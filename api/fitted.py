@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from api.signature import SignatureError, plain
 log = logging.getLogger("api")
 
 
-def load(path: Path, sha256: str = "") -> Model:
+def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
     """Load the joblib file at `path`, whose SHA-256 must be `sha256` if that is given.
+
+    `names` stand in where neither the estimator nor the card knows what its features are called.
 
     Raises ModelError if it is missing, damaged, made by another scikit-learn, made with a package
     that is not installed, no estimator, not fitted, or has no method that can be served.
@@ -51,7 +54,7 @@ def load(path: Path, sha256: str = "") -> Model:
         )
     card = read_card(path.with_suffix(".json"), version)
     try:
-        rows = read(estimator, card.get("features"))
+        rows = read(estimator, card.get("features") or list(names))
         classes = _classes(estimator)
     except SignatureError as error:
         raise ModelError(f"{path}: {error}") from None

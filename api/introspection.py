@@ -88,7 +88,8 @@ def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
         return Signature(features=tuple(features), named=True)
     raise SignatureError(
         f"{type(first).__name__} does not say which features it takes: it has no n_features_in_. "
-        'If it takes a table of numbers, name the columns in the card: {"features": ["a", "b"]}'
+        "Let training rows tell, which goes into the card beside the model: "
+        "make card DATA=train.csv ANSWER=column"
     )
 
 

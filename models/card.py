@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import math
 import platform
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ import sklearn
 
 # So many rows go into the card, for explanations to compare others with.
 BACKGROUND = 50
+# The card counts so many values of a column, the most frequent; longer texts are left out.
+MAX_COUNTS = 100
+MAX_TEXT = 200
+QUANTILES = {"min": 0.0, "quartile_1": 0.25, "median": 0.5, "quartile_3": 0.75, "max": 1.0}
 
 
 def write_card(
@@ -25,53 +30,154 @@ def write_card(
     *,
     target: str,
     metrics: Mapping[str, float],
+    answers: pd.Series[Any] | None = None,
     background_rows: int = BACKGROUND,
 ) -> Path:
     """Write `latest.json` for `latest.joblib`.
 
-    `rows` are the rows it was fitted on, shape (n_samples, n_features): they give the dtypes, the
-    example (the first row without a missing value), the statistics of each feature, and the
-    background, `background_rows` drawn from them that explanations compare others with. With none,
-    they compare with rows made of the statistics.
+    `rows` are the rows it was fitted on, shape (n_samples, n_features): see `of_rows`. `answers`
+    are the labels it was fitted on, for the share of each class.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
     card = {
         "sha256": version,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "estimator": type(estimator).__name__,
         "target": target,
         "classes": np.asarray(getattr(estimator, "classes_", [])).tolist(),
         "metrics": metrics,
-        "example": rows.dropna().iloc[0].to_dict(),
-        "features": {name: describe(rows[name]) for name in rows},
-        "background": background(rows, background_rows),
+        **of_rows(rows, background_rows),
         "versions": {
             "python": platform.python_version(),
             "scikit-learn": sklearn.__version__,
             "numpy": np.__version__,
         },
     }
+    if answers is not None:
+        card["class_shares"] = shares(answers)
+    return save(model_path, card)
+
+
+def of_rows(rows: pd.DataFrame, background_rows: int) -> dict[str, Any]:
+    """The part of a card that tells of the training rows.
+
+    It holds the dtype and the statistics of each feature, an example (the first row with the
+    fewest missing values), and the background, `background_rows` drawn from the rows that
+    explanations compare others with. With none, no row goes into the card: the example is made of
+    medians and most frequent values, and explanations compare with rows made of the statistics.
+    """
+    # The first of the best: rows without a missing value, where there are any.
+    best = int(rows.isna().sum(axis=1).to_numpy().argmin())
+    example = rows.iloc[[best]] if background_rows else typical(rows)
+    return {
+        "example": dict(zip(rows.columns, values(example)[0], strict=True)),
+        "features": {name: describe(rows[name]) for name in rows},
+        "background": background(rows, background_rows),
+    }
+
+
+def save(model_path: Path, card: Mapping[str, Any]) -> Path:
+    """Write a card beside its model, all of it or nothing."""
     path = model_path.with_suffix(".json")
+    new = path.with_suffix(".json.new")
     encoded = msgspec.json.encode(card, enc_hook=lambda value: value.item())
-    path.write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
+    new.write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
+    new.replace(path)
     return path
 
 
 def describe(column: pd.Series[Any]) -> dict[str, Any]:
-    """The training statistics of one feature: a range for numbers, counts for categories."""
-    facts: dict[str, Any] = {"dtype": str(column.dtype), "missing": int(column.isna().sum())}
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        quantiles = column.quantile([0, 0.25, 0.5, 0.75, 1]).tolist()
-        names = ("min", "quartile_1", "median", "quartile_3", "max")
-        facts |= dict(zip(names, quantiles, strict=True))
-        facts |= {"mean": column.mean(), "std": column.std()}
-    else:
-        facts["counts"] = {str(value): n for value, n in column.value_counts().items()}
-    return facts
+    """The training statistics of one feature: its dtype in pandas' words and the missing values.
+
+    Numbers and times have a range, quartiles and, for numbers, mean and standard deviation;
+    categories are listed in their order; everything else is counted.
+    """
+    known = column.dropna()
+    facts: dict[str, Any] = {
+        "dtype": str(column.dtype),
+        "count": len(known),
+        "missing": len(column) - len(known),
+    }
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        facts["categories"] = [plain(value) for value in column.cat.categories]
+        facts["ordered"] = bool(column.cat.ordered)
+    elif pd.api.types.is_datetime64_any_dtype(column):
+        if len(known):
+            points = known.quantile(list(QUANTILES.values()), interpolation="nearest")
+            facts |= dict(zip(QUANTILES, map(plain, points), strict=True))
+        return facts
+    elif pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        numbers = known.astype(np.float64)
+        numbers = numbers[np.isfinite(numbers)]
+        found = {name: float(numbers.quantile(part)) for name, part in QUANTILES.items()}
+        found |= {"mean": float(numbers.mean()), "std": float(numbers.std())}
+        return facts | {name: value for name, value in found.items() if math.isfinite(value)}
+    return facts | counted(known)
+
+
+def counted(known: pd.Series[Any]) -> dict[str, Any]:
+    """How often each value stands in a column, by its text; the most frequent ones of many.
+
+    Of more than are listed, those that stand there once are left out: they may name a person.
+    """
+    counts = known.astype(object).map(text).value_counts()
+    facts: dict[str, Any] = {"distinct": len(counts)}
+    if len(counts) > MAX_COUNTS:
+        counts = counts[counts > 1][:MAX_COUNTS]
+    listed = {str(name): int(n) for name, n in counts.items() if len(str(name)) <= MAX_TEXT}
+    return facts | ({"counts": listed} if listed else {})
+
+
+def shares(answers: pd.Series[Any]) -> dict[str, float]:
+    """The share of each class among known answers, the most frequent first."""
+    found = answers.value_counts(normalize=True)
+    return {text(label): float(share) for label, share in found.items()}
 
 
 def background(rows: pd.DataFrame, count: int) -> list[list[Any]]:
     """Some rows of the training data, the same in every run; None is a missing value."""
-    chosen = rows.sample(min(len(rows), count), random_state=0).astype(object)
-    return chosen.where(chosen.notna(), None).to_numpy().tolist()
+    return values(rows.sample(min(len(rows), count), random_state=0))
+
+
+def typical(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row of the middle or most frequent value of each column, in the columns' dtypes."""
+    return pd.DataFrame({name: _middle(rows[name]) for name in rows})
+
+
+def _middle(column: pd.Series[Any]) -> pd.Series[Any]:
+    known = column.dropna()
+    if not len(known):
+        return column[:1].reset_index(drop=True)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        known = known.sort_values()
+        return known.iloc[[(len(known) - 1) // 2]].reset_index(drop=True)
+    names = known.astype(object).map(text)
+    most = int((names == names.value_counts().index[0]).to_numpy().argmax())
+    return known.iloc[[most]].reset_index(drop=True)
+
+
+def values(rows: pd.DataFrame) -> list[list[Any]]:
+    """The values of rows as JSON has them."""
+    columns = [[plain(value) for value in rows[name].astype(object)] for name in rows]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: None for what is missing, ISO 8601 for a time, else a text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        return value if math.isfinite(value) else None
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    return str(value)
+
+
+def text(value: Any) -> str:
+    """What a value is called where it is a name in JSON."""
+    return str(plain(value))

@@ -61,7 +61,14 @@ def train(model_path: Path, data: Path = DATA) -> dict[str, float]:
     }
     model_path.parent.mkdir(parents=True, exist_ok=True)
     joblib.dump(estimator, model_path)
-    write_card(model_path, estimator, fit_rows[FEATURES], target=TARGET, metrics=metrics)
+    write_card(
+        model_path,
+        estimator,
+        fit_rows[FEATURES],
+        target=TARGET,
+        metrics=metrics,
+        answers=fit_rows[TARGET],
+    )
     return metrics
 
 

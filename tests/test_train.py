@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import card, train
+from models import train
 from tests.conftest import Serve
 from tests.test_model import FITTED
 
@@ -51,11 +51,6 @@ def test_training_says_how_good_the_model_is(
     runpy.run_path(train.__file__, run_name="__main__")
     assert path.exists()
     assert capsys.readouterr().out.startswith(f"{path}: accuracy ")
-
-
-def test_a_column_of_booleans_is_counted() -> None:
-    facts = card.describe(pd.Series([True, False, True]))
-    assert facts == {"dtype": "bool", "missing": 0, "counts": {"True": 2, "False": 1}}
 
 
 def test_a_boolean_feature_of_the_card_is_known_as_one(serve: Serve) -> None:

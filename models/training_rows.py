@@ -1,0 +1,212 @@
+"""Training rows from a file: CSV, Parquet or JSON lines, with the types that pandas gives them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from api.signature import Signature
+
+# The first so many rows of a file are read.
+MAX_ROWS = 1_000_000
+SEPARATORS = (",", ";", "\t")
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+KINDS = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
+
+
+class DataError(Exception):
+    """The rows cannot be used; the message says why and what to do."""
+
+
+def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -> pd.DataFrame:
+    """Read the rows of a file, up to MAX_ROWS.
+
+    `names` are columns that are expected: CSV has the separator under which it has most of them.
+    `texts` are columns that stay text in CSV, though they look like numbers. Raises DataError.
+    """
+    kinds = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
+    kind = kinds[-1] if kinds else ""
+    try:
+        if kind in (".csv", ".tsv", ".txt"):
+            frame = _read_csv(path, names, texts)
+        elif kind in (".parquet", ".pq"):
+            frame = pd.read_parquet(path).head(MAX_ROWS)
+        elif kind in (".ndjson", ".jsonl"):
+            frame = _read_lines(path)
+        else:
+            raise DataError(f"{path} is none of the files that are read: {KINDS}")
+    except ImportError:
+        raise DataError(
+            f"to read {path}, add the line pyarrow to models/requirements.txt and run make again, "
+            "or write the rows as CSV"
+        ) from None
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8: save it as UTF-8") from None
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be read as {kind[1:]}: {reason}") from None
+    if not len(frame):
+        raise DataError(f"{path} has no rows")
+    frame.columns = pd.Index(map(str, frame.columns))
+    return frame.reset_index(drop=True)
+
+
+def _read_csv(path: Path, names: Collection[str], texts: Collection[str]) -> pd.DataFrame:
+    headers = {sep: pd.read_csv(path, sep=sep, nrows=0).columns for sep in SEPARATORS}
+    known = {plain_name(name) for name in names}
+
+    def fit(sep: str) -> tuple[int, int]:
+        header = headers[sep]
+        return sum(plain_name(name) in known for name in header), len(header)
+
+    sep = max(SEPARATORS, key=fit)
+    dtypes = {name: str for name in headers[sep] if plain_name(name) in set(map(plain_name, texts))}
+    rows = pd.read_csv(path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False)
+    if sep != "," and any(_has_decimal_commas(rows[name]) for name in rows if name not in dtypes):
+        rows = pd.read_csv(
+            path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False, decimal=","
+        )
+    return rows
+
+
+def _has_decimal_commas(column: pd.Series[Any]) -> bool:
+    known = column.dropna()
+    if not len(known) or not is_text(column):
+        return False
+    return bool(known.astype(str).str.fullmatch(r"\s*[-+]?\d*,?\d+([eE][-+]?\d+)?\s*").all())
+
+
+def _read_lines(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as file:
+        lines = itertools.islice((line for line in file if line.strip()), MAX_ROWS)
+        rows = [json.loads(line) for line in lines]
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: expected an object in each line")
+    return pd.DataFrame(rows)
+
+
+def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> dict[str, str]:
+    """The column of the file for each feature of the model, by the features' names.
+
+    The names decide where the model has names, else the order of the columns. `answer` is the
+    column of the known answers. Raises DataError.
+    """
+    columns = [name for name in columns_of(frame) if name != answer]
+    if signature.form == "text":
+        return {signature.features[0].name: _one_text(path, frame, columns)}
+    if signature.form != "table":
+        raise DataError("this model takes no table of columns: a card has nothing to add for it")
+    # A DataFrame without names has those of their places.
+    places = [str(i) for i in range(len(columns))]
+    if not signature.named and all(map(_is_number, columns)) and columns != places:
+        raise DataError(f"the first line of {path} is numbers: put the columns' names there")
+    features = [feature.name for feature in signature.features]
+    spelled = {plain_name(column): column for column in reversed(columns)}
+    found = {name: name if name in columns else spelled.get(plain_name(name)) for name in features}
+    missing = [
+        feature.name
+        for feature in signature.features
+        if found[feature.name] is None and feature.kind != "unused"
+    ]
+    if not missing:
+        return {name: column for name, column in found.items() if column is not None}
+    if signature.named:
+        raise DataError(
+            f"{path} lacks {some(missing)}, which the model was fitted on; it has {some(columns)}"
+        )
+    if len(columns) != len(features):
+        hint = "" if answer else "; ANSWER=column says which column is the answer"
+        raise DataError(
+            f"the model was fitted without names on {len(features)} columns, and {path} has "
+            f"{len(columns)}: {some(columns)}. Leave those that it takes, in their order{hint}"
+        )
+    return dict(zip(columns, columns, strict=True))
+
+
+def _one_text(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> str:
+    texts = [name for name in columns if is_text(frame[name])]
+    if len(texts) != 1:
+        raise DataError(
+            f"the model takes one text a row, and {path} has {some(texts) if texts else 'none'}: "
+            "leave one column of text; ANSWER=column says which column is the answer"
+        )
+    return texts[0]
+
+
+def readings(frame: pd.DataFrame, signature: Signature) -> Iterator[tuple[pd.DataFrame, list[str]]]:
+    """The rows in the types that the model may have been fitted on, with what was changed.
+
+    CSV and JSON have neither dates nor categories. As they were read comes first.
+    """
+    known = {feature.name for feature in signature.features if feature.dtype == "category"}
+    frame = categorised(frame, [name for name in columns_of(frame) if name in known], signature)
+    given: list[tuple[pd.DataFrame, list[str]]] = [(frame, [])]
+    if dates := [name for name in columns_of(frame) if _is_dates(frame[name])]:
+        parsed = {name: pd.to_datetime(frame[name], format="ISO8601") for name in dates}
+        given.append((frame.assign(**parsed), [f"{some(dates)} as dates"]))
+    yield from given
+    for rows, said in given:
+        if texts := [name for name in columns_of(rows) if is_text(rows[name])]:
+            yield categorised(rows, texts, signature), [*said, f"{some(texts)} as categories"]
+
+
+def categorised(frame: pd.DataFrame, names: Sequence[str], signature: Signature) -> pd.DataFrame:
+    """These columns as categories, in the model's order where it knows them."""
+    known = {f.name: list(f.categories or ()) or None for f in signature.features if f.dtype}
+    return frame.assign(
+        **{
+            name: frame[name].astype(pd.CategoricalDtype(known.get(name)))
+            for name in names
+            if not isinstance(frame[name].dtype, pd.CategoricalDtype)
+        }
+    )
+
+
+def columns_of(frame: pd.DataFrame) -> list[str]:
+    """The names of a DataFrame's columns, which `read` has made text."""
+    return list(map(str, frame.columns))
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Whether a column holds nothing but text and missing values."""
+    known = column.dropna()
+    if isinstance(column.dtype, pd.CategoricalDtype) or not len(known):
+        return False
+    return bool(pd.api.types.is_string_dtype(known))
+
+
+def _is_dates(column: pd.Series[Any]) -> bool:
+    if not is_text(column) or not column.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():
+        return False
+    try:
+        pd.to_datetime(column, format="ISO8601")
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def plain_name(name: object) -> str:
+    """A name without what nobody sees: blanks around it, and which form of Unicode it is in."""
+    return unicodedata.normalize("NFC", str(name)).strip()
+
+
+def some(names: Sequence[str]) -> str:
+    """A list of names for a sentence, cut if it is long."""
+    shown = ", ".join(names[:20])
+    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
