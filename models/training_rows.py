@@ -96,8 +96,8 @@ def _read_lines(path: Path) -> pd.DataFrame:
 def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> dict[str, str]:
     """The column of the file for each feature of the model, by the features' names.
 
-    The names decide where the model has names, else the order of the columns. `answer` is the
-    column of the known answers. Raises DataError.
+    The signature has the file's own names where the model has none. `answer` is the column of the
+    known answers. Raises DataError.
     """
     columns = [name for name in columns_of(frame) if name != answer]
     if signature.form == "text":
@@ -118,17 +118,15 @@ def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> 
     ]
     if not missing:
         return {name: column for name, column in found.items() if column is not None}
-    if signature.named:
+    if signature.named or len(columns) == len(features):
         raise DataError(
-            f"{path} lacks {some(missing)}, which the model was fitted on; it has {some(columns)}"
+            f"{path} lacks {some(missing)}, of the model's columns; it has {some(columns)}"
         )
-    if len(columns) != len(features):
-        hint = "" if answer else "; ANSWER=column says which column is the answer"
-        raise DataError(
-            f"the model was fitted without names on {len(features)} columns, and {path} has "
-            f"{len(columns)}: {some(columns)}. Leave those that it takes, in their order{hint}"
-        )
-    return dict(zip(columns, columns, strict=True))
+    hint = "" if answer else "; ANSWER=column says which column is the answer"
+    raise DataError(
+        f"the model was fitted without names on {len(features)} columns, and {path} has "
+        f"{len(columns)}: {some(columns)}. Leave those that it takes, in their order{hint}"
+    )
 
 
 def _one_text(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> str:

@@ -308,6 +308,17 @@ def test_the_file_names_the_columns_of_a_model_without_names(described) -> None:
     assert client.post("/predict", json={"area": 80, "rooms": 3}).status_code == 200
 
 
+def test_the_names_of_an_earlier_card_are_kept(tmp_path: Path, described) -> None:
+    (tmp_path / "model.json").write_text('{"features": ["a", "b"]}')
+    with pytest.raises(DataError, match="lacks a, b, of the model's columns; it has c, d"):
+        described(TWO, "c,d\n1,2\n")
+    assert list(described(TWO, "id,b,a\n1,2,3\n").card["features"]) == ["a", "b"]
+
+
+def test_a_frame_without_names_has_those_of_its_places(described) -> None:
+    assert list(described(TWO, "0,1\n1,2\n").card["features"]) == ["0", "1"]
+
+
 class Own(RegressorMixin, BaseEstimator):
     """An estimator of the user's own, which does not say what it takes."""
 
@@ -406,7 +417,7 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
         (NUMBERS, "rooms,area\n1,x\n2,y\n", {},
          "could not convert string to float: 'x'; it expects numbers in area, which has text"),
         (NUMBERS, "rooms,size\n1,2\n", {},
-         "lacks area, which the model was fitted on; it has rooms, size"),
+         "lacks area, of the model's columns; it has rooms, size"),
         (NUMBERS, "rooms,area\n1,2\n", {"answer": "price"},
          "has no column price; it has rooms, area"),
         (NUMBERS, "rooms,area\n", {}, "has no rows"),
@@ -426,7 +437,7 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
         (Crash().fit(None, [1]), TABLE, {}, "the model gave no answer for these rows: it ended with the status 3"),
         (Together().fit(None, [1]), TABLE, {}, "the model answers each of these rows alone, and not together"),
         (Refuses().fit(None, [1]), TABLE, {}, "the model does not answer these rows: KeyError: 'nope'"),
-        (Pairs().fit(None, [1]), "a,b\n1,9\n9,2\n9,9\n", {}, "too much"),
+        (Pairs().fit(None, [1]), "a,b\n1,1\n9,2\n", {}, "too much; row 2 is the first"),
         (Typed().fit(None, [1]), TABLE, {}, "would answer the row 1 otherwise than the model: a number differs"),
         (Apart().fit(None, [1]), TABLE, {}, "the service would not answer these rows: not here"),
     ],
@@ -471,6 +482,13 @@ def test_a_column_of_iso_dates_may_be_dates(values: list[Any], read_as: str | No
     given = training_rows.readings(pd.DataFrame({"d": values}), Signature())
     dtypes = [str(rows["d"].dtype) for rows, _ in given]
     assert dtypes == ["str", *([read_as] if read_as else []), "category"]
+
+
+def test_a_card_needs_no_answers(tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    path.touch()
+    facts = card.write_card(path, NUMBERS, FRAME, target="price", metrics={}).read_text()
+    assert "class_shares" not in json.loads(facts)
 
 
 # The command.
