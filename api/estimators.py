@@ -14,6 +14,8 @@ from sklearn.preprocessing import FunctionTransformer
 from api.versions import input_tags
 
 SCALARS = (str, int, float)
+# Packages whose estimators tell what they take, or take numbers.
+TELLING = ("sklearn", "imblearn", "lightgbm", "xgboost", "catboost")
 # Where meta-estimators keep what they have fitted, the one that predicts first.
 INNER = (
     "best_estimator_",
@@ -93,8 +95,8 @@ def takes_text(estimator: Any) -> bool:
     return tags.string and not tags.two_d_array and not hasattr(estimator, "input_type")
 
 
-def is_free(estimator: Any) -> bool:
-    """Whether a transformer may take anything: somebody's own code, whose input nothing tells."""
+def is_own_code(estimator: Any) -> bool:
+    """Whether an estimator is somebody's own code, and nothing tells what its columns may hold."""
     if isinstance(estimator, FunctionTransformer):
         function = getattr(estimator.func, "func", estimator.func)  # of a functools.partial
         module = getattr(function, "__module__", None) or "numpy"
@@ -102,8 +104,16 @@ def is_free(estimator: Any) -> bool:
         if function is None or isinstance(function, np.ufunc):
             return False
         return not module.startswith("sklearn.")
-    foreign = type(estimator).__module__.partition(".")[0] != "sklearn"
-    return foreign and hasattr(estimator, "transform") and not hasattr(estimator, "predict")
+    return type(estimator).__module__.partition(".")[0] not in TELLING
+
+
+def seen_by_own_code(estimator: Any, columns: Sequence[int]) -> Iterator[Sequence[int]]:
+    """For each step of somebody's own that gets some of `columns` as they were sent, which."""
+    inner = branches(estimator, columns)
+    if not inner and is_own_code(estimator):
+        yield columns
+    for part, positions in inner:
+        yield from seen_by_own_code(part, positions)
 
 
 def _steps(pipeline: Pipeline) -> list[Any]:

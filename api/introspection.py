@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder
@@ -23,6 +24,7 @@ from api.signature import (
     SignatureError,
     Unknown,
     is_missing,
+    is_nan,
     plain,
 )
 from api.versions import input_tags
@@ -48,27 +50,57 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
         known = names if names and len(names) == width else [f"x{i}" for i in range(width)]
     if twice := [name for name, count in Counter(known).items() if count > 1]:
         raise SignatureError(f"two features have the name {twice[0]}: give each its own, and fit")
-    dtypes = card if isinstance(card, Mapping) else {}
-    features = [
-        Feature(name=str(name), kind="boolean" if _is_boolean(dtypes.get(name)) else "number")
-        for name in known
-    ]
+    facts = card if isinstance(card, Mapping) else {}
+    features = [Feature(name=str(name)) for name in known]
     _describe(estimator, range(width), features)
+    features = [_with_card(feature, facts.get(feature.name)) for feature in features]
     for column in set(range(width)) - estimators.used(estimator, range(width)):
-        features[column] = Feature(name=features[column].name, kind="unused")
+        features[column] = Feature(name=features[column].name, kind="unused", missing=True)
+    short = [feature.dtype == "float32" for feature in features]
     frame = named and (
-        any(f.kind != "number" or f.categories is not None for f in features)
+        any(f.kind != "number" or f.categories is not None or f.sent for f in features)
         or any(
-            isinstance(p, ColumnTransformer) or estimators.is_free(p)
+            isinstance(p, ColumnTransformer) or estimators.is_own_code(p)
             for p in estimators.parts(estimator)
         )
+        or (any(short) and not all(short))
     )
-    return Signature(features=tuple(features), named=named, frame=frame)
+    return Signature(
+        features=tuple(features), named=named, frame=frame, single=all(short) and not frame
+    )
 
 
-def _is_boolean(facts: Any) -> bool:
-    """Whether the card says that this feature was true or false in training."""
-    return isinstance(facts, dict) and facts.get("dtype") in ("bool", "boolean")
+def _with_card(feature: Feature, facts: Any) -> Feature:
+    """A feature with what the card says of its column in training."""
+    dtype = facts.get("dtype") if isinstance(facts, dict) else None
+    if not isinstance(dtype, str) or feature.categories is not None:
+        return feature
+    kind = _kind_of(dtype)
+    if dtype == "category":
+        known = facts.get("categories")
+        if not feature.sent or not isinstance(known, list) or not known:
+            return feature
+        told = _encoded(feature.name, known, "refused")
+        return msgspec.structs.replace(told, sent=True, dtype=dtype)
+    if kind == "datetime":
+        return msgspec.structs.replace(feature, kind=kind, dtype=dtype)
+    if feature.sent:
+        return msgspec.structs.replace(feature, kind=kind, dtype=dtype)
+    if kind == "boolean" or dtype == "float32":
+        return msgspec.structs.replace(feature, kind=kind, dtype=dtype)
+    return feature
+
+
+def _kind_of(dtype: str) -> Kind:
+    """The kind of value in a column of this dtype, in the words of pandas."""
+    name = dtype.lower()
+    if name.startswith("datetime64"):
+        return "datetime"
+    if name.startswith("bool"):
+        return "boolean"
+    if name.startswith(("int", "uint", "float")):
+        return "number"
+    return "string" if name.startswith("str") else "any"
 
 
 def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
@@ -99,17 +131,37 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
     for part, positions in inner:
         _describe(part, positions, features)
     if inner:
+        for part, positions in inner:
+            _take_what_is_imputed(part, positions, features)
         return
     if hasattr(estimator, "categories_"):
         refused = getattr(estimator, "handle_unknown", None) == "error"
         for column, categories in zip(columns, estimator.categories_, strict=True):
-            name = features[column].name
-            features[column] = _encoded(name, categories, "refused" if refused else "passed")
+            name, sent = features[column].name, features[column].sent
+            told = _encoded(name, categories, "refused" if refused else "passed")
+            features[column] = msgspec.structs.replace(told, sent=sent)
         return
     kind, null = _taken(estimator)
-    if kind != "number":
-        for column in columns:
-            features[column] = Feature(name=features[column].name, kind=kind, null=null)
+    for column in columns if kind != "number" else ():
+        feature, sent = features[column], kind == "any"
+        if feature.categories is not None and sent:
+            features[column] = msgspec.structs.replace(feature, sent=True)
+        else:
+            features[column] = Feature(name=feature.name, kind=kind, null=null, sent=sent)
+
+
+def _take_what_is_imputed(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
+    """Let an encoder's column hold what an imputer ahead of it takes for a missing value."""
+    if type(estimator).__name__ != "SimpleImputer" or is_nan(estimator.missing_values):
+        return
+    missing = plain(estimator.missing_values)
+    for column in columns:
+        feature = features[column]
+        known = feature.categories
+        if missing is None:
+            features[column] = msgspec.structs.replace(feature, null=None)
+        elif known is not None and missing not in known:
+            features[column] = msgspec.structs.replace(feature, categories=(*known, missing))
 
 
 def _taken(estimator: Any) -> tuple[Kind, Any]:
@@ -119,11 +171,14 @@ def _taken(estimator: Any) -> tuple[Kind, Any]:
         return "string", None if estimator.missing_values is None else NAN
     if estimators.takes_text(estimator):
         return "string", NAN
-    return ("any" if estimators.is_free(estimator) else "number"), NAN
+    return ("any" if estimators.is_own_code(estimator) else "number"), NAN
 
 
 def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
     """Describe a column whose encoder knows these categories."""
+    if np.asarray(categories).dtype.kind == "M":
+        # The encoder itself refuses those that it does not know.
+        return Feature(name=name, kind="datetime")
     known = [plain(value) for value in np.asarray(categories).tolist()]
     values = tuple(value for value in known if not is_missing(value))
     kinds = {_kind(value) for value in values}

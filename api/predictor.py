@@ -114,14 +114,14 @@ class Predictor:
         self._observe(1, 0)
         try:
             return self._engine.singles[method](row)
-        except self._engine.refusals as error:
+        except Exception as error:
             raise self._refusal(method, [row], error) from None
 
     def _run_at_once(self, method: str, rows: Rows) -> Any:
         self._observe(len(rows), 0)
         try:
             return self._engine.run(method, rows)
-        except self._engine.refusals as error:
+        except Exception as error:
             raise self._refusal(method, rows, error) from None
 
     def _run_in_turn(self, method: str, rows: Rows) -> Any:
@@ -227,9 +227,7 @@ class Predictor:
             try:
                 ticket.result = self._engine.run(ticket.method, ticket.rows)
             except Exception as error:
-                ticket.error = error
-            if isinstance(ticket.error, self._engine.refusals):
-                ticket.error = self._refusal(ticket.method, ticket.rows, ticket.error)
+                ticket.error = self._refusal(ticket.method, ticket.rows, error)
 
     def _answer_together(self, tickets: list[_Ticket]) -> None:
         rows: Rows
@@ -244,8 +242,10 @@ class Predictor:
             ticket.result = part(result, start, stop)
             start = stop
 
-    def _refusal(self, method: str, rows: Rows, error: Exception) -> Refused:
-        """Find the first row that the estimator refuses, by halves."""
+    def _refusal(self, method: str, rows: Rows, error: Exception) -> Exception:
+        """The first row that the estimator refuses, found by halves; or the error, if ours."""
+        if not self._engine.refuses(method, error):
+            return error
         # Not the sentence: it may quote a value.
         log.warning("%s refused a request's values: %s", method, type(error).__name__)
         start, stop = 0, len(rows)
@@ -257,4 +257,8 @@ class Predictor:
             except Exception as refusal:
                 error = refusal
                 stop = middle
-        return Refused(start, str(error).partition("\n")[0])
+        reason = str(error).partition("\n")[0]
+        if isinstance(error, KeyError) or not reason:
+            # A KeyError's sentence is nothing but the key.
+            reason = f"{type(error).__name__} {reason}".rstrip()
+        return Refused(start, reason)

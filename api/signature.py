@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -59,7 +60,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     def numeric(self) -> bool:
         """Whether rows are nothing but numbers, so that they can be one array of float64."""
         return self.form == "table" and all(
-            f.kind == "number" and f.categories is None for f in self.features
+            f.kind == "number" and f.categories is None and not f.sent for f in self.features
         )
 
 
@@ -73,10 +74,25 @@ def plain_rows(signature: Signature) -> list[Any]:
     ]
 
 
+def example_row(signature: Signature, card: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """The example row of the card, in the order of the features; None if it has none that fits."""
+    example = card.get("example")
+    names = [feature.name for feature in signature.features]
+    if isinstance(example, dict) and signature.form == "table" and set(names) <= example.keys():
+        return tuple(example[name] for name in names)
+    return None
+
+
 def _plain_value(feature: Feature, i: int) -> Any:
     if feature.categories:
         return feature.categories[i % len(feature.categories)]
-    values = {"string": "abcde"[i % 5], "boolean": i % 2 == 0}
+    # A dtype with a time zone has a comma in it.
+    zone = "Z" if "," in feature.dtype else ""
+    values = {
+        "string": "abcde"[i % 5],
+        "boolean": i % 2 == 0,
+        "datetime": f"2024-03-0{1 + i % 5}T0{i % 5}:00:00{zone}",
+    }
     return values.get(feature.kind, PLAIN_NUMBERS[i % 5])
 
 
@@ -97,4 +113,9 @@ def plain(value: Any) -> Any:
 
 def is_missing(value: Any) -> bool:
     """Whether it is None, NaN, or another of those that do not equal themselves."""
-    return value is None or value != value  # noqa: PLR0124
+    return value is None or is_nan(value)
+
+
+def is_nan(value: Any) -> bool:
+    """Whether it is NaN, or another value that does not equal itself."""
+    return bool(value != value)  # noqa: PLR0124

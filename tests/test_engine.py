@@ -226,6 +226,7 @@ def test_what_another_engine_found_out_is_not_tried_again(engine_of: Any, tmp_pa
     "model",
     [
         RandomForestClassifier(n_estimators=5).fit(X, LABELS),
+        make_pipeline(FunctionTransformer(np.nan_to_num), LinearRegression()).fit(X, LABELS),
         KMeans(2).fit(X),
         NearestNeighbors(n_neighbors=2).fit(X),
         make_pipeline(columns(), LogisticRegression()).fit(FRAME, Y),
@@ -242,7 +243,6 @@ def test_rows_that_get_the_same_alone_may_be_merged(engine_of: Any, model: Any) 
     [
         DummyClassifier(strategy="stratified", random_state=1).fit(X, LABELS),
         Fickle(),
-        make_pipeline(FunctionTransformer(np.nan_to_num), LinearRegression()).fit(X, LABELS),
     ],
 )
 def test_rows_that_get_another_answer_in_company_are_not_merged(engine_of: Any, model: Any) -> None:

@@ -180,7 +180,6 @@ def test_npy_of_version_2_is_read(numeric: FlaskClient) -> None:
     [
         (NPY, npy(np.array([[1.0, 2.0], [np.nan, 1.0]])), "/1/0"),
         (NPY, npy(np.array([[1.0, np.inf]])), "/0/1"),
-        (NPY, npy(np.array([[True, False]])), "/0/0"),
         (NPY, npy(np.array([["a", "b"]])), "/0/0"),
         (CSV, "x0,x1\n1,\n", "/0/1"),
         (CSV, "x0,x1\n1,inf\n", "/0/x1"),

@@ -276,7 +276,7 @@ def test_features_have_their_names_types_and_categories(described: Document) -> 
     assert row["additionalProperties"] is False
     assert row["properties"]["island"]["enum"] == ["Biscoe", "Dream", "Torgersen", None]
     mass = row["properties"]["body_mass_g"]
-    assert mass["type"] == ["number", "null"]
+    assert mass["type"] == ["number", "boolean", "null"]
     assert mass["description"].startswith("In training from 2700 to 6300, 4")
     assert mass["description"].endswith("null where it is missing.")
 

@@ -32,12 +32,14 @@ class Doubling:
         self.mergeable = mergeable
         self.immediate = immediate
         self.singles: dict[str, Single] = {}
-        self.refusals = (ValueError, TypeError)
         self.calls: list[tuple[str, int]] = []
         self.entered = threading.Event()
         self.gate = threading.Event()
         if not gated:
             self.gate.set()
+
+    def refuses(self, method: str, error: Exception) -> bool:
+        return isinstance(error, (ValueError, TypeError))
 
     def run(self, method: str, rows: Any) -> Any:
         self.calls.append((method, len(rows)))

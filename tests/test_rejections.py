@@ -192,12 +192,12 @@ REJECTIONS = [
         "expected a number, got a string",
     ),
     (
-        "a boolean for a number",
+        "a list for a number",
         JSON,
-        but(body_mass_g=True),
+        but(body_mass_g=[1]),
         422,
         "/body_mass_g",
-        "expected a number, got a boolean",
+        "expected a number, got a list",
     ),
     (
         "a list for a number",

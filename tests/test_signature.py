@@ -322,8 +322,8 @@ def test_an_estimator_that_tells_nothing_needs_a_card() -> None:
     with pytest.raises(SignatureError, match="Silent does not say which features it takes"):
         read(Silent())
     assert facts(read(Silent(), ["a", "b"])) == [
-        ("a", "number", None, None),
-        ("b", "number", None, None),
+        ("a", "any", None, None),
+        ("b", "any", None, None),
     ]
 
 

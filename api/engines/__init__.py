@@ -23,8 +23,7 @@ class Engine(Protocol):
     `mergeable` says whether the rows of several requests may go into one call, and those of one
     into several. `immediate` are the methods that may run in many threads at once, and are so
     cheap that it does not pay to wait for others' rows. `singles` has for some of them what is
-    faster for one row alone. `refusals` is what is raised where the model refuses the values it is
-    given.
+    faster for one row alone.
     """
 
     @property
@@ -35,11 +34,12 @@ class Engine(Protocol):
     def immediate(self) -> Collection[str]: ...  # noqa: D102
     @property
     def singles(self) -> Mapping[str, Single]: ...  # noqa: D102
-    @property
-    def refusals(self) -> tuple[type[Exception], ...]: ...  # noqa: D102
 
     def run(self, method: str, rows: Rows) -> Any:
         """Call one method of the estimator; n rows give n results, in their order."""
+
+    def refuses(self, method: str, error: Exception) -> bool:
+        """Whether an error that `run` raised says that the model refuses the values of a row."""
 
 
 def part(result: Any, start: int, stop: int) -> Any:

@@ -142,11 +142,6 @@ class PlanEngine:
     def __init__(self, plan: Plan, others: Callable[[], Engine] = _no_others) -> None:
         self.signature = plan.signature
         self.mergeable = plan.mergeable
-        # Of what is left, whatever scikit-learn raises; an operation raises no other than this.
-        self.refusals = (
-            ValueError,
-            *((TypeError, OverflowError, LookupError) if plan.left else ()),
-        )
         self.immediate = frozenset(plan.methods).difference(plan.joined)
         self._others = others
         self._plan = plan
@@ -178,6 +173,13 @@ class PlanEngine:
         for method in self._lines:
             with contextlib.suppress(ValueError):
                 self.run(method, rows)
+
+    def refuses(self, method: str, error: Exception) -> bool:
+        """Whether an error of a call says that the model refuses the values of its rows."""
+        if method in self._lines:
+            # An operation raises no other.
+            return isinstance(error, ValueError)
+        return self._others().refuses(method, error)
 
     def single(self, method: str) -> Single | None:
         """What answers one row with Python's own numbers, if all steps of a method can do so.

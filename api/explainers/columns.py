@@ -31,7 +31,7 @@ from sklearn.preprocessing import (
 )
 
 from api.engines import Rows
-from api.engines.scikit_learn import to_input
+from api.engines.inputs import to_input
 from api.signature import Signature, is_missing
 from api.versions import TargetEncoder
 

@@ -7,6 +7,7 @@ import csv
 import functools
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,9 +29,14 @@ from api.formats.rows import (
 from api.signature import Feature, Signature
 
 BOOLEANS = {"true": True, "false": False}
+# Text, for nothing writes a number so.
+POSTCODE = re.compile(r"[+-]?0\d+", re.ASCII)
+# Spellings of a whole column at once: pandas', R's and JSON's.
+SPELLED = {"True": True, "False": False, "TRUE": True, "FALSE": False, "true": True, "false": False}
 # A gap between two others is found the second time.
 GAPS = ((b",,", b",null,"),) * 2 + ((b"\n,", b"\nnull,"), (b",\n", b",null\n"))
 NUMBERS = msgspec.json.Decoder(list[float | None])
+AS_SENT = msgspec.json.Decoder(list[int | float | None])
 
 
 def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = True) -> Batch:
@@ -68,8 +74,10 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
         ]
         return Batch(samples, pointer)
     columns = list(zip(*(cells for _, cells in lines), strict=True))
+    absent = ("",) * len(lines)
     values = [
-        _column(feature, columns[j]) for feature, j in zip(signature.features, order, strict=True)
+        _column(feature, absent if j is None else columns[j])
+        for feature, j in zip(signature.features, order, strict=True)
     ]
     if None not in values:
         rows: list[Any] = list(zip(*values, strict=True))
@@ -79,7 +87,11 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
         if unknown is not None:
             return Batch(rows, pointer, unknown)
     named = [
-        {f.name: _cell(f, cells[j]) for f, j in zip(signature.features, order, strict=True)}
+        {
+            f.name: _cell(f, cells[j])
+            for f, j in zip(signature.features, order, strict=True)
+            if j is not None
+        }
         for _, cells in lines
     ]
     return check(signature, named, pointer)
@@ -118,7 +130,7 @@ def _read_numbers(
             return None
     order = _order(signature, names)
     check_count(len(rows), max_rows)
-    table = array_of(rows).take(order, axis=1)
+    table = array_of(rows).take(np.array(order, dtype=np.intp), axis=1)
     return Batch(check_array(signature, table, pointer), pointer)
 
 
@@ -152,12 +164,19 @@ def _column(feature: Feature, cells: Sequence[str]) -> Any:
     gaps = cells.count("")
     if feature.kind == "string":
         return [cell or None for cell in cells] if gaps else cells
-    if feature.kind != "number" or feature.categories:
+    if feature.kind == "unused":
+        return [None] * len(cells)
+    if feature.kind not in ("number", "boolean") or feature.categories:
+        return None
+    if SPELLED.keys() >= set(cells):
+        flags = [SPELLED[cell] for cell in cells]
+        return flags if feature.sent or feature.kind == "boolean" else list(map(float, flags))
+    if feature.kind == "boolean":
         return None
     text = ",".join([cell or "null" for cell in cells] if gaps else cells)
     try:
         # Most numbers of CSV are those of JSON, which msgspec reads in a quarter of the time.
-        numbers = NUMBERS.decode(f"[{text}]")
+        numbers = (AS_SENT if feature.sent else NUMBERS).decode(f"[{text}]")
     except msgspec.DecodeError:
         return None
     # There may have been a comma in a cell, or the word null.
@@ -173,17 +192,18 @@ def _gaps(signature: Signature, values: Sequence[Sequence[Any]]) -> bool:
     )
 
 
-def _order(signature: Signature, header: list[str]) -> list[int]:
-    """The place of each feature in the header."""
+def _order(signature: Signature, header: list[str]) -> list[int | None]:
+    """The place of each feature in the header; None for one that may be left out, and is."""
     if not header:
         raise InvalidRows([Place("", "expected a header row with the names of the features")])
-    if places := first(_wrong_names(signature, header)):
-        raise InvalidRows(places)
-    return [header.index(feature.name) for feature in signature.features]
+    if wrong := first(_wrong_names(signature, header)):
+        raise InvalidRows(wrong)
+    places = {name: j for j, name in enumerate(header)}
+    return [places.get(feature.name) for feature in signature.features]
 
 
 def _wrong_names(signature: Signature, header: list[str]) -> Iterator[Place]:
-    names = {feature.name: None for feature in signature.features}
+    names = {feature.name: feature.kind for feature in signature.features}
     counts = Counter(header)
     for name, count in counts.items():
         if count > 1:
@@ -191,8 +211,8 @@ def _wrong_names(signature: Signature, header: list[str]) -> Iterator[Place]:
         elif signature.form != "mapping" and name not in names:
             hint = " (an index? pandas leaves it out with index=False)" if name == "" else ""
             yield Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}")
-    for name in names:
-        if name not in counts:
+    for name, kind in names.items():
+        if name not in counts and kind != "unused":
             yield Place(f"/{escape(name)}", "line 1: the header lacks this feature")
 
 
@@ -200,11 +220,13 @@ def _cell(feature: Feature, cell: str) -> Any:
     """The value of a field; one that does not fit the feature stays text, to be refused as that."""
     if cell == "":
         return None
-    if feature.kind == "string":
+    if feature.kind in ("string", "datetime"):
         return cell
-    if feature.kind in ("boolean", "any", "unused") and cell.lower() in BOOLEANS:
+    if (not feature.categories or feature.kind != "number") and cell.lower() in BOOLEANS:
         return BOOLEANS[cell.lower()]
     if feature.kind == "boolean" or "_" in cell:
+        return cell
+    if feature.kind == "any" and POSTCODE.fullmatch(cell):
         return cell
     try:
         return int(cell)

@@ -15,8 +15,10 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from api.errors import InvalidRows, MalformedBody, Place, first
+from api.formats import dates
 from api.formats.rows import (
     Batch,
     Repeated,
@@ -33,9 +35,10 @@ from api.signature import Feature, Signature
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 TYPES: dict[str, Any] = {
     "unused": Int64 | float | str | bool,
-    "number": float,
+    "number": float | bool,
     "string": str,
     "boolean": bool,
+    "datetime": str,
     "any": Int64 | float | str | bool,
 }
 START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
@@ -54,6 +57,12 @@ class JsonReader:
         self._max_rows = max_rows
         self._single = len(signature.features) == 1
         self._numeric = signature.numeric
+        self._unused = any(feature.kind == "unused" for feature in signature.features)
+        self._dates = [
+            (j, feature)
+            for j, feature in enumerate(signature.features)
+            if feature.kind == "datetime"
+        ]
         self._row: Any = dict
         sample: Any = _generic(dict, str, TYPES["any"])
         one: Any = sample
@@ -62,13 +71,14 @@ class JsonReader:
             self._row = msgspec.defstruct(
                 "Row",
                 [
-                    (f"f{i}", type_, msgspec.field(name=_field_name(feature.name)))
+                    _field(f"f{i}", feature, type_)
                     for i, (feature, type_) in enumerate(
                         zip(signature.features, types, strict=True)
                     )
                 ],
                 forbid_unknown_fields=True,
                 gc=False,
+                kw_only=True,
             )
             one = _generic(tuple, *types)
             sample = self._row | one
@@ -143,6 +153,9 @@ class JsonReader:
         elif kinds == {self._row}:
             names = width * len(samples)
             rows = list(map(msgspec.structs.astuple, samples))
+            if self._unused:
+                names -= sum(row.count(UNSET) for row in rows)
+                rows = [tuple(None if v is UNSET else v for v in row) for row in rows]
         elif self._single or kinds != {tuple}:
             rows = []
             for sample in samples:
@@ -151,8 +164,9 @@ class JsonReader:
                         return None
                     rows.append(sample)
                 elif type(sample) is self._row:
-                    rows.append(msgspec.structs.astuple(sample))
-                    names += width
+                    values = msgspec.structs.astuple(sample)
+                    names += width - values.count(UNSET)
+                    rows.append(tuple(None if v is UNSET else v for v in values))
                 else:
                     rows.append((sample,))
         # Each name has its colon. More colons than names: one stands in a text, or in a name
@@ -163,6 +177,8 @@ class JsonReader:
         alone = rows[0] if len(rows) == 1 and self._row is not dict else ()
         if self._numeric:
             return Batch(None if alone else array_of(rows), pointers, alone=alone)
+        if not all(dates.fit(feature, [row[j] for row in rows]) for j, feature in self._dates):
+            return None
         unknown = count_unknown(self._signature, rows)
         return None if unknown is None else Batch(rows, pointers, unknown, alone)
 
@@ -225,10 +241,20 @@ def _field_name(name: str) -> str:
     return secrets.token_hex() if NOT_A_FIELD.search(name) else name
 
 
+def _field(place: str, feature: Feature, type_: Any) -> tuple[str, Any, Any]:
+    """A field of the struct that a row is decoded to; that of an unused column may be left out."""
+    name = _field_name(feature.name)
+    if feature.kind == "unused":
+        return place, type_ | UnsetType, msgspec.field(name=name, default=UNSET)
+    return place, type_, msgspec.field(name=name)
+
+
 def _type(feature: Feature) -> Any:
     base: Any = TYPES[feature.kind]
     if feature.kind == "number" and feature.categories is not None:
         base = Int64 | float
+    elif feature.kind == "number" and feature.sent:
+        base = Int64 | float | bool
     return base | None if feature.missing else base
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from api.engines import Rows
 from api.errors import MAX_PLACES, InvalidRows, Place, TooLarge
+from api.formats import dates
 from api.signature import Feature, Signature
 
 SHOWN_CATEGORIES = 20
@@ -199,10 +200,12 @@ def _row_of_object(
                     f"is not a feature of the model: expected {expected}",
                 )
             )
-    row = []
+    row: list[Any] = []
     for feature in features:
         at = f"{pointer}/{escape(feature.name)}"
-        if feature.name not in sample:
+        if feature.name not in sample and feature.kind == "unused":
+            row.append(None)
+        elif feature.name not in sample:
             hint = "; send null for a missing value" if feature.missing else ""
             places.append(Place(at, f"is required: expected {expectation(feature)}{hint}"))
         else:
@@ -223,7 +226,11 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if feature.missing:
             return None, ""
         return None, f"expected {expectation(feature)}; this model takes no missing value here"
-    if feature.kind in ("number", "any", "unused") and type(value) in (int, float):
+    if feature.kind == "datetime":
+        return value, dates.wrong(feature, value)
+    # As pandas and numpy count, true is 1.
+    counts = feature.kind == "number" and type(value) is bool and not feature.categories
+    if counts or (feature.kind in ("number", "any", "unused") and type(value) in (int, float)):
         try:
             number = float(value)
         except OverflowError:
@@ -231,18 +238,34 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if not math.isfinite(number):
             return None, "expected a finite number in the range of a 64-bit float"
         # An identifier among the categories may be longer than a float can hold.
-        if feature.kind == "number" and not feature.categories:
+        if feature.kind == "number" and not feature.categories and not feature.sent:
             value = number
     elif feature.kind not in ("any", "unused", _kind_of(value)) or isinstance(value, (list, dict)):
         return None, f"expected {expectation(feature)}, got {name_of(value)}"
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return None, "expected text, got half of a surrogate pair"
-    if feature.unknown == "refused" and value not in (feature.categories or ()):
+    if isinstance(value, str) and not is_text(value):
+        return None, "expected text, got half of a surrogate pair"
+    if feature.unknown == "refused" and not is_known(feature, value):
         return None, f"expected {expectation(feature)}"
     return value, ""
+
+
+def is_text(value: str) -> bool:
+    """Whether a string has no half of a surrogate pair, which no encoding has."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_known(feature: Feature, value: Any) -> bool:
+    """Whether a value is one of a feature's categories; true is not 1."""
+    known = feature.categories or ()
+    return value in known and (
+        not isinstance(value, bool) or any(type(each) is bool for each in known)
+    )
 
 
 def _mapping(sample: Any, pointer: str, places: list[Place]) -> Any:
@@ -264,6 +287,7 @@ def expectation(feature: Feature) -> str:
         "number": "a number",
         "string": "a string",
         "boolean": "true or false",
+        "datetime": "a date in ISO 8601",
     }.get(feature.kind, "a number, a string, true or false")
 
 

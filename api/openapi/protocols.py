@@ -184,7 +184,7 @@ def infer(service: Service, example: Sample) -> Schema:
 def tensor(feature: Feature, max_rows: int) -> Schema:
     """One value of one feature for each row."""
     values = schemas.value(feature)
-    if feature.kind in ("any", "unused"):
+    if feature.kind in ("any", "unused", "number") and feature.categories is None:
         values = {"type": ["number", "null"] if feature.missing else "number"}
     return {
         "type": "object",

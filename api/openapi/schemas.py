@@ -13,6 +13,7 @@ TYPES = {
     "number": ["number"],
     "string": ["string"],
     "boolean": ["boolean"],
+    "datetime": ["string"],
     "any": ["number", "string", "boolean"],
     "unused": ["number", "string", "boolean"],
 }
@@ -45,6 +46,9 @@ def record(properties: Schema, optional: tuple[str, ...] = (), **more: Any) -> S
 def value(feature: Feature) -> Schema:
     """What a value of this feature may be."""
     types = [*TYPES[feature.kind], *(["null"] if feature.missing else [])]
+    if feature.kind == "number" and feature.categories is None:
+        # true is 1, as pandas and numpy have it.
+        types.insert(1, "boolean")
     schema: Schema = {"type": types[0] if len(types) == 1 else types}
     if feature.unknown == "refused":
         known = [*(feature.categories or ()), *([None] if feature.missing else [])]
@@ -119,7 +123,7 @@ def _object(signature: Signature, card: dict[str, Any]) -> Schema:
             properties[feature.name]["description"] = text
     return {
         "description": "A row of the model, its values by the names of the features.",
-        **record(properties),
+        **record(properties, tuple(f.name for f in signature.features if f.kind == "unused")),
     }
 
 

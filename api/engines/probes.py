@@ -1,0 +1,301 @@
+"""Find out what a fitted estimator takes by trying made-up rows.
+
+Nothing tells what a step of somebody's own makes of a column, and rules for missing values differ
+by estimator, by its parameters and by what it was fitted on.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from api import estimators
+from api.engines import part
+from api.signature import Feature, Signature, plain_rows
+
+# Up to this many features it is tried for each one whether it may be missing, or what it takes.
+MAX_FEATURES = 256
+# So many combinations of kinds are tried where no kind suits all columns.
+MAX_TRIALS = 300
+# So many values of each kind are tried.
+MAX_VALUES = 12
+# So many rows tell whether rows may go into one call: each costs the start a call.
+MAX_ROWS = 3
+
+NUMBERS = frozenset({"number", "integer"})
+# In the order in which they are tried. A date is tried as text, too.
+KINDS = ("number", "integer", "string", "datetime", "boolean", "text of a date")
+VALUES: dict[str, tuple[Any, ...]] = {
+    "number": (1.5, 0.5, 2.25),
+    "integer": (1, 3, 10),
+    "string": ("a", "b c"),
+    "datetime": ("2024-03-05", "2023-11-17T08:30:00"),
+    "boolean": (True, False),
+    "text of a date": ("2024-03-05", "2023-11-17T08:30:00"),
+}
+# Integers that a float may be told from.
+SAME = (3, 0, 1, -1, 10115)
+
+# Calls the method that says the most on rows of this signature, and gives its result.
+Answers = Callable[[Signature, list[Any]], Any]
+
+
+def tell(
+    estimator: Any, signature: Signature, answers: Answers, example: Sequence[Any] | None
+) -> Signature:
+    """The signature with what only a try can tell, for the container that is given in it.
+
+    Its `example` is a row that the model takes, None if none was found. What a column takes that
+    is `sent` and has no dtype is found by itself, and so is whether a value may be missing.
+    `example` is a row of training, if there is one. `answers` raises what the estimator raises.
+    """
+    tried = _Tried(signature, answers)
+    start = next((row for row in _rows(signature, example) if tried.bears(signature, row)), None)
+    unknown = [j for j, f in enumerate(signature.features) if f.sent and not f.dtype]
+    if signature.form != "table" or not unknown or len(signature.features) > MAX_FEATURES:
+        return msgspec.structs.replace(signature, example=start)
+    base = _base(estimator, signature, unknown, tried, start, example)
+    if base is None:
+        return msgspec.structs.replace(signature, example=None)
+    signature, row = base
+    words = _words(estimator)
+    takes = {
+        j: {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}
+        for j in unknown
+    }
+    features = list(signature.features)
+    for j, kinds in takes.items():
+        same = _is_the_same(tried, signature, row, j, (*words["integer"], *SAME))
+        features[j] = _concluded(signature.features[j], kinds, same=same)
+    found = msgspec.structs.replace(signature, features=tuple(features))
+    return msgspec.structs.replace(found, example=row if tried.bears(found, row) else None)
+
+
+def may_be_missing(signature: Signature, answers: Answers) -> Signature:
+    """The signature, with `missing` true for each feature whose absence the model bears.
+
+    It has an example. Where code that is not scikit-learn's tells apart what may stand for a
+    missing value, a value may not be missing.
+    """
+    row, tried = signature.example, _Tried(signature, answers)
+
+    def search(columns: Sequence[int]) -> list[int]:
+        trial = tuple(None if i in columns else value for i, value in enumerate(row))
+        if tried.bears(signature, trial):
+            return list(columns)
+        half = len(columns) // 2
+        if half == 0 or len(signature.features) > MAX_FEATURES:
+            return []
+        return search(columns[:half]) + search(columns[half:])
+
+    missing = set(search(range(len(signature.features))))
+    features = tuple(
+        msgspec.structs.replace(
+            feature, missing=i in missing and (not feature.sent or tried.is_one_null(i))
+        )
+        for i, feature in enumerate(signature.features)
+    )
+    return msgspec.structs.replace(signature, features=features)
+
+
+def batchable(signature: Signature, answers: Answers) -> bool:
+    """Whether rows get the same results in one call as each alone, tried on a few."""
+    if any(feature.sent and not feature.dtype for feature in signature.features):
+        return False
+    rows = plain_rows(signature)[:MAX_ROWS]
+    if signature.example and any(f.missing for f in signature.features):
+        values = zip(signature.features, signature.example, strict=True)
+        rows.append(tuple(None if f.missing else value for f, value in values))
+    try:
+        together = answers(signature, rows)
+        return all(
+            alike(part(together, i, i + 1), answers(signature, [row])) for i, row in enumerate(rows)
+        )
+    except Exception:
+        return False
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two results are equal, numbers to the last few bits."""
+    if isinstance(one, (tuple, list)):
+        return all(map(alike, one, other))
+    if hasattr(one, "toarray"):
+        one, other = one.toarray(), other.toarray()
+    if one.dtype.kind == "f":
+        return bool(np.allclose(one, other, rtol=1e-9, atol=0, equal_nan=True))
+    return bool(np.array_equal(one, other))
+
+
+class _Tried:
+    """What the model has answered to made-up rows of a signature."""
+
+    def __init__(self, signature: Signature, answers: Answers) -> None:
+        self._signature = signature
+        self._answers = answers
+
+    def answer(self, signature: Signature, row: Any) -> Any:
+        """The result for one row; None if the model refuses it."""
+        try:
+            return self._answers(signature, [row])
+        except Exception:
+            return None
+
+    def bears(self, signature: Signature, row: Any) -> bool:
+        return self.answer(signature, row) is not None
+
+    def is_one_null(self, column: int) -> bool:
+        """Whether the model answers alike whatever stands for a missing value in a column."""
+        signature = self._signature
+        row = tuple(None if j == column else value for j, value in enumerate(signature.example))
+        if signature.features[column].dtype or not signature.frame:
+            return True
+        given = [
+            self.answer(_with(signature, column, **null), row)
+            for null in (
+                {},
+                {"dtype": "object", "null": None},
+                {"dtype": "object"},
+                {"dtype": "Int64"},
+            )
+        ]
+        known = [answer for answer in given if answer is not None]
+        return all(alike(known[0], other) for other in known[1:])
+
+
+def _rows(signature: Signature, example: Sequence[Any] | None) -> Iterator[Any]:
+    if example is not None:
+        yield example
+    yield from plain_rows(signature)
+
+
+def _with(signature: Signature, column: int, **facts: Any) -> Signature:
+    """The signature with other facts of one column."""
+    features = list(signature.features)
+    features[column] = msgspec.structs.replace(features[column], **facts)
+    return msgspec.structs.replace(signature, features=tuple(features))
+
+
+def _assigned(signature: Signature, kinds: dict[int, str]) -> Signature:
+    """The signature with columns that hold these kinds of values, as they are sent."""
+    for column, kind in kinds.items():
+        signature = _with(signature, column, kind=kind if kind == "datetime" else "any")
+    return signature
+
+
+def _words(estimator: Any) -> dict[str, list[Any]]:
+    """Values of each kind to try: also those that encoders inside the estimator know."""
+    words = {kind: list(values) for kind, values in VALUES.items()}
+    for each in estimators.parts(estimator):
+        for categories in getattr(each, "categories_", ()):
+            for value in np.asarray(categories).tolist()[:MAX_VALUES]:
+                _add(words, value)
+    return {kind: values[:MAX_VALUES] for kind, values in words.items()}
+
+
+def _add(words: dict[str, list[Any]], value: Any) -> None:
+    """Put a category ahead of the made-up values: as it is, and as the number that it spells."""
+    if isinstance(value, str):
+        words["string"].insert(0, value)
+        for kind, number in (("integer", int), ("number", float)):
+            try:
+                words[kind].insert(0, number(value))
+            except ValueError:
+                continue
+    elif isinstance(value, bool):
+        words["boolean"].insert(0, value)
+    elif isinstance(value, int):
+        words["integer"].insert(0, value)
+    elif isinstance(value, float) and np.isfinite(value):
+        words["number"].insert(0, value)
+
+
+def _base(
+    estimator: Any,
+    signature: Signature,
+    unknown: Sequence[int],
+    tried: _Tried,
+    start: Any,
+    example: Sequence[Any] | None,
+) -> tuple[Signature, Any] | None:
+    """A row that the model takes, and the signature that says of which kinds it is."""
+    if start is not None and start is not example:
+        return _assigned(signature, dict.fromkeys(unknown, "number")), start
+    words = _words(estimator)
+    rows = [example] if example is not None else []
+    plain = [*rows, *plain_rows(signature)]
+    for kinds in itertools.islice(_assignments(estimator, signature, unknown), MAX_TRIALS):
+        trial = _assigned(signature, kinds)
+        for turn in range(max(len(words[kind]) for kind in kinds.values())):
+            row = list(plain[turn % len(plain)])
+            if turn or example is None:
+                for j, kind in kinds.items():
+                    row[j] = words[kind][turn % len(words[kind])]
+            if tried.bears(trial, tuple(row)):
+                return trial, tuple(row)
+    return None
+
+
+def _assignments(
+    estimator: Any, signature: Signature, unknown: Sequence[int]
+) -> Iterable[dict[int, str]]:
+    """Kinds for the unknown columns: one for all, one for each step, one for each column."""
+    known = set(unknown)
+    groups = [
+        [j for j in columns if j in known]
+        for columns in estimators.seen_by_own_code(estimator, range(len(signature.features)))
+    ]
+    groups = [list(group) for group in dict.fromkeys(map(tuple, groups)) if group]
+    kinds = KINDS[:-1]
+    for kind in kinds:
+        yield dict.fromkeys(unknown, kind)
+    for chosen in itertools.product(kinds, repeat=len(groups)):
+        yield dict.fromkeys(unknown, "number") | {
+            j: kind for group, kind in zip(groups, chosen, strict=True) for j in group
+        }
+    for chosen in itertools.product(kinds, repeat=len(unknown)):
+        yield dict(zip(unknown, chosen, strict=True))
+
+
+def _takes(
+    tried: _Tried, signature: Signature, row: Any, j: int, kind: str, words: dict[str, list[Any]]
+) -> bool:
+    """Whether the model takes a value of this kind in column j, the others being as they are."""
+    trial = _assigned(signature, {j: kind})
+    return any(tried.bears(trial, (*row[:j], value, *row[j + 1 :])) for value in words[kind])
+
+
+def _concluded(feature: Feature, kinds: set[str], *, same: bool) -> Feature:
+    """What is known of a column now that the model was seen to take these kinds of values.
+
+    `same` says whether it answers an integer as the float that is equal to it.
+    """
+    if "string" in kinds:
+        alone = kinds <= {"string", "text of a date"}
+        return msgspec.structs.replace(feature, kind="string" if alone else "any")
+    if "datetime" in kinds and ("text of a date" in kinds or not kinds & NUMBERS):
+        return msgspec.structs.replace(feature, kind="datetime")
+    if kinds & NUMBERS and "datetime" not in kinds:
+        return msgspec.structs.replace(feature, kind="number", sent=not same)
+    if kinds == {"boolean"}:
+        return msgspec.structs.replace(feature, kind="boolean")
+    return msgspec.structs.replace(feature, kind="any")
+
+
+def _is_the_same(
+    tried: _Tried, signature: Signature, row: Any, j: int, integers: Iterable[int]
+) -> bool:
+    """Whether integers in column j are answered as the floats that are equal to them."""
+    trial = _assigned(signature, {j: "number"})
+    answered = False
+    for value in dict.fromkeys(integers):
+        one, other = (
+            tried.answer(trial, (*row[:j], each, *row[j + 1 :])) for each in (value, float(value))
+        )
+        if (one is None) != (other is None) or (one is not None and not alike(one, other)):
+            return False
+        answered |= one is not None
+    return answered
