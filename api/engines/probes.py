@@ -30,8 +30,8 @@ NUMBERS = frozenset({"number", "integer"})
 # In the order in which they are tried. A date is tried as text, too.
 KINDS = ("number", "integer", "string", "datetime", "boolean", "text of a date")
 VALUES: dict[str, tuple[Any, ...]] = {
-    "number": (1.5, 0.5, 2.25),
-    "integer": (1, 3, 10),
+    "number": (1.5, 0.5, 2.25, 0.0, -1.0),
+    "integer": (1, 3, 10, 0, -1),
     "string": ("a", "b c"),
     "datetime": ("2024-03-05", "2023-11-17T08:30:00"),
     "boolean": (True, False),
@@ -264,6 +264,8 @@ def _takes(
     tried: _Tried, signature: Signature, row: Any, j: int, kind: str, words: dict[str, list[Any]]
 ) -> bool:
     """Whether the model takes a value of this kind in column j, the others being as they are."""
+    if kind == {int: "integer", float: "number"}.get(type(row[j])):
+        return True
     trial = _assigned(signature, {j: kind})
     return any(tried.bears(trial, (*row[:j], value, *row[j + 1 :])) for value in words[kind])
 
