@@ -21,6 +21,8 @@ from api.signature import Feature, Signature, plain_rows
 MAX_FEATURES = 256
 # So many combinations of kinds are tried where no kind suits all columns.
 MAX_TRIALS = 300
+# So many calls are made to find what each column takes.
+MAX_CALLS = 3000
 # So many values of each kind are tried.
 MAX_VALUES = 12
 # So many rows tell whether rows may go into one call: each costs the start a call.
@@ -63,14 +65,17 @@ def tell(
         return msgspec.structs.replace(signature, example=None)
     signature, row = base
     words = _words(estimator)
-    takes = {
-        j: {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}
-        for j in unknown
-    }
+    integers = list(dict.fromkeys((*words["integer"], *SAME)))
     features = list(signature.features)
-    for j, kinds in takes.items():
-        same = _is_the_same(tried, signature, row, j, (*words["integer"], *SAME))
-        features[j] = _concluded(signature.features[j], kinds, same=same)
+    numbers = []
+    for j in unknown:
+        kinds = {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}
+        # Of what there is no more room to try, nothing is known.
+        if tried.calls < MAX_CALLS:
+            features[j] = _concluded(features[j], kinds)
+            numbers += [j] if features[j].kind == "number" else []
+    for j in _told_apart(tried, signature, row, numbers, integers):
+        features[j] = msgspec.structs.replace(features[j], sent=True)
     found = msgspec.structs.replace(signature, features=tuple(features))
     return msgspec.structs.replace(found, example=row if tried.bears(found, row) else None)
 
@@ -136,9 +141,11 @@ class _Tried:
     def __init__(self, signature: Signature, answers: Answers) -> None:
         self._signature = signature
         self._answers = answers
+        self.calls = 0
 
     def answer(self, signature: Signature, row: Any) -> Any:
         """The result for one row; None if the model refuses it."""
+        self.calls += 1
         try:
             return self._answers(signature, [row])
         except Exception:
@@ -270,32 +277,56 @@ def _takes(
     return any(tried.bears(trial, (*row[:j], value, *row[j + 1 :])) for value in words[kind])
 
 
-def _concluded(feature: Feature, kinds: set[str], *, same: bool) -> Feature:
-    """What is known of a column now that the model was seen to take these kinds of values.
-
-    `same` says whether it answers an integer as the float that is equal to it.
-    """
+def _concluded(feature: Feature, kinds: set[str]) -> Feature:
+    """What is known of a column now that the model was seen to take these kinds of values."""
     if "string" in kinds:
         alone = kinds <= {"string", "text of a date"}
         return msgspec.structs.replace(feature, kind="string" if alone else "any")
     if "datetime" in kinds and ("text of a date" in kinds or not kinds & NUMBERS):
         return msgspec.structs.replace(feature, kind="datetime")
     if kinds & NUMBERS and "datetime" not in kinds:
-        return msgspec.structs.replace(feature, kind="number", sent=not same)
+        return msgspec.structs.replace(feature, kind="number", sent=False)
     if kinds == {"boolean"}:
         return msgspec.structs.replace(feature, kind="boolean")
     return msgspec.structs.replace(feature, kind="any")
 
 
-def _is_the_same(
-    tried: _Tried, signature: Signature, row: Any, j: int, integers: Iterable[int]
+def _told_apart(
+    tried: _Tried,
+    signature: Signature,
+    row: Any,
+    columns: Sequence[int],
+    integers: Sequence[int],
+) -> list[int]:
+    """The columns in which the model tells an integer from the float that is equal to it."""
+    if not columns or (
+        tried.calls < MAX_CALLS and _is_same(tried, signature, row, columns, integers)
+    ):
+        return []
+    half = len(columns) // 2
+    if half == 0 or tried.calls >= MAX_CALLS:
+        return list(columns)
+    return [
+        column
+        for part in (columns[:half], columns[half:])
+        for column in _told_apart(tried, signature, row, part, integers)
+    ]
+
+
+def _is_same(
+    tried: _Tried,
+    signature: Signature,
+    row: Any,
+    columns: Sequence[int],
+    integers: Sequence[int],
 ) -> bool:
-    """Whether integers in column j are answered as the floats that are equal to them."""
-    trial = _assigned(signature, {j: "number"})
+    """Whether integers in these columns are answered as the floats that are equal to them."""
+    trial = _assigned(signature, dict.fromkeys(columns, "number"))
     answered = False
-    for value in dict.fromkeys(integers):
+    for value in integers:
         one, other = (
-            tried.answer(trial, (*row[:j], each, *row[j + 1 :])) for each in (value, float(value))
+            tried.answer(trial, tuple(each if j in columns else v for j, v in enumerate(row)))
+            for each in (value, float(value))
         )
         if (one is None) != (other is None) or (one is not None and not alike(one, other)):
             return False

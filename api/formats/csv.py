@@ -19,6 +19,7 @@ from api.errors import InvalidRows, MalformedBody, Place, first
 from api.formats.rows import (
     Batch,
     array_of,
+    by_number,
     check,
     check_array,
     check_count,
@@ -57,6 +58,7 @@ def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = Tru
         names = lines.pop(0)[1] if lines else []
     # In a table of one column, a line with nothing on it is a missing value.
     lines = [(number, cells or [""]) for number, cells in lines if cells or len(names) == 1]
+    names = _by_number(signature, names)
     order = _order(signature, names)
     check_count(len(lines), max_rows)
     ragged = [
@@ -128,7 +130,7 @@ def _read_numbers(
             rows = decode(_as_json(text[1:-1]))
         except msgspec.DecodeError:
             return None
-    order = _order(signature, names)
+    order = _order(signature, _by_number(signature, names))
     check_count(len(rows), max_rows)
     table = array_of(rows).take(np.array(order, dtype=np.intp), axis=1)
     return Batch(check_array(signature, table, pointer), pointer)
@@ -200,6 +202,12 @@ def _order(signature: Signature, header: list[str]) -> list[int | None]:
         raise InvalidRows(wrong)
     places = {name: j for j, name in enumerate(header)}
     return [places.get(feature.name) for feature in signature.features]
+
+
+def _by_number(signature: Signature, header: list[str]) -> list[str]:
+    """The header with the names of the features, where it has the numbers of nameless columns."""
+    renamed = by_number(signature, dict.fromkeys(header))
+    return list(renamed) if len(renamed) == len(header) else header
 
 
 def _wrong_names(signature: Signature, header: list[str]) -> Iterator[Place]:

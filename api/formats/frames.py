@@ -200,7 +200,9 @@ class FrameReader:
             raise InvalidRows(places)
         check_count(count, self._max_rows)
         names = self._names or list(columns)
-        rows: list[Any] = list(zip(*(columns[name] for name in names), strict=True))
+        # An unused column may be left out.
+        absent = [None] * count
+        rows: list[Any] = list(zip(*(columns.get(name, absent) for name in names), strict=True))
         if self._signature.form == "mapping":
             rows = [named(names, row) for row in rows]
             columns_at = {escape(name): f"{at}/{escape(name)}" for name in names}
@@ -229,9 +231,9 @@ class FrameReader:
                 yield Place(step, "is not a feature of the model")
             else:
                 seen.add(column)
-        for name in self._names:
-            if name not in seen:
-                yield Place(at, f"lacks the feature {name}")
+        for feature in self._signature.features:
+            if feature.name not in seen and feature.kind != "unused":
+                yield Place(at, f"lacks the feature {feature.name}")
 
     def _name(self, column: Any) -> Any:
         """The feature that a column names; pandas numbers those that nobody has named."""
@@ -247,12 +249,12 @@ class FrameReader:
     def _in_order(self, batch: Batch, names: Sequence[str]) -> Batch:
         """The batch with its values, which stand in the order of these names, in the model's."""
         places = {name: j for j, name in enumerate(names)}
-        order = [places[name] for name in self._names]
+        order = [places.get(name) for name in self._names]
         rows: Rows
         if isinstance(batch.rows, np.ndarray):
-            rows = np.ascontiguousarray(batch.rows[:, order])
+            rows = np.ascontiguousarray(batch.rows[:, np.array(order, dtype=np.intp)])
         else:
-            rows = [tuple(row[j] for j in order) for row in batch.rows]
+            rows = [tuple(None if j is None else row[j] for j in order) for row in batch.rows]
         return Batch(rows, batch.pointers, batch.unknown)
 
 

@@ -158,7 +158,7 @@ def _row(signature: Signature, sample: Any, pointer: str, places: list[Place]) -
         return _mapping(sample, pointer, places)
     features = signature.features
     if isinstance(sample, dict):
-        return _row_of_object(features, sample, pointer, places)
+        return _row_of_object(features, by_number(signature, sample), pointer, places)
     if isinstance(sample, (list, tuple)):
         if len(sample) != len(features):
             few = "too few" if len(sample) < len(features) else "too many"
@@ -183,6 +183,14 @@ def _row(signature: Signature, sample: Any, pointer: str, places: list[Place]) -
         )
         for feature, step, value in zip(features, steps, values, strict=True)
     )
+
+
+def by_number(signature: Signature, sample: dict[str, Any]) -> dict[str, Any]:
+    """An object with the names of the features, where it has the numbers of nameless columns."""
+    numbered = {str(i): feature.name for i, feature in enumerate(signature.features)}
+    if signature.named or not sample or not numbered.keys() >= sample.keys():
+        return sample
+    return {numbered[name]: value for name, value in sample.items()}
 
 
 def _row_of_object(
