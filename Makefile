@@ -23,9 +23,11 @@ CONTAINER ?= $(IMAGE)
 EXAMPLE := models/latest.joblib
 CARD := $(EXAMPLE:.joblib=.json)
 VENV := .venv/bin
-INSTALLED := .venv/.installed
-PLAN = $(basename $(MODEL_PATH)).plan.npz
-EXTRA := $(wildcard models/requirements.txt)
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
+FIT = $(PYTHON) -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
+# Given to the shell as it is, since it may have blanks.
+export MODEL_PATH
 # What the service in the container is told of its settings; its port and model are the image's own.
 SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT LOG_LEVEL
 # What the image says of itself: the commit it is made of, and the SHA-256 of its model. They are not
@@ -40,7 +42,7 @@ comma := ,
 
 # What one target makes, the next one needs.
 .NOTPARALLEL:
-.PHONY: help install lock train fetch-model card bake run test lint format bench build-image run-container stop-container \
+.PHONY: help install develop lock train fetch-model card bake run test lint format bench build-image run-container stop-container \
 	logs-container check-tag dist github-release require-model-uri require-docker require-card
 
 help: ## List the targets
@@ -49,15 +51,24 @@ help: ## List the targets
 
 ##@ Here
 
-install: $(INSTALLED) ## Make the environment .venv with everything, in locked versions
-train: $(INSTALLED) ## Train the example model and write it to MODEL_PATH
-	@$(VENV)/python -m models.train $(MODEL_PATH)
+install: ## Make the environment .venv that MODEL_PATH needs, in locked versions
+	@$(CHECK_PYTHON)
+	@$(FIT) "$$MODEL_PATH"
 
-card: require-DATA $(INSTALLED) ## Let training rows, DATA=train.csv, tell the types of MODEL_PATH's columns; ANSWER=column compares
-	@$(VENV)/python -m models.describe '$(MODEL_PATH)' '$(DATA)' --answer '$(ANSWER)' $(if $(BACKGROUND),--background '$(BACKGROUND)')
+# With what tests need, too.
+develop:
+	@$(CHECK_PYTHON)
+	@$(FIT) --develop
 
-bake: $(INSTALLED) $(EXAMPLE) ## Compile MODEL_PATH to a plan, and prove that it answers as scikit-learn does
-	@$(VENV)/python -m models.bake $(MODEL_PATH)
+train: ## Train the example model and write it to MODEL_PATH
+	@$(CHECK_PYTHON)
+	@$(FIT) && $(VENV)/python -m models.train "$$MODEL_PATH"
+
+card: require-DATA install ## Let training rows, DATA=train.csv, tell the types of MODEL_PATH's columns; ANSWER=column compares
+	@$(VENV)/python -m models.describe "$$MODEL_PATH" '$(DATA)' --answer '$(ANSWER)' $(if $(BACKGROUND),--background '$(BACKGROUND)')
+
+bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and prove that it answers as scikit-learn does
+	@$(VENV)/python -m models.bake "$$MODEL_PATH"
 
 # The card that lies here describes another model.
 fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check that it has MODEL_SHA256
@@ -71,33 +82,24 @@ fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and
 require-model-uri:
 	@$(if $(MODEL_URI),$(if $(filter gs://% https://%,$(MODEL_URI)),,echo "MODEL_URI=$(MODEL_URI): expected gs://bucket/path or https://host/path" >&2; exit 1))
 
-run: $(INSTALLED) $(PLAN) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
-	@exec $(VENV)/python -m api
+run: $(EXAMPLE) install ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
+	@$(VENV)/python -m models.bake --if-new "$$MODEL_PATH" && exec $(VENV)/python -m api
 
 $(EXAMPLE):
-	@$(if $(filter $@,$(MODEL_PATH)),$(MAKE) --no-print-directory train,:)
-
-$(PLAN): $(INSTALLED) $(MODEL_PATH) $(wildcard models/*.py models/compiler/*.py api/engines/*/*.py)
-	@$(MAKE) --no-print-directory bake
-
-$(INSTALLED): requirements-dev.lock $(EXTRA)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
-	@echo "Making the environment .venv: half a minute, the first time"
-	$(PYTHON) -m venv .venv
-	$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(if $(EXTRA),$(VENV)/pip install --quiet --disable-pip-version-check -r $(EXTRA))
-	@touch $@
+	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.train $@; }
 
 ##@ In a container
 
 build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/latest.joblib in it
-	@[ "$(MODEL_PATH)" = "$(EXAMPLE)" ] || \
-		{ echo "An image is made of $(EXAMPLE): copy $(MODEL_PATH) there" >&2; exit 1; }
+	@[ "$$MODEL_PATH" = "$(EXAMPLE)" ] || \
+		{ echo "An image is made of $(EXAMPLE): copy $$MODEL_PATH there" >&2; exit 1; }
+	@case $(MODEL_VERSION) in ($(MODEL_SHA256)*) ;; \
+		(*) echo "$(EXAMPLE) has the SHA-256 $(MODEL_VERSION)$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac
 	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
 		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
-	docker build --platform linux/amd64 --tag $(IMAGE) \
-		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) .
+	@python=$$($(PYTHON) -m models.environment --base $(EXAMPLE)) || exit 1; set -x; docker build --platform linux/amd64 --tag $(IMAGE) \
+		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) \
+		--build-arg PYTHON=$$python .
 
 run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || { echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
@@ -150,29 +152,30 @@ github-release: check-tag ## Make the release TAG=v1.2.3 on GitHub, with what is
 
 ##@ Develop
 
-test: $(INSTALLED) ## Run the tests; they need all of api/ and models/ covered
+test: develop ## Run the tests; they need all of api/ and models/ covered
 	PYTHONHASHSEED=0 $(VENV)/coverage run -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report
 
-lint: $(INSTALLED) ## Check style and types
+lint: develop ## Check style and types
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 
-format: $(INSTALLED) ## Put the code into form
+format: develop ## Put the code into form
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
-bench: $(INSTALLED) ## Measure this server and its peers side by side; takes 20 minutes, needs wrk
+bench: develop ## Measure this server and its peers side by side; takes 20 minutes, needs wrk
 	$(VENV)/python -m tests.bench $(BENCH_ARGS)
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml
-lock: $(INSTALLED) ## Write the locks anew from pyproject.toml
+lock: develop ## Write the locks anew from pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --extra sklearn --extra pandas --extra explain --extra dev
 	$(LOCK) --output-file requirements-explain.lock --extra sklearn --extra pandas --extra explain --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements-pandas.lock --extra sklearn --extra pandas --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements.lock --extra sklearn --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements-slim.lock --constraint requirements-dev.lock
+	echo uv | $(subst pyproject.toml,-,$(LOCK)) --output-file requirements-uv.lock --constraint requirements-dev.lock
 
 include google-cloud.mk

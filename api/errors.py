@@ -131,6 +131,18 @@ class Busy(Problem):
         super().__init__(detail, Retry_After="1")
 
 
+class Replaced(Problem):
+    """The model's file is no longer what this process serves, and part of it is not loaded yet."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model's file was replaced or taken away while it is served, and this method was "
+            "not loaded before: restart the service."
+        )
+
+
 class Answer(NamedTuple):
     """An answer to a request, whoever sends it."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from api.introspection import read
 from api.model import METHODS, Model, ModelError, open_file, read_card
-from api.saved import saved_with
 from api.signature import SignatureError, plain
+from models import saved
+from models.pickles import LZ4, Content
 
 log = logging.getLogger("api")
 
@@ -35,7 +39,9 @@ def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
     # Not every library derives its estimators from scikit-learn's; CatBoost does not.
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
-        raise ModelError(f"{path} holds a {kind}, not a fitted scikit-learn estimator")
+        raise ModelError(
+            f"{path} holds a {kind}, not a fitted scikit-learn estimator: {saved.SAVE}"
+        )
     try:
         if isinstance(estimator, BaseEstimator) and hasattr(estimator, "fit"):
             check_is_fitted(estimator)
@@ -47,11 +53,8 @@ def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
     except AttributeError:
         log.warning("%s holds a part that does not tell whether it is fitted", path)
     methods = tuple(name for name in METHODS if hasattr(estimator, name))
-    if not methods:
-        raise ModelError(
-            f"{path} holds a {type(estimator).__name__}, which cannot answer for new rows: "
-            f"it has none of {', '.join(METHODS)}"
-        )
+    if reason := unanswering(estimator, methods):
+        raise ModelError(f"{path} holds a {type(estimator).__name__}, {reason}")
     card = read_card(path.with_suffix(".json"), version)
     try:
         rows = read(estimator, card.get("features") or list(names))
@@ -78,54 +81,155 @@ def _kind(estimator: Any) -> str:
     return " → ".join(names)
 
 
+def unanswering(estimator: Any, methods: Collection[str]) -> str:
+    """Why an estimator cannot answer for new rows, and what would mend it; empty if it can."""
+    steps = getattr(estimator, "steps", None)
+    last = steps[-1][1] if steps else estimator
+    name = type(last).__name__
+    if getattr(last, "novelty", True) is False and hasattr(last, "fit_predict"):
+        return f"which knows only the rows it was fitted on: fit {name}(novelty=True), and save it"
+    if methods:
+        return ""
+    if getattr(last, "refit", True) is False:
+        return f"which keeps no model, for it has refit=False: fit {name}(refit=True), and save it"
+    if hasattr(last, "fit_predict"):
+        return (
+            f"and {name} labels only the rows it was fitted on: to label new rows, save "
+            "KNeighborsClassifier(n_neighbors=1).fit(X, labels_), or fit KMeans"
+        )
+    if hasattr(last, "fit_transform"):
+        return (
+            f"and {name} places only the rows it was fitted on: fit what has a transform for new "
+            "rows, as PCA or umap.UMAP"
+        )
+    return f"which cannot answer for new rows: it has none of {', '.join(METHODS)}"
+
+
 def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
-    """Read the file once: its hash and the object in it are of the same bytes."""
+    """Read the file once: its hash and the object in it are of the same bytes.
+
+    What can be said without running it is said first, all at once.
+    """
     file, version = open_file(path, sha256)
     with file:
+        content = saved.look(file)
+        reasons = saved.obstacles(content, str(path), _has)
+        saver = saved.saved_with(content)
+        if saver and not saved.alike(saver, sklearn.__version__):
+            reasons.insert(0, _other_version(saver))
+        file.seek(0)
+        if file.read(len(LZ4)) == LZ4 and not _has("lz4"):
+            reasons.append(
+                "is compressed with LZ4: add the line lz4 to models/requirements.txt and run make "
+                "again"
+            )
+        if reasons:
+            raise ModelError(saved.sentence(str(path), reasons))
+        if saver not in (None, sklearn.__version__):
+            log.warning(
+                "%s was saved with scikit-learn %s, and %s serves it: within %s the form of files "
+                "stays the same",
+                path, saver, sklearn.__version__, ".".join(sklearn.__version__.split(".")[:2]),
+            )  # fmt: skip
+        file.seek(0)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if (saved := saved_with(file.read())) not in (None, sklearn.__version__):
-                    raise ModelError(_other_version(path, saved))
-                file.seek(0)
+                _import(content, path)
                 return joblib.load(file), version
         except ModelError:
             raise
-        except ModuleNotFoundError as error:
-            raise ModelError(_missing_module(path, error.name or str(error))) from None
-        except AttributeError as error:
-            raise ModelError(
-                f"{path} needs something that is not where it was when it was saved ({error}): "
-                "a class or function defined in a notebook or script belongs in a module of its "
-                "own, importable here; one of scikit-learn's needs the version that saved it"
-            ) from None
         except Exception as error:
+            if content.problem:
+                raise ModelError(f"{path} {content.problem}") from None
+            log.debug("%s cannot be loaded", path, exc_info=True)
             raise ModelError(
-                f"{path} is not a joblib file, or is damaged "
-                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "
-                "write it again with joblib.dump(estimator, path)"
+                f"{path} cannot be loaded with {_installed(content)} ({_first_line(error)}): it "
+                "was saved with other versions; name those in models/requirements.txt, as in "
+                "package==1.2.3, and run make again"
             ) from None
 
 
-def _other_version(path: Path, saved: str) -> str:
+def _has(module: str) -> bool:
+    """Whether a module is here, as far as can be seen without running somebody's code."""
+    names = module.split(".")
+    # Nothing but a docstring runs in our own packages.
+    looked_up = ".".join(names[: 2 if names[0] in ("api", "models") else 1])
+    try:
+        return importlib.util.find_spec(looked_up) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _import(content: Content, path: Path) -> None:
+    """Import what the file needs of others' code, so that who fails is named.
+
+    Raises ModelError.
+    """
+    others = saved.foreign(content)
+    for module, name in content.names:
+        if module.partition(".")[0] not in others | {"sklearn"}:
+            continue
+        try:
+            imported = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise ModelError(_missing_module(path, module, error.name or str(error))) from None
+        except (Exception, SystemExit) as error:
+            log.debug("%s cannot be imported", module, exc_info=True)
+            raise ModelError(
+                f"{path} needs {module}, which cannot be imported with {_installed(content)} "
+                f"({_first_line(error)}): another version of either is needed; name it in "
+                "models/requirements.txt, as in package==1.2.3, and run make again"
+            ) from None
+        if not hasattr(imported, name.partition(".")[0]):
+            raise ModelError(
+                f"{path} needs {name} of {module}, which is not there now: bring it back under "
+                "that name, or install the version that the model was saved with"
+            )
+
+
+def _installed(content: Content) -> str:
+    """The versions of what the file needs."""
+    distributions = metadata.packages_distributions()
+    needed = {name for top in saved.foreign(content) for name in distributions.get(top, ())} - {
+        "scikit-learn"
+    }
+    listed = [f"{name} {metadata.version(name)}" for name in sorted(needed)]
+    return " and ".join([f"scikit-learn {sklearn.__version__}", *listed])
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _other_version(saver: str) -> str:
     return (
-        f"{path} was saved with scikit-learn {saved}, and {sklearn.__version__} is installed: "
-        f"add the line scikit-learn=={saved} to models/requirements.txt and run make again, "
+        f"was saved with scikit-learn {saver}, and {sklearn.__version__} is installed: "
+        f"add the line scikit-learn=={saver} to models/requirements.txt and run make again, "
         "or save the model with the installed version"
     )
 
 
-def _missing_module(path: Path, module: str) -> str:
-    package = module.partition(".")[0]
-    if package == "sklearn":
+def _missing_module(path: Path, module: str, missing: str) -> str:
+    """`module` is what the file needs, and `missing` what its import did not find."""
+    top = missing.partition(".")[0]
+    if module.partition(".")[0] != top:
+        package = saved.PACKAGES.get(top)
+        return f"{path} needs {module}, which imports {missing}, and that is not installed: " + (
+            f"add the line {package} to models/requirements.txt and run make again"
+            if package
+            else "add the name that you install it by to models/requirements.txt and run make again"
+        )
+    if top == "sklearn":
         return (
             f"{path} needs {module}, which scikit-learn {sklearn.__version__} does not have: it "
             "was saved with another version; add the line scikit-learn==<that version> to "
             "models/requirements.txt and run make again"
         )
     return (
-        f"{path} needs the package {package}, which is not installed: "
-        "add it to models/requirements.txt and run make again"
+        f"{path} needs {missing}, which the installed {top} does not have: it was saved with "
+        f"another version; name that in models/requirements.txt and run make again"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,8 @@ METHODS = (
     "radius_neighbors",
     "apply",
 )
+# An address, of which Path makes one slash of two.
+ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
 # Those whose answer has one column for each class.
 PER_CLASS = ("predict_proba", "predict_log_proba", "predict_joint_log_proba")
 
@@ -68,16 +71,28 @@ def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise ModelError(
-            f"cannot read {path} ({error.strerror}): put your model there, "
-            "set MODEL_PATH, or make the example with `make train`"
-        ) from None
+        raise ModelError(_unreadable(path, error)) from None
     version = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 and version != sha256:
         file.close()
         raise ModelError(f"{path} has SHA-256 {version}, but MODEL_SHA256 says {sha256}")
     file.seek(0)
     return file, version
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if address := ADDRESS.match(str(path)):
+        return (
+            f"MODEL_PATH={address[1]}//{address[2]} is no file of this machine: fetch it with "
+            f"make fetch-model MODEL_URI={address[1]}//{address[2]} MODEL_SHA256=..., and leave "
+            "MODEL_PATH as it is"
+        )
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"there is no file {path}: put your model there, set MODEL_PATH, or make the example "
+            "with `make train`"
+        )
+    return f"cannot read {path} ({error.strerror}): it must be a file that you may read"
 
 
 def read_card(path: Path, version: str) -> dict[str, Any]:

@@ -153,6 +153,16 @@ def table(report: dict[str, Any]) -> str:
     )
 
 
+def is_baked(path: Path) -> bool:
+    """Whether there is a plan that is newer than the model and the code that makes plans."""
+    place, root = plan_path(path), Path(__file__).parents[1]
+    sources = [path, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
+    try:
+        return all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
+    except OSError:
+        return False
+
+
 def leave(path: Path, reason: str) -> None:
     """Write a plan without methods, so that the model is not baked again at the next start."""
     file, version = open_file(path)
@@ -197,7 +207,11 @@ def main() -> None:
     """Bake the model of the command line within the bounds of the settings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model_path", nargs="?", type=Path, default="models/latest.joblib")
-    path = parser.parse_args().model_path
+    parser.add_argument("--if-new", action="store_true", help="only if model or code is new")
+    options = parser.parse_args()
+    path = options.model_path
+    if options.if_new and is_baked(path):
+        return
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:

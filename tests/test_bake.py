@@ -142,7 +142,7 @@ def test_a_model_that_cannot_be_served_ends_with_its_sentence(
     with pytest.raises(SystemExit) as end:
         run(path, monkeypatch)
     assert end.value.code == 1
-    assert capfd.readouterr().err.startswith("error: cannot read")
+    assert capfd.readouterr().err.startswith("error: there is no file")
 
 
 def test_a_wrong_setting_ends_with_its_sentence(

@@ -151,7 +151,7 @@ def test_the_model_is_loaded_before_uwsgi_takes_over(
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"MODEL_PATH": "nowhere.joblib"}, "error: cannot read nowhere.joblib"),
+        ({"MODEL_PATH": "nowhere.joblib"}, "error: there is no file nowhere.joblib"),
         ({"PORT": "x"}, "error: PORT='x'"),
         ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1:8080"),
         ({"HOST": "::1"}, "error: HOST=::1 is no IPv4 address"),

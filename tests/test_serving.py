@@ -371,7 +371,7 @@ def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"MODEL_PATH": "nowhere.joblib"}, "error: cannot read nowhere.joblib"),
+        ({"MODEL_PATH": "nowhere.joblib"}, "error: there is no file nowhere.joblib"),
         ({"MODEL_PATH": __file__}, "is not a joblib file, or is damaged"),
         ({"THREADS": "many"}, "error: THREADS='many': Expected `int`"),
         ({"PORT": "", "AIP_HTTP_PORT": "many"}, "error: AIP_HTTP_PORT='many': Expected `int`"),

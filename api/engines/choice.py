@@ -7,8 +7,11 @@ import importlib.util
 import logging
 from pathlib import Path
 
+import msgspec
+
 from api.engines import Engine
 from api.engines import plan as plans
+from api.errors import Replaced
 from api.model import Model, ModelError, open_file, read_card
 from api.settings import Settings
 
@@ -60,7 +63,12 @@ def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
     @functools.cache
     def scikit_learn() -> Engine:
         log.info("scikit-learn is loaded: the plan has only %s", ", ".join(plan.methods))
-        return _with_scikit_learn(path, settings, engine)[1]
+        pinned = msgspec.structs.replace(settings, model_sha256=version)
+        try:
+            return _with_scikit_learn(path, pinned, engine)[1]
+        except ModelError as error:
+            log.error("%s: restart the service", error)  # noqa: TRY400
+            raise Replaced from None
 
     try:
         engine = plans.PlanEngine(plan, scikit_learn)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.frozen import FrozenEstimator
 
+from api.versions import FrozenEstimator
 from models.compiler.builder import Builder, NotCompiled, Table, Value
 
 

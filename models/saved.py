@@ -1,0 +1,424 @@
+"""What a model's file is, and all reasons why it cannot be served, read without running it.
+
+Only the standard library is needed, so that a file can be read before anything is installed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+from models import pickles
+from models.pickles import Content, Stub
+
+# The package on PyPI of each module that scikit-learn's users have in their pipelines. Another name
+# may be a stranger's package, and is never advised.
+PACKAGES = {
+    "autosklearn": "auto-sklearn",
+    "boruta": "Boruta",
+    "causalml": "causalml",
+    "catboost": "catboost",
+    "category_encoders": "category-encoders",
+    "cloudpickle": "cloudpickle",
+    "cuml": "cuml-cu12",
+    "dask_ml": "dask-ml",
+    "dill": "dill",
+    "dirty_cat": "dirty-cat",
+    "econml": "econml",
+    "feature_engine": "feature-engine",
+    "flaml": "FLAML",
+    "gensim": "gensim",
+    "gplearn": "gplearn",
+    "hdbscan": "hdbscan",
+    "imblearn": "imbalanced-learn",
+    "imodels": "imodels",
+    "interpret": "interpret",
+    "kmodes": "kmodes",
+    "lifelines": "lifelines",
+    "lightgbm": "lightgbm",
+    "lightning": "lightning",
+    "lz4": "lz4",
+    "mapie": "MAPIE",
+    "mlxtend": "mlxtend",
+    "mord": "mord",
+    "ngboost": "ngboost",
+    "nltk": "nltk",
+    "optbinning": "optbinning",
+    "patsy": "patsy",
+    "polars": "polars",
+    "prophet": "prophet",
+    "pyarrow": "pyarrow",
+    "pycaret": "pycaret",
+    "pygam": "pygam",
+    "pyod": "pyod",
+    "pytorch_tabnet": "pytorch-tabnet",
+    "quantile_forest": "quantile-forest",
+    "scikeras": "scikeras",
+    "sentence_transformers": "sentence-transformers",
+    "shap": "shap",
+    "sklearn_crfsuite": "sklearn-crfsuite",
+    "sklearn_extra": "scikit-learn-extra",
+    "sklearn_pandas": "sklearn-pandas",
+    "sklego": "scikit-lego",
+    "skopt": "scikit-optimize",
+    "skorch": "skorch",
+    "skrub": "skrub",
+    "sktime": "sktime",
+    "sksurv": "scikit-survival",
+    "spacy": "spacy",
+    "stacking": "vecstack",
+    "statsmodels": "statsmodels",
+    "tabpfn": "tabpfn",
+    "tensorflow": "tensorflow",
+    "torch": "torch",
+    "tpot": "TPOT",
+    "transformers": "transformers",
+    "tslearn": "tslearn",
+    "umap": "umap-learn",
+    "xgboost": "xgboost",
+    "yellowbrick": "yellowbrick",
+}
+# Whose objects are no models.
+DATA = {"numpy", "pandas", "scipy", "joblib", "builtins", "collections", "datetime", "decimal"}
+# What prepares rows for another estimator, by the end of its class's name.
+PREPARES = re.compile(
+    r"(Scaler|Encoder|Imputer|Vectorizer|Transformer|PCA|SVD|Binarizer|Features)$"
+)
+# It goes to a command line.
+VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc)\d{1,3})?(\.post\d{1,3})?", re.ASCII)
+SAVE = "write it with joblib.dump(estimator, path)"
+
+
+def look(file: BinaryIO) -> Content:
+    """What the file of a model holds; `problem` says what it is where it cannot be read."""
+    try:
+        pickle = pickles.decompress(file)
+    except ValueError as error:
+        damaged = f"is damaged or cut short ({error}): copy it again, or {SAVE}"
+        return Content(None, (), (), _other_format(file) or damaged)
+    content = pickles.read(pickle)
+    if not content.problem:
+        return content
+    problem = _other_format(file) or _other_format(pickle)
+    if not problem:
+        pickle.seek(0)
+        # Old and new pickles begin differently, but a name is in nearly each.
+        is_pickle = content.names or pickle.read(1) == b"\x80"
+        is_not = "is damaged or cut short" if is_pickle else "is not a joblib file"
+        problem = f"{is_not} ({content.problem}): {SAVE}, or copy it again"
+    return content._replace(problem=problem)
+
+
+def saved_with(content: Content) -> str | None:
+    """The version of scikit-learn that saved it; None if it does not say."""
+    return max(filter(VERSION.fullmatch, content.versions), key=numbers, default=None)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers in a version, by which versions are in order."""
+    return tuple(map(int, re.findall(r"\d+", version.partition("rc")[0])))
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether scikit-learn reads with one version what the other saved: it keeps the form of its
+    files within a minor version.
+    """
+    return numbers(one)[:2] == numbers(other)[:2]
+
+
+def obstacles(content: Content, path: str, has: Callable[[str], bool]) -> list[str]:
+    """All reasons but its version why a file cannot be served; `has` says which modules are there.
+
+    Each is the rest of a sentence that begins with the file.
+    """
+    if content.problem and not content.names:
+        return [content.problem]
+    whole = [] if content.problem else _not_one_estimator(content.top, path)
+    return [*whole, *_missing(content, path, has)]
+
+
+def sentence(path: str, reasons: list[str]) -> str:
+    """One sentence with all reasons."""
+    if len(reasons) == 1:
+        return f"{path} {reasons[0]}"
+    listed = "; ".join(f"({number}) it {reason}" for number, reason in enumerate(reasons, 1))
+    return f"{path} cannot be served for {len(reasons)} reasons: {listed}"
+
+
+def foreign(content: Content) -> set[str]:
+    """The modules it needs that are neither Python's nor of scikit-learn's own family."""
+    ours = DATA | {"sklearn", "_codecs", "copyreg"}
+    tops = {module.partition(".")[0] for module, _ in content.names}
+    return {top for top in tops if top not in ours and top not in sys.stdlib_module_names}
+
+
+def _missing(content: Content, path: str, has: Callable[[str], bool]) -> Iterator[str]:
+    """What it needs that is not here."""
+    absent: dict[str, list[str]] = {}
+    for module, name in content.names:
+        top = module.partition(".")[0]
+        if module == "__main__" or (
+            top not in sys.stdlib_module_names and top != "sklearn" and not has(module)
+        ):
+            absent.setdefault(module, []).append(name)
+    if own := absent.pop("__main__", None):
+        names = ", ".join(own)
+        yield (
+            f"needs {names}, defined in a notebook or script, whose code is not saved with the "
+            "model: move that code into models/steps.py, and in its place write, in the project's "
+            f"folder, `from models.steps import {names}`, then fit again, `estimator.fit(X, y)`, "
+            f"and save again, `joblib.dump(estimator, {path!r})`"
+        )
+    packages: dict[str, None] = {}
+    for module, needed in absent.items():
+        if package := PACKAGES.get(module.partition(".")[0]):
+            packages[package] = None
+        else:
+            yield _own_module(module, needed, path)
+    for package in packages:
+        yield (
+            f"needs the package {package}, which is not installed: "
+            f"add the line {package} to models/requirements.txt and run make again"
+        )
+
+
+def _own_module(module: str, names: list[str], path: str) -> str:
+    listed = ", ".join(names)
+    place = f"{module.replace('.', '/')}.py"
+    if module.startswith("models."):
+        return f"needs {listed} of {module}, which is not here: write that code into {place}"
+    return (
+        f"needs {listed} of the module {module}, which is not here: if it is your own code, write "
+        f"it into models/steps.py, train with `from models.steps import {listed}`, and save again "
+        f"with joblib.dump(estimator, {path!r}); if it is a package's, add the name that you "
+        "install that package by to models/requirements.txt and run make again"
+    )
+
+
+def _not_one_estimator(top: Any, path: str) -> Iterator[str]:
+    """What the file holds instead of an estimator, and how to save the estimator alone."""
+    if isinstance(top, type):
+        yield (
+            f"holds the class {top.__name__}, not a fitted estimator: save what fit gives, "
+            f"joblib.dump({top.__name__}().fit(X, y), {path!r})"
+        )
+        return
+    if isinstance(top, Stub) and type(top).__name__ == "Booster":
+        yield (
+            f"holds a {type(top).__module__}.Booster, not an estimator: train with the library's "
+            "scikit-learn classes, as LGBMRegressor or XGBClassifier, and save that"
+        )
+        return
+    if _is_estimator(top) or (isinstance(top, Stub) and not _is_data(top)):
+        return
+    kind = _kind(top)
+    found = list(_estimators(top, ""))
+    if not found:
+        yield f"holds a {kind}, not a fitted scikit-learn estimator: {SAVE}"
+    elif len(found) == 1:
+        (where, estimator), *_ = found
+        yield (
+            f"holds a {kind}, and its estimator, a {_short(estimator)}, is {where} in it: save "
+            f"that alone, joblib.dump(joblib.load({path!r}){where}, {path!r})"
+        )
+    else:
+        found.sort(key=lambda each: not PREPARES.search(_short(each[1])))
+        listed = " and ".join(f"{where}, a {_short(estimator)}" for where, estimator in found[:6])
+        steps = ", ".join(f"held{where}" for where, _ in found)
+        yield (
+            f"holds a {kind} with {len(found)} estimators, {listed}: save the one to serve alone, "
+            f"held = joblib.load({path!r}); joblib.dump(held{found[-1][0]}, {path!r}); or, where "
+            f"one prepares the rows for the next, joblib.dump(make_pipeline({steps}), {path!r})"
+        )
+
+
+def _short(estimator: Any) -> str:
+    return type(estimator).__name__
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, Stub):
+        return f"builtins.{type(value).__name__}"
+    if _short(value) == pickles.ARRAY[1]:
+        return "numpy.ndarray"
+    return f"{type(value).__module__}.{type(value).__name__}"
+
+
+def _is_estimator(value: Any) -> bool:
+    """Whether it is fitted, or one of a library of estimators, as far as its state tells."""
+    if not isinstance(value, Stub) or _is_data(value):
+        return False
+    if not isinstance(value.state, dict):
+        return type(value).__module__.partition(".")[0] in PACKAGES
+    return "_sklearn_version" in value.state or any(
+        name.endswith("_") and not name.startswith("_")
+        for name in value.state
+        if isinstance(name, str)
+    )
+
+
+def _is_data(stub: Stub) -> bool:
+    module = type(stub).__module__
+    return module.partition(".")[0] in DATA or (module == "sklearn.utils._bunch")
+
+
+def _estimators(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """The estimators in containers, with the keys that lead to each."""
+    if where.count("[") > 3:
+        return
+    if isinstance(value, Stub) and value.items:
+        value = value.items
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    for key, inner in items:
+        place = f"{where}[{key!r}]"
+        if _is_estimator(inner):
+            yield place, inner
+        else:
+            yield from _estimators(inner, place)
+
+
+def _other_format(file: BinaryIO) -> str | None:
+    """What a file is that is no pickle, and what to do, as the rest of a sentence."""
+    file.seek(0)
+    head = file.read(4096)
+    if not head:
+        return f"is empty: {SAVE}, or copy it again"
+    for sign, said in SIGNS:
+        if head.startswith(sign) if isinstance(sign, bytes) else sign.search(head):
+            return said
+    if zipfile.is_zipfile(file):
+        return _zip(file)
+    return _text(head)
+
+
+SIGNS: tuple[tuple[bytes | re.Pattern[bytes], str], ...] = (
+    (
+        b"version https://git-lfs",
+        "is a Git LFS pointer, not the model itself: fetch the model with `git lfs pull`",
+    ),
+    (
+        re.compile(rb"\A\s*(<!doctype html|<html|<head)", re.IGNORECASE),
+        (
+            "is a HTML page, as a server sends it that asks for a login or has no such file: "
+            "download the model again, by the link to the file itself"
+        ),
+    ),
+    (
+        re.compile(rb"\A\s*<\?xml.*?<PMML", re.IGNORECASE | re.DOTALL),
+        f"is a PMML file, which is not served: {SAVE}",
+    ),
+    (re.compile(rb"\A\s*<"), f"is an XML or HTML file, not a model: {SAVE}"),
+    (
+        re.compile(
+            rb"\A\x08[\x01-\x1e](\x12.{0,64}|.{0,16})(onnx|pytorch|tf2|skl)",
+            re.DOTALL | re.IGNORECASE,
+        ),
+        f"is an ONNX model, which is not served: save the estimator itself, {SAVE}",
+    ),
+    (
+        re.compile(
+            rb"\A(\{\s*\"(learner|version|Config)\".*\"|\{L.{8}(learner|Config))", re.DOTALL
+        ),
+        (
+            "is a model in XGBoost's own form: XGBClassifier() or XGBRegressor(), its "
+            "load_model(path), then joblib.dump(that, path)"
+        ),
+    ),
+    (
+        b"binf",
+        (
+            "is a model in XGBoost's old binary form: XGBClassifier() or XGBRegressor(), its "
+            "load_model(path), then joblib.dump(that, path)"
+        ),
+    ),
+    (
+        re.compile(rb"\Atree\r?\nversion="),
+        (
+            "is a model in LightGBM's own form, which its scikit-learn classes cannot read back: "
+            "fit LGBMClassifier or LGBMRegressor, and save that with joblib.dump"
+        ),
+    ),
+    (
+        b"CBM1",
+        (
+            "is a model in CatBoost's own form: CatBoostClassifier() or CatBoostRegressor(), its "
+            "load_model(path), then joblib.dump(that, path)"
+        ),
+    ),
+    (
+        re.compile(rb"\A(svm_type|solver_type) "),
+        (
+            "is a model of libsvm's or liblinear's own tools: fit SVC, SVR or LinearSVC of "
+            "scikit-learn, and save that with joblib.dump"
+        ),
+    ),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        (
+            "is a HDF5 file, as Keras writes it: wrap the network in scikeras's KerasClassifier or "
+            "KerasRegressor, and save that with joblib.dump"
+        ),
+    ),
+    (b"PAR1", f"is a Parquet file, a table and not a model: {SAVE}"),
+    (b"\x93NUMPY", f"is an array of NumPy (.npy), not a model: {SAVE}"),
+    (b"RDX", f"is a file of R, which is not served: {SAVE}"),
+    (
+        re.compile(rb"\A.{257}ustar", re.DOTALL),
+        "is a tar archive: unpack it, and name the joblib file in it",
+    ),
+)
+
+
+def _zip(file: BinaryIO) -> str:
+    """What kind of zip it is."""
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+    if "schema.json" in names:
+        return (
+            "is a skops file: load it with skops.io.load(path, trusted=[...]), and save the "
+            "estimator with joblib.dump(estimator, path)"
+        )
+    if any(name.endswith("data.pkl") for name in names):
+        return (
+            "is a model of PyTorch: wrap the network in skorch's NeuralNetClassifier or "
+            "NeuralNetRegressor, fit, and save that with joblib.dump"
+        )
+    if "model.weights.h5" in names or "metadata.json" in names:
+        return (
+            "is a model of Keras: wrap the network in scikeras's KerasClassifier or "
+            "KerasRegressor, fit, and save that with joblib.dump"
+        )
+    if names and all(name.endswith(".npy") for name in names):
+        return f"is a file of NumPy arrays (.npz), not a model: {SAVE}"
+    inside = next((n for n in names if n.endswith((".joblib", ".pkl", ".pickle"))), None)
+    return (
+        f"is a zip archive: unpack it, and set MODEL_PATH to its file {inside}"
+        if inside
+        else f"is a zip archive without a joblib file in it: {SAVE}"
+    )
+
+
+def _text(head: bytes) -> str | None:
+    """What kind of text it is; None if it is none."""
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return None
+        text = head[: error.start].decode("utf-8-sig")
+    if not all(character.isprintable() or character.isspace() for character in text):
+        return None
+    if text.lstrip().startswith(("{", "[")):
+        return f"is a JSON file, not a model: {SAVE}"
+    first, *more = text.splitlines()
+    for separator, name in ((",", "CSV"), (";", "CSV"), ("\t", "TSV")):
+        if more and first.count(separator) and more[0].count(separator) >= first.count(separator):
+            return f"is a {name} table, not a model: fit an estimator on it, and {SAVE}"
+    return f"is a text file, not a joblib file: {SAVE}"
