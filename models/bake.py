@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,19 +26,15 @@ from api.model import Model, ModelError, open_file
 from api.settings import Settings, SettingsError
 from api.signature import Signature
 from api.telemetry import configure_logging
-from models import bound, proof
+from models import bound, proof, work
 from models.bound import Bound
 from models.compiler import compile_model
 from models.compiler.builder import brief
 
 log = logging.getLogger("api")
 
-# Microseconds for one row over which it pays to wait for the rows of others: to wait takes ten.
-BATCH_ABOVE_MICROSECONDS = 40.0
-# With fewer rows answered nothing is proven.
-MIN_ROWS_COMPARED = 1000
-# A plan that takes twice as long for any number of rows is none.
-MIN_SPEEDUP = 0.5
+# CPU time for all rows of one method; what remains of BAKE_SECONDS may be less.
+MAX_SECONDS_OF_A_PROOF = 20.0
 
 
 def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, Any]:
@@ -79,24 +74,23 @@ def proven(
         log.debug("no rows to prove the plan with", exc_info=True)
         left |= dict.fromkeys(plan.methods, f"its plan cannot be tried ({brief(error)})")
         return msgspec.structs.replace(plan, methods={}, left=left), {}
-    for method in plan.methods:
+    for place, method in enumerate(plan.methods):
         limit.say(f"comparing {method}")
+        share = limit.part(MAX_SECONDS_OF_A_PROOF, 2 * (len(plan.methods) - place))
         try:
-            proof_ = proof.prove(method, own, engine, batches)
+            found[method] = proof.prove(method, own, engine, batches, share)
         except proof.Difference as difference:
             left[method] = str(difference)
-            continue
         except Exception as error:
             log.debug("%s cannot be compared", method, exc_info=True)
             left[method] = f"it cannot be compared ({brief(error)})"
-            continue
-        if reason := not_worth_it(proof_):
-            left[method] = reason
-        else:
-            found[method] = proof_
-    joined = tuple(method for method, proof_ in found.items() if worth_waiting(proof_.microseconds))
-    for method, proof_ in found.items():
-        if faster := proof.prove_alone(method, engine, proof_, batches):
+    joined = tuple(method for method in found if work.is_batched(plan, method))
+    for place, method in enumerate(found):
+        limit.say(f"comparing {method}, one row at a time")
+        share = limit.part(MAX_SECONDS_OF_A_PROOF, len(found) - place)
+        if work.is_sooner_in_python(plan, method) and (
+            faster := proof.prove_alone(method, engine, found[method], batches, share)
+        ):
             found[method] = faster
             alone.append(method)
     methods = {method: value for method, value in plan.methods.items() if method in found}
@@ -109,21 +103,6 @@ def proven(
         mergeable=own.mergeable,
     )
     return plan, found
-
-
-def not_worth_it(found: proof.Proof) -> str:
-    """Why scikit-learn is the better engine for a method all the same; empty if it is not."""
-    if found.rows < MIN_ROWS_COMPARED:
-        return f"scikit-learn answered only {found.rows} of the rows that were tried"
-    slow = [f"{count:,} rows" for count, faster in found.faster.items() if faster < MIN_SPEEDUP]
-    return f"scikit-learn is faster for {', '.join(slow)}" if slow else ""
-
-
-def worth_waiting(microseconds: Mapping[int, float]) -> bool:
-    """Whether it pays to wait for others' rows: a call is dear, and many rows are cheaper each."""
-    return (
-        microseconds[1] > BATCH_ABOVE_MICROSECONDS and microseconds[64] / 64 < microseconds[1] / 2
-    )
 
 
 def write_card(path: Path, model: Model, report: dict[str, Any]) -> None:

@@ -37,6 +37,10 @@ class Bound:
         cpu, wall = (now - then for now, then in zip(_now(), self._started, strict=True))
         return self.seconds - max(cpu, wall / WALL_SECONDS_PER_CPU_SECOND)
 
+    def part(self, most: float, parts: int) -> Bound:
+        """A bound for one of so many parts of what is to be done, of at most so many seconds."""
+        return Bound(min(most, max(self.left(), 0.0) / parts))
+
     def say(self, what: str) -> None:
         """Write what is being done on the terminal, over what stood there; nothing elsewhere."""
         now = time.monotonic()

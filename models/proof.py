@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import time
 import timeit
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from api.engines import Engine, Rows, Single
 from api.engines.plan import INPUT, Plan, PlanEngine
 from api.signature import Feature, Signature, is_missing, plain_rows
 from models import texts
+from models.bound import Bound
 from models.compiler.builder import brief
 
 log = logging.getLogger("api")
@@ -29,14 +30,22 @@ UNKNOWN = 0.02
 # Not refused at the door, but perhaps by the model: too large for single precision, and for more.
 EXTREMES = (3.5e38, -3.5e38, 1e200, -1e200, 1.7e308, -1.7e308, 5e-324)
 SPEEDS = (1, 64, 1024)
+# Of more features it is not found out which numbers they may be.
+MAX_TRIED_FEATURES = 1_000
+# By these it is found out between which numbers a feature must be.
+TRIED_NUMBERS = (-1e6, -3.0, -1.0, -0.5, 0.0, 1e-3, 0.5, 1.0, 3.0, 1e6)
+# Fewer rows are made where they have very many values, but never too few for a proof.
+MAX_VALUES = 20_000_000
+MIN_ROWS = 1_200
+# With fewer rows answered nothing is proven.
+MIN_ROWS_COMPARED = 1_000
 # The numbers of one batch of texts, as if it were no sparse table.
-ROOM = 20_000_000
-# So many seconds each speed is measured for, three times.
-MEASURED = 0.01
-# One row alone is done with Python's own numbers if that is so many times as fast.
-FASTER = 1.0
-# After this time no more batches are compared.
-SECONDS = 20.0
+MAX_CELLS_OF_A_BATCH = 20_000_000
+# A call is measured for so many seconds, three times; one that takes longer is not repeated.
+MEASURED_SECONDS = 0.01
+DEAR_SECONDS = 0.2
+# A batch is tried with one row first, then with so many times as many as before.
+GROWTH = 32
 
 
 class Runs(Protocol):
@@ -63,16 +72,22 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @np.errstate(all="ignore")  # the largest numbers overflow, in both
-def prove(method: str, own: Engine, plan: Engine, batches: Sequence[Rows]) -> Proof:
+def prove(
+    method: str, own: Engine, plan: Engine, batches: Sequence[Rows], limit: Bound | None = None
+) -> Proof:
     """Compare one method on all batches, or as many as there is time for, and measure it.
 
-    Raises Difference.
+    Raises Difference if they differ, or too few rows can be compared.
     """
-    difference, rows, most = compare(method, own, plan, batches)
+    limit = limit or Bound()
+    difference, rows, most = compare(method, own, plan, batches, limit)
+    if rows < MIN_ROWS_COMPARED:
+        if limit.left() <= 0:
+            raise Difference(f"{limit.seconds:.1g} seconds were enough for {rows} rows only")
+        raise Difference(f"scikit-learn answered only {rows} of the rows that were tried")
     times = {
         count: [1e6 * seconds(method, engine, most[:count]) for engine in (own, plan)]
         for count in SPEEDS
-        if len(most)
     }
     return Proof(
         rows=rows,
@@ -83,12 +98,12 @@ def prove(method: str, own: Engine, plan: Engine, batches: Sequence[Rows]) -> Pr
 
 
 def prove_alone(
-    method: str, plan: PlanEngine, found: Proof, batches: Sequence[Rows]
+    method: str, plan: PlanEngine, found: Proof, batches: Sequence[Rows], limit: Bound | None = None
 ) -> Proof | None:
     """The proof with the speed of one row done with Python's own numbers.
 
-    None if that cannot be done, is not faster, or gives other results than the plan's arrays; or
-    none, where the values have a shape that nobody thought of.
+    None if that cannot be done, or gives other results than the plan's arrays; or none, where the
+    values have a shape that nobody thought of.
     """
     single = plan.single(method)
     if single is None:
@@ -96,14 +111,12 @@ def prove_alone(
     rows = batches[0][:1]
     row = samples(rows)[0]
     try:
-        gain = found.microseconds[1] / (1e6 * best(lambda: single(row)))
-        if gain < FASTER:
-            return None
-        compare(method, plan, Alone(single), batches)
+        compare(method, plan, Alone(single), batches, limit or Bound())
         if kinds([single(row)]) != kinds(plan.run(method, rows).tolist()):
             return None
+        gain = found.microseconds[1] / (1e6 * best(lambda: single(row)))
     except Exception:
-        # It is faster or it is nothing: the plan's arrays are there.
+        # What cannot be compared is left to the plan's arrays.
         return None
     return msgspec.structs.replace(
         found,
@@ -136,16 +149,21 @@ def samples(rows: Rows) -> list[Sequence[Any]]:
 
 
 @np.errstate(all="ignore")
-def compare(method: str, own: Runs, plan: Runs, batches: Sequence[Rows]) -> tuple[float, int, Rows]:
+def compare(
+    method: str, own: Runs, plan: Runs, batches: Sequence[Rows], limit: Bound | None = None
+) -> tuple[float, int, Rows]:
     """The largest difference of two engines' answers, how many rows, and the largest batch.
 
     Raises Difference if they are not alike.
     """
+    limit = limit or Bound()
     difference, rows, most = 0.0, 0, batches[0][:0]
-    started, waiting = time.monotonic(), list(reversed(batches))
     # The first has nearly all rows; a model that is slow is not called hundreds of times more.
-    while waiting and (not len(most) or time.monotonic() - started < SECONDS):
+    waiting = list(reversed(batches))
+    rows_a_second = rate(method, (own, plan), batches[0], limit)
+    while waiting and (not rows or limit.left() > 0):
         batch = waiting.pop()
+        batch = batch[: max(1, int(rows_a_second * limit.left()))]
         try:
             expected = own.run(method, batch)
         except Exception:
@@ -153,7 +171,7 @@ def compare(method: str, own: Runs, plan: Runs, batches: Sequence[Rows]) -> tupl
             if len(batch) > 1:
                 # Perhaps for the sake of one row.
                 waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
-            elif time.monotonic() - started > SECONDS:
+            elif limit.left() <= 0:
                 break
             continue
         try:
@@ -167,6 +185,20 @@ def compare(method: str, own: Runs, plan: Runs, batches: Sequence[Rows]) -> tupl
         rows += len(batch)
         most = max(most, batch, key=len)
     return difference, rows, most
+
+
+def rate(method: str, engines: Sequence[Runs], batch: Rows, limit: Bound) -> float:
+    """The rows that all engines answer in a second, which is tried with few of them first."""
+    size = 1
+    while True:
+        before = limit.left()
+        for engine in engines:
+            with contextlib.suppress(Exception):
+                engine.run(method, batch[:size])
+        found = size / max(before - limit.left(), 1e-6)
+        if size * GROWTH > len(batch) or size * GROWTH > found * limit.left():
+            return found
+        size *= GROWTH
 
 
 def _check_refused(method: str, plan: Runs, rows: Rows) -> None:
@@ -214,7 +246,10 @@ def seconds(method: str, engine: Engine, rows: Rows) -> float:
 def best(call: Callable[[], Any]) -> float:
     """The shortest of several times, in seconds."""
     timer = timeit.Timer(call)
-    often = max(1, int(MEASURED / max(timer.timeit(1), 1e-7)))
+    first = max(timer.timeit(1), 1e-7)
+    if first > DEAR_SECONDS:
+        return first
+    often = max(1, int(MEASURED_SECONDS / first))
     return min(timer.repeat(3, often)) / often
 
 
@@ -223,19 +258,23 @@ def batches(plan: Plan, card: Mapping[str, Any]) -> list[Rows]:
     signature = plan.signature
     generator = np.random.default_rng(0)
     known = texts.vocabularies(plan)
+    rows: list[Any] = [*plain_rows(signature)]
+    if signature.example is not None and signature.form != "mapping":
+        rows.append(tuple(signature.example))
     if signature.form == "mapping":
         rows = texts.mappings(known, ROWS, generator)
+        table: Rows = rows
+    elif signature.numeric:
+        others = np.column_stack(generated(plan, card, generator))
+        table = np.concatenate([pack(signature, rows), others])
     else:
-        rows = list(generated(signature, card, thresholds(plan), generator, known))
-    table = pack(signature, rows)
+        table = [*rows, *zip(*generated(plan, card, generator, known), strict=True)]
     # So many that their numbers have room in memory.
-    size = max(SPEEDS[-1], ROOM // max([1, *(len(each.terms) for each in known)]))
+    size = max(SPEEDS[-1], MAX_CELLS_OF_A_BATCH // max([1, *(len(each.terms) for each in known)]))
     found = [table[i : i + size] for i in range(0, len(table), size)]
     found += [table[i : i + 1] for i in range(SINGLES)]
     found += [table[i * size : (i + 1) * size] for size in BATCHES for i in range(3)]
-    numbers = [
-        i for i, f in enumerate(signature.features) if f.kind == "number" and not f.categories
-    ]
+    numbers = [i for i, feature in enumerate(signature.features) if is_number(feature)]
     for i in numbers[:50]:
         for extreme in EXTREMES:
             row: list[Any] = list(rows[0])
@@ -256,61 +295,110 @@ def thresholds(plan: Plan) -> dict[int, np.ndarray]:
         if step.operation in ("walk", "walk_shallow") and step.inputs == (INPUT,):
             features = plan.arrays[step.settings["features"]["array"]]
             values = plan.arrays[step.settings["thresholds"]["array"]].ravel()
-            for feature in range(len(plan.signature.features)):
-                own = values[(features == feature) & np.isfinite(values)]
-                if len(own):
-                    found[feature] = np.unique(own)
+            turning = np.isfinite(values)
+            features, values = features[turning], values[turning]
+            order = np.argsort(features, kind="stable")
+            each, starts = np.unique(features[order], return_index=True)
+            for feature, own in zip(
+                each.tolist(), np.split(values[order], starts[1:]), strict=True
+            ):
+                found[feature] = np.unique(own)
     return found
 
 
+def domains(plan: Plan) -> dict[int, tuple[float, float]]:
+    """The lowest and the highest number of each feature of which the plan does not take all.
+
+    A logarithm makes no number of a negative one, which the next step refuses.
+    """
+    signature = plan.signature
+    if signature.form != "table" or signature.example is None or not plan.methods:
+        return {}
+    if len(signature.features) > MAX_TRIED_FEATURES:
+        return {}
+    engine, method = PlanEngine(plan), next(iter(plan.methods))
+    places = [i for i, f in enumerate(signature.features) if is_number(f)]
+
+    def takes(columns: Collection[int], value: float) -> bool:
+        row = [value if i in columns else own for i, own in enumerate(signature.example)]
+        try:
+            engine.run(method, pack(signature, [tuple(row)]))
+        except ValueError:
+            return False
+        return True
+
+    everywhere = set(places)
+    odd = [value for value in TRIED_NUMBERS if not takes(everywhere, value)]
+    found = {}
+    for i in places if odd else ():
+        taken = [value for value in TRIED_NUMBERS if value not in odd or takes({i}, value)]
+        if taken and len(taken) < len(TRIED_NUMBERS):
+            found[i] = taken[0], taken[-1]
+    return found
+
+
+def is_number(feature: Feature) -> bool:
+    """Whether it is a number that may be any."""
+    return feature.kind == "number" and not feature.categories
+
+
 def generated(
-    signature: Signature,
+    plan: Plan,
     card: Mapping[str, Any],
-    turns: Mapping[int, np.ndarray],
     generator: np.random.Generator,
     known: Sequence[texts.Vocabulary] = (),
-) -> Iterator[Any]:
-    """Rows of values that are likely, at and next to each threshold, missing, unknown."""
+) -> list[Any]:
+    """Columns of values that are likely, at and next to each threshold, missing, unknown."""
+    signature, turns, taken = plan.signature, thresholds(plan), domains(plan)
+    numeric = signature.numeric
     facts = card.get("features", {})
     facts = facts if isinstance(facts, dict) else {}
-    columns = [
-        column(feature, facts.get(feature.name) or {}, turns.get(i, np.empty(0)), generator)
-        for i, feature in enumerate(signature.features)
-    ]
+    count = min(ROWS, max(MIN_ROWS, MAX_VALUES // max(1, len(signature.features))))
+    columns: list[Any] = []
+    for i, feature in enumerate(signature.features):
+        own = facts.get(feature.name) or {}
+        if is_categorical(feature):
+            columns.append(categories(feature, count, generator))
+        else:
+            values = numbers(own, turns.get(i, np.empty(0)), count, generator)
+            columns.append(within(values, *taken[i], generator) if i in taken else values)
+        gaps = generator.random(count) < MISSING if feature.missing else ()
+        if numeric:
+            columns[i][np.flatnonzero(gaps)] = np.nan
+            continue
+        columns[i] = columns[i] if is_categorical(feature) else columns[i].tolist()
+        for place in np.flatnonzero(gaps):
+            columns[i][place] = None
     for i in {each.column for each in known if each.column is not None}:
-        columns[i] = texts.texts([each for each in known if each.column == i], ROWS, generator)
-    yield from plain_rows(signature)
-    if signature.example is not None:
-        yield tuple(signature.example)
-    yield from zip(*columns, strict=True)
+        columns[i] = texts.texts([each for each in known if each.column == i], count, generator)
+    return columns
 
 
-def column(
-    feature: Feature,
-    facts: Mapping[str, Any],
-    turns: np.ndarray,
-    generator: np.random.Generator,
-) -> list[Any]:
-    """Values of one feature."""
-    values: list[Any]
-    if feature.categories or feature.kind in ("string", "boolean"):
-        known = list(
-            feature.categories or (("a", "b") if feature.kind == "string" else (True, False))
-        )
-        values = [known[i] for i in generator.integers(len(known), size=ROWS)]
-        if feature.unknown == "passed":
-            for i in np.flatnonzero(generator.random(ROWS) < UNKNOWN):
-                values[i] = f"not {values[i]}" if isinstance(values[i], str) else 987_654_321
-    else:
-        values = numbers(facts, turns, generator).tolist()
-    if feature.missing:
-        for i in np.flatnonzero(generator.random(ROWS) < MISSING):
-            values[i] = None
+def is_categorical(feature: Feature) -> bool:
+    """Whether it has few different values."""
+    return bool(feature.categories) or feature.kind in ("string", "boolean")
+
+
+def categories(feature: Feature, count: int, generator: np.random.Generator) -> list[Any]:
+    """Known values of one feature, and a few that are not."""
+    known = list(feature.categories or (("a", "b") if feature.kind == "string" else (True, False)))
+    values = [known[i] for i in generator.integers(len(known), size=count)]
+    if feature.unknown == "passed":
+        for i in np.flatnonzero(generator.random(count) < UNKNOWN):
+            values[i] = f"not {values[i]}" if isinstance(values[i], str) else 987_654_321
     return values
 
 
+def within(
+    values: np.ndarray, low: float, high: float, generator: np.random.Generator
+) -> np.ndarray:
+    """The numbers, with others from `low` to `high` in place of those that are not in between."""
+    others = generator.uniform(low, min(high, low + 1000.0), len(values))
+    return np.where((values >= low) & (values <= high), values, others)
+
+
 def numbers(
-    facts: Mapping[str, Any], turns: np.ndarray, generator: np.random.Generator
+    facts: Mapping[str, Any], turns: np.ndarray, count: int, generator: np.random.Generator
 ) -> np.ndarray:
     """Numbers around those of training, of other sizes, whole ones, and next to the thresholds."""
     low, high = facts.get("min", -3.0), facts.get("max", 3.0)
@@ -318,10 +406,10 @@ def numbers(
     if len(turns):
         low, high = min(low, float(turns.min())), max(high, float(turns.max()))
     room = (high - low) or 1.0
-    values = generator.uniform(low - room / 2, high + room / 2, ROWS)
-    kind = generator.random(ROWS)
+    values = generator.uniform(low - room / 2, high + room / 2, count)
+    kind = generator.random(count)
     values = np.where(kind < 0.1, np.round(values), values)
-    values = np.where(kind > 0.95, values * 10.0 ** generator.integers(-6, 7, ROWS), values)
+    values = np.where(kind > 0.95, values * 10.0 ** generator.integers(-6, 7, count), values)
     if len(turns):
         near = np.concatenate(
             [
@@ -332,6 +420,6 @@ def numbers(
             ]
         )
         # Every one of them, if there is room, in a random place.
-        places = generator.permutation(ROWS)[: len(near)]
+        places = generator.permutation(count)[: len(near)]
         values[places] = generator.permutation(near)[: len(places)]
     return values

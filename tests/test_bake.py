@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import runpy
@@ -14,11 +15,12 @@ import joblib
 import msgspec
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from api import fitted
 from api.engines import plan as plans
@@ -99,29 +101,6 @@ def test_a_method_that_is_not_proven_is_left_to_scikit_learn(
     found = bake.bake(path)
     assert set(plan_of(path).methods) < set(found)
     assert all("reason" in found[method] for method in plan_of(path).left)
-
-
-@pytest.mark.parametrize(
-    ("rows", "faster", "reason"),
-    [
-        (10_000, {1: 9.0, 64: 4.0, 1024: 0.6}, ""),
-        (10_000, {1: 9.0, 64: 0.4, 1024: 0.1}, "scikit-learn is faster for 64 rows, 1,024 rows"),
-        (999, {1: 9.0}, "scikit-learn answered only 999 of the rows that were tried"),
-    ],
-)
-def test_a_plan_that_is_slow_or_not_proven_is_none(
-    rows: int, faster: dict[int, float], reason: str
-) -> None:
-    found = proof.Proof(rows=rows, difference=0.0, microseconds={}, faster=faster)
-    assert bake.not_worth_it(found) == reason
-
-
-def test_a_method_that_is_slower_is_left_to_scikit_learn(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
-    monkeypatch.setattr(bake, "not_worth_it", lambda found: "slow")
-    assert bake.bake(path)["predict"] == {"engine": "scikit-learn", "reason": "slow"}
 
 
 def test_a_method_that_differs_is_left_to_scikit_learn(
@@ -281,33 +260,42 @@ def test_where_nothing_can_be_written_the_model_is_served_without_a_plan(
     assert "cannot be written" in said
 
 
-class Slow(ClassifierMixin, BaseEstimator):
-    """Answers, but takes its time."""
-
-    def fit(self, X: Any, y: Any) -> Slow:
-        self.n_features_in_ = 3
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return np.repeat(self.classes_[:1], len(X))
+MODELS: dict[str, Any] = {
+    "linear": make_pipeline(StandardScaler(), LogisticRegression()),
+    "a tree": DecisionTreeClassifier(max_depth=4, random_state=0),
+    "a forest": RandomForestRegressor(20, random_state=0),
+    "boosting": GradientBoostingClassifier(n_estimators=20, random_state=0),
+}
 
 
-def test_a_slow_model_is_not_called_hundreds_of_times(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_the_same_model_gets_the_same_plan_however_busy_the_machine_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, model: Any
 ) -> None:
-    monkeypatch.setattr(proof, "SECONDS", 0.0)
-    model = Slow().fit(X, Y)
-    calls = []
+    joblib.dump(model.fit(X, X[:, 0] > 0), path)
+    monkeypatch.setattr(proof, "ROWS", 1_500)
+    plans_ = []
+    for slowness in (0.01, 1.0, 100.0):
+        clock = itertools.count(1)
+        monkeypatch.setattr(proof, "best", lambda _, c=clock, s=slowness: next(c) ** s)
+        bake.bake(path)
+        plans_.append(plan_path(path).read_bytes())
+    assert len(set(plans_)) == 1
 
-    class Engine:
-        def run(self, method: str, rows: Any) -> Any:
-            calls.append(len(rows))
-            return model.predict(rows)
 
-    batches = [X, *([X[:1]] * 500)]
-    found = proof.prove("predict", Engine(), Engine(), batches)  # type: ignore[arg-type]
-    assert found.rows == len(X)
+def test_what_a_bake_does_is_told_on_a_terminal(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
+    bake.bake(path)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(bound, "PROGRESS_SECONDS", 0)
+    bake.bake(path)
+    said = capsys.readouterr().err
+    assert "loading the model" in said
+    assert "comparing predict" in said
+    assert said.endswith(" \r")
 
 
 def plan_of(path: Path) -> plans.Plan:

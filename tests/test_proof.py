@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from api.model import Model
+from api.signature import Feature, Signature
 from models import proof
+from models.bound import Bound
+from models.compiler import compile_model
 
 NAN, INF = np.nan, np.inf
 
@@ -76,16 +85,93 @@ def test_rows_beside_one_that_is_refused_are_compared() -> None:
                 raise ValueError("nine")
             return rows.sum(axis=1)
 
-    rows = np.arange(32.0).reshape(16, 2)
+    rows = np.arange(3000.0).reshape(1500, 2)
     engine: Any = Engine()
-    assert proof.compare("predict", engine, engine, [rows])[:2] == (0.0, 15)
+    assert proof.compare("predict", engine, engine, [rows])[:2] == (0.0, 1499)
     found = proof.prove("predict", engine, engine, [rows])
-    assert found.rows == 15
+    assert found.rows == 1499
     assert set(found.faster) == {1, 64, 1024}
 
 
-def test_a_model_that_refuses_everything_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "SECONDS", 0.0)
+def test_a_model_that_refuses_everything_is_not_proven() -> None:
     refused = answers(ValueError("never"))
-    found = proof.prove("predict", refused, refused, [np.zeros((16, 2))] * 3)
-    assert (found.rows, found.faster) == (0, {})
+    with pytest.raises(proof.Difference, match="scikit-learn answered only 0 of the rows"):
+        proof.prove("predict", refused, refused, [np.zeros((16, 2))] * 3)
+
+
+def test_a_model_for_whose_proof_there_is_no_time_is_not_proven() -> None:
+    for result in (np.zeros(1), ValueError("never")):
+        slow = answers(result)
+        batches = [np.zeros((1, 2))] * 2000
+        with pytest.raises(proof.Difference, match="0 seconds were enough for . rows only"):
+            proof.prove("predict", slow, slow, batches, Bound(0))
+
+
+def test_only_as_many_rows_are_compared_as_there_is_time_for() -> None:
+    class Slow:
+        calls: ClassVar[list[int]] = []
+
+        def run(self, method: str, rows: Any) -> Any:
+            self.calls.append(len(rows))
+            end = time.process_time() + 0.001 * len(rows)
+            while time.process_time() < end:
+                pass
+            return np.zeros(len(rows))
+
+    engine: Any = Slow()
+    started = time.process_time()
+    _, rows, _ = proof.compare("predict", engine, engine, [np.zeros((10_000, 1))] * 9, Bound(1))
+    assert 32 < rows < 500
+    assert max(engine.calls) < 500
+    assert time.process_time() - started < 3
+
+
+def test_a_call_that_takes_long_is_measured_once() -> None:
+    calls: list[float] = []
+
+    def slow() -> None:
+        calls.append(proof.DEAR_SECONDS + 0.05)
+        time.sleep(calls[-1])
+
+    assert proof.best(slow) > proof.DEAR_SECONDS
+    assert len(calls) == 1
+
+
+def test_rows_are_made_of_numbers_that_the_model_takes() -> None:
+    X = np.random.default_rng(0).lognormal(size=(100, 3))
+    columns = [
+        ("log", FunctionTransformer(np.log1p), [0]),
+        ("sine", FunctionTransformer(np.arcsin), [1]),
+    ]
+    model = make_pipeline(ColumnTransformer(columns, remainder="passthrough"), LinearRegression())
+    plan = plan_of(model.fit(np.minimum(X, [9, 1, 9]), X[:, 0]))
+    assert proof.domains(plan) == {0: (-0.5, 1e6), 1: (-1.0, 1.0)}
+    rows = np.asarray(proof.batches(plan, {})[0])
+    taken = (rows[:, 0] > -1) & (np.abs(rows[:, 1]) <= 1)
+    assert taken.mean() > 0.99
+    assert rows[:, 2].min() < -1
+
+
+def test_fewer_rows_are_made_of_very_many_values() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 20_000))
+    plan = plan_of(LinearRegression().fit(X, X[:, 0]))
+    assert 1_200 < len(proof.batches(plan, {})[0]) < 1_300
+
+
+def plan_of(estimator: Any) -> Any:
+    """The plan of a fitted estimator, which takes rows of ones."""
+    width = estimator.n_features_in_
+    features = tuple(Feature(name=f"x{i}") for i in range(width))
+    signature = Signature(features=features, example=(1.0,) * width)
+    model = Model(
+        path="",
+        version="",
+        kind="",
+        estimator=estimator,
+        signature=signature,
+        methods=("predict",),
+        classes=None,
+        card={},
+        versions={},
+    )
+    return compile_model(model, signature)

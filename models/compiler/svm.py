@@ -12,6 +12,8 @@ from models.compiler.builder import Builder, NotCompiled, Outputs, Table, Value,
 from models.compiler.linear import complete
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
+# With more weights for all pairs of classes, libsvm is twice as fast for many rows.
+MAX_WEIGHTS = 20_000
 
 
 def kernels(builder: Builder, estimator: Any, table: Table) -> Value:
@@ -86,6 +88,8 @@ def by_pairs(builder: Builder, estimator: Any, pairs: list[tuple[int, int]], val
     starts = np.cumsum(counts) - counts
     own = [np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)]
     length = max(counts[i] + counts[j] for i, j in pairs)
+    if length * len(pairs) > MAX_WEIGHTS:
+        raise NotCompiled(f"pairs of classes with {length:,} vectors, where libsvm is faster")
     # What is left of a column is a place after the last, where there is a kernel of zero.
     places = np.full((length, len(pairs)), len(estimator.support_vectors_))
     weights = np.zeros(places.shape)

@@ -13,6 +13,7 @@ from api import fitted
 from api.engines import plan as plans
 from api.engines.scikit_learn import ScikitLearnEngine
 from models import proof
+from models.bound import Bound
 from models.compiler import compile_model
 
 Prove = Callable[..., plans.Plan]
@@ -27,7 +28,7 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
     # A bake compares ten thousand; here there are hundreds of models.
     monkeypatch.setattr(proof, "ROWS", 1_000)
     monkeypatch.setattr(proof, "SINGLES", 30)
-    monkeypatch.setattr(proof, "SECONDS", 2.0)
+    monkeypatch.setattr(proof, "MIN_ROWS", 1_000)
 
     def check(estimator: Any, left: Collection[str] | None = (), card: bytes = b"") -> plans.Plan:
         path = tmp_path / "latest.joblib"
@@ -42,9 +43,9 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         engine = plans.PlanEngine(plan)
         batches = proof.batches(plan, model.card) if plan.methods else []
         for method in plan.methods:
-            proof.compare(method, own, engine, batches)
+            proof.compare(method, own, engine, batches, Bound(2))
             if single := engine.single(method):
-                proof.compare(method, engine, proof.Alone(single), batches)
+                proof.compare(method, engine, proof.Alone(single), batches, Bound(2))
         return plan
 
     return check
