@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from api.model import Model
+from api.settings import Settings
 from api.signature import Feature, Signature, plain_rows
+
+# The advice names so many features.
+SHOWN = 20
 
 
 def describe(model: Model, signature: Signature) -> dict[str, Any]:
@@ -21,6 +26,7 @@ def describe(model: Model, signature: Signature) -> dict[str, Any]:
         "classes": model.classes,
         "input": signature.form,
         "example": example(model, signature),
+        "advice": advice(model, signature),
         "features": [describe_feature(feature) for feature in signature.features],
         # Its rows are for explanations, and may be many.
         "card": {name: facts for name, facts in model.card.items() if name != "background"},
@@ -50,6 +56,7 @@ def greeting(model: Model, signature: Signature, port: int) -> str:
     method = model.methods[0]
     body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
     quoted = body.replace("'", "'\\''")
+    more = "".join(f"\n{sentence}\n" for sentence in advice(model, signature))
     return f"""
 {model.kind} from {model.path} (version {model.version[:12]}) is served on {url}
 
@@ -59,7 +66,29 @@ Try it:
     -d '{quoted}'
 
 In a browser: {url}, and {url}/docs
-"""
+{more}"""
+
+
+def advice(model: Model, signature: Signature) -> list[str]:
+    """What training rows would tell of the model that nothing else does, in sentences."""
+    if signature.form not in ("table", "text"):
+        return []
+    command = "make card DATA=train.csv"
+    if model.path != Settings().model_path:
+        command += f" MODEL_PATH={shlex.quote(model.path)}"
+    said = []
+    if unknown := [feature.name for feature in signature.features if feature.kind == "any"]:
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        said.append(
+            f"The type of {', '.join(unknown[:SHOWN])}{more} is not known: any number, text, true "
+            f"or false is taken. Let the rows of training tell it: {command}"
+        )
+    if "example" not in model.card:
+        said.append(
+            "The example is made up, and the ranges of the features are not known. "
+            f"Let the rows of training tell them: {command}"
+        )
+    return said
 
 
 def describe_feature(feature: Feature) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from flask.testing import FlaskClient
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from api import load
-from api.description import greeting
+from api.description import describe, greeting
+from api.model import Model
 from api.settings import Settings
+from api.signature import Feature, Signature
 from tests.conftest import Serve
 
 
@@ -82,6 +84,55 @@ def test_the_greeting_can_be_pasted_into_a_shell(model: Any, serve: Serve, tmp_p
     _, url, _, header, _, body = shlex.split(command.replace("\\\n", ""))
     assert (url, header) == ("http://localhost:9001/predict", "content-type: application/json")
     assert json.loads(body) == client.get("/metadata").json["example"]
+
+
+def constant(values: Any) -> Any:
+    """A step of the user's own, which takes anything."""
+    return np.ones((len(values), 1))
+
+
+FREE = make_pipeline(FunctionTransformer(constant), LinearRegression()).fit(np.ones((2, 2)), [1, 2])
+MADE_UP = (
+    "The example is made up, and the ranges of the features are not known. "
+    "Let the rows of training tell them: make card DATA=train.csv"
+)
+OPEN = (
+    "The type of x0, x1 is not known: any number, text, true or false is taken. "
+    "Let the rows of training tell it: make card DATA=train.csv"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "card", "advice"),
+    [
+        (MODELS[0], None, [MADE_UP]),
+        (MODELS[0], b'{"example": [1, 2, 3]}', []),
+        (FREE, None, [OPEN, MADE_UP]),
+        (MODELS[2], None, []),
+    ],
+)
+def test_what_training_rows_would_tell_is_said(
+    model: Any, card: bytes | None, advice: list[str], serve: Serve, tmp_path: Path
+) -> None:
+    client = serve(model, card)
+    path = tmp_path / "latest.joblib"
+    said = [f"{sentence} MODEL_PATH={path}" for sentence in advice]
+    assert client.get("/metadata").json["advice"] == said
+    loaded = load(Settings(model_path=str(path)))
+    assert greeting(loaded.model, loaded.signature, 9001).endswith(
+        "/docs\n" + "".join(f"\n{sentence}\n" for sentence in said)
+    )
+
+
+def test_the_advice_names_no_path_where_the_model_has_its_own_place() -> None:
+    signature = Signature(features=tuple(Feature(name=f"x{i}", kind="any") for i in range(25)))
+    model = Model(
+        path="models/latest.joblib", version="", kind="", signature=signature, methods=("predict",),
+        classes=None, card={"example": []}, versions={},
+    )  # fmt: skip
+    (said,) = describe(model, signature)["advice"]
+    assert "x18, x19 and 5 more is not known" in said
+    assert said.endswith(": make card DATA=train.csv")
 
 
 def test_the_example_of_the_card_comes_first(serve: Serve) -> None:

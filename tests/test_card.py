@@ -93,7 +93,6 @@ DATED = make_pipeline(
 # What the card says.
 
 
-@pytest.mark.xfail(reason="types of columns are not read from the card yet", strict=True)
 def test_the_types_of_all_columns_are_told(described) -> None:
     found = described(DATED, FRAME)
     assert {name: facts["dtype"] for name, facts in found.card["features"].items()} == {
@@ -107,7 +106,6 @@ def test_the_types_of_all_columns_are_told(described) -> None:
     assert found.said.splitlines()[1] == said
 
 
-@pytest.mark.xfail(reason="types of columns are not read from the card yet", strict=True)
 def test_the_service_answers_every_row_as_the_model_does(described) -> None:
     client = described(DATED, FRAME).client
     rows = json.loads(FRAME.to_json(orient="records", date_format="iso"))
@@ -228,7 +226,6 @@ def codes(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(city=frame["city"].cat.codes)
 
 
-@pytest.mark.xfail(reason="types of columns are not read from the card yet", strict=True)
 def test_text_is_a_category_where_the_model_refuses_it(described) -> None:
     rows = FRAME[["city", "area"]].astype({"city": "category"})
     model = make_pipeline(FunctionTransformer(codes), LinearRegression()).fit(rows, PRICE)
@@ -270,7 +267,6 @@ def test_a_name_may_be_in_another_form_of_unicode(described) -> None:
     assert facts["example"] == {"Gr\u00f6\u00dfe": 1.5}
 
 
-@pytest.mark.xfail(reason="types of columns are not read from the card yet", strict=True)
 def test_a_column_that_the_model_drops_may_be_left_out(described) -> None:
     columns = make_column_transformer(("passthrough", ["area"]))
     model = make_pipeline(columns, LinearRegression()).fit(FRAME[["rooms", "area"]], PRICE)

@@ -453,10 +453,7 @@ def test_a_card_without_rows_is_501_and_says_how_to_get_them(serve: Serve) -> No
     client = serve(LINEAR["scaled"])
     answer = client.post("/explain", json=ROWS.tolist())
     assert answer.status_code == 501
-    assert (
-        'put up to 100 rows of the training data into it, {"background": [[...'
-        in answer.json["detail"]
-    )
+    assert "make card DATA=train.csv puts some of the training data" in answer.json["detail"]
     answer = client.post("/v1/models/model:explain", json={"instances": ROWS.tolist()})
     assert answer.status_code == 501
     assert answer.json["error"].startswith("To explain an answer takes rows to compare with")

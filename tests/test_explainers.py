@@ -158,7 +158,9 @@ def test_rows_are_made_of_quartiles_and_counts() -> None:
     ids=["none", "empty", "names", "one lacks", "no number", "no facts", "a word", "a text"],
 )
 def test_a_card_that_does_not_tell_says_what_to_do(card: dict[str, Any]) -> None:
-    with pytest.raises(Unexplained, match="put up to 100 rows of the training data into it"):
+    with pytest.raises(
+        Unexplained, match=r"make card DATA=train\.csv puts some of the training data into it"
+    ):
         background.read(SIGNATURE, card)
 
 

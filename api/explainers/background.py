@@ -29,11 +29,11 @@ def read(signature: Signature, card: Mapping[str, Any]) -> Rows:
         samples = _made(signature, card.get("features"))
     if not isinstance(samples, list):
         raise Unexplained(
-            "To explain an answer takes rows to compare with, and the model's card has none: put "
-            f"up to {MOST} rows of the training data into it, "
-            '{"background": [[...], ...]}, with their values in the order of the features. '
-            "The card is the JSON file beside the model, as latest.json beside latest.joblib; "
-            "models/card.py writes one with a background."
+            "To explain an answer takes rows to compare with, and the model's card has none: "
+            "make card DATA=train.csv puts some of the training data into it (with the MODEL_PATH "
+            "of make run, if that has one). The card is the JSON file beside the model, with up to "
+            f'{MOST} rows as {{"background": [[...], ...]}}, with their values in the order of the '
+            "features."
         )
     chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST)).astype(int)
     try:
@@ -42,7 +42,7 @@ def read(signature: Signature, card: Mapping[str, Any]) -> Rows:
         place = error.places[0]
         raise Unexplained(
             f"The background rows of the model's card do not fit the model: {place.pointer}: "
-            f"{place.detail}."
+            f"{place.detail}. Make the card anew: make card DATA=train.csv"
         ) from None
 
 
@@ -78,6 +78,8 @@ def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
     points = [known[name] for name in QUARTILES if known.get(name) is not None]
     if len(points) < len(QUARTILES):
         return None
+    if feature.kind == "datetime":
+        return [points[int(part * len(points))] for part in parts]
     values: list[float] = np.interp(parts, np.linspace(0, 1, len(points)), points).tolist()
     if not feature.categories or feature.kind != "number":
         return values

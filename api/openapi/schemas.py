@@ -65,8 +65,12 @@ def describe(feature: Feature, facts: Any) -> str:
         said.append("The model does not use it.")
     if feature.categories and feature.unknown == "passed":
         said.append("The model knows the examples; it takes others too, and they are counted.")
-    if isinstance(facts, dict) and {"min", "max", "mean"} <= facts.keys():
-        low, high, mean = (facts[name] for name in ("min", "max", "mean"))
+    low, high, mean = (
+        facts.get(name) if isinstance(facts, dict) else None for name in ("min", "max", "mean")
+    )
+    if feature.kind == "datetime" and low and high:
+        said.append(f"In training from {low} to {high}.")
+    elif all(isinstance(known, (int, float)) for known in (low, high, mean)):
         said.append(f"In training from {low:g} to {high:g}, {mean:.4g} on average.")
     if feature.missing:
         said.append("null where it is missing.")

@@ -30,6 +30,8 @@ function describe(model) {
   const flat = (model.classes ?? []).flat();
   const answers = flat.length ? ` It answers with one of ${flat.length} classes: ${some(flat)}.` : "";
   $("lede").textContent = `${model.model}, with ${model.features.length ? count(model.features.length, "feature") : "features of any name"}.${answers}`;
+  $("advice").textContent = model.advice.join(" ");
+  $("advice").hidden = !model.advice.length;
   const scores = card.metrics && typeof card.metrics === "object" ? Object.entries(card.metrics) : [];
   for (const [name, value] of scores) {
     $("scores").append(fact(name.replaceAll("_", " "), figure(value)));

@@ -68,16 +68,14 @@ class Field {
   makeEnds() {
     const { min, max } = this.feature.seen;
     const ends = make("div", { class: "ends small" });
-    const numeric = this.feature.type === "number" && !this.options;
-    this.ends = [min, max].map((end) => make("span", {}, this.ranged ? format(end) : ""));
-    if (numeric) ends.append(this.ends[0]);
+    if (this.ranged) ends.append(make("span", {}, format(min)));
     if (this.feature.missing && !this.options) {
       this.missing = make("input", { type: "checkbox" });
       this.missing.addEventListener("input", () => this.input());
       const of = make("span", { class: "said" }, ` ${this.feature.name}`);
       ends.append(make("label", {}, this.missing, " missing", of));
     }
-    if (numeric) ends.append(this.ends[1]);
+    if (this.ranged) ends.append(make("span", {}, format(max)));
     return ends;
   }
 
@@ -147,13 +145,9 @@ class Field {
   /** The values to try in place of this one, with all others as they are. */
   trials(points) {
     if (this.options) return this.options.slice(0, SHOWN_CATEGORIES);
-    if (this.feature.type !== "number") return [];
-    let { min, max } = this.feature.seen;
-    if (!this.ranged) {
-      if (typeof this.value !== "number") return [];
-      const reach = Math.abs(this.value) || 1;
-      [min, max] = [this.value - reach, this.value + reach];
-    }
+    // Around a value that is made up, a curve would tell nothing.
+    if (!this.ranged) return [];
+    const { min, max } = this.feature.seen;
     return Array.from({ length: points }, (_, i) => min + ((max - min) * i) / (points - 1));
   }
 
@@ -162,7 +156,6 @@ class Field {
     const share = (result) => clamp((result - low) / (high - low || 1));
     this.plot.replaceChildren();
     this.plot.classList.toggle("categories", Boolean(this.options));
-    if (!this.ranged) for (const end of this.ends) end.textContent = "";
     if (!trials.length) return;
     if (this.options) {
       const rows = trials.map((value, i) => {
@@ -175,7 +168,6 @@ class Field {
     }
     const points = results.map((result, i) => `${(200 * i) / (results.length - 1)},${46 - 44 * share(result)}`);
     const [first, last] = [trials[0], trials.at(-1)];
-    [first, last].forEach((end, i) => (this.ends[i].textContent = format(end)));
     const svg = draw(
       "svg",
       {
