@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_is_fitted
 
+from api import libraries
 from api.versions import input_tags
 
 SCALARS = (str, int, float)
@@ -37,7 +40,7 @@ def parts(estimator: Any) -> Iterator[Any]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, BaseEstimator):
+        if value is estimator or isinstance(value, BaseEstimator):
             yield value
             waiting.extend(vars(value).values())
             continue
@@ -85,7 +88,17 @@ def first(estimator: Any) -> Any:
 
 def width(estimator: Any) -> int | None:
     """How many features it says it takes."""
-    return getattr(estimator, "n_features_in_", None)
+    return libraries.width(estimator) or getattr(estimator, "n_features_in_", None) or None
+
+
+def names(estimator: Any) -> Sequence[str] | None:
+    """The names of its columns, where it, or what it is wrapped around, was fitted on a frame."""
+    found: Sequence[str] | None = getattr(estimator, "feature_names_in_", None)
+    if found is None:
+        found = libraries.names(estimator)
+    if found is None and is_wrapper(estimator):
+        return next((names(inner) for inner in _inside(estimator)), None)
+    return found
 
 
 def takes_text(estimator: Any) -> bool:
@@ -117,30 +130,71 @@ def seen_by_own_code(estimator: Any, columns: Sequence[int]) -> Iterator[Sequenc
 
 
 def _steps(pipeline: Pipeline) -> list[Any]:
-    return [step for _, step in pipeline.steps if step not in (None, "passthrough")]
+    """The steps that do something with rows; a sampler of imbalanced-learn's does nothing then."""
+    return [
+        step
+        for _, step in pipeline.steps
+        if step not in (None, "passthrough") and not hasattr(step, "fit_resample")
+    ]
 
 
 def _inside(estimator: Any) -> list[Any]:
-    """The estimators that a meta-estimator hands its rows to as they are."""
+    """The estimators that a meta-estimator, or a wrapper of somebody's own, hands its rows to."""
     for name in INNER:
-        held = getattr(estimator, name, None)
-        found = []
-        for inner in held if isinstance(held, (list, tuple)) else [held]:
-            # What calibrates a classifier is no estimator itself.
-            candidate = (
-                inner if isinstance(inner, BaseEstimator) else getattr(inner, "estimator", None)
-            )
-            if isinstance(candidate, BaseEstimator) and width(candidate) == width(estimator):
-                found.append(candidate)
-        if found:
+        if found := _takers(estimator, getattr(estimator, name, None)):
             return found
+    if is_wrapper(estimator):
+        return _takers(estimator, list(vars(estimator).values()))
     return []
 
 
+def _takers(estimator: Any, held: Any) -> list[Any]:
+    """Those of what an estimator holds that are fitted, and on as many columns as itself.
+
+    Where it does not say on how many, the first of them is meant.
+    """
+    found = []
+    for inner in held if isinstance(held, (list, tuple)) else [held]:
+        # What calibrates a classifier is no estimator itself.
+        candidate = inner if _is_estimator(inner) else getattr(inner, "estimator", None)
+        if _is_estimator(candidate) and _is_fitted(candidate):
+            if width(estimator) is None:
+                return [candidate]
+            if width(candidate) == width(estimator):
+                found.append(candidate)
+    return found
+
+
+def _is_estimator(value: Any) -> bool:
+    # CatBoost's is none of scikit-learn's.
+    return not isinstance(value, type) and (
+        isinstance(value, BaseEstimator) or libraries.library(value) is not None
+    )
+
+
+def _is_fitted(estimator: Any) -> bool:
+    if width(estimator) is not None:
+        return True
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError):
+        return False
+    return True
+
+
+def is_wrapper(estimator: Any) -> bool:
+    """Whether it may be somebody's own class around an estimator, which does the predicting."""
+    return (
+        is_own_code(estimator)
+        and hasattr(estimator, "predict")
+        and not isinstance(estimator, (Pipeline, FunctionTransformer))
+    )
+
+
 def used(estimator: Any, columns: Sequence[int]) -> set[int]:
-    """Those of `columns` that some estimator inside looks at."""
+    """Those of `columns` that some estimator inside looks at; a wrapper may look at all."""
     inner = branches(estimator, columns)
-    if not inner and not isinstance(estimator, ColumnTransformer):
+    if is_wrapper(estimator) or (not inner and not isinstance(estimator, ColumnTransformer)):
         return set(columns)
     return {column for part, positions in inner for column in used(part, positions)}
 

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 
-from api import estimators
+from api import estimators, libraries
 from api.signature import (
     NAN,
     Feature,
@@ -44,7 +44,7 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     width = estimators.width(source)
     if width is None:
         return _without_width(source, names)
-    known = getattr(source, "feature_names_in_", None)
+    known = estimators.names(source)
     named = known is not None
     if known is None:
         known = names if names and len(names) == width else [f"x{i}" for i in range(width)]
@@ -60,7 +60,9 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     frame = named and (
         any(f.kind != "number" or f.categories is not None or f.sent for f in features)
         or any(
-            isinstance(p, ColumnTransformer) or estimators.is_own_code(p)
+            isinstance(p, ColumnTransformer)
+            or estimators.is_own_code(p)
+            or libraries.needs_names(p)
             for p in estimators.parts(estimator)
         )
         or (any(short) and not all(short))
@@ -130,9 +132,13 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
     inner = estimators.branches(estimator, columns)
     for part, positions in inner:
         _describe(part, positions, features)
-    if inner:
-        for part, positions in inner:
-            _take_what_is_imputed(part, positions, features)
+    for part, positions in inner:
+        _take_what_is_imputed(part, positions, features)
+    if inner and estimators.is_wrapper(estimator):
+        seen = {c for part, positions in inner for c in estimators.used(part, positions)}
+        for column in set(columns) - seen:
+            features[column] = Feature(name=features[column].name, kind="any", sent=True)
+    if inner or libraries.describe(estimator, columns, features):
         return
     if hasattr(estimator, "categories_"):
         refused = getattr(estimator, "handle_unknown", None) == "error"

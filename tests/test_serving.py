@@ -44,7 +44,9 @@ def free_port() -> int:
 class Server:
     """A service in a process of its own."""
 
-    def __init__(self, cwd: Path, *words: str, **variables: Any) -> None:
+    def __init__(
+        self, cwd: Path, *words: str, python: Path | str = sys.executable, **variables: Any
+    ) -> None:
         self.port = free_port()
         self.log = cwd / "server.log"
         environment = {
@@ -55,7 +57,7 @@ class Server:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "api", *words],
+                [python, "-m", "api", *words],
                 cwd=cwd,
                 env=environment,
                 stdout=log,

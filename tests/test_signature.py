@@ -364,3 +364,58 @@ def test_plain_rows_differ_and_keep_to_the_categories() -> None:
     assert len(set(rows)) == len(rows) == 5
     assert {row[3] for row in rows} == {"x", "y"}
     assert plain_rows(Signature(form="mapping"))[0] == {"a": 1.0}
+
+
+class Wrapper(BaseEstimator):
+    """Somebody's own class around what does the predicting."""
+
+    def __init__(self, model: Any = None) -> None:
+        self.model = model
+
+    def fit(self, X: Any, y: Any = None) -> Wrapper:
+        self.model_ = self.model.fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.model_.predict(X)
+
+
+class SaysItsWidth(Wrapper):
+    """One that says how many features it takes, and looks at a column itself."""
+
+    def fit(self, X: Any, y: Any = None) -> SaysItsWidth:
+        super().fit(X, y)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.where(X["new"], 1, super().predict(X))
+
+
+def test_a_wrapper_of_somebodys_own_is_looked_through() -> None:
+    pipeline = make_pipeline(columns(), LogisticRegression())
+    wrapped = Wrapper(pipeline).fit(FRAME, Y)
+    assert read(wrapped) == read(wrapped.model_)
+
+
+def test_a_wrapper_is_given_a_frame_and_may_look_at_what_its_estimator_drops() -> None:
+    mixed = make_column_transformer((OneHotEncoder(), ["city"]), (StandardScaler(), ["size"]))
+    signature = read(SaysItsWidth(make_pipeline(mixed, LogisticRegression())).fit(FRAME, Y))
+    assert signature.frame
+    assert facts(signature) == [
+        ("size", "number", None, None),
+        ("city", "string", ("Oslo", "Rome"), "refused"),
+        ("floor", "any", None, None),
+        ("new", "any", None, None),
+        ("note", "any", None, None),
+    ]
+
+
+def test_a_wrapper_around_what_is_not_fitted_tells_nothing() -> None:
+    with pytest.raises(SignatureError, match="Wrapper does not say which features it takes"):
+        read(Wrapper(LinearRegression()))
+
+
+def test_a_wrapper_around_text_takes_text() -> None:
+    pipeline = make_pipeline(CountVectorizer(), LogisticRegression())
+    assert read(Wrapper(pipeline).fit(TEXTS, Y)).form == "text"

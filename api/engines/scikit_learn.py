@@ -14,8 +14,10 @@ import joblib
 import msgspec
 import numpy as np
 
+from api import libraries
 from api.engines import Engine, Rows, Single, inputs, probes, whole
 from api.engines.trial import TrialError, apart
+from api.estimators import parts
 from api.model import Model, ModelError
 from api.signature import Signature, example_row
 
@@ -71,6 +73,8 @@ class ScikitLearnEngine:
                     "installed: add it to models/requirements.txt and run make again"
                 )
             sys.meta_path[:] = [NoPandas, *(f for f in sys.meta_path if f is not NoPandas)]
+        for each in parts(self._estimator):
+            libraries.use_one_thread(each)
         if known is None:
             try:
                 self.signature, self.mergeable = apart(self._try, TRIAL_SECONDS)
