@@ -29,7 +29,7 @@ FIT = $(PYTHON) -m models.environment $(if $(filter-out python3,$(PYTHON)),--giv
 # Given to the shell as it is, since it may have blanks.
 export MODEL_PATH
 # What the service in the container is told of its settings; its port and model are the image's own.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT LOG_LEVEL
+SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL
 # What the image says of itself: the commit it is made of, and the SHA-256 of its model. They are not
 # given as build arguments, since podman's cache takes no notice of those.
 LABEL := org.opencontainers.image

@@ -60,6 +60,10 @@ class MalformedBody(Problem):
     """The body is not what its Content-Type says."""
 
 
+class UnknownOption(Problem):
+    """The query of the address has a value that is not one of those known."""
+
+
 class UnknownMethod(Problem):
     """The estimator does not have the method that was asked for."""
 

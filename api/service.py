@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
 from api import metrics
-from api.errors import Answer, InvalidRows, Place, Refused, UnknownMethod, UnknownModel
+from api.errors import (
+    Answer,
+    InvalidRows,
+    Place,
+    Refused,
+    UnknownMethod,
+    UnknownModel,
+    UnknownOption,
+)
 from api.formats import Reader, results
 from api.formats.rows import Batch
 from api.gateway import Environ, read_body
@@ -17,11 +25,17 @@ from api.model import PER_CLASS, Model
 from api.predictor import Predictor
 from api.signature import Signature
 
+EXTRA = {"refuse": False, "ignore": True}
+# Of what was passed over, so many names are told, each as far as this.
+SHOWN_NAMES = 20
+SHOWN_NAME = 80
+
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One model, served.
 
     `name` is what protocols that name models call it. `timeout`, in seconds, is for each wait.
+    `ignore` passes over what has a name that no feature has, where a request does not say.
     """
 
     name: str
@@ -32,6 +46,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int
     max_rows: int
     timeout: float
+    ignore: bool
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""
@@ -54,6 +69,27 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def body(self, environ: Environ) -> bytes:
         """The body of a request; raises what `gateway.read_body` raises."""
         return read_body(environ, self.max_bytes, self.timeout)
+
+    def read(self, environ: Environ) -> Batch:
+        """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise."""
+        body = self.body(environ)
+        content_type = environ.get("CONTENT_TYPE", "")
+        return self.reader.read(body, content_type, ignore=self.ignores(environ))
+
+    def ignores(self, environ: Environ) -> bool:
+        """Whether to pass over what has a name that no feature has, as in `?extra=ignore`.
+
+        Raises UnknownOption.
+        """
+        query = environ.get("QUERY_STRING")
+        if not query or "extra" not in query:
+            return self.ignore
+        given = parse_qs(query, keep_blank_values=True).get("extra")
+        if given is None:
+            return self.ignore
+        if given[-1] not in EXTRA:
+            raise UnknownOption(f"Expected extra={' or extra='.join(EXTRA)} in the query.")
+        return EXTRA[given[-1]]
 
     def run(self, method: str, batch: Batch) -> Any:
         """Answer the rows of one request with one result a row.
@@ -85,7 +121,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         else:
             body = self.encode(method, self.run(method, batch), media_type)
         self.count(environ, batch)
-        headers = {"Content-Type": media_type, **unknown_categories(batch)}
+        headers = {"Content-Type": media_type, **notes(batch)}
         return Answer(HTTPStatus.OK, headers, body)
 
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
@@ -105,9 +141,14 @@ def _invalid(batch: Batch, refused: Refused) -> InvalidRows:
     return InvalidRows([Place(batch.pointers(refused.row), detail)])
 
 
-def unknown_categories(batch: Batch) -> dict[str, str]:
-    """The header that counts categories which the model lets pass, if there are any."""
-    if not batch.unknown:
-        return {}
-    counts = ", ".join(f"{quote(name)}={count}" for name, count in batch.unknown.items())
-    return {"X-Unknown-Categories": counts}
+def notes(batch: Batch) -> dict[str, str]:
+    """The headers that tell what the model has not seen in training, and what was passed over."""
+    headers = {}
+    if batch.unknown:
+        counts = (f"{quote(name)}={count}" for name, count in batch.unknown.items())
+        headers["X-Unknown-Categories"] = ", ".join(counts)
+    if batch.ignored:
+        names = [quote(name[:SHOWN_NAME], errors="replace") for name in batch.ignored[:SHOWN_NAMES]]
+        more = len(batch.ignored) - len(names)
+        headers["X-Ignored-Columns"] = ", ".join(names) + (f" and {more} more" if more else "")
+    return headers

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: Positive = 32 * 1024 * 1024
     max_rows: Positive = 10_000
     max_waiting: Positive = 256
+    extra_fields: Literal["refuse", "ignore"] = "refuse"
     timeout: Seconds = 60
     bake_seconds: Seconds = 120
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

@@ -260,9 +260,9 @@ def check_served(model: Model, card: dict[str, Any], rows: pd.DataFrame, results
     try:
         signature = introspection.read(model.estimator, card["features"])
         engine = ScikitLearnEngine(msgspec.structs.replace(model, signature=signature, card=card))
-        reader = Reader(engine.signature, SERVED)
-        body = [dict(zip(columns_of(rows), row, strict=True)) for row in cards.values(rows)]
-        batch = reader.read(msgspec.json.encode(body), "application/json")
+        samples = [dict(zip(columns_of(rows), row, strict=True)) for row in cards.values(rows)]
+        body = msgspec.json.encode(samples)
+        batch = Reader(engine.signature, SERVED, len(body)).read(body)
         served = engine.run(model.default_method, batch.rows)
     except InvalidRows as error:
         place = error.places[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import json
 import math
@@ -281,7 +280,7 @@ def test_nothing_is_kept_for_a_header_of_another_width(serve: Serve) -> None:
     assert csv_format._table.cache_info().currsize == kept
 
 
-@pytest.mark.parametrize("cell", ['"1,2"', "null", "[1]", '"1\n2"', "NaN", "1e999", "0x10"])
+@pytest.mark.parametrize("cell", ['"1,2"', "[1]", '"1\n2"', "Infinity", "1e999", "0x10"])
 def test_a_field_that_is_json_but_no_number_is_refused(serve: Serve, cell: str) -> None:
     client = serve(SimpleImputer().fit([[1, np.nan], [np.nan, 2]]))
     answer = client.post("/transform", data=f"x0,x1\n1,\n,{cell}\n", content_type=CSV)
@@ -534,7 +533,7 @@ def test_the_fast_way_reads_what_the_slow_way_reads(
 ) -> None:
     reader = JsonReader(case[0], 10)
     body = json.dumps(SHAPES[shape](case[1]), indent=indent).encode("utf-8", "surrogatepass")
-    assert outcome(reader.read, body) == outcome(reader._explain, body)
+    assert outcome(reader.read, body) == outcome(reader.explain, body)
 
 
 @given(case=cases(), body=BODIES)
@@ -543,7 +542,7 @@ def test_the_fast_way_refuses_what_the_slow_way_refuses(
 ) -> None:
     reader = JsonReader(case[0], 10)
     encoded = json.dumps(body).encode("utf-8", "surrogatepass")
-    assert outcome(reader.read, encoded) == outcome(reader._explain, encoded)
+    assert outcome(reader.read, encoded) == outcome(reader.explain, encoded)
 
 
 @given(case=cases(), extra=st.sampled_from([b"", b"\n", b"{", b"[\n]", b" 1"]))
@@ -608,11 +607,11 @@ def tables(draw: st.DrawFn) -> tuple[Signature, bytes]:
 @given(tables())
 def test_csv_taken_together_is_what_it_is_cell_by_cell(table: tuple[Signature, bytes]) -> None:
     signature, body = table
-    together = outcome(functools.partial(csv_format.read, signature, 10), body)
+    together = outcome(csv_format.CsvReader(signature, 10).read, body)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_format, "_read_numbers", lambda *_, **__: None)
         patch.setattr(csv_format, "_column", lambda *_: None)
-        assert together == outcome(functools.partial(csv_format.read, signature, 10), body)
+        assert together == outcome(csv_format.CsvReader(signature, 10).read, body)
 
 
 TYPES = [results.JSON, results.CSV, results.NPY]

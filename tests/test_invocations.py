@@ -97,7 +97,7 @@ def test_npy_comes_back(numeric: FlaskClient) -> None:
         ("application/vnd.apache.parquet", "", "PAR1", 415, "UNSUPPORTED_MEDIA_TYPE", "Parquet is read where pyarrow is installed"),
         (JSON, "text/html", json.dumps(GOOD), 406, "NOT_ACCEPTABLE", "The answer can be"),
         (JSON, "", "{", 400, "BAD_REQUEST", "The body is not JSON"),
-        (JSON, "", "", 400, "BAD_REQUEST", "The body is not JSON"),
+        (JSON, "", "", 400, "BAD_REQUEST", "The body is empty"),
         (CSV, "", LINE, 422, "UNPROCESSABLE_ENTITY", "/46.1: line 1: is not a feature"),
         (f"{CSV}; header=absent", "", "1,2", 422, "UNPROCESSABLE_ENTITY", "/0: line 1: expected 6 fields, got 2."),
         (f"{CSV}; header=absent", "", f"\n{LINE}\n{LINE[7:]}", 422, "UNPROCESSABLE_ENTITY", "/1: line 3: expected 6 fields, got 5."),

@@ -68,7 +68,8 @@ REJECTIONS: list[tuple[str, Any, int, str]] = [
     ("a short row", {"instances": [[1, 2]]}, 422, "/instances/0: expected 6 values"),
     ("one name left out", {"inputs": [{}]}, 422, "/inputs/0/island: is required"),
     ("no JSON", b'{"instances": [', 400, "not JSON"),
-    ("a bare NaN", b'{"instances": [[NaN]]}', 400, "send null for a missing value"),
+    ("a bare NaN", b'{"instances": [[NaN]]}', 422, "/instances/0: expected 6 values"),
+    ("NaN in a list alone", b"[[NaN]]", 400, 'expected {"instances": [...]}'),
 ]
 
 

@@ -1,42 +1,52 @@
-"""Bytes to rows and results to bytes: JSON, CSV, NDJSON and npy."""
+"""Bytes to rows and results to bytes: JSON, CSV, NDJSON, npy and Parquet."""
 
 from __future__ import annotations
 
-from api.errors import UnsupportedType
-from api.formats import csv, npy
+import codecs
+
+from api.formats import media, npy, parquet
+from api.formats.csv import CsvReader
+from api.formats.frames import FrameReader
 from api.formats.json import JsonReader
 from api.formats.rows import Batch
 from api.signature import Signature
 
-READ = ("application/json", "text/csv", "application/x-ndjson", "application/x-npy")
-
 
 class Reader:
-    """Reads bodies into rows that fit a signature; `json` reads those that are JSON."""
+    """Reads bodies into rows that fit a signature."""
 
-    def __init__(self, signature: Signature, max_rows: int) -> None:
+    def __init__(self, signature: Signature, max_rows: int, max_bytes: int) -> None:
         self._signature = signature
         self._max_rows = max_rows
-        self.json = JsonReader(signature, max_rows)
+        self._max_bytes = max_bytes
+        self._json = JsonReader(signature, max_rows)
+        self._frames = FrameReader(signature, max_rows, self._json)
+        self._csv = CsvReader(signature, max_rows)
 
-    def read(self, body: bytes, media_type: str) -> Batch:
-        """Read a body of this Content-Type, without parameters; none means JSON.
+    def read(self, body: bytes, content_type: str = media.JSON, *, ignore: bool = False) -> Batch:
+        """Read a body of this Content-Type; none means JSON.
+
+        `ignore` passes over what has a name that no feature has.
 
         Raises UnsupportedType, MalformedBody, InvalidRows, TooLarge.
         """
-        if media_type in ("application/json", ""):
-            return self.json.read(body)
-        if media_type == "text/csv":
-            return csv.read(self._signature, self._max_rows, body)
-        if media_type in ("application/x-ndjson", "application/jsonl"):
-            return self.json.read_lines(body)
-        if media_type == "application/x-npy":
-            return npy.read(self._signature, self._max_rows, body)
-        hint = ""
-        if media_type == "application/x-www-form-urlencoded":
-            hint = (
-                " (curl -d says so unless told otherwise: add -H 'content-type: application/json')"
-            )
-        raise UnsupportedType(
-            f"The Content-Type {media_type}{hint} is not read: send {', '.join(READ)}."
-        )
+        if content_type in (media.JSON, ""):
+            return self._read_json(body, ignore=ignore)
+        data, given, header = media.identify(body, content_type)
+        if given == media.JSON:
+            return self._read_json(data, ignore=ignore)
+        if given in (media.CSV, media.TSV):
+            likely = "\t" if given == media.TSV else ","
+            return self._csv.read(data, header=header, delimiter=likely, ignore=ignore)
+        if given == media.NDJSON:
+            return self._json.read_lines(data, ignore=ignore)
+        if given == media.NPY:
+            return npy.read(self._signature, self._max_rows, data, ignore=ignore)
+        return parquet.read(self._signature, self._max_rows, self._max_bytes, data, ignore=ignore)
+
+    def _read_json(self, body: bytes, *, ignore: bool) -> Batch:
+        if batch := self._json.read_fast(body):
+            return batch
+        if body.startswith(codecs.BOM_UTF8):
+            return self._read_json(body.removeprefix(codecs.BOM_UTF8), ignore=ignore)
+        return self._frames.read(body) or self._json.explain(body, ignore=ignore)

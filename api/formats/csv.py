@@ -1,12 +1,9 @@
-"""Rows from CSV, RFC 4180: UTF-8, a header row, an empty field for a missing value."""
+"""Rows from CSV, RFC 4180: UTF-8, a header row, an empty field or NA for a missing value."""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import functools
-import io
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,16 +12,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.errors import InvalidRows, MalformedBody, Place, first
+from api.errors import InvalidRows, Place, first
+from api.formats import dialect
+from api.formats.names import Names
 from api.formats.rows import (
+    EXTRA,
+    UNKNOWN,
     Batch,
     array_of,
-    by_number,
     check,
     check_array,
     check_count,
     count_unknown,
     escape,
+    named,
     pointer,
 )
 from api.signature import Feature, Signature
@@ -36,67 +37,156 @@ POSTCODE = re.compile(r"[+-]?0\d+", re.ASCII)
 SPELLED = {"True": True, "False": False, "TRUE": True, "FALSE": False, "true": True, "false": False}
 # A gap between two others is found the second time.
 GAPS = ((b",,", b",null,"),) * 2 + ((b"\n,", b"\nnull,"), (b",\n", b",null\n"))
+Fields = dict[str, Sequence[str]]
+# So many columns that are called 0, 1, 2 and so on are taken for columns without names.
+MIN_NUMBERED = 3
 NUMBERS = msgspec.json.Decoder(list[float | None])
 AS_SENT = msgspec.json.Decoder(list[int | float | None])
 
 
-def read(signature: Signature, max_rows: int, body: bytes, *, header: bool = True) -> Batch:
-    """Read a table whose header names the features, in any order.
+class CsvReader:
+    """Reads tables of one signature."""
 
-    Without a `header` the fields are in the order of the model.
+    def __init__(self, signature: Signature, max_rows: int) -> None:
+        self._signature = signature
+        self._max_rows = max_rows
+        self._names = Names(signature)
 
-    Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
-    """
-    names = [feature.name for feature in signature.features]
-    if signature.numeric and len(names) > 1:
-        batch = _read_numbers(signature, max_rows, body, header=header)
-        if batch:
-            return batch
-    lines = _lines(body)
-    if header:
-        lines = list(itertools.dropwhile(lambda line: not line[1], lines))
-        names = lines.pop(0)[1] if lines else []
-    # In a table of one column, a line with nothing on it is a missing value.
-    lines = [(number, cells or [""]) for number, cells in lines if cells or len(names) == 1]
-    names = _by_number(signature, names)
-    order = _order(signature, names)
-    check_count(len(lines), max_rows)
-    ragged = [
-        Place(f"/{i}", f"line {number}: expected {len(names)} fields, got {len(cells)}")
-        for i, (number, cells) in enumerate(lines)
-        if len(cells) != len(names)
-    ]
-    if ragged:
-        raise InvalidRows(ragged)
-    if signature.form == "mapping":
-        loose = Feature(name="", kind="any")
-        samples: list[Any] = [
-            {name: _cell(loose, cell) for name, cell in zip(names, cells, strict=True) if cell}
-            for _, cells in lines
-        ]
-        return Batch(samples, pointer)
-    columns = list(zip(*(cells for _, cells in lines), strict=True))
-    absent = ("",) * len(lines)
-    values = [
-        _column(feature, absent if j is None else columns[j])
-        for feature, j in zip(signature.features, order, strict=True)
-    ]
-    if None not in values:
-        rows: list[Any] = list(zip(*values, strict=True))
-        if signature.numeric:
-            return Batch(check_array(signature, array_of(rows), pointer), pointer)
-        unknown = None if _gaps(signature, values) else count_unknown(signature, rows)
-        if unknown is not None:
-            return Batch(rows, pointer, unknown)
-    named = [
-        {
-            f.name: _cell(f, cells[j])
-            for f, j in zip(signature.features, order, strict=True)
-            if j is not None
+    def read(
+        self, body: bytes, *, header: bool = True, delimiter: str = ",", ignore: bool = False
+    ) -> Batch:
+        """Read a table whose header names the features, in any order.
+
+        Without a `header` the fields are in the order of the model. `delimiter` is the likely one.
+        `ignore` passes over columns that are no features.
+
+        Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
+        """
+        signature = self._signature
+        if signature.numeric and len(signature.features) > 1 and delimiter == ",":
+            batch = _read_numbers(signature, self._max_rows, body, header=header)
+            if batch:
+                return batch
+        table = dialect.read(body, self._names, header=header, delimiter=delimiter, ignore=ignore)
+        order, ignored = self._order(table.header, ignore=ignore)
+        check_count(len(table.lines), self._max_rows)
+        width = len(table.header)
+        ragged = first(
+            Place(f"/{i}", f"line {number}: expected {width} fields, got {len(cells)}")
+            for i, (number, cells) in enumerate(table.lines)
+            if len(cells) != width
+        )
+        if ragged:
+            raise InvalidRows(ragged)
+        columns = list(zip(*(cells for _, cells in table.lines), strict=True))
+        if signature.form == "mapping":
+            return self._mappings(table.header, columns)
+        fields: Fields = {
+            feature.name: columns[order[feature.name]]
+            for feature in signature.features
+            if feature.name in order
         }
-        for _, cells in lines
-    ]
-    return check(signature, named, pointer)
+        if table.delimiter == ";":
+            fields = self._without_commas(fields)
+        batch = self._batch(fields)
+        batch.ignored = ignored
+        return batch
+
+    def _order(self, header: list[str], *, ignore: bool) -> tuple[dict[str, int], tuple[str, ...]]:
+        """The place of each feature in the header, and the columns that are passed over."""
+        if not header:
+            raise InvalidRows([Place("", "expected a header row with the names of the features")])
+        unnamed = dialect.unnamed(header, self._names)
+        if not unnamed and self._names.are_numbers(header):
+            # It may be a row of values just as well.
+            count = len(self._names.names)
+            if count < MIN_NUMBERED or header[:count] != list(map(str, range(count))):
+                expected = "expected a header row with the names of the features, got numbers"
+                raise InvalidRows([Place("", expected)])
+        meant = self._names.resolve(header[unnamed:])
+        if places := first(self._wrong_names(header[unnamed:], meant, ignore=ignore)):
+            raise InvalidRows(places)
+        order = {meant[name]: j for j, name in enumerate(header) if name in meant}
+        ignored = (name or f"Unnamed: {j}" for j, name in enumerate(header) if name not in meant)
+        return order, tuple(ignored)
+
+    def _wrong_names(
+        self, header: list[str], meant: dict[str, str], *, ignore: bool
+    ) -> Iterator[Place]:
+        for name, count in Counter(header).items():
+            if name not in meant:
+                if not ignore:
+                    yield Place(f"/{escape(name)}", f"line 1: {UNKNOWN}; {EXTRA}")
+            elif count > 1:
+                yield Place(f"/{escape(name)}", "line 1: this column stands twice")
+        found = frozenset(meant.values())
+        for name in self._names.required:
+            if name not in found:
+                yield Place(f"/{escape(name)}", "line 1: the header lacks this feature")
+
+    def _mappings(self, header: list[str], columns: list[tuple[str, ...]]) -> Batch:
+        """Rows of objects with keys of their own, without what they lack."""
+        loose = Feature(name="", kind="any")
+        values = [[_cell(loose, c) for c in dialect.clean(loose, cells)] for cells in columns]
+        return Batch([named(header, row) for row in zip(*values, strict=True)], pointer)
+
+    def _without_commas(self, fields: Fields) -> Fields:
+        """The columns of a table with semicolons, with points where its decimals have commas."""
+        numbers = [
+            feature
+            for feature in self._signature.features
+            if feature.name in fields and feature.kind in ("number", "any", "unused")
+        ]
+        if not dialect.has_decimal_commas(fields[feature.name] for feature in numbers):
+            return fields
+        return fields | {
+            feature.name: dialect.with_points(feature, fields[feature.name]) for feature in numbers
+        }
+
+    def _batch(self, fields: Fields) -> Batch:
+        """The rows of columns, which are taken together as far as they can be."""
+        signature = self._signature
+        clean: Fields = {}
+        values = []
+        count = len(next(iter(fields.values()), ()))
+        for feature in signature.features:
+            if feature.name not in fields:
+                values.append([None] * count)
+                continue
+            cells = clean[feature.name] = fields[feature.name]
+            together = None if feature.kind == "string" else _column(feature, cells)
+            if together is None:
+                cells = clean[feature.name] = dialect.clean(feature, cells)
+                together = _column(feature, cells)
+            values.append(together)
+        if None not in values:
+            rows: list[Any] = list(zip(*values, strict=True))
+            if signature.numeric:
+                return Batch(check_array(signature, array_of(rows), pointer), pointer)
+            unknown = None if _gaps(signature, values) else count_unknown(signature, rows)
+            if unknown is not None:
+                return Batch(rows, pointer, unknown)
+        values = [
+            [_cell(feature, cell) for cell in clean[feature.name]]
+            for feature in signature.features
+            if feature.name in fields
+        ]
+        samples = [dict(zip(fields, row, strict=True)) for row in zip(*values, strict=True)]
+        try:
+            return check(signature, samples, pointer)
+        except InvalidRows as error:
+            words = [n for n, cells in clean.items() if cells.count("") > fields[n].count("")]
+            error.places = tuple(_explained(place, words) for place in error.places)
+            raise
+
+
+def _explained(place: Place, words: list[str]) -> Place:
+    """A place, and if a word stands for the missing value there, how to send the word itself."""
+    name = place.pointer.rpartition("/")[2]
+    if name not in map(escape, words) or "no missing value" not in place.detail:
+        return place
+    hint = "NA, null and the like are missing values, as pandas reads CSV: send JSON to mean words"
+    return Place(place.pointer, f"{place.detail} ({hint})")
 
 
 def _read_numbers(
@@ -114,7 +204,12 @@ def _read_numbers(
         except UnicodeDecodeError:
             return None
     # What decodes rows is kept for each width: of the model's, not of whatever is sent.
-    if len(names) != len(signature.features):
+    places = {name: j for j, name in enumerate(names)}
+    try:
+        order = [places.pop(feature.name) for feature in signature.features]
+    except KeyError:
+        return None
+    if len(order) != len(names):
         return None
     # What would be something else in JSON: an end of the list, null, white space.
     if any(sign in text for sign in (b"]", b"n", b"\r")):
@@ -130,7 +225,6 @@ def _read_numbers(
             rows = decode(_as_json(text[1:-1]))
         except msgspec.DecodeError:
             return None
-    order = _order(signature, _by_number(signature, names))
     check_count(len(rows), max_rows)
     table = array_of(rows).take(np.array(order, dtype=np.intp), axis=1)
     return Batch(check_array(signature, table, pointer), pointer)
@@ -144,21 +238,6 @@ def _as_json(text: bytes) -> bytes:
 def _table(width: int) -> Any:
     """What decodes rows of so many numbers; msgspec is slower where it does not know how many."""
     return msgspec.json.Decoder(list[tuple[(float | None,) * width]])  # type: ignore[misc]
-
-
-def _lines(body: bytes) -> list[tuple[int, list[str]]]:
-    """The lines, each with its number in the body."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MalformedBody(
-            f"The body is not UTF-8: {error.reason} at byte {error.start}."
-        ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return [(reader.line_num, cells) for cells in reader]
-    except csv.Error as error:
-        raise MalformedBody(f"The body is not CSV: {error} in line {reader.line_num}.") from None
 
 
 def _column(feature: Feature, cells: Sequence[str]) -> Any:
@@ -192,36 +271,6 @@ def _gaps(signature: Signature, values: Sequence[Sequence[Any]]) -> bool:
         for feature, column in zip(signature.features, values, strict=True)
         if not feature.missing
     )
-
-
-def _order(signature: Signature, header: list[str]) -> list[int | None]:
-    """The place of each feature in the header; None for one that may be left out, and is."""
-    if not header:
-        raise InvalidRows([Place("", "expected a header row with the names of the features")])
-    if wrong := first(_wrong_names(signature, header)):
-        raise InvalidRows(wrong)
-    places = {name: j for j, name in enumerate(header)}
-    return [places.get(feature.name) for feature in signature.features]
-
-
-def _by_number(signature: Signature, header: list[str]) -> list[str]:
-    """The header with the names of the features, where it has the numbers of nameless columns."""
-    renamed = by_number(signature, dict.fromkeys(header))
-    return list(renamed) if len(renamed) == len(header) else header
-
-
-def _wrong_names(signature: Signature, header: list[str]) -> Iterator[Place]:
-    names = {feature.name: feature.kind for feature in signature.features}
-    counts = Counter(header)
-    for name, count in counts.items():
-        if count > 1:
-            yield Place(f"/{escape(name)}", "line 1: this column stands twice")
-        elif signature.form != "mapping" and name not in names:
-            hint = " (an index? pandas leaves it out with index=False)" if name == "" else ""
-            yield Place(f"/{escape(name)}", f"line 1: is not a feature of the model{hint}")
-    for name, kind in names.items():
-        if name not in counts and kind != "unused":
-            yield Place(f"/{escape(name)}", "line 1: the header lacks this feature")
 
 
 def _cell(feature: Feature, cell: str) -> Any:

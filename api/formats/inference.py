@@ -63,9 +63,16 @@ _decoder = msgspec.json.Decoder(Request)
 
 
 def read(
-    signature: Signature, max_rows: int, body: bytes, header_length: str | None
+    signature: Signature,
+    max_rows: int,
+    body: bytes,
+    header_length: str | None,
+    *,
+    ignore: bool = False,
 ) -> tuple[Request, Batch]:
     """Read a request; `header_length` is how many bytes of the body are JSON, None if all are.
+
+    `ignore` passes over tensors that are no features.
 
     Raises MalformedBody, InvalidTensors, TooLarge.
     """
@@ -89,14 +96,18 @@ def read(
         tensors.check(tensor)
     whole = _is_whole(signature, request.inputs)
     if not whole:
-        _check_names(signature, request.inputs)
+        _check_names(signature, request.inputs, ignore=ignore)
     _check_shapes(signature, request.inputs, whole=whole)
     check_count(request.inputs[0].shape[0], max_rows)
     values = tensors.values(request.inputs, memoryview(body)[length:])
+    ignored: tuple[str, ...] = ()
     if not whole and signature.form != "mapping":
         by_name = {each.tensor.name: each for each in values}
-        values = [by_name[feature.name] for feature in signature.features]
-    return request, _batch(signature, values, whole=whole)
+        values = [by_name.pop(feature.name) for feature in signature.features]
+        ignored = tuple(by_name)
+    batch = _batch(signature, values, whole=whole)
+    batch.ignored = ignored
+    return request, batch
 
 
 def write(
@@ -147,7 +158,8 @@ def _decode(head: bytes, *, again: bool = True) -> Request:
             plain = NAN.sub(lambda found: b"null" if found[0] == b"NaN" else found[0], head)
             return _decode(plain, again=False)
         parse(head)
-        raise MalformedBody(f"The body is not JSON that can be read: {error}.") from None
+        reason = "Infinity is not a JSON number" if b"Infinity" in head else str(error)
+        raise MalformedBody(f"The body is not JSON that can be read: {reason}.") from None
 
 
 def _is_whole(signature: Signature, inputs: list[Tensor]) -> bool:
@@ -159,7 +171,7 @@ def _is_whole(signature: Signature, inputs: list[Tensor]) -> bool:
     return not known or inputs[0].shape[1:] == [width]
 
 
-def _check_names(signature: Signature, inputs: list[Tensor]) -> None:
+def _check_names(signature: Signature, inputs: list[Tensor], *, ignore: bool) -> None:
     """Each feature has one tensor, and no tensor is anything else."""
     names = Counter(tensor.name for tensor in inputs)
     wrong = [
@@ -172,9 +184,9 @@ def _check_names(signature: Signature, inputs: list[Tensor]) -> None:
         shown = ", ".join([*features][:SHOWN_NAMES])
         wrong += [
             f"{tensor.called} is not a feature of the model: expected {shown}, or all of them in "
-            f"one tensor of shape [rows, {len(features)}]"
+            f"one tensor of shape [rows, {len(features)}]; {rows.EXTRA}"
             for tensor in inputs
-            if tensor.name not in features
+            if tensor.name not in features and not ignore
         ]
         wrong += [
             f"there is no tensor {feature.name!r}: expected {rows.expectation(feature)}"

@@ -6,9 +6,12 @@ Whatever that refuses is decoded again, slowly, to say what is wrong and where.
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 import re
 import secrets
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -17,18 +20,10 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from api.errors import InvalidRows, MalformedBody, Place, first
+from api.errors import MalformedBody
 from api.formats import dates
-from api.formats.rows import (
-    Batch,
-    Repeated,
-    array_of,
-    check,
-    check_count,
-    count_unknown,
-    escape,
-    name_of,
-)
+from api.formats.orients import Documents
+from api.formats.rows import Batch, Repeated, array_of, check_count, count_unknown
 from api.signature import Feature, Signature
 
 # Integers that stay integers, as far as every array holds them; the others are looked at slowly.
@@ -46,6 +41,7 @@ COLON = ord(":")
 # From so many bytes on numpy counts faster than Python.
 LONG = 10_000
 NOT_A_FIELD = re.compile(r'[\x00-\x1f"\\]')
+CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -55,6 +51,7 @@ class JsonReader:
     def __init__(self, signature: Signature, max_rows: int) -> None:
         self._signature = signature
         self._max_rows = max_rows
+        self._documents = Documents(signature, max_rows)
         self._single = len(signature.features) == 1
         self._numeric = signature.numeric
         self._unused = any(feature.kind == "unused" for feature in signature.features)
@@ -98,15 +95,20 @@ class JsonReader:
         self._instances = msgspec.json.Decoder(instances)
         self._numbered = _numbered(signature, max_rows)
 
-    def read(self, body: bytes) -> Batch:
-        """Read one sample, a list of samples, or `{"instances": [...]}`.
+    def read(self, body: bytes, *, ignore: bool = False) -> Batch:
+        """Read one sample, a list of samples, or an object around such a list.
 
-        Raises MalformedBody with the position, InvalidRows with the places, TooLarge.
+        `ignore` passes over names that mean no feature. Raises MalformedBody with the position,
+        InvalidRows with the places, TooLarge.
         """
+        return self.read_fast(body) or self.explain(body, ignore=ignore)
+
+    def read_fast(self, body: bytes) -> Batch | None:
+        """Read one sample, a list of samples, or `{"instances": [...]}`; None if it is none."""
         batch = self._read_fast(body)
         if batch is None and self._numbered is not None and b'"0"' in body:
             batch = self._numbered._read_fast(body)  # noqa: SLF001
-        return batch or self._explain(body)
+        return batch
 
     def _read_fast(self, body: bytes) -> Batch | None:
         try:
@@ -126,13 +128,14 @@ class JsonReader:
             return None
         return self._finish(body, samples, prefix, 0)
 
-    def read_lines(self, body: bytes) -> Batch:
+    def read_lines(self, body: bytes, *, ignore: bool = False) -> Batch:
         """Read NDJSON: one sample on each line; empty lines are passed over."""
         try:
             samples = [self._sample.decode(line) for _, line in _lines(body)]
         except NOT_FAST:
-            return self._explain_lines(body)
-        return self._finish(body, samples, "", 0) or self._explain_lines(body)
+            return self._explain_lines(body, ignore=ignore)
+        batch = self._finish(body, samples, "", 0)
+        return batch or self._explain_lines(body, ignore=ignore)
 
     def _decode(self, body: bytes) -> tuple[list[Any], str | None, int]:
         """The samples, where they stand (None: alone), and the names around them."""
@@ -189,43 +192,13 @@ class JsonReader:
         unknown = count_unknown(self._signature, rows)
         return None if unknown is None else Batch(rows, pointers, unknown, alone)
 
-    def _explain(self, body: bytes) -> Batch:
-        samples, prefix = self._unwrap(parse(body))
-        return self._check(samples, _pointers(prefix))
+    def explain(self, body: bytes, *, ignore: bool = False) -> Batch:
+        """Read the same slowly, and say what is wrong and where."""
+        return self._documents.read(parse(body), ignore=ignore)
 
-    def _explain_lines(self, body: bytes) -> Batch:
+    def _explain_lines(self, body: bytes, *, ignore: bool = False) -> Batch:
         samples = [parse(line, f"line {number}: ") for number, line in _lines(body)]
-        return self._check(samples, _pointers(""))
-
-    def _check(self, samples: list[Any], pointers: Callable[[int], str]) -> Batch:
-        check_count(len(samples), self._max_rows)
-        return check(self._signature, samples, pointers)
-
-    def _unwrap(self, body: Any) -> tuple[list[Any], str | None]:
-        """Find the samples in a decoded body."""
-        if isinstance(body, dict):
-            if not isinstance(body.get("instances"), list):
-                return [body], None
-            places = first(
-                Place(
-                    f"/{escape(name)}",
-                    "this model takes no parameters" if name == "parameters" else "is not known",
-                )
-                for name in body
-                if name != "instances" and (name != "parameters" or body[name] not in (None, {}))
-            )
-            if isinstance(body, Repeated):
-                places.append(Place(f"/{escape(body.name)}", "stands twice in one object"))
-            if places:
-                raise InvalidRows(places)
-            return body["instances"], "/instances"
-        if isinstance(body, list):
-            alone = body and not self._single and not any(isinstance(v, (list, dict)) for v in body)
-            return ([body], None) if alone else (body, "")
-        if self._single:
-            return [body], None
-        expected = 'expected an object, a list, or {"instances": [...]}'
-        raise InvalidRows([Place("", f"{expected}, got {name_of(body)}")])
+        return self._documents.check(samples, _pointers(""), ignore=ignore)
 
 
 def _numbered(signature: Signature, max_rows: int) -> JsonReader | None:
@@ -289,29 +262,39 @@ def _lines(body: bytes) -> list[tuple[int, bytes]]:
     return [(number, line) for number, line in lines if line.strip(b" \t\r")]
 
 
-def parse(body: bytes, where: str = "", constant: Callable[[str], Any] | None = None) -> Any:
-    """Decode JSON as Python does, but note repeated names, and refuse NaN and the infinities.
+def parse(body: bytes, where: str = "") -> Any:
+    """Decode JSON as Python does, but note repeated names.
 
-    `constant`, if given, says what stands for these three words, which are none of JSON.
+    Python and MLflow write three words that are none of JSON: NaN, which is a missing value, and
+    the infinities, which no model is given.
     """
-    constant = constant or refuse_constant
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=constant)
+        text = body.removeprefix(codecs.BOM_UTF8).decode()
+        return json.loads(text, object_pairs_hook=_object, parse_constant=CONSTANTS.__getitem__)
     except UnicodeDecodeError as error:
         raise MalformedBody(
             f"{where}The body is not UTF-8: {error.reason} at byte {error.start}."
         ) from None
     except json.JSONDecodeError as error:
-        place = (
-            f"{where}column {error.colno}"
-            if where
-            else f"line {error.lineno}, column {error.colno}"
-        )
-        raise MalformedBody(f"The body is not JSON: {error.msg} at {place}.") from None
+        raise MalformedBody(_not_json(error, where)) from None
     except RecursionError:
         raise MalformedBody(f"{where}The body is nested too deeply.") from None
-    except ValueError as error:
-        raise MalformedBody(f"{where}The body is not JSON: {error}.") from None
+    except ValueError:
+        # The only one that is left is Python's own limit.
+        limit = sys.get_int_max_str_digits()
+        raise MalformedBody(f"{where}The body has an integer of over {limit} digits.") from None
+
+
+def _not_json(error: json.JSONDecodeError, where: str) -> str:
+    """What is wrong with a text, and where."""
+    if not error.doc.strip():
+        return "The body is empty."
+    line = "" if where else f"line {error.lineno}, "
+    detail = f"{error.msg} at {where}{line}column {error.colno}."
+    cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
+    if cut:
+        detail += " It ends too early: it was cut, or its Content-Length is too small."
+    return f"The body is not JSON: {detail}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -321,8 +304,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     repeated = Repeated(values)
     repeated.name = Counter(name for name, _ in pairs).most_common(1)[0][0]
     return repeated
-
-
-def refuse_constant(name: str) -> None:
-    """Raise ValueError for a word that Python takes for a number and JSON does not."""
-    raise ValueError(f"{name} is not a JSON number; send null for a missing value")

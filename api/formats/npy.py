@@ -11,23 +11,31 @@ import numpy as np
 from numpy.lib import format as npy
 
 from api.errors import InvalidRows, MalformedBody, Place
+from api.formats.names import Names
 from api.formats.rows import Batch, check, check_array, check_count, pointer
 from api.signature import Signature, is_missing
 
 MAX_HEADER_BYTES = 65536
 
 
-def read(signature: Signature, max_rows: int, body: bytes) -> Batch:
+def read(signature: Signature, max_rows: int, body: bytes, *, ignore: bool = False) -> Batch:
     """Read an array of shape (n_samples, n_features), or (n_features,) for one sample.
 
     A structured array of shape (n_samples,) names the features, in any order. Where the model
-    takes one feature, shape (n_samples,) is enough. NaN is a missing value.
+    takes one feature, shape (n_samples,) is enough. NaN is a missing value. `ignore` passes over
+    fields that are no features.
     """
     array = _load(body)
     width = len(signature.features)
     if array.dtype.names:
         samples = [dict(zip(array.dtype.names, row, strict=True)) for row in array.ravel().tolist()]
-        return _checked(signature, max_rows, samples)
+        check_count(len(samples), max_rows)
+        ignored: dict[str, None] = {}
+        names = Names(signature)
+        rows = [names.row(sample, ignored if ignore else None) for sample in samples]
+        batch = _checked(signature, max_rows, rows)
+        batch.ignored = tuple(ignored)
+        return batch
     if array.ndim == 1:
         array = array.reshape(-1, 1) if width == 1 else array.reshape(1, -1)
     if array.ndim != 2 or array.shape[1] != width or signature.form == "mapping":

@@ -11,13 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedType
-from api.formats.rows import Batch, check, check_array, check_count, escape, named, pointer
+from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedType, first
+from api.formats.names import Names
+from api.formats.rows import (
+    EXTRA,
+    UNKNOWN,
+    Batch,
+    check,
+    check_array,
+    check_count,
+    escape,
+    named,
+    pointer,
+)
 from api.signature import Signature, is_missing
 
 
-def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Batch:
-    """Read a table whose columns come in any order.
+def read(
+    signature: Signature, max_rows: int, max_bytes: int, body: bytes, *, ignore: bool = False
+) -> Batch:
+    """Read a table whose columns come in any order; `ignore` passes over those of no feature.
 
     Raises UnsupportedType without pyarrow, MalformedBody, InvalidRows with the places, TooLarge.
     """
@@ -47,8 +60,13 @@ def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Ba
     # Packed, a column of one value in all rows is next to nothing.
     if max(sum(group.total_byte_size for group in groups), count * len(schema)) > max_bytes:
         raise TooLarge(f"Unpacked, the body is over the limit of {max_bytes} bytes.")
-    names = _names(types, signature, schema, index)
-    numeric = signature.numeric and all(_is_number(types, schema.field(name)) for name in names)
+    order, ignored = _order(types, signature, schema, index, ignore=ignore)
+    names = list(order.values())
+    numeric = (
+        signature.numeric
+        and len(names) == len(signature.features)
+        and all(_is_number(types, schema.field(name)) for name in names)
+    )
     try:
         table = file.read(columns=names)
         columns: list[Any] = [table[name] for name in names]
@@ -61,35 +79,45 @@ def read(signature: Signature, max_rows: int, max_bytes: int, body: bytes) -> Ba
         raise _malformed(error) from None
     if numeric:
         rows = np.ascontiguousarray(np.column_stack(columns))
-        return Batch(check_array(signature, rows, pointer), pointer)
-    values = zip(*columns, strict=True)
-    if signature.form == "mapping":
-        return check(signature, [named(names, row) for row in values], pointer)
-    return check(signature, [dict(zip(names, row, strict=True)) for row in values], pointer)
+        batch = Batch(check_array(signature, rows, pointer), pointer)
+    elif signature.form == "mapping":
+        values = zip(*columns, strict=True)
+        batch = check(signature, [named(names, row) for row in values], pointer)
+    else:
+        values = zip(*columns, strict=True)
+        batch = check(signature, [dict(zip(order, row, strict=True)) for row in values], pointer)
+    batch.ignored = ignored
+    return batch
 
 
-def _names(types: Any, signature: Signature, schema: Any, index: frozenset[str]) -> list[str]:
-    """The columns to read, in the order of the features."""
-    features = [feature.name for feature in signature.features]
-    known = frozenset(features)
-    given = Counter(name for name in schema.names if name in known or name not in index)
+def _order(
+    types: Any, signature: Signature, schema: Any, index: frozenset[str], *, ignore: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The column of each feature, in their order, and the columns that are passed over."""
+    names = Names(signature)
+    given = Counter(name for name in schema.names if name in names.known or name not in index)
+    meant = names.resolve(given)
+    columns = {feature: name for name, feature in meant.items()}
     places = []
     for name, count in given.items():
         at = f"/{escape(name)}"
-        if count > 1:
+        if name not in meant:
+            if not ignore:
+                places.append(Place(at, f"{UNKNOWN}; {EXTRA}"))
+        elif count > 1:
             places.append(Place(at, "this column stands twice"))
-        elif features and name not in known:
-            places.append(Place(at, "is not a feature of the model"))
         elif not _is_plain(types, type_ := schema.field(name).type):
             places.append(Place(at, f"expected numbers, text or booleans, got {type_}"))
     places += [
         Place(f"/{escape(name)}", "the table lacks this feature")
-        for name in features
-        if name not in given
+        for name in names.required
+        if name not in columns
     ]
     if places:
-        raise InvalidRows(places)
-    return features or list(given)
+        raise InvalidRows(first(places))
+    order = names.names or list(given)
+    ignored = tuple(name for name in given if name not in meant)
+    return {name: columns[name] for name in order if name in columns}, ignored
 
 
 def _is_text(types: Any, type_: Any) -> bool:

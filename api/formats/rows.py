@@ -22,6 +22,8 @@ from api.formats import dates
 from api.signature import Feature, Signature
 
 SHOWN_CATEGORIES = 20
+UNKNOWN = "is not a feature of the model"
+EXTRA = "to have what is no feature passed over, ask with ?extra=ignore"
 # No categories but those that the model's encoder has seen.
 NONE: Mapping[str, int] = MappingProxyType({})
 
@@ -32,9 +34,10 @@ class Batch:
     `pointers` gives the JSON Pointer of row i in the body; `unknown` counts, for each feature,
     the categories that the model's encoder has not seen and lets pass. `alone` is the only row, as
     it came in JSON, which has no array before someone asks for it; empty if there are several.
+    `ignored` are the names in the body that mean no feature, and were passed over.
     """
 
-    __slots__ = ("_rows", "alone", "pointers", "unknown")
+    __slots__ = ("_rows", "alone", "ignored", "pointers", "unknown")
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Batch:
         self.pointers = pointers
         self.unknown = unknown
         self.alone = alone
+        self.ignored: tuple[str, ...] = ()
 
     @property
     def rows(self) -> Rows:
@@ -158,7 +162,7 @@ def _row(signature: Signature, sample: Any, pointer: str, places: list[Place]) -
         return _mapping(sample, pointer, places)
     features = signature.features
     if isinstance(sample, dict):
-        return _row_of_object(features, by_number(signature, sample), pointer, places)
+        return _row_of_object(features, sample, pointer, places)
     if isinstance(sample, (list, tuple)):
         if len(sample) != len(features):
             few = "too few" if len(sample) < len(features) else "too many"
@@ -185,14 +189,6 @@ def _row(signature: Signature, sample: Any, pointer: str, places: list[Place]) -
     )
 
 
-def by_number(signature: Signature, sample: dict[str, Any]) -> dict[str, Any]:
-    """An object with the names of the features, where it has the numbers of nameless columns."""
-    numbered = {str(i): feature.name for i, feature in enumerate(signature.features)}
-    if signature.named or not sample or not numbered.keys() >= sample.keys():
-        return sample
-    return {numbered[name]: value for name, value in sample.items()}
-
-
 def _row_of_object(
     features: Sequence[Feature], sample: dict[str, Any], pointer: str, places: list[Place]
 ) -> Any:
@@ -205,7 +201,7 @@ def _row_of_object(
             places.append(
                 Place(
                     f"{pointer}/{escape(name)}",
-                    f"is not a feature of the model: expected {expected}",
+                    f"{UNKNOWN}: expected {expected}; {EXTRA}",
                 )
             )
     row: list[Any] = []

@@ -13,17 +13,17 @@ from api.errors import Answer, NotAcceptable
 from api.explanations import Explanations
 from api.formats import results
 from api.formats.rows import Batch
-from api.gateway import Environ, Gateway, content_type
+from api.gateway import Environ, Gateway
 from api.protocols import v1
-from api.service import Service, unknown_categories
+from api.service import Service, notes
 
 
 def init(gateway: Gateway, service: Service) -> None:
     """Add both."""
     explanations = Explanations(service, service.timeout)
-    reads: dict[str, Callable[[bytes, str], Batch]] = {
-        "/explain": service.reader.read,
-        f"/v1/models/{service.name}:explain": partial(v1.read, service.reader),
+    reads: dict[str, Callable[[Environ], Batch]] = {
+        "/explain": service.read,
+        f"/v1/models/{service.name}:explain": partial(v1.read, service),
     }
     for path, read in reads.items():
         gateway.post(path, partial(answer, service, explanations, read))
@@ -32,15 +32,15 @@ def init(gateway: Gateway, service: Service) -> None:
 def answer(
     service: Service,
     explanations: Explanations,
-    read: Callable[[bytes, str], Batch],
+    read: Callable[[Environ], Batch],
     environ: Environ,
 ) -> Answer:
-    """Answer the rows that `read` finds in a body with what each feature adds to the answers."""
+    """Answer the rows that `read` finds in a request with what each feature adds to the answers."""
     if not results.preferred(environ.get("HTTP_ACCEPT", ""), [results.JSON]):
         raise NotAcceptable(f"An explanation is {results.JSON}.")
-    batch = read(service.body(environ), content_type(environ))
+    batch = read(environ)
     turns.leave()  # it may take long
     body = msgspec.json.encode(explanations.explain(batch))
     service.count(environ, batch)
-    headers = {"Content-Type": results.JSON, **unknown_categories(batch)}
+    headers = {"Content-Type": results.JSON, **notes(batch)}
     return Answer(HTTPStatus.OK, headers, body)

@@ -6,7 +6,7 @@ from functools import partial
 
 from api.errors import Answer
 from api.formats import results
-from api.gateway import Environ, Gateway, content_type
+from api.gateway import Environ, Gateway
 from api.model import METHODS
 from api.service import Service
 
@@ -21,5 +21,5 @@ def answer(service: Service, method: str, environ: Environ) -> Answer:
     """Answer rows in any of the formats with results in any of them, as Accept asks."""
     service.check_method(method)
     media_type = results.choose(environ.get("HTTP_ACCEPT", ""))
-    batch = service.reader.read(service.body(environ), content_type(environ))
+    batch = service.read(environ)
     return service.answer(environ, method, batch, media_type)

@@ -5,14 +5,16 @@ Source: "Data Plane (V1)", KServe documentation.
 
 from __future__ import annotations
 
+import codecs
 from functools import partial
+from typing import Any
 
 import msgspec
 
-from api.errors import Answer, InvalidRows, MalformedBody, Place, UnsupportedType
-from api.formats import Reader, results
+from api.errors import Answer, MalformedBody, UnsupportedType
+from api.formats import json, media, results
 from api.formats.rows import Batch
-from api.gateway import Environ, Gateway, content_type
+from api.gateway import Environ, Gateway
 from api.service import Service
 
 EXPECTED = 'expected {"instances": [...]} or {"inputs": [...]}'
@@ -29,40 +31,31 @@ def init(gateway: Gateway, service: Service) -> None:
 def predict(service: Service, environ: Environ) -> Answer:
     """Answer `{"instances": [...]}`, or the same under `inputs`, with one prediction a row."""
     service.check_method("predict")
-    batch = read(service.reader, service.body(environ), content_type(environ))
-    return service.answer(environ, "predict", batch, results.JSON)
+    return service.answer(environ, "predict", read(service, environ), results.JSON)
 
 
-def read(reader: Reader, body: bytes, media_type: str) -> Batch:
-    """The rows of a request of this protocol; raises what `Reader.read` raises."""
-    if media_type not in ("", results.JSON):
-        raise UnsupportedType(f"The Content-Type {media_type} is not read: send {results.JSON}.")
+def read(service: Service, environ: Environ) -> Batch:
+    """The rows of a request of this protocol; raises what `Service.read` raises."""
+    content_type = environ.get("CONTENT_TYPE", "")
+    if not media.is_json(content_type):
+        raise UnsupportedType(f"The Content-Type {content_type} is not read: send {results.JSON}.")
+    body = service.body(environ).removeprefix(codecs.BOM_UTF8)
     try:
-        given = _decoder.decode(body)
+        given: dict[str, Any] = _decoder.decode(body)
     except msgspec.ValidationError:
         raise MalformedBody(f"The body is not of this protocol: {EXPECTED}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return reader.read(body, results.JSON)  # which says what is wrong with it
+        # It may have NaN in it; if it is no JSON at all, this says why.
+        document = json.parse(body)
+        given = document if isinstance(document, dict) else {}
     names = [name for name in ("instances", "inputs") if name in given]
-    if len(names) != 1 or bytes(memoryview(given[names[0]])[:1]) != b"[":
+    if len(names) != 1 or not _is_list(given[names[0]]):
         raise MalformedBody(f"The body is not of this protocol: {EXPECTED}.")
-    if names == ["instances"]:
-        return reader.read(body, results.JSON)
-    return _read_inputs(reader, given)
+    return service.reader.read(body, ignore=service.ignores(environ))
 
 
-def _read_inputs(reader: Reader, given: dict[str, msgspec.Raw]) -> Batch:
-    """Rows under the name `inputs`, where the reader looks for `instances`."""
-    given["instances"] = given.pop("inputs")
-    try:
-        batch = reader.read(msgspec.json.encode(given), results.JSON)
-    except InvalidRows as error:
-        places = [Place(_renamed(place.pointer), place.detail) for place in error.places]
-        raise InvalidRows(places) from None
-    pointers = batch.pointers
-    batch.pointers = lambda i: _renamed(pointers(i))
-    return batch
-
-
-def _renamed(pointer: str) -> str:
-    return pointer.replace("/instances", "/inputs", 1)
+def _is_list(value: Any) -> bool:
+    """Whether a value is a list, decoded or not."""
+    if isinstance(value, msgspec.Raw):
+        return bytes(memoryview(value)[:1]) == b"["
+    return isinstance(value, list)

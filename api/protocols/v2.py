@@ -13,14 +13,13 @@ import numpy as np
 
 from api import compression
 from api.errors import Answer, MalformedBody, NotAcceptable, UnsupportedType
-from api.formats import inference, results, rows, tensors
+from api.formats import inference, media, results, rows, tensors
 from api.formats.inference import Request
 from api.gateway import Environ, Gateway, content_type
 from api.model import Model
-from api.service import Service, unknown_categories
+from api.service import Service, notes
 
 BINARY = "application/octet-stream"
-TYPES = ("", results.JSON, BINARY)
 
 
 def paths(service: Service) -> list[str]:
@@ -37,11 +36,14 @@ def init(gateway: Gateway, service: Service) -> None:
 
 def infer(service: Service, environ: Environ) -> Answer:
     """Answer tensors with one tensor for each method that is asked for."""
-    if (given := content_type(environ)) not in TYPES:
+    if (given := content_type(environ)) != BINARY and not media.is_json(given):
         raise UnsupportedType(f"The Content-Type {given} is not read: send {results.JSON}.")
     body = service.body(environ)
     length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
-    request, batch = inference.read(service.signature, service.max_rows, body, length)
+    ignore = service.ignores(environ)
+    request, batch = inference.read(
+        service.signature, service.max_rows, body, length, ignore=ignore
+    )
     outputs = [
         (method, run(service, method, batch), binary)
         for method, binary in wanted(service.model, request).items()
@@ -53,7 +55,7 @@ def infer(service: Service, environ: Environ) -> Answer:
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
     answer, encoding = compression.compress(answer, environ.get("HTTP_ACCEPT_ENCODING", ""))
-    return Answer(HTTPStatus.OK, headers | encoding | unknown_categories(batch), answer)
+    return Answer(HTTPStatus.OK, headers | encoding | notes(batch), answer)
 
 
 def run(service: Service, method: str, batch: rows.Batch) -> np.ndarray:

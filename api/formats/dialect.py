@@ -1,0 +1,158 @@
+"""How a table is written as CSV: its delimiter, its blanks, its decimals, its missing values.
+
+All of it is told from the header and the columns of the model, and taken only where it leaves no
+doubt; the words for missing values are those of pandas' `read_csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from api.errors import InvalidRows, MalformedBody, Place, first
+from api.formats.names import Names
+from api.formats.rows import escape
+from api.signature import Feature
+
+DELIMITERS = (",", ";", "\t", "|")
+# https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html, na_values
+MISSING = frozenset(
+    {"NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan"}
+    | {"NULL", "null", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+)
+COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+
+
+class Table(NamedTuple):
+    """A header, and the lines below it, each with its number in the body."""
+
+    header: list[str]
+    lines: list[tuple[int, list[str]]]
+    delimiter: str
+
+
+def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: bool) -> Table:
+    """Read a table; the first of the delimiters under which the header fits is taken.
+
+    Without a `header` it is the first under which a line has as many fields as the model has
+    features, and the names are the model's. `delimiter` is tried before the others.
+
+    Raises MalformedBody with the line.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(
+            f"The body is not UTF-8: {error.reason} at byte {error.start}."
+        ) from None
+    file = io.StringIO(text, newline="")
+    order = sorted(DELIMITERS, key=lambda each: each != delimiter)
+    found = []
+    for each in order:
+        spaced, cells = _first(file, each, names, header=header)
+        if _fits(names, cells, header=header, ignore=ignore):
+            break
+        found.append((each, spaced, cells))
+    else:
+        # What is said to be wrong is said of the one that finds most.
+        each, spaced, _ = max(found, key=lambda one: len(names.resolve(one[2])))
+    lines = _lines(file, each, spaced=spaced)
+    given = names.names
+    if header:
+        given = next((cells for _, cells in lines if cells), [])
+    rows = list(lines)
+    if len(given) == 1:
+        # In a table of one column an empty line is a missing value, but not at the end.
+        while rows and not rows[-1][1]:
+            rows.pop()
+        rows = [(number, cells or [""]) for number, cells in rows]
+    return Table(given, [(number, cells) for number, cells in rows if cells], each)
+
+
+def unnamed(header: Sequence[str], names: Names) -> int:
+    """How many columns at the beginning have no name: pandas and R write the labels of rows so."""
+    if names.open or "" in names.known:
+        return 0
+    return next((j for j, name in enumerate(header) if name), len(header))
+
+
+def _first(
+    file: io.StringIO, delimiter: str, names: Names, *, header: bool
+) -> tuple[bool, list[str]]:
+    """Whether blanks behind delimiters belong to no field, and the first line with a field.
+
+    They belong to none where each name but the first has one, and is no name with it.
+    """
+    cells = _try(file, delimiter, spaced=False)
+    spaced = len(cells) > 1 and all(cell[:1] == " " for cell in cells[1:])
+    if header and spaced and not names.open and names.known.isdisjoint(cells[1:]):
+        return True, _try(file, delimiter, spaced=True)
+    return False, cells
+
+
+def _try(file: io.StringIO, delimiter: str, *, spaced: bool) -> list[str]:
+    """The first line with a field; none if there is none that can be read."""
+    try:
+        return next((cells for _, cells in _lines(file, delimiter, spaced=spaced) if cells), [])
+    except MalformedBody:
+        return []
+
+
+def _fits(names: Names, cells: list[str], *, header: bool, ignore: bool) -> bool:
+    if not header:
+        return len(cells) == len(names.names)
+    return names.fit(cells[unnamed(cells, names) :], ignore=ignore)
+
+
+def _lines(file: io.StringIO, delimiter: str, *, spaced: bool) -> Iterator[tuple[int, list[str]]]:
+    """The lines, each with its number."""
+    file.seek(0)
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=spaced, strict=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise MalformedBody(f"The body is not CSV: {error} in line {reader.line_num}.") from None
+
+
+def clean(feature: Feature, cells: Sequence[str]) -> Sequence[str]:
+    """The fields of one feature, "" for those that are missing, without blanks around values."""
+    known = frozenset(feature.categories or ())
+    if feature.kind != "string":
+        return ["" if c in MISSING and c not in known else c for c in map(str.strip, cells)]
+    if known.issuperset(cells):
+        return cells
+    meant = {}
+    for cell in set(cells) - known:
+        if cell.strip() in known:
+            meant[cell] = cell.strip()
+        elif cell.strip() in MISSING:
+            meant[cell] = ""
+    return [meant.get(cell, cell) for cell in cells] if meant else cells
+
+
+def has_decimal_commas(columns: Iterable[Sequence[str]]) -> bool:
+    """Whether a field in these columns, which can be numbers, has a comma for its decimals."""
+    return any(COMMA.fullmatch(cell.strip()) for cells in columns for cell in cells)
+
+
+def with_points(feature: Feature, cells: Sequence[str]) -> list[str]:
+    """The fields of a table with decimal commas, with points for them.
+
+    Raises InvalidRows where a number has a point already, which could part thousands.
+    """
+    places = first(
+        Place(
+            f"/{i}/{escape(feature.name)}",
+            "expected a decimal comma, as there is in other fields, got a point",
+        )
+        for i, cell in enumerate(cells)
+        if POINT.fullmatch(cell.strip())
+    )
+    if places:
+        raise InvalidRows(places)
+    return [c.replace(",", ".") if COMMA.fullmatch(c.strip()) else c for c in cells]

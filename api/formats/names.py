@@ -1,0 +1,78 @@
+"""Which feature a name in a body means, and which names of a body mean none.
+
+A name that is not exactly a feature's may still mean one: written in another form of Unicode, with
+blanks around it, or as the number of a column that has no name. That is taken only where it leaves
+no doubt.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from api.formats.rows import Repeated
+from api.signature import Signature
+
+
+class Names:
+    """The names of a model's features."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.names = [feature.name for feature in signature.features]
+        self.known = frozenset(self.names)
+        # The encoders of scikit-learn never look at the others, and a row may do without them.
+        self.required = [f.name for f in signature.features if f.kind != "unused"]
+        # Where objects have keys of their own, each is what it is.
+        self.open = signature.form == "mapping"
+        counts = Counter(map(_plain, self.names))
+        self._others = {_plain(name): name for name in self.names if counts[_plain(name)] == 1}
+        # pandas numbers columns that nobody has named.
+        numbers = {} if signature.named else {str(j): n for j, n in enumerate(self.names)}
+        self._numbers = {number: n for number, n in numbers.items() if number not in self.known}
+
+    def resolve(self, given: Iterable[Any], *, numbers: bool = True) -> dict[Any, str]:
+        """The feature that each of these names means, for those that mean one.
+
+        `numbers` lets the number of a column mean it where the model has no names.
+        """
+        given = list(given)
+        known = self._others | self._numbers if numbers else self._others
+        if self.open:
+            return {name: name for name in given}
+        meant = {name: name for name in given if name in self.known}
+        others = {
+            name: known[_plain(name)]
+            for name in given
+            if isinstance(name, str) and name not in meant and _plain(name) in known
+        }
+        counts = Counter([*meant.values(), *others.values()])
+        return meant | {name: feature for name, feature in others.items() if counts[feature] == 1}
+
+    def are_numbers(self, given: Iterable[str]) -> bool:
+        """Whether one of these names means a feature by its number only."""
+        return not self._numbers.keys().isdisjoint(map(_plain, given))
+
+    def fit(self, given: Iterable[Any], *, ignore: bool, numbers: bool = True) -> bool:
+        """Whether these names are the features; `ignore` lets others stand among them."""
+        given = list(given)
+        meant = self.resolve(given, numbers=numbers)
+        complete = frozenset(meant.values()).issuperset(self.required)
+        return complete and bool(meant) and (ignore or len(meant) == len(given))
+
+    def row(self, sample: Any, ignored: dict[str, None] | None) -> Any:
+        """A sample with features for names; what means none goes to `ignored` if that is given."""
+        if self.open or not isinstance(sample, dict) or isinstance(sample, Repeated):
+            return sample
+        if sample.keys() <= self.known:
+            return sample
+        meant = self.resolve(sample)
+        if ignored is None:
+            return {meant.get(name, name): value for name, value in sample.items()}
+        ignored |= {name: None for name in sample if name not in meant}
+        return {meant[name]: value for name, value in sample.items() if name in meant}
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
