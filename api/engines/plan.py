@@ -22,7 +22,7 @@ import numpy as np
 
 from api.engines import Engine, Rows, Single, singles
 from api.engines.operations import OPERATIONS
-from api.signature import Signature, plain_rows
+from api.signature import NAN, Signature, plain_rows
 
 FORMAT = 2
 # A plan's file ends with the SHA-256 of all that stands before it, in hexadecimal digits.
@@ -53,7 +53,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `model` is the SHA-256 of the joblib file that it was made of. `left` are the methods that only
     scikit-learn can answer, each with the reason. `joined` are those whose call is dear enough that
     it pays to wait for others' rows; `alone` those that Python's own numbers answer sooner for one
-    row; `mergeable` is what an Engine says. The rest is a Model's.
+    row; `mergeable` is what an Engine says. `nones` are the features whose `null` is None, for JSON
+    has one null for None and NaN. The rest is a Model's.
     """
 
     format: int = FORMAT
@@ -68,12 +69,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     joined: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
     mergeable: bool = False
+    nones: tuple[int, ...] = ()
     arrays: list[Any] = msgspec.field(default_factory=list)
 
 
 def save(plan: Plan, path: Path) -> None:
     """Write a plan to an npz file; the same plan gives the same bytes."""
-    document = msgspec.structs.replace(plan, arrays=[])
+    features = plan.signature.features
+    nones = tuple(i for i, feature in enumerate(features) if feature.null is None)
+    document = msgspec.structs.replace(plan, arrays=[], nones=nones)
     encoded = np.frombuffer(msgspec.json.encode(document), dtype=np.uint8)
     arrays = {str(i): array for i, array in enumerate(plan.arrays)}
     buffer = io.BytesIO()
@@ -116,7 +120,14 @@ def load(path: Path) -> Plan:
         msgspec.MsgspecError,
     ) as error:
         raise PlanError(f"the plan {path} cannot be read ({error}): make bake") from None
-    return msgspec.structs.replace(plan, arrays=arrays)
+    features = tuple(
+        msgspec.structs.replace(feature, null=NAN)
+        if feature.null is None and i not in plan.nones
+        else feature
+        for i, feature in enumerate(plan.signature.features)
+    )
+    signature = msgspec.structs.replace(plan.signature, features=features)
+    return msgspec.structs.replace(plan, arrays=arrays, signature=signature)
 
 
 class _Format(msgspec.Struct):
