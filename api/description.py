@@ -98,6 +98,8 @@ def describe_feature(feature: Feature) -> dict[str, Any]:
         "type": feature.kind,
         "missing": feature.missing,
     }
+    if feature.dtype:
+        facts["dtype"] = feature.dtype
     if feature.categories is not None:
         facts |= {"categories": feature.categories, "unknown_categories": feature.unknown}
     return facts

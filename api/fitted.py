@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import sys
 import warnings
 from collections.abc import Collection, Sequence
 from importlib import metadata
@@ -155,6 +156,8 @@ def _has(module: str) -> bool:
     names = module.split(".")
     # Nothing but a docstring runs in our own packages.
     looked_up = ".".join(names[: 2 if names[0] in ("api", "models") else 1])
+    if looked_up in sys.modules:
+        return True
     try:
         return importlib.util.find_spec(looked_up) is not None
     except (ImportError, ValueError):

@@ -43,7 +43,7 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     source = estimator if estimators.width(estimator) is not None else estimators.first(estimator)
     width = estimators.width(source)
     if width is None:
-        return _without_width(source, names)
+        return _without_width(estimator, source, names)
     known = estimators.names(source)
     named = known is not None
     if known is None:
@@ -105,9 +105,11 @@ def _kind_of(dtype: str) -> Kind:
     return "string" if name.startswith("str") else "any"
 
 
-def _without_width(first: Any, names: Sequence[str] | None) -> Signature:
+def _without_width(estimator: Any, first: Any, names: Sequence[str] | None) -> Signature:
     """Read an estimator whose input is not a table of `n_features_in_` columns."""
-    if estimators.takes_text(first):
+    # Somebody's own function may clean texts before their words are counted.
+    cleans = estimators.is_own_code(first) and not names
+    if any(map(estimators.takes_text, estimators.parts(estimator) if cleans else [first])):
         return Signature(form="text", features=(Feature(name="text", kind="string"),))
     tags = input_tags(first)
     if tags.dict:

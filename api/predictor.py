@@ -261,4 +261,6 @@ class Predictor:
         if isinstance(error, KeyError) or not reason:
             # A KeyError's sentence is nothing but the key.
             reason = f"{type(error).__name__} {reason}".rstrip()
+        if self._engine.signature.form == "table" and self._engine.signature.example is None:
+            reason += "; what the model takes is not known: `make card DATA=train.csv` tells it"
         return Refused(start, reason)

@@ -24,7 +24,7 @@ BOUND = 10
 class Doubling:
     """An engine that doubles, notes its calls, and waits for a gate in the first one."""
 
-    signature = Signature()
+    signature = Signature(example=(1.0,))
 
     def __init__(
         self, *, mergeable: bool = True, gated: bool = False, immediate: Sequence[str] = ()

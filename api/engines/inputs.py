@@ -24,7 +24,12 @@ def to_input(signature: Signature, rows: Rows) -> Any:
     if signature.form == "mapping":
         return rows
     if signature.form == "text":
-        return [row[0] for row in rows]
+        texts = [row[0] for row in rows]
+        if not signature.frame:
+            return texts
+        import pandas as pd
+
+        return pd.Series(texts)
     if signature.form == "labels":
         return np.array([row[0] for row in rows])
     if not signature.frame:

@@ -29,16 +29,24 @@ MAX_VALUES = 12
 MAX_ROWS = 3
 
 NUMBERS = frozenset({"number", "integer"})
+DATES = frozenset({"datetime", "datetime in UTC"})
 # In the order in which they are tried. A date is tried as text, too.
-KINDS = ("number", "integer", "string", "datetime", "boolean", "text of a date")
+KINDS = ("number", "integer", "string", "datetime", "datetime in UTC", "boolean", "text of a date")
 VALUES: dict[str, tuple[Any, ...]] = {
     "number": (1.5, 0.5, 2.25, 0.0, -1.0),
     "integer": (1, 3, 10, 0, -1),
     "string": ("a", "b c"),
     "datetime": ("2024-03-05", "2023-11-17T08:30:00"),
+    "datetime in UTC": ("2024-03-05T00:00:00Z", "2023-11-17T08:30:00Z"),
     "boolean": (True, False),
     "text of a date": ("2024-03-05", "2023-11-17T08:30:00"),
 }
+# What a column is taken for, to try a kind; the values of the others are as they are sent.
+ASSIGNED: dict[str, dict[str, Any]] = {
+    "datetime": {"kind": "datetime"},
+    "datetime in UTC": {"kind": "datetime", "dtype": "datetime64[ns, UTC]"},
+}
+ELSEWHERE = "datetime64[ns, Asia/Kolkata]"
 # Integers that a float may be told from.
 SAME = (3, 0, 1, -1, 10115)
 
@@ -73,6 +81,9 @@ def tell(
         # Of what there is no more room to try, nothing is known.
         if tried.calls < MAX_CALLS:
             features[j] = _concluded(features[j], kinds)
+            zoned = "datetime in UTC" in kinds and not kinds & {"datetime", "string"}
+            if zoned and _is_one_zone(tried, signature, row, j):
+                features[j] = msgspec.structs.replace(features[j], **ASSIGNED["datetime in UTC"])
             numbers += [j] if features[j].kind == "number" else []
     for j in _told_apart(tried, signature, row, numbers, integers):
         features[j] = msgspec.structs.replace(features[j], sent=True)
@@ -189,7 +200,7 @@ def _with(signature: Signature, column: int, **facts: Any) -> Signature:
 def _assigned(signature: Signature, kinds: dict[int, str]) -> Signature:
     """The signature with columns that hold these kinds of values, as they are sent."""
     for column, kind in kinds.items():
-        signature = _with(signature, column, kind=kind if kind == "datetime" else "any")
+        signature = _with(signature, column, **ASSIGNED.get(kind, {"kind": "any"}))
     return signature
 
 
@@ -273,6 +284,8 @@ def _takes(
     """Whether the model takes a value of this kind in column j, the others being as they are."""
     if kind == {int: "integer", float: "number"}.get(type(row[j])):
         return True
+    if kind in DATES and not signature.frame:
+        return False
     trial = _assigned(signature, {j: kind})
     return any(tried.bears(trial, (*row[:j], value, *row[j + 1 :])) for value in words[kind])
 
@@ -282,13 +295,26 @@ def _concluded(feature: Feature, kinds: set[str]) -> Feature:
     if "string" in kinds:
         alone = kinds <= {"string", "text of a date"}
         return msgspec.structs.replace(feature, kind="string" if alone else "any")
-    if "datetime" in kinds and ("text of a date" in kinds or not kinds & NUMBERS):
+    if kinds & DATES and ("text of a date" in kinds or not kinds & NUMBERS):
         return msgspec.structs.replace(feature, kind="datetime")
-    if kinds & NUMBERS and "datetime" not in kinds:
+    if kinds & NUMBERS and not kinds & DATES:
         return msgspec.structs.replace(feature, kind="number", sent=False)
     if kinds == {"boolean"}:
         return msgspec.structs.replace(feature, kind="boolean")
     return msgspec.structs.replace(feature, kind="any")
+
+
+def _is_one_zone(tried: _Tried, signature: Signature, row: Any, j: int) -> bool:
+    """Whether the model answers an instant in column j alike whatever its time zone is."""
+    facts = ASSIGNED["datetime in UTC"]
+    for value in VALUES["datetime in UTC"]:
+        here, there = (
+            tried.answer(_with(signature, j, **facts), (*row[:j], value, *row[j + 1 :]))
+            for facts in (facts, {**facts, "dtype": ELSEWHERE})
+        )
+        if here is None or there is None or not alike(here, there):
+            return False
+    return True
 
 
 def _told_apart(

@@ -59,7 +59,6 @@ class ScikitLearnEngine:
     def __init__(self, model: Model, known: Engine | None = None) -> None:
         self._estimator = model.estimator
         self._methods = model.methods
-        self._answered: set[str] = set()
         self._example = example_row(model.signature, model.card)
         self.signature = model.signature if known is None else known.signature
         self.mergeable = known is not None and known.mergeable
@@ -90,22 +89,20 @@ class ScikitLearnEngine:
 
         Raises whatever the estimator raises; see `refuses`.
         """
-        result = self._run(self.signature, method, rows)
-        self._answered.add(method)
-        return result
+        return self._run(self.signature, method, rows)
 
     def refuses(self, method: str, error: Exception) -> bool:
         """Whether an error of a call says that the model refuses the values of its rows.
 
-        Somebody's own step may raise anything. It is the values' fault if a row that the model was
-        seen to take is still answered, or if there is none, if any row ever was.
+        Somebody's own step may raise anything. It is the values' fault unless a row that the model
+        was seen to take is refused by now, too.
         """
         if isinstance(error, (ValueError, TypeError, OverflowError, LookupError)):
             return True
         if isinstance(error, MemoryError):
             return False
         if self.signature.example is None:
-            return method in self._answered
+            return True
         try:
             self.run(method, _typed(self.signature, [self.signature.example]))
         except Exception:
@@ -145,14 +142,19 @@ class ScikitLearnEngine:
             return self._run(signature, method, _typed(signature, rows))
 
         for change in ({}, {"single": True}, {"frame": True}):
-            if "frame" in change and not (given.named and self._has_pandas):
+            if "frame" in change and not (
+                self._has_pandas and (given.named or given.form == "text")
+            ):
                 continue
             changed = msgspec.structs.replace(given, **change)
             found = probes.tell(self._estimator, changed, answers, self._example)
             if found.example is not None:
                 break
         else:
-            log.warning("the model takes no row that was made up: the example may be refused")
+            log.warning(
+                "the model takes no row that was made up, and the example may be refused: "
+                "`make card DATA=train.csv` tells what its columns hold"
+            )
             return given, False
         if found.form == "table":
             found = probes.may_be_missing(found, answers)

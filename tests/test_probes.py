@@ -1,0 +1,483 @@
+"""What each column takes is found by trying, and every value reaches own code as it was sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flask.testing import FlaskClient
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from api.engines import probes
+from tests.conftest import Serve
+
+N = 60
+RANDOM = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "postcode": RANDOM.choice([10115, 20095, 80331], N),
+        "rooms": RANDOM.integers(1, 6, N),
+        "note": RANDOM.choice(["a", "bb", "ccc"], N),
+        "when": pd.date_range("2024-01-01", periods=N, freq="5D"),
+        "start": pd.date_range("2023-01-01", periods=N),
+        "zoned": pd.date_range("2024-01-01", periods=N, freq="7h", tz="UTC"),
+        "new": RANDOM.random(N) < 0.5,
+        "size": RANDOM.normal(size=N),
+        "gap": np.where(np.arange(N) % 7, RANDOM.normal(size=N), np.nan),
+    }
+)
+Y = np.arange(N, dtype=float)
+
+
+def as_text(frame: Any) -> Any:
+    return frame.astype(str)
+
+
+def month(frame: Any) -> Any:
+    return pd.DataFrame({name: frame[name].dt.month for name in frame}, index=frame.index)
+
+
+def length(frame: Any) -> Any:
+    return pd.DataFrame({name: frame[name].str.len() for name in frame}, index=frame.index)
+
+
+def hour_in_berlin(frame: Any) -> Any:
+    hours = {name: frame[name].dt.tz_convert("Europe/Berlin").dt.hour for name in frame}
+    return pd.DataFrame(hours, index=frame.index)
+
+
+def hour_there(frame: Any) -> Any:
+    hours = {name: frame[name].dt.tz_localize(None).dt.hour for name in frame}
+    assert all(frame[name].dt.tz is not None for name in frame)
+    return pd.DataFrame(hours, index=frame.index)
+
+
+def days_and_rooms(frame: Any) -> Any:
+    days = (frame["when"] - frame["start"]).dt.days
+    return pd.DataFrame({"days": days, "rooms": frame["rooms"] * 2})
+
+
+def negated(frame: Any) -> Any:
+    return ~frame
+
+
+def doubled(frame: Any) -> Any:
+    return frame * 2.0
+
+
+def codes(frame: Any) -> Any:
+    return pd.DataFrame({name: frame[name].cat.codes for name in frame}, index=frame.index)
+
+
+def lower(texts: Any) -> Any:
+    return texts.str.lower()
+
+
+def lower_each(texts: Any) -> Any:
+    return [text.lower() for text in texts]
+
+
+def own(function: Any, columns: list[str], *more: Any) -> Any:
+    """A regression behind somebody's own step on these columns, and behind other steps."""
+    steps = make_column_transformer((FunctionTransformer(function), columns), *more)
+    frame = FRAME[[*columns, *(name for _, names in more for name in names)]]
+    return make_pipeline(steps, LinearRegression()).fit(frame, Y), frame
+
+
+def encoded(handle_unknown: str) -> Any:
+    text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown=handle_unknown))
+    frame = FRAME[["postcode", "rooms"]]
+    steps = make_column_transformer((text, ["postcode"]), remainder="passthrough")
+    return make_pipeline(steps, LinearRegression()).fit(frame, Y), frame
+
+
+def imputed() -> Any:
+    return (SimpleImputer(), ["gap"])
+
+
+MODELS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
+    "integers as text, unknown ones ignored": (
+        lambda: encoded("ignore"),
+        {"postcode": "any", "rooms": "number"},
+    ),
+    "integers as text, unknown ones refused": (
+        lambda: encoded("error"),
+        {"postcode": "any", "rooms": "number"},
+    ),
+    "dates beside an imputed number": (
+        lambda: own(month, ["when"], imputed()),
+        {"when": "datetime", "gap": "number"},
+    ),
+    "text beside an imputed number": (
+        lambda: own(length, ["note"], imputed()),
+        {"note": "string", "gap": "number"},
+    ),
+    "two dates and a number in one step": (
+        lambda: own(days_and_rooms, ["when", "start", "rooms"]),
+        {"when": "datetime", "start": "datetime", "rooms": "number"},
+    ),
+    "dates of a zone that does not matter": (
+        lambda: own(hour_in_berlin, ["zoned"]),
+        {"zoned": "datetime"},
+    ),
+    "booleans": (lambda: own(negated, ["new"]), {"new": "number"}),
+    "numbers": (lambda: own(doubled, ["rooms", "size"]), {"rooms": "number", "size": "number"}),
+    "text, a date and a number in steps of their own": (
+        lambda: own(length, ["note"], (FunctionTransformer(month), ["when"]), imputed()),
+        {"note": "string", "when": "datetime", "gap": "number"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_frame_is_answered_as_the_estimator_answers_it(serve: Serve, name: str) -> None:
+    (model, frame), kinds = MODELS[name][0](), MODELS[name][1]
+    client = serve(model)
+    metadata = client.get("/metadata").json
+    assert {f["name"]: f["type"] for f in metadata["features"]} == kinds
+    assert client.post("/predict", json=metadata["example"]).status_code == 200
+    expected = model.predict(frame).tolist()
+    records = json.loads(frame.to_json(orient="records", date_format="iso"))
+    assert answered(client, json=records) == pytest.approx(expected, rel=1e-12, abs=1e-9)
+    table = frame.to_csv(index=False)
+    given = answered(client, data=table, content_type="text/csv")
+    assert given == pytest.approx(expected, rel=1e-12, abs=1e-9)
+    alone = [answered(client, json=record)[0] for record in records[:8]]
+    assert alone == pytest.approx(expected[:8], rel=1e-12, abs=1e-9)
+
+
+def answered(client: FlaskClient, **request: Any) -> Any:
+    answer = client.post("/predict", **request)
+    assert answer.status_code == 200, answer.text
+    return answer.json["predictions"]
+
+
+def refused(client: FlaskClient, body: Any) -> str:
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 422, answer.text
+    return str(answer.json["errors"][0]["detail"])
+
+
+def test_an_integer_is_told_from_the_float_that_is_equal_where_the_model_tells_them(
+    serve: Serve,
+) -> None:
+    model, _ = encoded("ignore")
+    client = serve(model)
+    integer, number = (model.predict(pd.DataFrame({"postcode": [code], "rooms": [2]}))[0]
+                       for code in (10115, 10115.0))  # fmt: skip
+    assert integer != number
+    rows = [{"postcode": code, "rooms": 2} for code in (10115, 10115.0, "10115")]
+    assert answered(client, json=rows) == pytest.approx([integer, number, integer])
+
+
+def test_digits_with_a_leading_zero_are_text_in_csv(serve: Serve) -> None:
+    frame = pd.DataFrame({"postcode": ["01067", "10115", "20095"] * 10})
+    text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))
+    model = make_pipeline(text, LinearRegression()).fit(frame, np.arange(30.0))
+    given = answered(serve(model), data=frame.to_csv(index=False), content_type="text/csv")
+    assert given == pytest.approx(model.predict(frame).tolist())
+
+
+DATES = [
+    (1709596800000, "got a number, whose unit is not known: with pandas, to_json(date_format=\"iso\")"),
+    ("1709596800000", "got a number, whose unit is not known"),
+    (True, "expected a date in ISO 8601, as 2024-03-05"),
+    ("05.03.2024", "expected a date in ISO 8601, as 2024-03-05"),
+    ("20240305", "got a number"),
+    ("2024-02-30", "expected a date in ISO 8601, as 2024-03-05"),
+    ("2024-03-05T00:00:00Z", "without a time zone: which one the model was fitted on is not known"),
+    (None, "expected a date in ISO 8601; this model takes no missing value here"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    model, _ = own(month, ["when"], imputed())
+    return served(tmp_path_factory.mktemp("dated"), model)
+
+
+def served(folder: Any, model: Any, card: dict[str, Any] | None = None) -> FlaskClient:
+    import joblib
+
+    from api import create_app
+    from api.settings import Settings
+
+    path = folder / "latest.joblib"
+    joblib.dump(model, path)
+    if card is not None:
+        path.with_suffix(".json").write_text(json.dumps(card))
+    return create_app(Settings(model_path=str(path))).test_client()
+
+
+@pytest.mark.parametrize(("value", "detail"), DATES)
+def test_what_is_no_date_is_refused(dated: FlaskClient, value: Any, detail: str) -> None:
+    assert detail in refused(dated, {"when": value, "gap": 1.0})
+
+
+@pytest.mark.parametrize("value", ["2024-03-05", "2024-03-05 14:30:00", "2024-03-05T14:30:00.123"])
+def test_a_date_in_iso_8601_is_one(dated: FlaskClient, value: str) -> None:
+    assert answered(dated, json={"when": value, "gap": 1.0}) == answered(
+        dated, json={"when": "2024-03-01", "gap": 1.0}
+    )
+
+
+def with_dtypes(frame: pd.DataFrame, **facts: Any) -> dict[str, Any]:
+    dtypes = {name: {"dtype": str(dtype)} for name, dtype in frame.dtypes.items()}
+    return {"features": {name: known | facts for name, known in dtypes.items()}}
+
+
+def test_a_card_tells_the_time_zone(serve: Serve) -> None:
+    model, _ = own(hour_there, ["zoned"])
+    assert "without a time zone" in refused(serve(model), {"zoned": "2024-03-05T12:00:00Z"})
+    frame = FRAME[["zoned"]].apply(lambda times: times.dt.tz_convert("Asia/Kolkata"))
+    client = serve(model, json.dumps(with_dtypes(frame)).encode())
+    expected = model.predict(frame).tolist()
+    for table in (frame, frame.apply(lambda times: times.dt.tz_convert("UTC"))):
+        records = json.loads(table.to_json(orient="records", date_format="iso"))
+        assert answered(client, json=records) == pytest.approx(expected)
+    assert "with its time zone" in refused(client, {"zoned": "2024-03-05T12:00:00"})
+
+
+def test_a_card_of_dates_without_a_zone_takes_none(serve: Serve) -> None:
+    model, frame = own(month, ["when"])
+    client = serve(model, json.dumps(with_dtypes(frame)).encode())
+    detail = refused(client, {"when": "2024-03-05T12:00:00Z"})
+    assert detail.endswith("without a time zone, as the model was fitted")
+
+
+CARDED: dict[str, Any] = {
+    "int64": FRAME["postcode"],
+    "int32": FRAME["postcode"].astype("int32"),
+    "float32": FRAME["size"].astype("float32"),
+    "float64": FRAME["postcode"].astype(float),
+    "bool": FRAME["new"],
+    "Int64": FRAME["postcode"].astype("Int64").where(FRAME["rooms"] > 1),
+    "boolean": FRAME["new"].astype("boolean").where(FRAME["rooms"] > 1),
+    "str": FRAME["note"],
+    "object": FRAME["note"].astype(object).where(FRAME["rooms"] > 1, None),
+}
+
+
+@pytest.mark.parametrize("dtype", CARDED)
+def test_a_column_has_the_dtype_that_the_card_tells(serve: Serve, dtype: str) -> None:
+    frame = pd.DataFrame({"x": CARDED[dtype]})
+    text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))
+    model = make_pipeline(text, LinearRegression()).fit(frame, Y)
+    client = serve(model, json.dumps(with_dtypes(frame)).encode())
+    records = json.loads(frame.to_json(orient="records", double_precision=15))
+    given = answered(client, json=records)
+    assert given == pytest.approx(model.predict(frame).tolist())
+    feature = client.get("/metadata").json["features"][0]
+    assert feature["dtype"] == str(frame["x"].dtype)
+
+
+def test_an_integer_that_is_missing_or_broken_makes_floats_as_in_pandas(serve: Serve) -> None:
+    frame = FRAME[["rooms"]]
+    model, _ = own(doubled, ["rooms"])
+    client = serve(model, json.dumps(with_dtypes(frame)).encode())
+    assert answered(client, json=[{"rooms": 1.5}, {"rooms": 2.0}]) == pytest.approx(
+        model.predict(pd.DataFrame({"rooms": [1.5, 2.0]})).tolist()
+    )
+
+
+def test_a_card_tells_the_categories_of_a_column(serve: Serve) -> None:
+    frame = FRAME[["note"]].astype("category")
+    steps = make_column_transformer((FunctionTransformer(codes), ["note"]))
+    model = make_pipeline(steps, LinearRegression()).fit(frame, Y)
+    assert "`make card DATA=train.csv` tells it" in refused(serve(model), {"note": "bb"})
+    card = with_dtypes(frame, categories=["a", "bb", "ccc"])
+    client = serve(model, json.dumps(card).encode())
+    records = json.loads(frame.to_json(orient="records"))
+    assert answered(client, json=records) == pytest.approx(model.predict(frame).tolist())
+    assert refused(client, {"note": "x"}).startswith("expected one of")
+    assert refused(client, {"note": 1}).startswith("expected one of")
+
+
+def test_a_null_that_own_code_tells_apart_is_refused_until_a_card_tells(serve: Serve) -> None:
+    column = pd.Series([1, 2, None] * 20, dtype="Int64")
+    frame = pd.DataFrame({"x": column})
+    text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))
+    model = make_pipeline(text, LinearRegression()).fit(frame, Y)
+    assert "takes no missing value" in refused(serve(model), {"x": None})
+    client = serve(model, json.dumps(with_dtypes(frame)).encode())
+    records = json.loads(frame.to_json(orient="records"))
+    assert answered(client, json=records) == pytest.approx(model.predict(frame).tolist())
+
+
+@pytest.mark.parametrize("function", [lower, lower_each])
+def test_own_code_may_clean_texts_before_their_words_are_counted(
+    serve: Serve, function: Any
+) -> None:
+    texts = pd.Series(["Good day", "bad Day", "GOOD", "bad"] * 5)
+    steps = [FunctionTransformer(function), TfidfVectorizer(), LogisticRegression()]
+    model = make_pipeline(*steps).fit(texts, [1, 0, 1, 0] * 5)
+    assert answered(serve(model), json=["GOOD", "bad day"]) == [1, 0]
+
+
+def reciprocal(X: Any) -> Any:
+    return 1 / np.asarray(X, dtype=float)[:, :1] + np.asarray(X, dtype=float).astype(str).shape[1]
+
+
+@pytest.mark.parametrize("error", [AttributeError, ZeroDivisionError, RuntimeError, KeyError])
+def test_whatever_own_code_raises_on_a_value_is_said_at_its_row(
+    serve: Serve, error: type[Exception]
+) -> None:
+    model = Choosy(error).fit(FRAME[["size"]], Y)
+    client = serve(model)
+    answer = client.post("/predict", json=[{"size": 1.0}, {"size": 7.0}, {"size": 2.0}])
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["pointer"] == "/1"
+    assert "seven" in answer.json["errors"][0]["detail"]
+
+
+class Choosy(RegressorMixin, BaseEstimator):
+    """Refuses seven, with an exception of its own choice."""
+
+    def __init__(self, error: Any = None) -> None:
+        self.error = error
+
+    def fit(self, X: Any, y: Any = None) -> Choosy:
+        self.n_features_in_ = 1
+        return self
+
+    def predict(self, X: Any) -> Any:
+        numbers = np.asarray(X, dtype=float)[:, 0]
+        if (numbers == 7).any():
+            raise self.error("seven")
+        return numbers
+
+
+def test_memory_that_runs_out_is_not_the_rows_fault(serve: Serve) -> None:
+    client = serve(Choosy(MemoryError).fit(FRAME[["size"]], Y))
+    assert client.post("/predict", json={"size": 7.0}).status_code == 500
+
+
+class Keyed(BaseEstimator):
+    """Looks its columns up by name, so that nothing but a DataFrame will do."""
+
+    def fit(self, X: Any, y: Any = None) -> Keyed:
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return np.asarray(X.iloc[:, ::-1])
+
+
+def test_integers_of_an_array_stay_integers_on_the_way_to_own_code(serve: Serve) -> None:
+    codes = FRAME[["postcode"]].to_numpy()
+    steps = [FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore")]
+    model = make_pipeline(*steps, LinearRegression()).fit(codes, Y)
+    given = answered(serve(model), json=codes.tolist())
+    assert given == pytest.approx(model.predict(codes).tolist())
+
+
+def test_a_large_integer_is_the_same_whoever_stands_beside_it(serve: Serve) -> None:
+    ids = [2**53 + 1, 2**53 + 3, 5]
+    model = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(np.array([ids]).T)
+    client = serve(model)
+    answer = client.post("/transform", json=[[2**53 + 1], [0.5], [None], [2**53 + 3], [5]])
+    assert answer.json["predictions"] == [
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [1.0, 0.0, 0.0],
+    ]
+
+
+def test_true_is_one_where_a_number_is_meant_and_no_category(serve: Serve) -> None:
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), ["size"]), (OneHotEncoder(), ["rooms"])),
+        LinearRegression(),
+    ).fit(FRAME[["size", "rooms"]], Y)
+    client = serve(model)
+    assert answered(client, json={"size": True, "rooms": 2}) == answered(
+        client, json={"size": 1, "rooms": 2}
+    )
+    assert refused(client, {"size": 1, "rooms": True}).startswith("expected one of 1, 2, 3, 4, 5")
+
+
+def test_a_column_that_is_dropped_may_be_left_out(serve: Serve) -> None:
+    frame = FRAME[["note", "size", "rooms"]]
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), ["size", "rooms"])), LinearRegression()
+    ).fit(frame, Y)
+    client = serve(model)
+    used = frame[["size", "rooms"]]
+    expected = model.predict(frame).tolist()
+    assert answered(client, json=used.to_dict("records")) == expected
+    assert answered(client, json=[*frame.to_dict("records")[:1], *used.to_dict("records")[1:]]) == expected
+    assert answered(client, data=used.to_csv(index=False), content_type="text/csv") == expected
+    assert answered(client, data="note," + used.to_csv(index=False).replace("\n", "\nx,").rstrip("x,"),
+                    content_type="text/csv") == expected  # fmt: skip
+    split = {"dataframe_split": json.loads(used.to_json(orient="split", double_precision=15))}
+    assert client.post("/invocations", json=split).json["predictions"] == pytest.approx(expected)
+    columns = {"inputs": used.to_dict("list")}
+    assert client.post("/invocations", json=columns).json["predictions"] == expected
+    schema = client.get("/openapi.json").json["components"]["schemas"]["Row"]
+    assert schema["required"] == ["size", "rooms"]
+
+
+def test_columns_that_nobody_named_have_numbers(serve: Serve) -> None:
+    frame = pd.DataFrame(RANDOM.normal(size=(N, 3)))
+    client = serve(LinearRegression().fit(frame, Y))
+    model = LinearRegression().fit(frame, Y)
+    expected = pytest.approx(model.predict(frame).tolist())
+    assert answered(client, json=json.loads(frame.to_json(orient="records", double_precision=15))) == expected
+    assert answered(client, data=frame.to_csv(index=False), content_type="text/csv") == expected
+    assert refused(client, {"0": 1, "1": 2, "2": "x"}) == "expected a number, got a string"
+    assert "x0, x1, x2" in refused(client, {"0": 1, "1": 2, "3": 1})
+
+
+@pytest.mark.parametrize(("missing", "column"), [
+    ("?", ["x", "?", "y", "x"]), (-1, [1, -1, 2, 1]), (None, ["x", None, "y", "x"]),
+])  # fmt: skip
+def test_a_value_that_an_imputer_takes_for_a_missing_one_is_no_unknown_category(
+    serve: Serve, missing: Any, column: list[Any]
+) -> None:
+    values = np.array([[value] for value in column], dtype=object if missing in ("?", None) else int)
+    model = make_pipeline(
+        SimpleImputer(missing_values=missing, strategy="most_frequent"),
+        OneHotEncoder(),
+        LinearRegression(),
+    ).fit(values, [1.0, 2.0, 3.0, 4.0])
+    given = answered(serve(model), json=[[value] for value in column])
+    assert given == pytest.approx(model.predict(values).tolist())
+
+
+def test_what_there_is_no_room_to_try_stays_unknown(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "MAX_CALLS", 3)
+    model, _ = own(doubled, ["rooms", "size"])
+    features = serve(model).get("/metadata").json["features"]
+    assert [feature["type"] for feature in features] == ["any", "any"]
+
+
+def test_columns_that_are_told_apart_are_found_among_others(serve: Serve) -> None:
+    frame = FRAME[["postcode", "rooms", "size"]]
+
+    model = make_pipeline(FunctionTransformer(mixed), LinearRegression()).fit(frame, Y)
+    client = serve(model)
+    expected = model.predict(frame).tolist()
+    assert answered(client, json=frame.to_dict("records")) == pytest.approx(expected)
+
+
+def mixed(frame: Any) -> Any:
+    """Looks at the dtype of its first column alone."""
+    whole = float(frame.iloc[:, 0].dtype.kind == "i")
+    return frame.assign(whole=whole)
+
+
+def test_a_mapping_and_a_scaler_need_no_trial_of_kinds(serve: Serve) -> None:
+    assert serve(StandardScaler().fit(FRAME[["size"]])).get("/metadata").json["methods"][0] == "transform"
