@@ -43,7 +43,7 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     source = estimator if estimators.width(estimator) is not None else estimators.first(estimator)
     width = estimators.width(source)
     if width is None:
-        return _without_width(estimator, source, names)
+        return _without_width(estimator, source, card or {})
     known = estimators.names(source)
     named = known is not None
     if known is None:
@@ -105,10 +105,12 @@ def _kind_of(dtype: str) -> Kind:
     return "string" if name.startswith("str") else "any"
 
 
-def _without_width(estimator: Any, first: Any, names: Sequence[str] | None) -> Signature:
+def _without_width(
+    estimator: Any, first: Any, card: Mapping[str, Any] | Sequence[str]
+) -> Signature:
     """Read an estimator whose input is not a table of `n_features_in_` columns."""
     # Somebody's own function may clean texts before their words are counted.
-    cleans = estimators.is_own_code(first) and not names
+    cleans = estimators.is_own_code(first) and not card
     if any(map(estimators.takes_text, estimators.parts(estimator) if cleans else [first])):
         return Signature(form="text", features=(Feature(name="text", kind="string"),))
     tags = input_tags(first)
@@ -118,10 +120,13 @@ def _without_width(estimator: Any, first: Any, names: Sequence[str] | None) -> S
         return Signature(features=(Feature(name="x0"),))
     if isinstance(first, (LabelEncoder, LabelBinarizer)):
         return Signature(form="labels", features=(_encoded("label", first.classes_, "refused"),))
-    if names and tags.two_d_array:
-        features = [Feature(name=name) for name in names]
-        _describe(first, range(len(names)), features)
-        return Signature(features=tuple(features), named=True)
+    if card and tags.two_d_array:
+        features = [Feature(name=name) for name in card]
+        _describe(first, range(len(features)), features)
+        facts = card if isinstance(card, Mapping) else {}
+        features = [_with_card(feature, facts.get(feature.name)) for feature in features]
+        frame = any(feature.dtype for feature in features)
+        return Signature(features=tuple(features), named=True, frame=frame)
     raise SignatureError(
         f"{type(first).__name__} does not say which features it takes: it has no n_features_in_. "
         "Let training rows tell, which goes into the card beside the model: "

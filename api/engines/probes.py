@@ -71,10 +71,10 @@ def tell(
     base = _base(estimator, signature, unknown, tried, start, example)
     if base is None:
         return msgspec.structs.replace(signature, example=None)
+    features = list(signature.features)
     signature, row = base
     words = _words(estimator)
     integers = list(dict.fromkeys((*words["integer"], *SAME)))
-    features = list(signature.features)
     numbers = []
     for j in unknown:
         kinds = {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}

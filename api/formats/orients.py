@@ -267,7 +267,10 @@ class Documents:
                 _turned(place, at, columns_at, label, prefixed=prefixed) for place in error.places
             )
             raise
-        start = columns_at[self._names.names[0]] if self._names.names else escape(names[0])
+        # An unused column may be left out.
+        start = next(
+            (columns_at[n] for n in self._names.names if n in columns_at), escape(names[0])
+        )
         batch.pointers = lambda i: f"{at}/{start}/{label(i)}"
         return batch
 
