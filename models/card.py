@@ -107,13 +107,17 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
             points = known.quantile(list(QUANTILES.values()), interpolation="nearest")
             facts |= dict(zip(QUANTILES, map(plain, points), strict=True))
         return facts
-    elif pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    elif _is_number(column):
         numbers = known.astype(np.float64)
         numbers = numbers[np.isfinite(numbers)]
         found = {name: float(numbers.quantile(part)) for name, part in QUANTILES.items()}
         found |= {"mean": float(numbers.mean()), "std": float(numbers.std())}
         return facts | {name: value for name, value in found.items() if math.isfinite(value)}
     return facts | counted(known)
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def counted(known: pd.Series[Any]) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def _middle(column: pd.Series[Any]) -> pd.Series[Any]:
     known = column.dropna()
     if not len(known):
         return column[:1].reset_index(drop=True)
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if _is_number(column) or pd.api.types.is_datetime64_any_dtype(column):
         known = known.sort_values()
         return known.iloc[[(len(known) - 1) // 2]].reset_index(drop=True)
     names = known.astype(object).map(text)

@@ -13,7 +13,7 @@ import numpy as np
 
 from api.engines import Engine, Rows, Single
 from api.engines.plan import INPUT, Plan, PlanEngine
-from api.signature import Feature, Signature, is_missing, plain_rows
+from api.signature import Feature, Signature, plain_rows
 from models import texts
 from models.bound import Bound
 from models.compiler.builder import brief
@@ -401,8 +401,10 @@ def numbers(
     facts: Mapping[str, Any], turns: np.ndarray, count: int, generator: np.random.Generator
 ) -> np.ndarray:
     """Numbers around those of training, of other sizes, whole ones, and next to the thresholds."""
-    low, high = facts.get("min", -3.0), facts.get("max", 3.0)
-    low, high = (-3.0, 3.0) if is_missing(low) or is_missing(high) else (low, high)
+    low, high = facts.get("min"), facts.get("max")
+    # Dates have a range, too, in text.
+    if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
+        low, high = -3.0, 3.0
     if len(turns):
         low, high = min(low, float(turns.min())), max(high, float(turns.max()))
     room = (high - low) or 1.0

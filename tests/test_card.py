@@ -30,7 +30,7 @@ from api import create_app
 from api.model import ModelError
 from api.settings import Settings
 from api.signature import Signature
-from models import card, describe, train, training_rows
+from models import bake, card, describe, train, training_rows
 from models.training_rows import DataError
 from tests import clients
 from tests.test_parquet import OURS, PYARROW
@@ -348,6 +348,65 @@ def test_a_model_of_texts_takes_the_column_of_text(described) -> None:
     assert found.client.post("/predict", json={"text": "bad"}).json["predictions"] == [0]
 
 
+# What uses the card.
+
+
+@pytest.mark.parametrize("background", [50, 0])
+def test_answers_are_explained_in_comparison_with_the_rows_of_the_card(
+    described, background: int
+) -> None:
+    client = described(DATED, FRAME, background=background).client
+    example = client.get("/metadata").json["example"]
+    answer = client.post("/explain", json=example).json
+    (found,) = answer["explanations"]
+    assert set(found["contributions"]) == set(FRAME)
+    total = answer["base"][0] + sum(value for (value,) in found["contributions"].values())
+    assert total == pytest.approx(client.post("/predict", json=example).json["predictions"][0])
+
+
+def test_no_endpoint_shows_the_background(described) -> None:
+    client = described(DATED, FRAME).client
+    assert "background" not in client.get("/metadata").json["card"]
+    # Of all the dates, but those of the statistics and of the example.
+    for path in ("/metadata", "/openapi.json", "/v2/models/model", "/snippets"):
+        assert "2020-01-18" not in client.get(path).text
+
+
+def test_the_documentation_tells_the_ranges(described) -> None:
+    schemas = described(DATED, FRAME).client.get("/openapi.json").json["components"]["schemas"]
+    said = schemas["Row"]["properties"]
+    assert said["sold"]["description"] == (
+        "In training from 2020-01-01T00:00:00 to 2022-09-30T00:00:00."
+    )
+    assert said["rooms"]["description"].startswith("In training from 1 to 6")
+    assert said["sold"]["type"] == "string"
+
+
+def test_a_date_is_text_among_tensors(described) -> None:
+    client = described(DATED, FRAME).client
+    inputs = client.get("/v2/models/model").json["inputs"]
+    assert inputs[-1] == {"name": "sold", "datatype": "BYTES", "shape": [-1, 1]}
+    data = json.loads(FRAME.head(2).to_json(orient="split", date_format="iso"))
+    columns = zip(*data["data"], strict=True)
+    tensors = [
+        {**each, "shape": [2, 1], "data": list(column)}
+        for each, column in zip(inputs, columns, strict=True)
+    ]
+    answer = client.post("/v2/models/model/infer", json={"inputs": tensors})
+    assert answer.json["outputs"][0]["data"] == DATED.predict(FRAME.head(2)).tolist()
+
+
+def test_a_plan_is_proven_beside_dates(tmp_path: Path, described) -> None:
+    columns = make_column_transformer(("passthrough", ["area"]))
+    model = make_pipeline(columns, LinearRegression()).fit(FRAME[["sold", "area"]], PRICE)
+    described(model, FRAME)
+    place = tmp_path / "model.json"
+    facts = json.loads(place.read_text())
+    facts["features"]["sold"] |= {"min": "2020-01-01T00:00:00", "max": "2022-01-01T00:00:00"}
+    place.write_text(json.dumps(facts))
+    assert bake.bake(tmp_path / "model.joblib")["predict"]["rows"] > 1000
+
+
 # What is refused, in a sentence, with nothing written.
 
 
@@ -592,6 +651,13 @@ def test_the_example_has_the_fewest_missing_values() -> None:
 
 def test_a_typical_row_is_made_of_what_is_known() -> None:
     rows = pd.DataFrame(
-        {"a": [3, 1, 2], "b": [None, "x", "y"], "c": [None] * 3, "d": [True, True, False]}
+        {
+            "a": [3, 1, 2],
+            "b": [None, "x", "y"],
+            "c": [None] * 3,
+            "d": [True, True, False],
+            "e": pd.to_datetime(["2022-01-01", "2020-01-01", "2021-01-01"]),
+        }
     )
-    assert card.of_rows(rows, 0)["example"] == {"a": 2, "b": "x", "c": None, "d": True}
+    example = {"a": 2, "b": "x", "c": None, "d": True, "e": "2021-01-01T00:00:00"}
+    assert card.of_rows(rows, 0)["example"] == example

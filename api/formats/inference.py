@@ -27,7 +27,7 @@ LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 # Python's clients write a missing number so. In a text it stays what it is; one that does not end
 # goes as far as the body.
 NAN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|\bNaN\b')
-DATATYPES = {"string": "BYTES", "boolean": "BOOL"}
+DATATYPES = {"string": "BYTES", "datetime": "BYTES", "boolean": "BOOL"}
 # Two results a row do not go into one tensor.
 NO_TENSORS = ("kneighbors", "radius_neighbors")
 # The kind of tensor that a kind of feature takes as it is.
