@@ -43,9 +43,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 # What a column is taken for, to try a kind; the values of the others are as they are sent.
 ASSIGNED: dict[str, dict[str, Any]] = {
-    "datetime": {"kind": "datetime"},
+    "datetime": {"kind": "datetime", "dtype": ""},
     "datetime in UTC": {"kind": "datetime", "dtype": "datetime64[ns, UTC]"},
 }
+AS_SENT = {"kind": "any", "dtype": ""}
 ELSEWHERE = "datetime64[ns, Asia/Kolkata]"
 # Integers that a float may be told from.
 SAME = (3, 0, 1, -1, 10115)
@@ -200,7 +201,7 @@ def _with(signature: Signature, column: int, **facts: Any) -> Signature:
 def _assigned(signature: Signature, kinds: dict[int, str]) -> Signature:
     """The signature with columns that hold these kinds of values, as they are sent."""
     for column, kind in kinds.items():
-        signature = _with(signature, column, **ASSIGNED.get(kind, {"kind": "any"}))
+        signature = _with(signature, column, **ASSIGNED.get(kind, AS_SENT))
     return signature
 
 
