@@ -442,11 +442,11 @@ class Pairs(Own):
         return np.ones(len(rows))
 
 
-class Typed(Own):
-    """An estimator that looks at types that a service cannot know."""
+class Moody(Own):
+    """An estimator that answers otherwise in a process apart."""
 
     def predict(self, rows: Any) -> np.ndarray:
-        return np.ones(len(rows)) * hasattr(rows, "columns")
+        return np.full(len(rows), float(os.getpid() == MAIN))
 
 
 class Apart(Own):
@@ -493,7 +493,7 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
         (Together().fit(None, [1]), TABLE, {}, "the model answers each of these rows alone, and not together"),
         (Refuses().fit(None, [1]), TABLE, {}, "the model does not answer these rows: KeyError: 'nope'"),
         (Pairs().fit(None, [1]), "a,b\n1,1\n9,2\n", {}, "too much; row 2 is the first"),
-        (Typed().fit(None, [1]), TABLE, {}, "would answer the row 1 otherwise than the model: a number differs"),
+        (Moody().fit(None, [1]), TABLE, {}, "would answer the row 1 otherwise than the model: a number differs"),
         (Apart().fit(None, [1]), TABLE, {}, "the service would not answer these rows: not here"),
     ],
 )  # fmt: skip
