@@ -299,10 +299,9 @@ def thresholds(plan: Plan) -> dict[int, np.ndarray]:
             features, values = features[turning], values[turning]
             order = np.argsort(features, kind="stable")
             each, starts = np.unique(features[order], return_index=True)
-            for feature, own in zip(
-                each.tolist(), np.split(values[order], starts[1:]), strict=True
-            ):
-                found[feature] = np.unique(own)
+            parts = np.split(values[order], starts[1:])
+            # Of trees that never turn there is one part, which is empty.
+            found |= dict(zip(each.tolist(), map(np.unique, parts), strict=False))
     return found
 
 

@@ -33,6 +33,7 @@ from models.compiler import (  # noqa: F401  (their rules)
     glm,
     histogram,
     impute,
+    lightgbm,
     linear,
     mixture,
     multi,
@@ -44,6 +45,7 @@ from models.compiler import (  # noqa: F401  (their rules)
     target,
     text,
     trees,
+    xgboost,
 )
 from models.compiler.builder import Builder, Column, NotCompiled, Number, Table, brief
 from models.compiler.responses import without

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,23 @@ Outputs = Mapping[str, Value]
 Transformer = Callable[["Builder", Any, Table], Table]
 Predictor = Callable[["Builder", Any, Table], Outputs]
 
-_transformers: dict[type, Transformer] = {}
-_predictors: dict[type, Predictor] = {}
+# A class that is not imported here stands by its name, with its module.
+Kind = type | str
+
+_transformers: dict[Kind, Transformer] = {}
+_predictors: dict[Kind, Predictor] = {}
+
+# What a subclass may define without changing what its parent does once it is fitted.
+HARMLESS = {
+    *("__init__", "__doc__", "__module__", "__qualname__", "__annotations__", "__slotnames__"),
+    *("__firstlineno__", "__static_attributes__", "__abstractmethods__", "__parameters__"),
+    *("__sklearn_tags__", "__repr__", "_parameter_constraints", "_abc_impl", "_estimator_type"),
+    *("get_params", "set_params", "get_metadata_routing", "score", "_more_tags", "_get_tags"),
+    *("_validate_params", "_get_param_names", "_sklearn_auto_wrap_output_keys"),
+}
 
 
-def transformer(*kinds: type) -> Callable[[Transformer], Transformer]:
+def transformer(*kinds: Kind) -> Callable[[Transformer], Transformer]:
     """Make a function the rule for what these kinds of estimator do in `transform`.
 
     It is given the fitted estimator and the columns that it gets, and gives those it makes.
@@ -96,7 +108,7 @@ def transformer(*kinds: type) -> Callable[[Transformer], Transformer]:
     return register
 
 
-def predictor(*kinds: type) -> Callable[[Predictor], Predictor]:
+def predictor(*kinds: Kind) -> Callable[[Predictor], Predictor]:
     """Make a function the rule for all other methods of these kinds of estimator.
 
     It is given the fitted estimator and the columns that it gets, and gives the value of the result
@@ -121,6 +133,7 @@ class Builder:
         self._widths: dict[Value, int] = {}
         self._sparse: set[Value] = set()
         self._origins: dict[Value, Table] = {}
+        self._places: dict[Any, int] = {}
         self._made: dict[Any, tuple[Any, Any]] = {}
         self.table = self._read()
 
@@ -143,7 +156,7 @@ class Builder:
         outputs: Outputs = self._apply(_predictors, estimator, table)
         return outputs
 
-    def _apply(self, rules: Mapping[type, Any], estimator: Any, table: Table) -> Any:
+    def _apply(self, rules: Mapping[Kind, Any], estimator: Any, table: Table) -> Any:
         # The estimator is kept too: the id of one that is gone may be given again.
         key = id(rules), id(estimator), table
         if key not in self._made:
@@ -324,17 +337,36 @@ class Builder:
             return setting
         if setting.dtype.kind in "OU":
             return {"labels": setting.tolist()}
-        # Its order is kept: BLAS does not add in the same order for both.
-        self.arrays.append(np.array(setting, order="A"))
-        return {"array": len(self.arrays) - 1}
+        key = _key(setting)
+        if key not in self._places:
+            self._places[key] = len(self.arrays)
+            # Its order is kept: BLAS does not add in the same order for both.
+            self.arrays.append(np.array(setting, order="A"))
+        return {"array": self._places[key]}
 
 
-def _rule(rules: Mapping[type, Any], estimator: Any) -> Any:
-    # Not of a subclass: it may do something else.
-    rule = rules.get(type(estimator))
-    if rule is None:
-        raise NotCompiled(f"there is no rule for {type(estimator).__name__}")
-    return rule
+def _rule(rules: Mapping[Kind, Any], estimator: Any) -> Any:
+    line = type(estimator).__mro__
+    name = type(estimator).__name__
+    for i, kind in enumerate(line):
+        rule = rules.get(kind) or rules.get(f"{kind.__module__}.{kind.__qualname__}")
+        if rule is None:
+            continue
+        # The rule of a parent holds for a subclass that does nothing else.
+        for j, own in enumerate(line[:i]):
+            if changed := _changed(own, line[j + 1 :]):
+                raise NotCompiled(f"there is no rule for {name}, which has its own {changed}")
+        return rule
+    raise NotCompiled(f"there is no rule for {name}")
+
+
+def _changed(kind: type, parents: Sequence[type]) -> str:
+    """The first thing by which a class changes what its parents do, or "" if there is none."""
+    for name in vars(kind):
+        known = any(name in vars(parent) for parent in parents)
+        if known and name not in HARMLESS and not name.startswith(("fit", "_fit", "set_")):
+            return name
+    return ""
 
 
 def _runs(table: Table) -> list[tuple[Value | Category | Raw, list[int]]]:

@@ -20,13 +20,17 @@ from models.compiler.builder import Builder, Outputs, Table, predictor, transfor
 SEARCHES = (GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV)
 
 
-@transformer(Pipeline)
+# imbalanced-learn's, in which some steps are samplers.
+PIPELINES = (Pipeline, "imblearn.pipeline.Pipeline")
+
+
+@transformer(*PIPELINES)
 def pipeline_transform(builder: Builder, estimator: Pipeline, table: Table) -> Table:
     """One step after the other."""
     return chained(builder, estimator.steps, table)
 
 
-@predictor(Pipeline)
+@predictor(*PIPELINES)
 def pipeline_predict(builder: Builder, estimator: Pipeline, table: Table) -> Outputs:
     """The last step sees what the others have made."""
     return builder.predict(estimator.steps[-1][1], chained(builder, estimator.steps[:-1], table))
@@ -35,7 +39,9 @@ def pipeline_predict(builder: Builder, estimator: Pipeline, table: Table) -> Out
 def chained(builder: Builder, steps: list[tuple[str, Any]], table: Table) -> Table:
     """What the steps make, one after the other."""
     for _, step in steps:
-        table = made(builder, step, table)
+        # A sampler does nothing once the pipeline is fitted.
+        if not hasattr(step, "fit_resample"):
+            table = made(builder, step, table)
     return table
 
 

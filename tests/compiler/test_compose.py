@@ -21,9 +21,11 @@ from sklearn.model_selection import (
     HalvingRandomSearchCV,
     RandomizedSearchCV,
 )
+from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.svm import SVC
 
 from api.engines.operations import OPERATIONS
 from tests.compiler.conftest import Prove
@@ -196,3 +198,61 @@ def test_a_text_beside_its_own_encoding_is_left(prove: Prove) -> None:
         [("known", OneHotEncoder(), ["size"]), ("text", "passthrough", ["size"])]
     )
     prove(model.fit(frame()), left=["transform"])
+
+
+def test_a_sampler_does_nothing_in_a_plan(prove: Prove) -> None:
+    imblearn = pytest.importorskip("imblearn")
+    steps = [StandardScaler(), imblearn.over_sampling.SMOTE(random_state=0)]
+    pipeline = imblearn.pipeline.make_pipeline(*steps, LogisticRegression(max_iter=1000))
+    plan = prove(pipeline.fit(X, Y))
+    assert set(plan.methods) >= {"predict", "predict_proba"}
+    prove(imblearn.pipeline.make_pipeline(*steps, StandardScaler()).fit(X, Y))
+
+
+class Renamed(LogisticRegression):
+    """Does nothing of its own once it is fitted."""
+
+    def __init__(self, C: float = 1.0) -> None:
+        super().__init__(C=C, max_iter=1000)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        return super().fit(X, y, sample_weight)
+
+    def explained(self) -> str:
+        return "a method that nobody else calls"
+
+
+class Careful(LogisticRegression):
+    """Says something else."""
+
+    def predict(self, X: Any) -> Any:
+        return super().predict(X)[::-1]
+
+
+class MoreCareful(Careful):
+    """Says something else since its parent does."""
+
+
+def test_a_subclass_that_changes_nothing_has_its_parents_rule(prove: Prove) -> None:
+    prove(Renamed().fit(X, Y))
+
+
+@pytest.mark.parametrize("kind", [Careful, MoreCareful])
+def test_a_subclass_that_changes_something_has_no_rule(prove: Prove, kind: Any) -> None:
+    plan = prove(kind(max_iter=1000).fit(X, Y), left=None)
+    reason = f"there is no rule for {kind.__name__}, which has its own predict"
+    assert set(plan.left.values()) == {reason}
+
+
+def test_a_reason_names_the_step(prove: Prove) -> None:
+    pipeline = make_pipeline(StandardScaler(), RadiusNeighborsClassifier(radius=99)).fit(X, Y)
+    left = prove(pipeline, left=None).left
+    assert left["predict_proba"] == "there is no rule for RadiusNeighborsClassifier"
+
+
+@pytest.mark.filterwarnings("ignore:The `probability` parameter")
+def test_a_reason_names_the_step_that_lacks_a_method(prove: Prove) -> None:
+    vectors = make_pipeline(StandardScaler(), SVC(probability=True)).fit(X, Y)
+    for model in (vectors, FrozenEstimator(vectors), GridSearchCV(vectors, {}, cv=2).fit(X, Y)):
+        left = prove(model, left=None).left
+        assert left["predict_proba"] == "there is no rule for predict_proba of SVC"

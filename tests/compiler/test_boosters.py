@@ -1,0 +1,69 @@
+"""LightGBM and XGBoost, whose trees are walked and added as they do it themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.compiler.conftest import Prove
+
+lightgbm = pytest.importorskip("lightgbm")
+xgboost = pytest.importorskip("xgboost")
+
+generator = np.random.default_rng(0)
+X = generator.normal(size=(300, 4))
+SCORE = X[:, 0] + X[:, 1] * X[:, 2]
+GAPS = np.where(generator.random(X.shape) < 0.1, np.nan, X)
+TWO, THREE = (SCORE > 0).astype(int), np.digitize(SCORE, [-0.5, 0.5])
+COUNTS = np.digitize(SCORE, [-1, 0, 1]).astype(float)
+WORDS = np.array(["low", "middle", "high"])[THREE]
+
+
+def lgbm(kind: str, **settings: Any) -> Any:
+    return getattr(lightgbm, kind)(n_estimators=20, num_leaves=9, verbose=-1, **settings)
+
+
+def xgb(kind: str, **settings: Any) -> Any:
+    return getattr(xgboost, kind)(n_estimators=20, max_depth=5, **settings)
+
+
+MODELS = {
+    "LightGBM": lgbm("LGBMRegressor").fit(X, SCORE),
+    "LightGBM, missing values": lgbm("LGBMRegressor").fit(GAPS, SCORE),
+    "LightGBM, shallow": lgbm("LGBMRegressor", max_depth=2).fit(GAPS, SCORE),
+    "LightGBM, one leaf": lgbm("LGBMRegressor", min_child_samples=1000).fit(X, SCORE),
+    "LightGBM, counts": lgbm("LGBMRegressor", objective="poisson").fit(X, COUNTS),
+    "LightGBM, dart": lgbm("LGBMRegressor", boosting_type="dart").fit(X, SCORE),
+    "LightGBM, random forest": lgbm(
+        "LGBMRegressor", boosting_type="rf", bagging_freq=1, bagging_fraction=0.5
+    ).fit(X, SCORE),
+    "LightGBM, two classes": lgbm("LGBMClassifier").fit(GAPS, TWO),
+    "LightGBM, steep": lgbm("LGBMClassifier", sigmoid=2.0).fit(X, TWO == 1),
+    "LightGBM, three words": lgbm("LGBMClassifier").fit(X, WORDS),
+    "LightGBM, stopped early": lgbm("LGBMClassifier", early_stopping_round=1, learning_rate=1).fit(
+        X, THREE, eval_X=GAPS, eval_y=THREE
+    ),
+    "LightGBM, ranks": lgbm("LGBMRanker").fit(X, THREE, group=[100, 200]),
+    "XGBoost": xgb("XGBRegressor").fit(X, SCORE),
+    "XGBoost, missing values": xgb("XGBRegressor").fit(GAPS, SCORE),
+    "XGBoost, shallow": xgb("XGBRegressor").set_params(max_depth=2).fit(GAPS, SCORE),
+    "XGBoost, counts": xgb("XGBRegressor", objective="count:poisson").fit(X, COUNTS),
+    "XGBoost, shares": xgb("XGBRegressor", objective="reg:logistic").fit(X, TWO),
+    "XGBoost, two outputs": xgb("XGBRegressor").fit(X, np.stack([SCORE, X[:, 0]], axis=1)),
+    "XGBoost, forest": xgb("XGBRFRegressor").fit(X, SCORE),
+    "XGBoost, forest of classes": xgb("XGBRFClassifier").fit(X, THREE),
+    "XGBoost, two classes": xgb("XGBClassifier").fit(GAPS, TWO),
+    "XGBoost, three classes": xgb("XGBClassifier").fit(GAPS, THREE),
+    "XGBoost, stopped early": xgb("XGBClassifier", early_stopping_rounds=1, learning_rate=1).fit(
+        X, THREE, eval_set=[(GAPS, THREE)], verbose=False
+    ),
+    "XGBoost, ranks": xgb("XGBRanker").fit(X, THREE, group=[100, 200]),
+}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_a_boosted_forest_is_compiled(prove: Prove, model: Any) -> None:
+    plan = prove(model)
+    assert "predict" in plan.methods
