@@ -75,7 +75,9 @@ def test_tritonclient_learns_about_server_and_model(triton: Any) -> None:
 def test_a_mistake_reaches_users_of_tritonclient_as_a_sentence(triton: Any) -> None:
     status, sentence = triton["mistake"]
     assert status == "422"
-    assert sentence == ("there is no tensor 'island': expected one of Biscoe, Dream, Torgersen.")
+    assert sentence == (
+        'there is no tensor \'island\': expected one of "Biscoe", "Dream", "Torgersen".'
+    )
 
 
 @pytest.fixture(scope="module")

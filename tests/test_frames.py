@@ -281,7 +281,7 @@ REJECTIONS = [
     ("instances as columns", {"instances": {"island": ["Biscoe"]}}, 422, "/instances: expected a list of rows, got an object"),
     ("records as columns", {"dataframe_records": {"island": ["Biscoe"]}}, 422, "/dataframe_records: expected a list of rows, got an object"),
     ("a word among rows", {"inputs": [GOOD, "Biscoe"]}, 422, "/inputs/1: expected an object or a list of 6 values, got a string"),
-    ("a wrong value in a record", {"dataframe_records": [GOOD, {**GOOD, "island": "Texel"}]}, 422, "/dataframe_records/1/island: expected one of Biscoe, Dream, Torgersen"),
+    ("a wrong value in a record", {"dataframe_records": [GOOD, {**GOOD, "island": "Texel"}]}, 422, '/dataframe_records/1/island: expected one of "Biscoe", "Dream", "Torgersen"'),
     ("a record that lacks a feature", {"dataframe_records": [{"island": "Biscoe"}]}, 422, "/dataframe_records/0/sex: is required"),
     ("a table that is a list", {"dataframe_split": [GOOD]}, 422, "/dataframe_split: expected an object with columns and data, got a list"),
     ("something else in a table", table(dtypes=[]), 422, "/dataframe_split/dtypes: is not known: expected columns, index, data"),
@@ -300,8 +300,8 @@ REJECTIONS = [
     ("an index that is no list", table(index="ab"), 422, "/dataframe_split/index: expected 2 labels, one for each row, got a string"),
     ("a row that is too short", table(data=[DATA[0], DATA[1][1:]]), 422, "/dataframe_split/data/1: expected 6 values, one for each column, got 5"),
     ("a row that is a word", table(data=[DATA[0], "Biscoe"]), 422, "/dataframe_split/data/1: expected an object or a list of 6 values, got a string"),
-    ("a wrong value in a row", table(data=[DATA[0], ["Texel", *DATA[1][1:]]]), 422, "/dataframe_split/data/1/0: island: expected one of Biscoe"),
-    ("a wrong value in a row that is turned", {"dataframe_split": {"columns": NAMES[::-1], "data": [[*DATA[0][:0:-1], "Texel"]]}}, 422, "/dataframe_split/data/0/5: island: expected one of Biscoe"),
+    ("a wrong value in a row", table(data=[DATA[0], ["Texel", *DATA[1][1:]]]), 422, '/dataframe_split/data/1/0: island: expected one of "Biscoe"'),
+    ("a wrong value in a row that is turned", {"dataframe_split": {"columns": NAMES[::-1], "data": [[*DATA[0][:0:-1], "Texel"]]}}, 422, '/dataframe_split/data/0/5: island: expected one of "Biscoe"'),
     ("a number as text", table(data=[[*DATA[0][:4], "4500", "male"]]), 422, "/dataframe_split/data/0/4: body_mass_g: expected a number, got a string"),
     ("a number out of range", json.dumps(table()).replace("46.1", "1e999"), 422, "/dataframe_split/data/0/1: bill_length_mm: expected a finite number"),
     ("columns of several lengths", columns(sex=["male"]), 422, "/inputs/sex: expected a list of 2 values, as many as in the longest column, got 1"),
@@ -309,7 +309,7 @@ REJECTIONS = [
     ("a column that is lacking", columns(sex=...), 422, "/inputs: lacks the feature sex"),
     ("a column too many", columns(colour=[1, 2]), 422, "/inputs/colour: is not a feature of the model"),
     ("a column twice in an object", json.dumps(columns())[:-2] + ', "sex": [null, null]}}', 422, "/inputs/sex: stands twice"),
-    ("a wrong value in a column", columns(island=["Dream", "Texel"]), 422, "/inputs/island/1: island: expected one of Biscoe"),
+    ("a wrong value in a column", columns(island=["Dream", "Texel"]), 422, '/inputs/island/1: island: expected one of "Biscoe"'),
 ]  # fmt: skip
 
 

@@ -150,9 +150,9 @@ REJECTIONS: list[tuple[str, Signature, list[dict[str, Any]], type[Problem], str]
     ("missing where it may not", NUMBERS, [tensor("a", [2], [1, None]), B], InvalidTensors, "row 1, a: expected a number; this model takes no missing value here"),
     ("the same in one tensor", NUMBERS, [tensor("x", [1, 2], [None, 1])], InvalidTensors, "Tensor 'x': row 0, a: expected a number"),
     ("a text for a number", NUMBERS, [{**S, "name": "a"}, B], InvalidTensors, "row 0, a: expected a number, got a string"),
-    ("a number for a text", MIXED, [N, {**A, "name": "s"}, T], InvalidTensors, "row 0, s: expected one of x, y, got a number"),
-    ("an unknown category", MIXED, [N, {**S, "data": ["x", "z"]}, T], InvalidTensors, "row 1, s: expected one of x, y"),
-    ("numbers for a mixed row", MIXED, [tensor("x", [1, 3], [1, 2, 3])], InvalidTensors, "Tensor 'x': row 0, s: expected one of x, y"),
+    ("a number for a text", MIXED, [N, {**A, "name": "s"}, T], InvalidTensors, 'row 0, s: expected one of "x", "y", got a number'),
+    ("an unknown category", MIXED, [N, {**S, "data": ["x", "z"]}, T], InvalidTensors, 'row 1, s: expected one of "x", "y"'),
+    ("numbers for a mixed row", MIXED, [tensor("x", [1, 3], [1, 2, 3])], InvalidTensors, 'Tensor \'x\': row 0, s: expected one of "x", "y"'),
 ]  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def test_npy_comes_back(numeric: FlaskClient) -> None:
         (f"{CSV}; header=absent", "", "1,2", 422, "UNPROCESSABLE_ENTITY", "/0: line 1: expected 6 fields, got 2."),
         (f"{CSV}; header=absent", "", f"\n{LINE}\n{LINE[7:]}", 422, "UNPROCESSABLE_ENTITY", "/1: line 3: expected 6 fields, got 5."),
         (f"{CSV}; header=absent", "", "", 422, "UNPROCESSABLE_ENTITY", "at least one sample"),
-        (f"{CSV}; header=absent", "", f"{HEADER}\n{LINE}", 422, "UNPROCESSABLE_ENTITY", "/0/island: expected one of Biscoe"),
+        (f"{CSV}; header=absent", "", f"{HEADER}\n{LINE}", 422, "UNPROCESSABLE_ENTITY", '/0/island: expected one of "Biscoe"'),
     ],
 )  # fmt: skip
 def test_an_error_is_a_code_and_a_sentence(

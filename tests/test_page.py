@@ -512,7 +512,7 @@ def test_a_file_with_broken_rows_is_predicted_and_they_are_named(page: Page) -> 
     expect(page.locator("#file-columns")).to_have_text("Not used: species")
     failures = [row.inner_text().split("\t") for row in page.locator("#failures tr").all()]
     assert failures == [
-        ["3", "island: expected one of Biscoe, Dream, Torgersen (“Texel”)"],
+        ["3", 'island: expected one of "Biscoe", "Dream", "Torgersen" (“Texel”)'],
         ["6", "bill_length_mm: expected a number, got a string (“33,1”)"],
         ["7", "expected 7 fields, got 6"],
     ]

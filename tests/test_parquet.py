@@ -72,7 +72,7 @@ def test_a_table_gives_the_same_as_its_rows_to_the_last_bit(answers: Any, table:
         ("a column twice", 422, "/sex: this column stands twice"),
         ("a date", 422, "/body_mass_g: expected numbers, text or booleans, got timestamp"),
         ("lists", 422, "/sex: expected numbers, text or booleans, got list"),
-        ("a wrong value", 422, "/1/island: expected one of Biscoe, Dream, Torgersen"),
+        ("a wrong value", 422, '/1/island: expected one of "Biscoe", "Dream", "Torgersen"'),
         ("a missing number", 422, "this model takes no missing value here"),
         (
             "packed with zstd",

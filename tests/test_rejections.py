@@ -11,8 +11,12 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from flask.testing import FlaskClient
+from sklearn.preprocessing import OneHotEncoder
+
+from tests.conftest import Serve
 
 GOOD = {
     "island": "Biscoe",
@@ -168,7 +172,7 @@ REJECTIONS = [
         "{}",
         422,
         "/island",
-        "is required: expected one of Biscoe, Dream, Torgersen; send null",
+        'is required: expected one of "Biscoe", "Dream", "Torgersen"; send null',
     ),
     ("a missing field", JSON, but(sex=...), 422, "/sex", "is required"),
     (
@@ -219,7 +223,7 @@ REJECTIONS = [
         but(island={}),
         422,
         "/island",
-        "expected one of Biscoe, Dream, Torgersen, got an object",
+        'expected one of "Biscoe", "Dream", "Torgersen", got an object',
     ),
     ("a number for a word", JSON, but(island=1), 422, "/island", "got a number"),
     (
@@ -228,7 +232,7 @@ REJECTIONS = [
         but(island="Texel"),
         422,
         "/island",
-        "expected one of Biscoe, Dream, Torgersen",
+        'expected one of "Biscoe", "Dream", "Torgersen"',
     ),
     ("half of a pair", JSON, but(island="\ud800"), 422, "/island", "half of a surrogate pair"),
     (
@@ -406,6 +410,27 @@ def test_a_request_that_does_not_fit_is_told_why(
     else:
         assert problem["errors"][0]["pointer"] == pointer
         assert sentence in problem["errors"][0]["detail"]
+
+
+TYPED = [
+    (["1", "2", "3"], 2, 'expected one of "1", "2", "3", got the number 2'),
+    (["1", "2", "3"], 2.0, 'expected one of "1", "2", "3", got the number 2.0'),
+    (["1", "2", "3"], 4, 'expected one of "1", "2", "3", got a number'),
+    (["true", "false"], True, 'expected one of "false", "true", got the boolean true'),
+    (["", "é"], 1, 'expected one of "", "é", got a number'),
+    ([1, 2], "2", 'expected one of 1, 2, got the string "2"'),
+    ([1, 2], "3", "expected one of 1, 2, got a string"),
+    ([True, False], "True", 'expected one of false, true, got the string "True"'),
+]
+
+
+@pytest.mark.parametrize(("categories", "value", "sentence"), TYPED)
+def test_a_category_of_another_type_is_told_by_its_value(
+    serve: Serve, categories: list[Any], value: Any, sentence: str
+) -> None:
+    encoder = OneHotEncoder(sparse_output=False).fit(pd.DataFrame({"a": categories}))
+    answer = serve(encoder).post("/transform", json=[{"a": value}])
+    assert answer.json["errors"] == [{"pointer": "/0/a", "detail": sentence}]
 
 
 def test_the_first_20_errors_are_told_at_once(penguins: FlaskClient) -> None:

@@ -341,7 +341,7 @@ REJECTIONS: list[tuple[str, Any, int, str]] = [
     ("no JSON", {"data": "{"}, 400, "The body is not JSON"),
     ("a column missing", {"json": {"inputs": columns(GOOD)[1:]}}, 422, "there is no tensor 'island': expected one of"),
     ("an extra column", {"json": {"inputs": [*columns(GOOD), matrix(X)]}}, 422, "Tensor 'input-0' is not a feature"),
-    ("a wrong value", {"json": {"inputs": columns({**GOOD, "island": "Texel"})}}, 422, "row 0, island: expected one of Biscoe"),
+    ("a wrong value", {"json": {"inputs": columns({**GOOD, "island": "Texel"})}}, 422, 'row 0, island: expected one of "Biscoe"'),
     ("an unknown datatype", {"json": {"inputs": [matrix(X, "FP8")]}}, 400, "Tensor 'input-0': expected one of the datatypes"),
     ("another shape", {"json": {"inputs": [matrix(X)]}}, 422, "Tensor 'input-0': expected the shape [rows, 6], got [60, 3]"),
     ("an unknown output", {"json": {"inputs": columns(GOOD), "outputs": [{"name": "transform"}]}}, 400, "Expected as outputs some of predict,"),

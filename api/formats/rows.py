@@ -5,6 +5,7 @@ This is the contract written out; the fast ways through each format accept nothi
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections import Counter
@@ -245,7 +246,7 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if feature.kind == "number" and not feature.categories and not feature.sent:
             value = number
     elif feature.kind not in ("any", "unused", _kind_of(value)) or isinstance(value, (list, dict)):
-        return None, f"expected {expectation(feature)}, got {name_of(value)}"
+        return None, f"expected {expectation(feature)}, got {_shown(feature, value)}"
     if isinstance(value, str) and not is_text(value):
         return None, "expected text, got half of a surrogate pair"
     if feature.unknown == "refused" and not is_known(feature, value):
@@ -286,7 +287,7 @@ def _mapping(sample: Any, pointer: str, places: list[Place]) -> Any:
 def expectation(feature: Feature) -> str:
     """What a value of this feature must be, in words."""
     if feature.unknown == "refused" and feature.categories:
-        return f"one of {_some(feature.categories)}"
+        return f"one of {_some([_as_json(each) for each in feature.categories])}"
     return {
         "number": "a number",
         "string": "a string",
@@ -301,6 +302,23 @@ def name_of(value: Any) -> str:
         return "null"
     names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
     return names.get(type(value), "an object")
+
+
+def _shown(feature: Feature, value: Any) -> str:
+    """The type of a value; the value too if it is a category but for its type."""
+    known = {_bare(each) for each in feature.categories or ()}
+    if type(value) not in (int, float, bool, str) or _bare(value) not in known:
+        return name_of(value)
+    return f"the {name_of(value).removeprefix('a ')} {_as_json(value)}"
+
+
+def _bare(value: Any) -> str:
+    """A value without what tells its type: 2 for 2.0 and for the text "2"."""
+    return str(value).lower().removesuffix(".0")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _kind_of(value: Any) -> str:
