@@ -27,6 +27,9 @@ from models.pickles import LZ4, Content
 
 log = logging.getLogger("api")
 
+# Names for the columns of an answer are kept for so many.
+MAX_OUTPUTS = 10_000
+
 
 def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
     """Load the joblib file at `path`, whose SHA-256 must be `sha256` if that is given.
@@ -72,7 +75,23 @@ def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
         classes=classes,
         card=card,
         versions={"scikit-learn": sklearn.__version__, "joblib": joblib.__version__},
+        outputs=_outputs(estimator, [feature.name for feature in rows.features]),
     )
+
+
+def _outputs(estimator: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of what `transform` answers; none if it does not know them, or has too many."""
+    if not hasattr(estimator, "transform") or not hasattr(estimator, "get_feature_names_out"):
+        return ()
+    given = () if hasattr(estimator, "feature_names_in_") else (list(names),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = [str(name) for name in estimator.get_feature_names_out(*given)]
+        except Exception:
+            log.debug("the columns of transform have no names", exc_info=True)
+            return ()
+    return tuple(found) if len(found) <= MAX_OUTPUTS else ()
 
 
 def _kind(estimator: Any) -> str:

@@ -44,7 +44,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     `version` is the SHA-256 of its file, `kind` the name of the estimator, and of its last step
     where it is a pipeline, `classes` the labels in the order of the columns of `predict_proba` (a
     list of them for several outputs), `card` the sidecar or an empty dict, `versions` those of the
-    libraries it needs. `estimator` is None where a plan runs instead.
+    libraries it needs, `outputs` the names of the columns that `transform` answers, if it knows
+    them. `estimator` is None where a plan runs instead.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     classes: list[Any] | None
     card: dict[str, Any]
     versions: dict[str, str]
+    outputs: tuple[str, ...] = ()
     estimator: Any = None
 
     @property

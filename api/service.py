@@ -127,10 +127,19 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
         """The body of an answer: the results of one method in this media type."""
         classes = self._classes(method)
-        # What the columns of CSV are called.
-        column = "prediction" if method == "predict" else method
-        columns = [str(label) for label in classes] if classes else [column]
-        return results.write(result, media_type, columns, classes)
+        return results.write(result, media_type, self._columns(method), classes)
+
+    def _columns(self, method: str) -> list[str]:
+        """What the columns of CSV are called."""
+        classes = self._classes(method)
+        if classes and isinstance(classes[0], list):
+            # One for each class of each output, which are numbered.
+            return [f"{i}_{label}" for i, labels in enumerate(classes) for label in labels]
+        if classes:
+            return [str(label) for label in classes]
+        if method == "transform" and self.model.outputs:
+            return list(self.model.outputs)
+        return ["prediction" if method == "predict" else method]
 
     def _classes(self, method: str) -> list[Any] | None:
         return self.model.classes if method in PER_CLASS else None

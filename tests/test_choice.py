@@ -223,6 +223,15 @@ def test_a_method_that_the_plan_lacks_is_answered_by_scikit_learn(tmp_path: Path
         assert answer.json["classes"] == ["high", "low"]
 
 
+def test_a_plan_knows_what_its_columns_are_called(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(StandardScaler().fit(X), path)
+    bake(path)
+    answer = client(path).post("/transform", json=X[:1].tolist(), headers={"Accept": "text/csv"})
+    assert engine_of(path) is PlanEngine
+    assert answer.text.splitlines()[0] == ",".join(StandardScaler().fit(X).get_feature_names_out())
+
+
 def test_scikit_learn_is_not_imported_while_the_plan_answers(path: Path) -> None:
     program = (
         "import sys; from api import create_app; from api.settings import Settings\n"

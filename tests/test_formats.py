@@ -16,13 +16,14 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
@@ -407,6 +408,44 @@ def test_several_outputs_fit_into_npy_only_if_they_are_alike(
     alike = DecisionTreeClassifier().fit(NUMBERS, [[0, 1], [0, 1], [1, 0], [1, 0]])
     answer = serve(alike).post("/predict_proba", json=[0, 1], headers={"Accept": NPY})
     assert np.load(io.BytesIO(answer.data)).tolist() == [[[1.0, 0.0], [0.0, 1.0]]]
+
+
+def test_probabilities_of_several_outputs_in_csv_have_a_column_for_each_class(
+    several: FlaskClient,
+) -> None:
+    answer = several.post("/predict_proba", json=[0, 1], headers={"Accept": "text/csv"})
+    rows = several.post("/predict_proba", json=[0, 1]).json["predictions"]
+    lines = [line.split(",") for line in answer.text.splitlines()]
+    assert lines[0] == ["0_a", "0_b", "1_x", "1_y", "1_z"]
+    flat = [[number for output in row for number in output] for row in rows]
+    assert [[float(cell) for cell in line] for line in lines[1:]] == flat
+
+
+def test_a_transformer_names_the_columns_of_its_csv(serve: Serve) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [3.0, 5.0, 1.0], "k": list("xyx")})
+    columns = make_column_transformer((StandardScaler(), ["a", "b"]), (OneHotEncoder(), ["k"]))
+    answer = serve(columns.fit(frame)).post(
+        "/transform", json=frame.to_dict("records"), headers={"Accept": "text/csv"}
+    )
+    assert answer.text.splitlines()[0] == ",".join(columns.get_feature_names_out())
+
+
+def test_very_many_names_of_columns_are_not_kept(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.fitted.MAX_OUTPUTS", 1)
+    scaler = serve(StandardScaler().fit(NUMBERS))
+    answer = scaler.post("/transform", json=[[1, 2]], headers={"Accept": "text/csv"})
+    assert answer.text.startswith("transform_0,transform_1\n")
+
+
+def test_a_transformer_without_names_numbers_the_columns_of_its_csv(serve: Serve) -> None:
+    headers = {"Accept": "text/csv"}
+    unnamed = serve(FunctionTransformer(np.log1p).fit(NUMBERS))
+    answer = unnamed.post("/transform", json=[[1, 2]], headers=headers)
+    assert answer.text.splitlines()[0] == ",".join(f"transform_{i}" for i in range(2))
+    scaler = serve(StandardScaler().fit(NUMBERS), card=b'{"features": ["p", "q"]}')
+    assert scaler.post("/transform", json=[[1, 2]], headers=headers).text.startswith("p,q\n")
 
 
 def test_several_outputs_in_csv_have_a_column_each(several: FlaskClient) -> None:

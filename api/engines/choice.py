@@ -88,6 +88,7 @@ def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
         classes=plan.classes,
         card=read_card(path.with_suffix(".json"), plan.model),
         versions=plan.versions,
+        outputs=plan.outputs,
     )
     return model, engine
 

@@ -62,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     classes: list[Any] | None
     versions: dict[str, str]
+    outputs: tuple[str, ...] = ()
     signature: Signature
     steps: tuple[Step, ...]
     methods: dict[str, int]

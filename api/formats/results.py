@@ -138,6 +138,8 @@ def _csv(rows: list[Any], columns: list[str]) -> bytes:
         columns, rows = list(rows[0]), [list(row.values()) for row in rows]
     elif not rows or not isinstance(rows[0], list):
         rows = [[row] for row in rows]
+    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
+        rows = [[value for cell in row for value in cell] for row in rows]
     if len(columns) != len(rows[0]):
         columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
     text = io.StringIO(newline="")

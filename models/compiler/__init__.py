@@ -72,6 +72,7 @@ def compile_model(model: Model, signature: Signature) -> Plan:
         model=model.version,
         kind=model.kind,
         classes=model.classes,
+        outputs=model.outputs,
         versions=model.versions,
         signature=signature,
         steps=tuple(builder.steps),
