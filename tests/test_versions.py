@@ -1,10 +1,27 @@
-"""Older versions of scikit-learn."""
+"""Models that older versions of scikit-learn saved: each is served by the version that saved it."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sklearn
 from sklearn.linear_model import LinearRegression
 
 from api.versions import InputTags, find, older_tags
+from models.environment import Misfit, pythons, required, set_for
+from tests.clients import environment
+from tests.tables import DOCS, check_table
+
+VERSIONS = ("1.1.3", "1.2.2", "1.3.2", "1.4.2", "1.5.2", "1.6.1", "1.7.2", "1.8.0")
+NEWEST = sklearn.__version__
+ROOT = Path(__file__).parent.parent
+HERE = sys.version_info.minor
 
 
 def test_a_class_that_this_scikit_learn_lacks_is_one_that_nothing_is_of() -> None:
@@ -16,3 +33,64 @@ def test_the_tags_of_older_versions_are_read() -> None:
     tags = older_tags({"X_types": ["2darray", "string"], "allow_nan": True})
     assert tags == InputTags(two_d_array=True, string=True, allow_nan=True)
     assert not older_tags({"X_types": ["1darray"], "allow_nan": False}).two_d_array
+
+
+def python_of(version: str) -> Path:
+    """A Python with this scikit-learn, with what fits it, and with what our own code needs."""
+    if version == NEWEST:
+        return Path(sys.executable)
+    slim = required((ROOT / "requirements-slim.lock").read_text())
+    ours = [f"{name}=={pin}" for name, pin in slim.items() if name not in ("numpy", "colorama")]
+    return (
+        environment(f"sklearn-{version}", *set_for(version, HERE), "pandas", *ours) / "bin/python"
+    )
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    """What came of the twelve models of each version that this Python has wheels of."""
+    versions = [version for version in VERSIONS if HERE in pythons(version)]
+    results = {}
+    for version in (*versions, NEWEST):
+        command = [python_of(version), "-m", "tests.usual_models"]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        results[version] = json.loads(done.stdout.splitlines()[-1])
+    return results
+
+
+def test_every_model_of_every_version_is_served_with_that_versions_own_answers(found: Any) -> None:
+    wrong = {
+        f"{model} of {version}": facts["wrong"]
+        for version, models in found.items()
+        for model, facts in models.items()
+        if facts["wrong"]
+    }
+    assert wrong == {}
+
+
+def test_the_table_says_what_is_served_of_each_version(found: Any) -> None:
+    lines = [
+        "| scikit-learn | on Python | models served, equal | methods | of these by a plan |",
+        "|---|---|---|---|---|",
+    ]
+    for version in (*VERSIONS, "the newest"):
+        models = found.get(NEWEST if version == "the newest" else version)
+        if models is None:
+            # This Python has no wheel of it: the line stays as another Python wrote it.
+            kept = re.search(rf"^\| {re.escape(version)} \|.*$", DOCS.read_text(), re.MULTILINE)
+            lines.append(kept[0] if kept else "")
+            continue
+        there = [x for x in pythons(NEWEST if version == "the newest" else version) if x >= 11]
+        span = f"3.{there[0]}" if len(there) == 1 else f"3.{there[0]} to 3.{there[-1]}"
+        served = sum(not facts["wrong"] for facts in models.values())
+        methods, planned = (sum(f[name] for f in models.values()) for name in ("methods", "plan"))
+        lines.append(f"| {version} | {span} | {served} of {len(models)} | {methods} | {planned} |")
+    check_table("versions", "\n".join(lines))
+
+
+def test_what_no_python_of_ours_has_is_said_before_anything_is_installed() -> None:
+    with pytest.raises(Misfit, match=r"Python 3.6 to 3.9 only.* load it with scikit-learn 0.24.2"):
+        set_for("0.24.2", 13)
