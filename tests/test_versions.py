@@ -52,7 +52,7 @@ def found() -> dict[str, dict[str, Any]]:
     versions = [version for version in VERSIONS if HERE in pythons(version)]
     results = {}
     for version in (*versions, NEWEST):
-        command = [python_of(version), "-m", "tests.usual_models"]
+        command = [str(python_of(version)), "-m", "tests.usual_models"]
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
         )
