@@ -156,8 +156,8 @@ def _takers(estimator: Any, held: Any) -> list[Any]:
     found = []
     for inner in held if isinstance(held, (list, tuple)) else [held]:
         # What calibrates a classifier is no estimator itself.
-        candidate = inner if _is_estimator(inner) else getattr(inner, "estimator", None)
-        if _is_estimator(candidate) and _is_fitted(candidate):
+        candidate = inner if is_estimator(inner) else getattr(inner, "estimator", None)
+        if is_estimator(candidate) and _is_fitted(candidate):
             if width(estimator) is None:
                 return [candidate]
             if width(candidate) == width(estimator):
@@ -165,8 +165,8 @@ def _takers(estimator: Any, held: Any) -> list[Any]:
     return found
 
 
-def _is_estimator(value: Any) -> bool:
-    # CatBoost's is none of scikit-learn's.
+def is_estimator(value: Any) -> bool:
+    """Whether it is an estimator of scikit-learn's, or of CatBoost's, which derives from none."""
     return not isinstance(value, type) and (
         isinstance(value, BaseEstimator) or libraries.library(value) is not None
     )

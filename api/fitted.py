@@ -15,10 +15,10 @@ from typing import Any
 import joblib
 import numpy as np
 import sklearn
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from api import estimators
 from api.introspection import read
 from api.model import METHODS, Model, ModelError, open_file, read_card
 from api.signature import SignatureError, plain
@@ -47,7 +47,7 @@ def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
             f"{path} holds a {kind}, not a fitted scikit-learn estimator: {saved.SAVE}"
         )
     try:
-        if isinstance(estimator, BaseEstimator) and hasattr(estimator, "fit"):
+        if estimators.is_estimator(estimator) and hasattr(estimator, "fit"):
             check_is_fitted(estimator)
     except NotFittedError:
         raise ModelError(

@@ -6,8 +6,8 @@ class derives from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -66,13 +66,13 @@ def names(estimator: Any) -> Sequence[str] | None:
     """
     if library(estimator) != "catboost":
         return None
-    found: list[str] = estimator.feature_names_
+    found = estimator.feature_names_ or []
     return None if found == [str(i) for i in range(len(found))] else found
 
 
 def width(estimator: Any) -> int | None:
     """How many columns CatBoost was fitted on; its `n_features_in_` is 0 once it was saved."""
-    return len(estimator.feature_names_) if library(estimator) == "catboost" else None
+    return len(estimator.feature_names_ or []) if library(estimator) == "catboost" else None
 
 
 def needs_names(estimator: Any) -> bool:
@@ -121,23 +121,57 @@ def describe(estimator: Any, columns: Sequence[int], features: list[Feature]) ->
 
 
 def _describe_lightgbm(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
-    """The pandas categories of LightGBM: it says which they are, but not of which columns.
-
-    These are the columns that it splits by category, unless one was ordered, or a column of
-    integers was declared to be one. Then the card may tell.
-    """
     booster = estimator.booster_
     known = booster.pandas_categorical or []
-    places = sorted(booster.params.get("categorical_column", []))
-    if len(places) != len(known):
-        places = [i for i, column in enumerate(columns) if features[column].dtype == "category"]
-    if len(places) != len(known):
+    declared = set(booster.params.get("categorical_column", []))
+    # The codes, or the range, that each column had in training.
+    found = re.search(
+        r"^feature_infos=(.*)$", booster.model_to_string(num_iteration=1), re.MULTILINE
+    )
+    codes = found[1].split(" ") if found else []
+    ways = list(itertools.islice(_placed(known, codes, declared, declared), 2))
+    # A column of integers may have been declared by hand.
+    ways = ways or list(itertools.islice(_placed(known, codes, declared, set()), 2))
+    if len(ways) != 1:
         raise SignatureError(
-            "LightGBM does not say which columns held categories, since one of them was ordered or "
-            "was named by hand: write a card with the types of all columns, by make card"
+            "LightGBM does not say which columns held ordered categories, and there are several "
+            "that may have been: fit it on frame[column].cat.as_unordered()"
         )
-    for place, categories in zip(places, known, strict=True):
+    for place, categories in zip(ways[0], known, strict=True):
         features[columns[place]] = _category(features[columns[place]], categories, "passed")
+
+
+def _placed(
+    known: Sequence[Sequence[Any]],
+    codes: Sequence[str],
+    declared: Collection[int],
+    needed: Collection[int],
+    start: int = 0,
+) -> Iterator[tuple[int, ...]]:
+    """Each way to place LightGBM's lists of pandas' categories, in their order, on its columns.
+
+    It has a list for each column that was a category in pandas, and does not say of which. Those
+    that it splits by category are `declared`; an ordered category is not among them. Those that
+    are `needed` must have a list.
+    """
+    if not known:
+        if all(place < start for place in needed):
+            yield ()
+        return
+    for place in range(start, len(codes)):
+        if _holds(codes[place], known[0], declared=place in declared):
+            for others in _placed(known[1:], codes, declared, needed, place + 1):
+                yield (place, *others)
+        if place in needed:
+            return
+
+
+def _holds(codes: str, categories: Sequence[Any], *, declared: bool) -> bool:
+    """Whether a column of these codes, or of this range, may have held these categories."""
+    last = len(categories) - 1
+    if not declared:
+        return codes == f"[0:{last}]"
+    return codes == "none" or all(int(code) <= last for code in codes.split(":"))
 
 
 def _describe_xgboost(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
@@ -152,7 +186,7 @@ def _describe_xgboost(estimator: Any, columns: Sequence[int], features: list[Fea
             )
         elif kind == "c" and known:
             features[column] = _category(features[column], known[place], "refused")
-        elif kind == "c" and hasattr(estimator, "feature_names_in_"):
+        elif kind == "c" and estimator.feature_types is None:
             raise SignatureError(
                 f"XGBoost does not say which categories the column {features[column].name} has, "
                 "and takes their numbers in the order of a frame that is gone: fit it with XGBoost "
@@ -182,7 +216,7 @@ def _decoded(column: _Values) -> list[Any]:
             "them others, or fit it behind an OrdinalEncoder"
         )
     text = bytes(column.values).decode()
-    return [text[start:stop] for start, stop in pairwise(column.offsets)]
+    return [text[start:stop] for start, stop in itertools.pairwise(column.offsets)]
 
 
 def _category(feature: Feature, categories: Sequence[Any], unknown: Unknown) -> Feature:

@@ -288,6 +288,8 @@ def expectation(feature: Feature) -> str:
     """What a value of this feature must be, in words."""
     if feature.unknown == "refused" and feature.categories:
         return f"one of {_some([_as_json(each) for each in feature.categories])}"
+    if feature.kind == "string" and feature.categories:
+        return f"a string, such as {_some([_as_json(each) for each in feature.categories])}"
     return {
         "number": "a number",
         "string": "a string",
