@@ -104,20 +104,24 @@ def describe(estimator: Any, columns: Sequence[int], features: list[Feature]) ->
     that the model does not tell.
     """
     match library(estimator):
+        case None:
+            return False
         case "lightgbm":
             _describe_lightgbm(estimator, columns, features)
         case "xgboost":
             _describe_xgboost(estimator, columns, features)
-        case "catboost":
-            kinds: dict[int, Kind] = dict.fromkeys(estimator.get_cat_feature_indices(), "any")
-            kinds |= dict.fromkeys(estimator.get_text_feature_indices(), "string")
-            for place, kind in kinds.items():
-                column = columns[place]
-                # A number and the text of its digits are one category, so it stays an integer.
-                features[column] = Feature(name=features[column].name, kind=kind, sent=True)
-        case None:
-            return False
+        case _:
+            _describe_catboost(estimator, columns, features)
     return True
+
+
+def _describe_catboost(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
+    kinds: dict[int, Kind] = dict.fromkeys(estimator.get_cat_feature_indices(), "any")
+    kinds |= dict.fromkeys(estimator.get_text_feature_indices(), "string")
+    for place, kind in kinds.items():
+        column = columns[place]
+        # It takes an integer for the category of its digits, and refuses a float.
+        features[column] = Feature(name=features[column].name, kind=kind, sent=True)
 
 
 def _describe_lightgbm(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
@@ -125,10 +129,8 @@ def _describe_lightgbm(estimator: Any, columns: Sequence[int], features: list[Fe
     known = booster.pandas_categorical or []
     declared = set(booster.params.get("categorical_column", []))
     # The codes, or the range, that each column had in training.
-    found = re.search(
-        r"^feature_infos=(.*)$", booster.model_to_string(num_iteration=1), re.MULTILINE
-    )
-    codes = found[1].split(" ") if found else []
+    text = booster.model_to_string(num_iteration=1)
+    codes = text.partition("\nfeature_infos=")[2].partition("\n")[0].split(" ")
     ways = list(itertools.islice(_placed(known, codes, declared, declared), 2))
     # A column of integers may have been declared by hand.
     ways = ways or list(itertools.islice(_placed(known, codes, declared, set()), 2))

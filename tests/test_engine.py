@@ -199,17 +199,18 @@ class Endless(BaseEstimator):
 
 
 @pytest.mark.parametrize(
-    ("model", "reason"),
-    [(Deadly(), "it died of SIGKILL"), (Endless(), "it took longer than 0.2 seconds")],
+    ("model", "seconds", "reason"),
+    [(Deadly(), 60, "it died of SIGKILL"), (Endless(), 0.2, "it took longer than 0.2 seconds")],
 )
 def test_a_model_that_crashes_or_hangs_on_rows_that_were_made_up_is_served_all_the_same(
     engine_of: Any,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     model: Any,
+    seconds: float,
     reason: str,
 ) -> None:
-    monkeypatch.setattr("api.engines.scikit_learn.TRIAL_SECONDS", 0.2)
+    monkeypatch.setattr("api.engines.scikit_learn.TRIAL_SECONDS", seconds)
     engine = engine_of(model)
     assert (missing(engine), engine.mergeable) == ([False, False], False)
     assert f"could not be tried on rows that were made up ({reason})" in caplog.text

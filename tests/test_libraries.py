@@ -36,6 +36,7 @@ MODELS = {
     "LightGBM ranker": "lightgbm",
     "LightGBM category columns": "lightgbm",
     "LightGBM ordered category": "lightgbm",
+    "LightGBM column named as categorical": "lightgbm",
     "XGBoost classifier": "xgboost-cpu",
     "XGBoost regressor": "xgboost-cpu",
     "XGBoost gblinear": "xgboost-cpu",

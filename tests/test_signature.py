@@ -384,6 +384,7 @@ class SaysItsWidth(Wrapper):
     """One that says how many features it takes, and looks at a column itself."""
 
     def fit(self, X: Any, y: Any = None) -> SaysItsWidth:
+        self.scaler_ = StandardScaler().fit(X[["size"]])
         super().fit(X, y)
         self.n_features_in_ = X.shape[1]
         return self

@@ -132,7 +132,9 @@ models: dict[str, tuple[Any, pd.DataFrame]] = {
     ),
 }
 
-ordered = category.assign(code=pd.Categorical(codes, ordered=True))
+ordered = category.assign(
+    code=pd.Categorical(codes, ordered=True), old=pd.Categorical(codes == 10), rooms=codes // 10
+)
 two_ordered = category.assign(
     city=pd.Categorical(cities, ordered=True), visits=numbers.visits % 3, code=codes // 10 - 1
 )
@@ -157,6 +159,12 @@ models |= {
     "LightGBM ordered category": (
         lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(ordered, y),
         ordered,
+    ),
+    "LightGBM column named as categorical": (
+        lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(
+            ordered.drop(columns="old"), y, categorical_feature=["rooms"]
+        ),
+        ordered.drop(columns="old"),
     ),
     "LightGBM two ordered categories": (
         lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(two_ordered, y),
