@@ -187,6 +187,7 @@ def test_many_clients_are_answered_after_each_start(
             folder,
             python=place / "bin" / "python",
             MODEL_PATH=folder / f"{name}.joblib",
+            ENGINE="sklearn",
             PROCESSES=2,
             TIMEOUT=10,
         ) as server:
