@@ -15,6 +15,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -79,6 +80,15 @@ def doubled(frame: Any) -> Any:
     return frame * 2.0
 
 
+def of_booleans(frame: Any) -> Any:
+    assert all(dtype.kind == "b" for dtype in frame.dtypes)
+    return frame.astype(float)
+
+
+def nanoseconds(frame: Any) -> Any:
+    return frame.astype("int64")
+
+
 def codes(frame: Any) -> Any:
     return pd.DataFrame({name: frame[name].cat.codes for name in frame}, index=frame.index)
 
@@ -109,6 +119,24 @@ def imputed() -> Any:
     return (SimpleImputer(), ["gap"])
 
 
+def beside_encoders() -> Any:
+    columns = ["new", "rooms", "size", "postcode"]
+    frame = FRAME[["note", *columns]].assign(size=FRAME["size"].round())
+    steps = make_column_transformer(
+        (FunctionTransformer(length), ["note"]),
+        (OneHotEncoder(handle_unknown="ignore"), columns),
+    )
+    return make_pipeline(steps, LinearRegression()).fit(frame, Y), frame
+
+
+def seen_twice() -> Any:
+    frame = FRAME[["note"]]
+    steps = make_column_transformer(
+        (OneHotEncoder(), ["note"]), (FunctionTransformer(length), ["note"])
+    )
+    return make_pipeline(steps, LinearRegression()).fit(frame, Y), frame
+
+
 MODELS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     "integers as text, unknown ones ignored": (
         lambda: encoded("ignore"),
@@ -133,6 +161,21 @@ MODELS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     "dates of a zone that does not matter": (
         lambda: own(hour_in_berlin, ["zoned"]),
         {"zoned": "datetime"},
+    ),
+    "columns of encoders beside own code": (
+        beside_encoders,
+        {
+            "note": "string",
+            "new": "boolean",
+            "rooms": "number",
+            "size": "number",
+            "postcode": "number",
+        },
+    ),
+    "a column that an encoder and own code see": (seen_twice, {"note": "string"}),
+    "nothing but booleans": (
+        lambda: own(of_booleans, ["new"], imputed()),
+        {"new": "boolean", "gap": "number"},
     ),
     "booleans": (lambda: own(negated, ["new"]), {"new": "number"}),
     "numbers": (lambda: own(doubled, ["rooms", "size"]), {"rooms": "number", "size": "number"}),
@@ -190,6 +233,36 @@ def test_digits_with_a_leading_zero_are_text_in_csv(serve: Serve) -> None:
     model = make_pipeline(text, LinearRegression()).fit(frame, np.arange(30.0))
     given = answered(serve(model), data=frame.to_csv(index=False), content_type="text/csv")
     assert given == pytest.approx(model.predict(frame).tolist())
+
+
+def test_what_takes_dates_as_well_as_numbers_may_be_either(serve: Serve) -> None:
+    model, _ = own(nanoseconds, ["when"])
+    assert serve(model).get("/metadata").json["features"][0]["type"] == "any"
+
+
+def test_an_encoder_of_dates_takes_dates(serve: Serve) -> None:
+    model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(FRAME[["when"]], Y)
+    client = serve(model)
+    records = json.loads(FRAME[["when"]].to_json(orient="records", date_format="iso"))
+    assert answered(client, json=records) == pytest.approx(model.predict(FRAME[["when"]]).tolist())
+    assert "Found unknown categories" in refused(client, {"when": "1999-01-01"})
+
+
+def test_several_outputs_of_rows_of_unlike_types_come_in_their_order(serve: Serve) -> None:
+    text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))
+    labels = np.column_stack([FRAME["rooms"] > 2, FRAME["new"]])
+    frame = FRAME[["postcode"]]
+    model = make_pipeline(text, KNeighborsClassifier()).fit(frame, labels)
+    rows = [[10115], [0.5], [20095], [10115.0]]
+    expected = [
+        [
+            output.tolist()[0]
+            for output in model.predict_proba(pd.DataFrame([row], columns=["postcode"]))
+        ]
+        for row in rows
+    ]
+    answer = serve(model).post("/predict_proba", json=rows)
+    assert answer.json["predictions"] == expected
 
 
 DATES = [
@@ -299,6 +372,8 @@ def test_a_card_tells_the_categories_of_a_column(serve: Serve) -> None:
     steps = make_column_transformer((FunctionTransformer(codes), ["note"]))
     model = make_pipeline(steps, LinearRegression()).fit(frame, Y)
     assert "`make card DATA=train.csv` tells it" in refused(serve(model), {"note": "bb"})
+    untold = json.dumps(with_dtypes(frame)).encode()
+    assert "`make card DATA=train.csv` tells it" in refused(serve(model, untold), {"note": "bb"})
     card = with_dtypes(frame, categories=["a", "bb", "ccc"])
     client = serve(model, json.dumps(card).encode())
     records = json.loads(frame.to_json(orient="records"))
