@@ -6,6 +6,9 @@ example and a background, once the model has answered these rows, and the servic
 
 from __future__ import annotations
 
+# Before numpy: it has libraries start no threads of their own, which would not outlive a fork.
+import api  # noqa: F401  # isort: skip
+
 import argparse
 import contextlib
 import logging
@@ -31,7 +34,16 @@ from api.model import Model, ModelError
 from api.signature import Signature
 from models import card as cards
 from models.proof import Difference, distance
-from models.training_rows import DataError, columns_of, find, is_text, read, readings, some
+from models.training_rows import (
+    MAX_ROWS,
+    DataError,
+    columns_of,
+    find,
+    is_text,
+    read,
+    readings,
+    some,
+)
 
 log = logging.getLogger("api")
 
@@ -78,7 +90,8 @@ def describe(path: Path, data: Path, answer: str = "", background: int = cards.B
         **model.card,
     }
     card |= cards.of_rows(rows, background)
-    lines = [f"{len(rows):,} rows of {data} describe the columns {some(columns_of(rows))}"]
+    first = "The first " if len(rows) == MAX_ROWS else ""
+    lines = [f"{first}{len(rows):,} rows of {data} describe the columns {some(columns_of(rows))}"]
     if said:
         lines.append(f"Taken {', '.join(said)}: the model refuses them as they were read")
     if training.others:

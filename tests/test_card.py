@@ -195,6 +195,14 @@ def test_no_row_goes_into_the_card_where_none_shall(described) -> None:
     assert "It holds none of its rows" in found.said
 
 
+def test_of_too_many_rows_the_first_are_read(described, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (describe, training_rows):
+        monkeypatch.setattr(module, "MAX_ROWS", 10)
+    found = described(CITY, FRAME)
+    assert found.said.startswith("The first 10 rows of ")
+    assert found.card["features"]["rooms"]["count"] == 10
+
+
 def test_of_many_rows_some_are_answered(described, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(describe, "ASKED", 10)
     facts = described(CITY, FRAME, answer="city").card
@@ -560,6 +568,13 @@ def test_make_card_does_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "342 of 344 known answers are equal" in done.stdout
     assert len(json.loads(path.with_suffix(".json").read_text())["background"]) == 5
+
+
+def test_libraries_are_told_to_start_no_threads_before_they_are_loaded() -> None:
+    code = "import sys, models.describe as _; loaded = list(sys.modules); "
+    code += "print(loaded.index('api') < loaded.index('numpy'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout == b"True\n"
 
 
 def test_a_fault_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
