@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import sklearn.utils
 from sklearn.base import BaseEstimator
 
@@ -40,6 +41,26 @@ def older_tags(tags: Mapping[str, Any]) -> InputTags:
         dict="dict" in taken,
         allow_nan=bool(tags["allow_nan"]),
     )
+
+
+def keeps_empty(imputer: Any) -> bool:
+    """Whether a SimpleImputer keeps columns without a statistic; before 1.2 none did."""
+    return bool(getattr(imputer, "keep_empty_features", False))
+
+
+def fill_dtype(imputer: Any) -> Any:
+    """The dtype of what a SimpleImputer fills in; before 1.8 that of its training data."""
+    return getattr(imputer, "_fill_dtype", None) or imputer._fit_dtype  # noqa: SLF001
+
+
+def goes_left(tree: Any) -> Any:
+    """Whether missing values go left in each node; before 1.3 no tree took any."""
+    return getattr(tree, "missing_go_to_left", np.ones(tree.node_count, dtype=np.uint8))
+
+
+def calibrated_estimator(part: Any) -> Any:
+    """The estimator of one part of a CalibratedClassifierCV."""
+    return part.estimator if hasattr(part, "estimator") else part.base_estimator
 
 
 def find(module: str, name: str) -> Any:

@@ -9,11 +9,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sklearn
 from sklearn.linear_model import LinearRegression
 
-from api.versions import InputTags, find, older_tags
+from api.engines.operations import kernels
+from api.versions import (
+    InputTags,
+    calibrated_estimator,
+    fill_dtype,
+    find,
+    goes_left,
+    keeps_empty,
+    older_tags,
+)
 from models.environment import Misfit, pythons, required, set_for
 from tests.clients import environment
 from tests.tables import DOCS, check_table
@@ -33,6 +43,25 @@ def test_the_tags_of_older_versions_are_read() -> None:
     tags = older_tags({"X_types": ["2darray", "string"], "allow_nan": True})
     assert tags == InputTags(two_d_array=True, string=True, allow_nan=True)
     assert not older_tags({"X_types": ["1darray"], "allow_nan": False}).two_d_array
+
+
+class Older:
+    """Has no attribute but those it is given, as what an older version saved."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+
+def test_what_older_versions_lack_is_as_they_did_it() -> None:
+    imputer = Older(_fit_dtype=np.dtype("float32"))
+    assert (keeps_empty(imputer), fill_dtype(imputer)) == (False, np.float32)
+    assert goes_left(Older(node_count=2)).tolist() == [1, 1]
+    assert calibrated_estimator(Older(base_estimator="it")) == "it"
+
+
+def test_the_sums_of_numpy_2_are_those_of_older_ones() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 7))
+    assert np.array_equal(kernels.matmul_of_vectors(x, y), np.vecdot(x, y))
 
 
 def python_of(version: str) -> Path:

@@ -33,7 +33,7 @@ from sklearn.preprocessing import (
 from api.engines import Rows
 from api.engines.inputs import to_input
 from api.signature import Signature, is_missing
-from api.versions import TargetEncoder
+from api.versions import TargetEncoder, keeps_empty
 
 
 class Mixed(Exception):
@@ -133,7 +133,8 @@ def _function(transformer: FunctionTransformer, columns: np.ndarray) -> np.ndarr
 
 def _imputed(imputer: SimpleImputer, columns: np.ndarray) -> np.ndarray:
     """The columns that had a value in training, and then indicators of some."""
-    kept = [imputer.keep_empty_features or not is_missing(value) for value in imputer.statistics_]
+    keep_empty = keeps_empty(imputer)
+    kept = [keep_empty or not is_missing(value) for value in imputer.statistics_]
     if imputer.indicator_ is None:
         return columns[kept]
     return np.concatenate([columns[kept], columns[imputer.indicator_.features_]])

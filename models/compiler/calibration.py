@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 
-from api.versions import FixedThresholdClassifier, TunedThresholdClassifierCV
+from api.versions import (
+    FixedThresholdClassifier,
+    TunedThresholdClassifierCV,
+    calibrated_estimator,
+)
 from models.compiler.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
 from models.compiler.responses import first_method, response
 
@@ -32,14 +36,15 @@ def calibrated_classifier(
 
 def calibrated(builder: Builder, part: Any, table: Table, count: int) -> Value:
     """The probabilities of one calibrated classifier."""
-    own = part.estimator.classes_
-    scores = response(builder, part.estimator, table, METHODS)
+    inner = calibrated_estimator(part)
+    own = inner.classes_
+    scores = response(builder, inner, table, METHODS)
     if part.method == "temperature":
         return builder.do(
             "temperature",
             builder.do("complete", scores),
             beta=float(part.calibrators[0].beta_),
-            probabilities=first_method(part.estimator, METHODS) == "predict_proba",
+            probabilities=first_method(inner, METHODS) == "predict_proba",
         )
     places = np.searchsorted(part.classes, own)
     calibrators = part.calibrators[: 1 if len(own) == 2 else len(own)]

@@ -42,7 +42,10 @@ def encoder(builder: Builder, estimator: Any, table: Table) -> Table:
     own = deepcopy(estimator)
     if isinstance(own, OneHotEncoder):
         own.sparse_output = True
-    own.set_output(transform="default")
+        # The word for that before scikit-learn 1.2, where nothing sets the output's container.
+        own.sparse = True
+    if hasattr(own, "set_output"):
+        own.set_output(transform="default")
     made: list[Any] = []
     for i, column in enumerate(table):
         category = as_category(builder, column, estimator.categories_[i])

@@ -80,7 +80,9 @@ def random_trees_apply(builder: Builder, estimator: RandomTreesEmbedding, table:
 def isolation_forest(builder: Builder, estimator: IsolationForest, table: Table) -> Outputs:
     """How few turns it takes to reach a row's leaf, which takes any number."""
     members, features = estimator.estimators_, estimator.estimators_features_
-    found = walks.leaves(builder, members, table, features, missing=True, infinite=True)
+    # Any number, from scikit-learn 1.6 on.
+    takes = walks.bears_missing(estimator)
+    found = walks.leaves(builder, members, table, features, missing=takes, infinite=takes)
     turns = [
         path + more - 1.0
         for path, more in zip(

@@ -16,6 +16,7 @@ from models.compiler.builder import (
     Builder,
     Category,
     Column,
+    NotCompiled,
     Outputs,
     Table,
     Value,
@@ -80,9 +81,12 @@ def scores(builder: Builder, estimator: Any, table: Table) -> Value:
 
 def categories(estimator: Any) -> list[list[Any]]:
     """The known values of each column of categories."""
-    if estimator._preprocessor is None or not estimator.is_categorical_.any():  # noqa: SLF001
+    if estimator.is_categorical_ is None or not estimator.is_categorical_.any():
         return []
-    encoder = estimator._preprocessor.named_transformers_["encoder"]  # noqa: SLF001
+    preprocessor = getattr(estimator, "_preprocessor", None)
+    if preprocessor is None:
+        raise NotCompiled("categories without an encoder, as before scikit-learn 1.4")
+    encoder = preprocessor.named_transformers_["encoder"]
     return [
         [value for value in values.tolist() if not is_missing(value)]
         for values in encoder.categories_

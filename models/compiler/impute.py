@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 
+from api import versions
 from api.engines.plan import INPUT
 from api.signature import is_missing
 from models.compiler.builder import (
@@ -29,9 +30,10 @@ def simple_imputer(builder: Builder, estimator: SimpleImputer, table: Table) -> 
     marker = estimator.missing_values
     table = marked(builder, table, marker)
     statistics = estimator.statistics_.tolist()
-    kept = [i for i, each in enumerate(statistics) if estimator.keep_empty_features or each == each]  # noqa: PLR0124
+    keep_empty = versions.keeps_empty(estimator)
+    kept = [i for i, each in enumerate(statistics) if keep_empty or each == each]  # noqa: PLR0124
     # As scikit-learn does it: into the type of the training data.
-    own = estimator.statistics_[kept].astype(estimator._fill_dtype).tolist()  # noqa: SLF001
+    own = estimator.statistics_[kept].astype(versions.fill_dtype(estimator)).tolist()
     made = filled(builder, [table[i] for i in kept], own, marker)
     if estimator.indicator_ is not None:
         made += indicators(builder, [table[i] for i in estimator.indicator_.features_], marker)

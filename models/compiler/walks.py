@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from api.engines.singles import trees as singles
-from api.versions import input_tags
+from api.versions import goes_left, input_tags
 from models.compiler.builder import Builder, Table, Value
 
 # Up to this depth all nodes of a tree are compared at once.
@@ -66,7 +66,7 @@ def leaves(
                 threshold=round_down(own.threshold),
                 left=own.children_left,
                 right=own.children_right,
-                missing_left=own.missing_go_to_left,
+                missing_left=goes_left(own),
             )
         )
     return walk(builder, nodes, table, **allowed)

@@ -8,6 +8,14 @@ import numpy as np
 BLOCK = 1 << 16
 
 
+def matmul_of_vectors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What np.vecdot does, with the same sums, before NumPy 2."""
+    return np.asarray(np.matmul(x[..., None, :], y[..., :, None])[..., 0, 0])
+
+
+vecdot = getattr(np, "vecdot", matmul_of_vectors)
+
+
 def kernel(
     x: np.ndarray, *, vectors: np.ndarray, kind: str, degree: int, gamma: float, coef0: float
 ) -> np.ndarray:
@@ -21,8 +29,8 @@ def kernel(
     if kind == "rbf":
         gaps = x - vectors[:, None, :]
         # The exponential function of the C library, see `expit`.
-        return np.exp((-gamma * np.vecdot(gaps, gaps)).astype(np.complex128)).real
-    products = np.vecdot(x, vectors[:, None, :])
+        return np.exp((-gamma * vecdot(gaps, gaps)).astype(np.complex128)).real
+    products = vecdot(x, vectors[:, None, :])
     if kind == "linear":
         return products
     products = gamma * products + coef0
