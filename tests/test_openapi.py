@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Iterator
@@ -164,6 +165,9 @@ def bodies(document: Document, operation: Document) -> Iterator[tuple[str, Any]]
         if media_type == "application/x-npy":
             rows = contents["application/json"]["examples"]["object"]["value"]
             yield media_type, structured(rows)
+        elif media_type == "multipart/form-data":
+            table = contents[content["encoding"]["file"]["contentType"]]["example"].encode()
+            yield media_type, {"file": (io.BytesIO(table), "rows", "text/csv")}
         elif media_type == "application/json":
             takes = validator(document, content["schema"])
             named = content.get("examples", {"": {"value": content.get("example")}})

@@ -19,6 +19,8 @@ FORMS = {
     "value": "one row, which is one value",
     "rows": "several rows",
     "instances": "several rows in an object",
+    "columns": "as pandas writes it, by columns",
+    "split": "as pandas writes it with orient='split'",
 }
 
 FAULTS = {
@@ -51,6 +53,11 @@ HEADERS: Schema = {
         "in each feature, as in `city=2, floor=1`.",
         "schema": TEXT,
     },
+    "X-Ignored-Columns": {
+        "description": "Names in the body that are no features and were passed over: the first "
+        "20, percent-encoded, as in `id, target`.",
+        "schema": TEXT,
+    },
     "Allow": {"description": "The methods of this path.", "required": True, "schema": TEXT},
     "Retry-After": {
         "description": "Seconds after which to try again.",
@@ -67,8 +74,19 @@ PARAMETERS: Schema = {
         "description": "An id for the request, of up to 128 letters, digits and `.:_-`; anything "
         "else is replaced.",
         "schema": TEXT,
-    }
+    },
+    "extra": {
+        "name": "extra",
+        "in": "query",
+        "description": "What to do with names that are no features: refuse them, or ignore them "
+        "and tell them in X-Ignored-Columns. Where it is not said, EXTRA_FIELDS of the service "
+        "decides.",
+        "schema": {"enum": ["refuse", "ignore"]},
+    },
 }
+WITH_EXTRA: list[Schema] = [{"$ref": "#/components/parameters/extra"}]
+# What answers tell of rows.
+NOTES = ("X-Unknown-Categories", "X-Ignored-Columns")
 
 
 SCHEMAS: Schema = {
@@ -241,11 +259,11 @@ def operation(
     }
 
 
-def rows_body(example: Sample, schema: Schema | None = None) -> Schema:
-    """The body of what takes rows, in each format; `schema` is that of JSON, if it is its own."""
+def rows_body(example: Sample) -> Schema:
+    """The body of what takes rows, in each format."""
     content: Schema = {
         "application/json": {
-            "schema": schema or ref("Body"),
+            "schema": ref("Body"),
             "examples": {
                 form: {"summary": FORMS[form], "value": body}
                 for form, body in example.json().items()
@@ -259,9 +277,21 @@ def rows_body(example: Sample, schema: Schema | None = None) -> Schema:
             "schema": {
                 **TEXT,
                 "description": "A header row with the names of the features, in any order; an "
-                "empty field is a missing value.",
+                "empty field is a missing value, and so is NA or another of pandas' words for it. "
+                "Semicolons, with decimal commas too, tabs and bars part fields as commas do.",
             },
             "example": example.csv(),
+        },
+        "text/tab-separated-values": {
+            "schema": {**TEXT, "description": "The same with tabs."},
+            "example": example.csv("\t"),
+        },
+        "multipart/form-data": {
+            "schema": {
+                "description": "One file under any name, whose type or name says what it is.",
+                **record({"file": BINARY}),
+            },
+            "encoding": {"file": {"contentType": "text/csv"}},
         },
     }
     if not example.mapping:

@@ -14,7 +14,7 @@ from api.formats import results
 from api.formats.inference import tensor_methods
 from api.formats.rows import expectation
 from api.openapi import components, protocols, sample, schemas
-from api.openapi.components import TEXT, WITH_ROWS, operation
+from api.openapi.components import NOTES, TEXT, WITH_EXTRA, WITH_ROWS, operation
 from api.openapi.sample import Sample
 from api.openapi.schemas import Schema, ref
 from api.service import Service
@@ -183,8 +183,8 @@ def _method(method: str, context: Context) -> Schema:
         METHODS[method],
         answers,
         faults=WITH_ROWS,
-        headers=("X-Unknown-Categories",),
-        parameters=[{"$ref": "#/components/parameters/X-Request-Id"}],
+        headers=NOTES,
+        parameters=[{"$ref": "#/components/parameters/X-Request-Id"}, *WITH_EXTRA],
         requestBody=components.rows_body(context.sample),
         **samples,
     )

@@ -9,14 +9,16 @@ from api.openapi import schemas
 from api.openapi.components import (
     BINARY,
     EXPLANATION,
+    NOTES,
     OBJECT,
     TEXT,
+    WITH_EXTRA,
     WITH_ROWS,
     operation,
     rows_body,
 )
 from api.openapi.sample import Sample
-from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, TYPES, Schema, record, ref
+from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, Schema, record, ref
 from api.service import Service
 from api.signature import Feature, Signature
 
@@ -44,7 +46,8 @@ def v1_predict(_: Service, example: Sample) -> Schema:
         {"application/json": {"schema": record({"predictions": _predictions("predict")})}},
         faults=WITH_ROWS,
         form="Error",
-        headers=("X-Unknown-Categories",),
+        headers=NOTES,
+        parameters=WITH_EXTRA,
         requestBody=_v1_body(example),
     )
 
@@ -57,7 +60,8 @@ def _explain(tag: str, name: str, form: str, body: Schema) -> Schema:
         {"application/json": {"schema": EXPLANATION}},
         faults=(*WITH_ROWS, 501),
         form=form,
-        headers=("X-Unknown-Categories",),
+        headers=NOTES,
+        parameters=WITH_EXTRA,
         requestBody=body,
     )
 
@@ -72,32 +76,7 @@ def _v1_body(example: Sample) -> Schema:
 
 
 def invocations(service: Service, example: Sample) -> Schema:
-    """MLflow's four forms of JSON, and all that `/predict` takes."""
-    names = list(example.row)
-    split = record(
-        {
-            "columns": {
-                "description": "They may stand in any order, which is then that of the data.",
-                "enum": [names, None],
-            },
-            "data": ref("Rows"),
-        },
-        ("columns",),
-        description="As pandas writes it with `orient='split'`; an `index` is passed over.",
-    )
-    if example.mapping:
-        del split["properties"]["columns"]
-    inputs: Schema = {
-        "description": "Rows, or one row; or the columns of a table, which are as long as each "
-        "other.",
-        "anyOf": [ref("Rows"), ref("Row"), _columns(service)],
-    }
-    forms = [
-        record({"dataframe_split": split}),
-        record({"dataframe_records": ref("Rows")}),
-        record({"instances": ref("Rows")}),
-        record({"inputs": inputs}),
-    ]
+    """All that `/predict` takes, MLflow's four forms of JSON among it."""
     return operation(
         MLFLOW,
         "invocations",
@@ -109,8 +88,9 @@ def invocations(service: Service, example: Sample) -> Schema:
         },
         faults=WITH_ROWS,
         form="ErrorCode",
-        headers=("X-Unknown-Categories",),
-        requestBody=rows_body(example, {"anyOf": [*forms, ref("Body")]}),
+        headers=NOTES,
+        parameters=WITH_EXTRA,
+        requestBody=rows_body(example),
     )
 
 
@@ -176,7 +156,8 @@ def infer(service: Service, example: Sample) -> Schema:
         {"application/json": {"schema": answer}},
         faults=WITH_ROWS,
         form="Error",
-        headers=("X-Unknown-Categories",),
+        headers=NOTES,
+        parameters=WITH_EXTRA,
         requestBody={"required": True, "content": {"application/json": content}},
     )
 
@@ -264,15 +245,3 @@ def others(name: str) -> list[tuple[str, str, str, str, str, Schema]]:
 
 def _predictions(method: str) -> Schema:
     return {"$ref": f"#/components/schemas/{method}_answer/properties/predictions"}
-
-
-def _columns(service: Service) -> Schema:
-    """A list of values for each feature."""
-
-    def column(values: Schema) -> Schema:
-        return {"type": "array", "items": values, "minItems": 1, "maxItems": service.max_rows}
-
-    features = service.signature.features
-    if not features:
-        return {"type": "object", "additionalProperties": column({"type": TYPES["any"]})}
-    return record({feature.name: column(schemas.value(feature)) for feature in features})

@@ -42,16 +42,21 @@ class Sample(msgspec.Struct, frozen=True):
             else:
                 forms["value"] = self.values[0]
             rows.append(self.values)
-        return {**forms, "rows": rows, "instances": {"instances": rows}}
+        forms |= {"rows": rows, "instances": {"instances": rows}}
+        if not self.mapping:
+            # What pandas writes with to_json, as it does unless told otherwise.
+            forms["columns"] = {name: {"0": value} for name, value in self.row.items()}
+            forms["split"] = {"columns": list(self.row), "data": [self.values]}
+        return forms
 
     def ndjson(self) -> str:
         """A line of JSON."""
         return msgspec.json.encode(self.row).decode() + "\n"
 
-    def csv(self) -> str:
+    def csv(self, delimiter: str = ",") -> str:
         """A header row and a line."""
         text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         writer.writerow(self.row)
         writer.writerow([str(v).lower() if isinstance(v, bool) else v for v in self.row.values()])
         return text.getvalue()

@@ -106,15 +106,64 @@ def rows(signature: Signature, card: dict[str, Any], max_rows: int) -> dict[str,
             },
             optional=("parameters",),
         ),
+        "Split": _split(signature),
+        "Columns": _columns(signature, max_rows),
         "Body": {
-            "description": "One row, a list of rows, or an object around such a list.",
-            **_either([*alone, "Rows", "Instances"]),
+            "description": "One row, a list of rows, an object around such a list, or what pandas "
+            "writes of a DataFrame with to_json, in any orient.",
+            "anyOf": [
+                *map(ref, [*alone, "Rows", "Instances", "Split"]),
+                record({"data": ref("Rows")}),
+                record({"dataframe_split": ref("Split")}),
+                record({"dataframe_records": ref("Rows")}),
+                record({"inputs": {"anyOf": [ref("Rows"), ref("Row"), ref("Columns")]}}),
+                *_orients(signature, max_rows),
+            ],
         },
     }
 
 
 def _either(names: list[str]) -> Schema:
     return {"anyOf": [ref(name) for name in names]} if len(names) > 1 else ref(names[0])
+
+
+def _split(signature: Signature) -> Schema:
+    names = [feature.name for feature in signature.features]
+    columns = {
+        "description": "They may stand in any order, which is then that of the data.",
+        "enum": [names, None],
+    }
+    properties = {"columns": columns, "data": ref("Rows")} if names else {"data": ref("Rows")}
+    return record(
+        properties,
+        ("columns",),
+        description="As pandas writes it with `orient='split'`; an `index` is passed over.",
+    )
+
+
+def _columns(signature: Signature, max_rows: int) -> Schema:
+    """A list of values for each feature, as long as each other."""
+
+    def column(values: Schema) -> Schema:
+        return {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows}
+
+    if not signature.features:
+        return {"type": "object", "additionalProperties": column({"type": TYPES["any"]})}
+    return record({feature.name: column(value(feature)) for feature in signature.features})
+
+
+def _orients(signature: Signature, max_rows: int) -> list[Schema]:
+    """What pandas writes with `orient="columns"` and `orient="index"`; rows have labels in it."""
+    if not signature.features:
+        return []
+    many = {"type": "object", "minProperties": 1, "maxProperties": max_rows}
+    columns = {
+        feature.name: {**many, "additionalProperties": value(feature)}
+        for feature in signature.features
+    }
+    if not signature.named:
+        return [ref("Columns"), record(columns)]
+    return [ref("Columns"), record(columns), {**many, "additionalProperties": ref("Row")}]
 
 
 def _object(signature: Signature, card: dict[str, Any]) -> Schema:
