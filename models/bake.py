@@ -7,6 +7,7 @@ card `latest.json`. The joblib file stays the truth: a plan belongs to its SHA-2
 from __future__ import annotations
 
 import argparse
+import glob
 import logging
 import os
 import signal
@@ -46,7 +47,6 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     limit.say("loading the model")
     model = fitted.load(path, sha256)
     plan, found = proven(model, ScikitLearnEngine(model), limit)
-    plans.save(plan, plan_path(path))
     report = {
         method: msgspec.to_builtins(found[method], str_keys=True)
         if method in found
@@ -54,6 +54,8 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
         for method in model.methods
     }
     write_card(path, model, report)
+    # Last: it is as new as the card that it was made with.
+    plans.save(plan, plan_path(path))
     limit.say("")
     return report
 
@@ -133,9 +135,10 @@ def table(report: dict[str, Any]) -> str:
 
 
 def is_baked(path: Path) -> bool:
-    """Whether there is a plan that is newer than the model and the code that makes plans."""
+    """Whether there is a plan that is newer than the model, its card and the code that makes it."""
     place, root = plan_path(path), Path(__file__).parents[1]
-    sources = [path, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
+    cards = path.parent.glob(glob.escape(path.with_suffix(".json").name))
+    sources = [path, *cards, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
     try:
         return all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
     except OSError:

@@ -8,6 +8,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -184,6 +185,17 @@ def test_the_plan_is_made_anew(tmp_path: Path, described) -> None:
     plan.touch()
     described(NUMBERS, FRAME)
     assert not plan.exists()
+
+
+def test_a_new_card_makes_a_new_plan(tmp_path: Path, described) -> None:
+    path = tmp_path / "model.joblib"
+    described(NUMBERS, FRAME)
+    assert not bake.is_baked(path)
+    bake.bake(path)
+    assert bake.is_baked(path)
+    later = time.time() + 60
+    os.utime(path.with_suffix(".json"), (later, later))
+    assert not bake.is_baked(path)
 
 
 def test_no_row_goes_into_the_card_where_none_shall(described) -> None:
@@ -571,10 +583,17 @@ def test_make_card_does_it(tmp_path: Path) -> None:
 
 
 def test_libraries_are_told_to_start_no_threads_before_they_are_loaded() -> None:
-    code = "import sys, models.describe as _; loaded = list(sys.modules); "
-    code += "print(loaded.index('api') < loaded.index('numpy'))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
-    assert done.stdout == b"True\n"
+    code = (
+        "import os, sys; from importlib.abc import MetaPathFinder\n"
+        "class Spy(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'numpy': print(os.environ['OMP_NUM_THREADS'])\n"
+        "sys.meta_path.insert(0, Spy()); import models.describe"
+    )
+    bare = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, check=True)
+    assert done.stdout == b"1\n"
 
 
 def test_a_fault_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
