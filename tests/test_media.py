@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,14 @@ def test_a_form_may_have_an_npy_file(serve: Serve) -> None:
     client = serve(LinearRegression().fit([[1.0, 2.0], [3.0, 5.0]], [1.0, 2.0]))
     answer = client.post("/predict", **form("rows.npy", None, npy(np.array([[1.5, 2.5]]))))
     assert answer.json == client.post("/predict", json=[[1.5, 2.5]]).json
+
+
+def test_the_file_that_the_example_was_trained_on_is_predicted_whole(penguins: FlaskClient) -> None:
+    table = Path("models/penguins.csv").read_bytes()
+    assert b",NA," in table
+    answer = penguins.post("/predict?extra=ignore", **form("penguins.csv", None, table))
+    assert len(answer.json["predictions"]) == table.count(b"\n") - 1
+    assert answer.headers["X-Ignored-Columns"] == "species, year"
 
 
 def test_a_form_may_have_json_in_its_only_field(penguins: FlaskClient) -> None:

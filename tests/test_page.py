@@ -576,12 +576,24 @@ def test_what_is_no_table_gets_a_sentence(page: Page, content: str | bytes, sent
     [
         (f"\ufeff{HEADER};x\r\n{EXAMPLE_LINE};1\r\n".replace(",", ";"), "semicolons.csv"),
         (f"{HEADER}\n{EXAMPLE_LINE}\n".replace(",", "\t").encode("utf-16"), "spreadsheet.txt"),
+        (
+            f"{HEADER}\n{EXAMPLE_LINE}".replace(",", ";").replace(".", ","),
+            "decimal-commas.csv",
+        ),
+        (f"{HEADER}\n{EXAMPLE_LINE}\n".replace(",", ", ").replace("33.1", "NA"), "blanks.csv"),
     ],
-    ids=["semicolons", "utf-16"],
+    ids=["semicolons", "utf-16", "decimal commas", "blanks and NA"],
 )
 def test_files_of_spreadsheets_are_read(page: Page, content: str | bytes, name: str) -> None:
     choose_file(page, content, name)
     expect(page.locator("#progress-text")).to_have_text("All 1 row read: 1 predicted, 0 failed.")
+
+
+@in_chromium
+def test_columns_that_are_not_used_are_named(page: Page) -> None:
+    choose_file(page, f",{HEADER},id\n0,{EXAMPLE_LINE},7\n")
+    expect(page.locator("#progress-text")).to_have_text("All 1 row read: 1 predicted, 0 failed.")
+    expect(page.locator("#file-columns")).to_have_text("Not used: column 1, id")
 
 
 CASES: list[tuple[str, str, list[list[str]]]] = [

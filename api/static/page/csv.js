@@ -51,13 +51,23 @@ export function* records(text, delimiter = ",") {
 export function sniff(text, names) {
   const found = DELIMITERS.map((delimiter) => {
     const [header] = records(text, delimiter);
-    const known = new Set(names);
-    return [header?.cells.filter((cell) => known.has(cell)).length, header?.cells.length];
+    const cells = header?.cells ?? [];
+    return [names.filter((name) => place(cells, name) >= 0).length, cells.length];
   });
   const order = DELIMITERS.map((_, i) => i);
   order.sort((a, b) => found[b][0] - found[a][0] || found[b][1] - found[a][1] || a - b);
   return DELIMITERS[order[0]];
 }
+
+/** Where a header has a name, in any form of Unicode and with blanks around it if that is no other's; or -1. */
+export function place(header, name) {
+  const exact = header.indexOf(name);
+  if (exact >= 0) return exact;
+  const like = header.flatMap((cell, j) => (plain(cell) === plain(name) ? [j] : []));
+  return like.length === 1 ? like[0] : -1;
+}
+
+const plain = (name) => name.normalize("NFC").trim();
 
 /** A line of CSV; a lone empty cell is quoted, or it would be an empty line. */
 export function write(cells, delimiter = ",") {

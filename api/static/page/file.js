@@ -1,6 +1,6 @@
 /** A file: checked and predicted in chunks, charted, and given back with the predictions added. */
 
-import { decode, records, sniff, write } from "./csv.js";
+import { decode, place, records, sniff, write } from "./csv.js";
 import { $, bar, count, draw, format, grouped, make, percent } from "./dom.js";
 import { label, numbers, post, Refusal, steps } from "./service.js";
 
@@ -24,11 +24,13 @@ export function read(bytes, model) {
   }
   const twice = header.find((name, i) => header.indexOf(name) !== i && names.includes(name));
   if (twice !== undefined) throw new Error(`The column “${twice}” stands twice in the header.`);
-  const lacking = names.filter((name) => !header.includes(name));
+  const lacking = names.filter((name) => place(header, name) < 0);
   if (lacking.length || !header.length) {
     throw new Error(`The first line must name the columns; it lacks: ${lacking.join(", ") || "all"}.`);
   }
   const used = names.length ? names : header;
+  const columns = used.map((name) => place(header, name));
+  const extra = header.map((name, j) => name || `column ${j + 1}`).filter((_, j) => !columns.includes(j));
   const rows = [];
   const failures = new Map();
   for (const record of iterate(text, delimiter)) {
@@ -39,7 +41,7 @@ export function read(bytes, model) {
     rows.push(record);
   }
   if (!rows.length) throw new Error("The file has a header and no rows.");
-  return { delimiter, header, rows, failures, columns: used.map((name) => header.indexOf(name)), extra: header.filter((name) => !used.includes(name)) };
+  return { delimiter, header, rows, failures, used, columns, extra };
 }
 
 /** The records below the header. */
@@ -117,7 +119,7 @@ class Run {
       const name = rest.join("/");
       // A place in a table of numbers is counted, and its name is in the sentence.
       const told = !name || detail.startsWith(`${this.model.features[name]?.name}: `);
-      const here = this.table.rows[i].cells[this.table.header.indexOf(name)];
+      const here = this.table.rows[i].cells[this.table.columns[this.table.used.indexOf(name)]];
       const reason = told ? detail : `${name}: ${detail}${here ? ` (“${here.slice(0, 40)}”)` : ""}`;
       const before = this.table.failures.get(i);
       this.table.failures.set(i, before ? `${before}; ${reason}` : reason);
@@ -127,9 +129,11 @@ class Run {
   }
 
   body(chunk) {
-    const { header, columns, rows } = this.table;
-    const lines = chunk.map((i) => write(columns.map((j) => rows[i].cells[j])));
-    return write(columns.map((j) => header[j])) + lines.join("");
+    const { used, columns, rows } = this.table;
+    // Semicolons say that decimals may have commas; names of one's own fit under any delimiter.
+    const delimiter = this.model.features.length ? this.table.delimiter : ",";
+    const lines = chunk.map((i) => write(columns.map((j) => rows[i].cells[j]), delimiter));
+    return write(used, delimiter) + lines.join("");
   }
 
   /** The file as it came, with what came of it. */
