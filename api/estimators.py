@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -120,13 +121,24 @@ def is_own_code(estimator: Any) -> bool:
     return type(estimator).__module__.partition(".")[0] not in TELLING
 
 
-def seen_by_own_code(estimator: Any, columns: Sequence[int]) -> Iterator[Sequence[int]]:
-    """For each step of somebody's own that gets some of `columns` as they were sent, which."""
+def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any], Sequence[int]]]:
+    """The steps of somebody's own that get some of `columns` as they were sent, and which.
+
+    Each comes with those of somebody's own that stand directly behind it in its pipeline.
+    """
     inner = branches(estimator, columns)
     if not inner and is_own_code(estimator):
-        yield columns
-    for part, positions in inner:
-        yield from seen_by_own_code(part, positions)
+        yield [estimator], columns
+    steps = _steps(estimator) if isinstance(estimator, Pipeline) else []
+    for i, (part, positions) in enumerate(inner):
+        for chain, seen in own_code(part, positions):
+            behind = steps[i + 1 :] if chain == [part] else []
+            yield [*chain, *itertools.takewhile(is_own_code, behind)], seen
+
+
+def holds_own_code(estimator: Any) -> bool:
+    """Whether somebody's own code is anywhere inside, be it behind scikit-learn's own steps."""
+    return any(is_own_code(part) and not is_wrapper(part) for part in parts(estimator))
 
 
 def _steps(pipeline: Pipeline) -> list[Any]:

@@ -53,6 +53,14 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     facts = card if isinstance(card, Mapping) else {}
     features = [Feature(name=str(name)) for name in known]
     _describe(estimator, range(width), features)
+    if estimators.holds_own_code(estimator):
+        # Some of scikit-learn's steps hand on integers as they are.
+        features = [
+            msgspec.structs.replace(feature, sent=True)
+            if feature.kind == "number" and feature.categories is None
+            else feature
+            for feature in features
+        ]
     features = [_with_card(feature, facts.get(feature.name)) for feature in features]
     for column in set(range(width)) - estimators.used(estimator, range(width)):
         features[column] = Feature(name=features[column].name, kind="unused", missing=True)

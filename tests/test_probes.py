@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import make_column_transformer
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -225,6 +225,40 @@ def test_an_integer_is_told_from_the_float_that_is_equal_where_the_model_tells_t
     assert integer != number
     rows = [{"postcode": code, "rooms": 2} for code in (10115, 10115.0, "10115")]
     assert answered(client, json=rows) == pytest.approx([integer, number, integer])
+
+
+def numbered(frame: Any) -> Any:
+    return frame.astype(str).map(lambda text: f"no. {text}")
+
+
+def itself(frame: Any) -> Any:
+    return frame
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [FunctionTransformer(numbered), OneHotEncoder(handle_unknown="ignore")],
+        [FunctionTransformer(itself), FunctionTransformer(as_text), CountVectorizer(preprocessor=str)],
+        [make_column_transformer(("passthrough", ["postcode"])), FunctionTransformer(as_text),
+         OneHotEncoder(handle_unknown="ignore")],
+        [SimpleImputer(strategy="most_frequent"), FunctionTransformer(as_text),
+         OneHotEncoder(handle_unknown="ignore")],
+    ],
+)  # fmt: skip
+def test_integers_are_found_to_matter_though_later_steps_hide_it(
+    serve: Serve, steps: list[Any]
+) -> None:
+    frame = FRAME[["postcode"]]
+    if isinstance(steps[-1], CountVectorizer):
+        steps = [*steps[:-1], FunctionTransformer(flat), steps[-1]]
+    model = make_pipeline(*steps, LinearRegression()).fit(frame, Y)
+    expected = model.predict(frame).tolist()
+    assert answered(serve(model), json=frame.to_dict("records")) == pytest.approx(expected)
+
+
+def flat(frame: Any) -> Any:
+    return np.asarray(frame)[:, 0]
 
 
 def test_digits_with_a_leading_zero_are_text_in_csv(serve: Serve) -> None:

@@ -7,6 +7,7 @@ by estimator, by its parameters and by what it was fitted on.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ import msgspec
 import numpy as np
 
 from api import estimators
-from api.engines import part
-from api.signature import Feature, Signature, plain_rows
+from api.engines import inputs, part
+from api.signature import Feature, Signature, is_nan, plain_rows
 
 # Up to this many features it is tried for each one whether it may be missing, or what it takes.
 MAX_FEATURES = 256
@@ -48,6 +49,7 @@ ASSIGNED: dict[str, dict[str, Any]] = {
 }
 AS_SENT = {"kind": "any", "dtype": ""}
 ELSEWHERE = "datetime64[ns, Asia/Kolkata]"
+INTEGER = re.compile(r"\d{1,15}", re.ASCII)
 # Integers that a float may be told from.
 SAME = (3, 0, 1, -1, 10115)
 
@@ -67,17 +69,17 @@ def tell(
     tried = _Tried(signature, answers)
     start = next((row for row in _rows(signature, example) if tried.bears(signature, row)), None)
     unknown = [j for j, f in enumerate(signature.features) if f.sent and not f.dtype]
+    opened = [j for j in unknown if signature.features[j].kind == "any"]
     if signature.form != "table" or not unknown or len(signature.features) > MAX_FEATURES:
         return msgspec.structs.replace(signature, example=start)
-    base = _base(estimator, signature, unknown, tried, start, example)
+    base = _base(estimator, signature, opened, tried, start, example)
     if base is None:
         return msgspec.structs.replace(signature, example=None)
     features = list(signature.features)
     signature, row = base
     words = _words(estimator)
     integers = list(dict.fromkeys((*words["integer"], *SAME)))
-    numbers = []
-    for j in unknown:
+    for j in opened:
         kinds = {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}
         # Of what there is no more room to try, nothing is known.
         if tried.calls < MAX_CALLS:
@@ -85,9 +87,18 @@ def tell(
             zoned = "datetime in UTC" in kinds and not kinds & {"datetime", "string"}
             if zoned and _is_one_zone(tried, signature, row, j):
                 features[j] = msgspec.structs.replace(features[j], **ASSIGNED["datetime in UTC"])
-            numbers += [j] if features[j].kind == "number" else []
-    for j in _told_apart(tried, signature, row, numbers, integers):
-        features[j] = msgspec.structs.replace(features[j], sent=True)
+    own = list(estimators.own_code(estimator, range(len(features))))
+
+    def same(columns: Sequence[int]) -> bool:
+        trial = _assigned(signature, dict.fromkeys(columns, "number"))
+        return _is_same(tried, trial, row, columns, integers) and all(
+            _makes_same(chain, seen, trial, row, columns, integers) for chain, seen in own
+        )
+
+    numbers = [j for j in unknown if features[j].kind == "number"]
+    apart = _told_apart(tried, numbers, same)
+    for j in numbers:
+        features[j] = msgspec.structs.replace(features[j], sent=j in apart)
     found = msgspec.structs.replace(signature, features=tuple(features))
     return msgspec.structs.replace(found, example=row if tried.bears(found, row) else None)
 
@@ -216,14 +227,10 @@ def _words(estimator: Any) -> dict[str, list[Any]]:
 
 
 def _add(words: dict[str, list[Any]], value: Any) -> None:
-    """Put a category ahead of the made-up values: as it is, and as the number that it spells."""
+    """Put a category ahead of the made-up values: as it is, and the integers that it spells."""
     if isinstance(value, str):
         words["string"].insert(0, value)
-        for kind, number in (("integer", int), ("number", float)):
-            try:
-                words[kind].insert(0, number(value))
-            except ValueError:
-                continue
+        words["integer"][:0] = [int(digits) for digits in INTEGER.findall(value)]
     elif isinstance(value, bool):
         words["boolean"].insert(0, value)
     elif isinstance(value, int):
@@ -241,6 +248,8 @@ def _base(
     example: Sequence[Any] | None,
 ) -> tuple[Signature, Any] | None:
     """A row that the model takes, and the signature that says of which kinds it is."""
+    if not unknown:
+        return None if start is None else (signature, start)
     if start is not None and start is not example:
         return _assigned(signature, dict.fromkeys(unknown, "number")), start
     words = _words(estimator)
@@ -265,7 +274,7 @@ def _assignments(
     known = set(unknown)
     groups = [
         [j for j in columns if j in known]
-        for columns in estimators.seen_by_own_code(estimator, range(len(signature.features)))
+        for _, columns in estimators.own_code(estimator, range(len(signature.features)))
     ]
     groups = [list(group) for group in dict.fromkeys(map(tuple, groups)) if group]
     kinds = KINDS[:-1]
@@ -319,25 +328,22 @@ def _is_one_zone(tried: _Tried, signature: Signature, row: Any, j: int) -> bool:
 
 
 def _told_apart(
-    tried: _Tried,
-    signature: Signature,
-    row: Any,
-    columns: Sequence[int],
-    integers: Sequence[int],
+    tried: _Tried, columns: Sequence[int], same: Callable[[Sequence[int]], bool]
 ) -> list[int]:
     """The columns in which the model tells an integer from the float that is equal to it."""
-    if not columns or (
-        tried.calls < MAX_CALLS and _is_same(tried, signature, row, columns, integers)
-    ):
+    room = tried.calls < MAX_CALLS
+    if not columns or (room and same(columns)):
         return []
     half = len(columns) // 2
-    if half == 0 or tried.calls >= MAX_CALLS:
+    if half == 0 or not room:
         return list(columns)
-    return [
-        column
-        for part in (columns[:half], columns[half:])
-        for column in _told_apart(tried, signature, row, part, integers)
-    ]
+    parts = (columns[:half], columns[half:])
+    return [column for part in parts for column in _told_apart(tried, part, same)]
+
+
+def _filled(row: Any, columns: Sequence[int], value: Any) -> tuple[Any, ...]:
+    """The row with a value in all of these columns."""
+    return tuple(value if j in columns else each for j, each in enumerate(row))
 
 
 def _is_same(
@@ -347,15 +353,48 @@ def _is_same(
     columns: Sequence[int],
     integers: Sequence[int],
 ) -> bool:
-    """Whether integers in these columns are answered as the floats that are equal to them."""
-    trial = _assigned(signature, dict.fromkeys(columns, "number"))
+    """Whether the model answers integers in these columns as the floats that are equal to them."""
     answered = False
     for value in integers:
-        one, other = (
-            tried.answer(trial, tuple(each if j in columns else v for j, v in enumerate(row)))
-            for each in (value, float(value))
-        )
+        one = tried.answer(signature, _filled(row, columns, value))
+        other = tried.answer(signature, _filled(row, columns, float(value)))
         if (one is None) != (other is None) or (one is not None and not alike(one, other)):
             return False
         answered |= one is not None
     return answered
+
+
+def _makes_same(
+    chain: Sequence[Any],
+    seen: Sequence[int],
+    signature: Signature,
+    row: Any,
+    columns: Sequence[int],
+    integers: Sequence[int],
+) -> bool:
+    """Whether own steps make the same of integers as of the floats that are equal to them.
+
+    What comes behind them may hide it: an encoder that knows neither text ignores both.
+    """
+    features = tuple(signature.features[j] for j in seen)
+    part = msgspec.structs.replace(signature, features=features)
+    for value in integers:
+        made = []
+        for each in (value, float(value)):
+            filled = _filled(row, columns, each)
+            try:
+                table = inputs.to_input(part, [tuple(filled[j] for j in seen)])
+                for step in chain:
+                    table = step.transform(table)
+            except Exception:
+                table = None
+            made.append(None if table is None else _cells(table))
+        if made[0] != made[1]:
+            return False
+    return True
+
+
+def _cells(table: Any) -> list[Any]:
+    """What own code has made, as values that can be compared: 3 is 3.0, and "3" is not "3.0"."""
+    plain = table.toarray() if hasattr(table, "toarray") else np.asarray(table)
+    return [None if is_nan(value) else value for value in plain.ravel().tolist()]
