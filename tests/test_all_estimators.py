@@ -59,6 +59,8 @@ def fitted(name: str, cls: type[BaseEstimator]) -> tuple[Any, Any, list[Any]]:
         return estimator.fit(records), records, records
     if name == "SparseCoder":
         estimator = cls(dictionary=np.eye(4))
+    elif name == "LocalOutlierFactor":
+        estimator = cls(novelty=True)
     elif name == "FrozenEstimator":
         estimator = FrozenEstimator(LogisticRegression().fit(X, y))
     else:
