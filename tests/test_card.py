@@ -462,6 +462,15 @@ class Pairs(Own):
         return np.ones(len(rows))
 
 
+class Infinite(Own):
+    """An estimator that takes what is infinite, for which JSON has no number."""
+
+    def predict(self, rows: Any) -> np.ndarray:
+        if np.isnan(np.asarray(rows, dtype=float)).any():
+            raise ValueError("no gaps")
+        return np.ones(len(rows))
+
+
 class Moody(Own):
     """An estimator that answers otherwise in a process apart."""
 
@@ -514,6 +523,8 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
         (Refuses().fit(None, [1]), TABLE, {}, "the model does not answer these rows: KeyError: 'nope'"),
         (Pairs().fit(None, [1]), "a,b\n1,1\n9,2\n", {}, "too much; row 2 is the first"),
         (Moody().fit(None, [1]), TABLE, {}, "would answer the row 1 otherwise than the model: a number differs"),
+        (Infinite().fit(None, [1]), "a,b\n1,2\n3,inf\n", {},
+         "the service would refuse the row 2, which the model takes: b: expected a number"),
         (Apart().fit(None, [1]), TABLE, {}, "the service would not answer these rows: not here"),
     ],
 )  # fmt: skip
