@@ -232,6 +232,22 @@ def test_a_plan_knows_what_its_columns_are_called(tmp_path: Path) -> None:
     assert answer.text.splitlines()[0] == ",".join(StandardScaler().fit(X).get_feature_names_out())
 
 
+def test_a_file_that_was_replaced_answers_no_method_that_was_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(DecisionTreeClassifier(random_state=0).fit(X, Y), path)
+    bake(path)
+    plan = plans.load(plan_path(path))
+    left = {"predict_proba": "a test"}
+    methods = {"predict": plan.methods["predict"]}
+    plans.save(msgspec.structs.replace(plan, methods=methods, left=left), plan_path(path))
+    here = client(path)
+    joblib.dump(DecisionTreeClassifier(random_state=0).fit(X[::-1], Y), path)
+    assert here.post("/predict", json=X[:2].tolist()).status_code == 200
+    answer = here.post("/predict_proba", json=X[:2].tolist())
+    assert answer.status_code == 503
+    assert "The model's file was replaced" in answer.json["detail"]
+
+
 def test_scikit_learn_is_not_imported_while_the_plan_answers(path: Path) -> None:
     program = (
         "import sys; from api import create_app; from api.settings import Settings\n"

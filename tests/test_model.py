@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import subprocess
 import sys
@@ -16,12 +17,17 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.cluster import DBSCAN
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.manifold import MDS
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from api import fitted
 from api.fitted import load
 from api.model import ModelError
+from models.pickles import LZ4
 from tests.conftest import Serve
 from tests.test_signature import Silent
 
@@ -226,6 +232,150 @@ def test_what_cannot_be_served_stops_with_a_sentence(
     with pytest.raises(ModelError, match=sentence) as error:
         load(path)
     assert "\n" not in str(error.value)
+
+
+class OnlyFits(BaseEstimator):
+    """Answers nothing at all."""
+
+    def fit(self, X: Any, y: Any = None) -> OnlyFits:
+        self.seen_ = len(X)
+        return self
+
+
+UNANSWERING: list[tuple[Any, str]] = [
+    (
+        LocalOutlierFactor(n_neighbors=2).fit(X),
+        r"fit LocalOutlierFactor\(novelty=True\), and save it",
+    ),
+    (
+        make_pipeline(StandardScaler(), LocalOutlierFactor(n_neighbors=2)).fit(X),
+        r"fit LocalOutlierFactor\(novelty=True\)",
+    ),
+    (
+        GridSearchCV(LinearRegression(), {"positive": [True, False]}, refit=False, cv=2).fit(
+            X, X[:, 0]
+        ),
+        r"fit GridSearchCV\(refit=True\), and save it",
+    ),
+    (DBSCAN().fit(X), r"labels only the rows it was fitted on"),
+    (MDS(n_init=1, init="random").fit(X), "places only the rows it was fitted on: .* PCA"),
+    (OnlyFits().fit(X), "cannot answer for new rows: it has none of predict"),
+]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "sentence"), UNANSWERING, ids=[type(row[0]).__name__ for row in UNANSWERING]
+)
+def test_what_answers_no_new_row_is_told_what_would_mend_it(
+    tmp_path: Path, estimator: Any, sentence: str
+) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        load(save(estimator, tmp_path))
+
+
+def test_a_patch_version_beside_the_installed_one_is_served_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = save(FITTED, tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"1.9.1", b"1.9.0"))
+    with caplog.at_level(logging.WARNING, "api"):
+        assert load(path).methods
+    (line,) = caplog.messages
+    assert "was saved with scikit-learn 1.9.0, and 1.9.1 serves it" in line
+
+
+def test_a_file_that_lz4_compresses_asks_for_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = pickle.dumps(FITTED)
+    size = (len(content) | 1 << 31).to_bytes(4, "little")
+    path = tmp_path / "latest.joblib"
+    path.write_bytes(LZ4 + b"\x40\x70\x00" + size + content + bytes(4))
+    monkeypatch.setattr(fitted, "_has", lambda module: module != "lz4")
+    with pytest.raises(ModelError, match="is compressed with LZ4: add the line lz4 to models"):
+        load(path)
+
+
+ELSEWHERE: list[tuple[str, str, str]] = [
+    (
+        "an import that fails",
+        "from sklearn.utils import tosequence",
+        r"needs steps0, which cannot be imported with scikit-learn 1.9.1 \(ImportError: cannot import name 'tosequence'.*\): another version",
+    ),
+    ("an end of the process", "raise SystemExit", r"cannot be imported with .* \(SystemExit\)"),
+    (
+        "a package that is missing",
+        "import mord",
+        "imports mord, and that is not installed: add the line mord to models/requirements.txt",
+    ),
+    (
+        "a module that is missing",
+        "import helpers_of_mine",
+        "imports helpers_of_mine, and that is not installed: add the name that you install it by",
+    ),
+    ("a class that is gone", "", "needs Thing of steps0, which is not there now: bring it back"),
+    (
+        "a state that is refused",
+        "class Thing:\n    def __setstate__(self, state):\n        raise ValueError('old state')",
+        r"cannot be loaded with scikit-learn 1.9.1 \(ValueError: old state\): it was saved with other",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"), [row[1:] for row in ELSEWHERE], ids=[row[0] for row in ELSEWHERE]
+)
+def test_somebodys_code_that_fails_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, sentence: str
+) -> None:
+    make = (
+        "import joblib, steps0; thing = steps0.Thing(); thing.a = 1; joblib.dump(thing, '{path}')"
+    )
+    path = made_elsewhere(tmp_path, "steps0", make)
+    (tmp_path / "steps0.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "steps0", raising=False)
+    with pytest.raises(ModelError, match=sentence):
+        load(path)
+    sys.modules.pop("steps0", None)
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        ("flask.nowhere.here.", "needs flask.nowhere, which the installed flask does not have"),
+        ("sklearn.linear_model", "needs LinearRegressiom of sklearn.linear_model"),
+    ],
+)
+def test_what_an_installed_package_lacks_is_named(
+    tmp_path: Path, module: str, sentence: str
+) -> None:
+    raw = pickle.dumps(LinearRegression().fit(X, X[:, 0]), protocol=2)
+    raw = raw.replace(b"sklearn.linear_model._base", module.strip(".").encode())
+    path = tmp_path / "latest.joblib"
+    path.write_bytes(raw.replace(b"LinearRegression", b"LinearRegressiom"))
+    with pytest.raises(ModelError, match=sentence):
+        load(path)
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/model.joblib", "https://host/model.joblib"])
+def test_an_address_is_told_how_to_be_fetched(address: str) -> None:
+    with pytest.raises(ModelError, match=f"make fetch-model MODEL_URI={address} MODEL_SHA256="):
+        load(Path(address))
+
+
+def test_a_folder_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot read .* \(Is a directory\)"):
+        load(tmp_path)
+
+
+def test_all_reasons_come_at_once(tmp_path: Path) -> None:
+    path = save({"model": FITTED}, tmp_path)
+    other_version(path)
+    with pytest.raises(
+        ModelError, match=r"2 reasons: \(1\) it was saved with .*; \(2\) it holds a"
+    ):
+        load(path)
 
 
 def made_elsewhere(folder: Path, module: str, code: str) -> Path:
