@@ -9,13 +9,13 @@ FROM base AS build
 COPY requirements-pandas.lock requirements-uv.lock ./
 COPY models/__init__.py models/environment.py models/pickles.py models/saved.py models/
 RUN --mount=type=cache,target=/root/.cache \
-    UV_LINK_MODE=copy python3 -m models.environment --folder /venv
+    UV_LINK_MODE=copy python3 -m models.environment --folder /venv --lock requirements-pandas.lock
 COPY requirements.lock requirements-explain.lock requirements-slim.lock ./
 COPY api api
 COPY models models
 # The scikit-learn that saved the model, with what fits it, and what models/requirements.txt asks for.
 RUN --mount=type=cache,target=/root/.cache \
-    UV_LINK_MODE=copy python3 -m models.environment --folder /venv models/latest.joblib
+    UV_LINK_MODE=copy python3 -m models.environment --folder /venv --lock requirements-pandas.lock models/latest.joblib
 # A model that cannot be served stops here. pandas, 40 MB, stays only for one that needs it. The
 # packages' own tests, a third of their room, go before the check; NumPy 2.0 to 2.2 import some of
 # theirs.

@@ -23,11 +23,9 @@ from models.pickles import LZ4, Content
 OLDEST_PYTHON = 11
 OLDEST = "1.1.3"
 DEFAULT_PYTHON = 13
-RUN, DEVELOP, INSTALLER = (
-    "requirements-pandas.lock",
-    "requirements-dev.lock",
-    "requirements-uv.lock",
-)
+# What serving and baking need; that with what explains trees exactly; that with what tests need.
+RUN, EXPLAIN, DEVELOP = (f"requirements-{name}.lock" for name in ("pandas", "explain", "dev"))
+INSTALLER = "requirements-uv.lock"
 NO_MODEL = Path("/dev/null")
 EXTRA = Path("models/requirements.txt")
 # Installed as wheels only: to compile them takes long, and fails.
@@ -258,6 +256,9 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
         reasons.insert(0, str(misfit))
     if reasons:
         raise Misfit(saved.sentence(str(path), reasons))
+    if lock == EXPLAIN and any(line.startswith("scikit-learn") for line in wanted):
+        # shap needs a newer NumPy than older versions.
+        lock = RUN
     environment.need(lock, wanted, extra)
 
 
@@ -283,6 +284,7 @@ def main() -> None:
     parser.add_argument("model_path", nargs="?", type=Path, default=NO_MODEL)
     parser.add_argument("--folder", type=Path, default=Path(".venv"))
     parser.add_argument("--develop", action="store_true", help="with what tests need")
+    parser.add_argument("--lock", default=EXPLAIN, help="what to install without --develop")
     parser.add_argument("--given", action="store_true", help="remake it for this Python")
     parser.add_argument("--base", action="store_true", help="say the Python of the image")
     parser.add_argument("--drop-pandas", action="store_true", help="where the model needs none")
@@ -296,7 +298,7 @@ def main() -> None:
             drop_pandas(options.model_path, environment)
             return
         develop = options.develop or environment.has("pytest")
-        fit(options.model_path, environment, DEVELOP if develop else RUN)
+        fit(options.model_path, environment, DEVELOP if develop else options.lock)
     except Misfit as misfit:
         sys.exit(f"error: {misfit}")
 

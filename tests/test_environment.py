@@ -198,6 +198,14 @@ def test_what_is_missing_is_known_before_it_is_installed(
             environment.fit(path, recorder, environment.RUN)
 
 
+def test_what_explains_trees_comes_only_beside_the_locked_scikit_learn(project: Path) -> None:
+    (project / environment.EXPLAIN).write_text(f"scikit-learn=={LOCKED}\n")
+    recorder = Recorder()
+    for version, lock in ((LOCKED, environment.EXPLAIN), ("1.8.0", environment.RUN)):
+        environment.fit(saved(project, FITTED, version=version), recorder, environment.EXPLAIN)
+        assert recorder.asked[0] == lock
+
+
 def test_a_missing_file_needs_no_more_than_the_lock(project: Path) -> None:
     recorder = Recorder()
     environment.fit(project / "missing.joblib", recorder, environment.RUN)
@@ -241,6 +249,8 @@ def test_the_environment_is_made_changed_and_brought_back(
     place.need("small.lock", ["lz4"], "blinker\n")
     assert installed(place) == {"itsdangerous", "lz4", "blinker"}
     assert "The model needs lz4" in capfd.readouterr().err
+    place.need("small.lock", [], "blinker\n")
+    assert installed(place) == {"itsdangerous", "blinker"}
     place.need("small.lock", [], "")
     assert installed(place) == {"itsdangerous"}
     stamp = (folder / ".installed").stat().st_mtime_ns
@@ -264,16 +274,16 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     environment.main()
 
 
-def test_the_command_says_the_python_of_the_image(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(monkeypatch, "--base", saved(project, FITTED, version="1.4.2"))
-    assert capsys.readouterr().out == "3.12\n"
+def test_the_command_says_the_python_of_the_image(project: Path) -> None:
+    command = (sys.executable, "-m", "models.environment", "--base")
+    path = saved(project, FITTED, version="1.4.2")
+    out = subprocess.run([*command, path], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout == "3.12\n"
 
 
 def test_the_command_ends_with_one_sentence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="^error: .*m.joblib holds a builtins.dict"):
-        run(monkeypatch, saved(project, {"model": FITTED}))
+        run(monkeypatch, saved(project, {"model": FITTED}), "--lock", environment.RUN)
 
 
 def test_the_command_keeps_what_tests_need_where_it_is(

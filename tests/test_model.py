@@ -140,6 +140,10 @@ def other_layout(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"left_child", b"left_chile"))
 
 
+class Plain:
+    """Is no estimator."""
+
+
 BROKEN: list[tuple[str, Any, Any, str]] = [
     (
         "a missing file",
@@ -173,6 +177,7 @@ BROKEN: list[tuple[str, Any, Any, str]] = [
         "saved with scikit-learn 1.5.2",
     ),
     ("a list", [1, 2], None, "holds a builtins.list, not a fitted scikit-learn estimator"),
+    ("an object of one's own", Plain(), None, "holds a tests.test_model.Plain, not a fitted"),
     ("a class", LinearRegression, None, "holds the class LinearRegression, not a fitted"),
     (
         "not fitted",
@@ -362,6 +367,10 @@ def test_what_an_installed_package_lacks_is_named(
 def test_an_address_is_told_how_to_be_fetched(address: str) -> None:
     with pytest.raises(ModelError, match=f"make fetch-model MODEL_URI={address} MODEL_SHA256="):
         load(Path(address))
+
+
+def test_a_name_that_is_none_is_not_here() -> None:
+    assert not fitted._has("")
 
 
 def test_a_folder_is_not_read(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from joblib.numpy_pickle import NumpyArrayWrapper
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from models import pickles
-from models.pickles import Content, Stub
+from models.pickles import LZ4, Content, Stub
 
 ROWS = np.array([["Oslo", 1.5], ["Rome", 2.5]] * 10, dtype=object)
 FITTED = make_pipeline(
@@ -83,6 +84,19 @@ def test_lz4_is_read_without_its_package() -> None:
     assert_read(read(lz4(pickle.dumps(FITTED), matched=False)))
     text = b"abcdefgh" * 100
     assert pickles.decompress(io.BytesIO(lz4(text, matched=True))).read() == text + b"x" * 10 + b"y"
+
+
+def test_lz4_may_end_with_a_match() -> None:
+    block = b"\x10a\x01\x00"
+    frame = LZ4 + b"\x40\x70\x00" + len(block).to_bytes(4, "little") + block + bytes(4)
+    assert pickles.decompress(io.BytesIO(frame)).read() == b"aaaaa"
+
+
+def test_an_array_of_a_joblib_that_did_not_align_them_is_stepped_over() -> None:
+    wrapper = NumpyArrayWrapper(np.ndarray, (3,), "C", np.dtype("f8"))
+    del wrapper.numpy_array_alignment_bytes
+    content = pickle.dumps(wrapper, protocol=2)[:-1] + np.zeros(3).tobytes() + pickle.STOP
+    assert read(content).problem == ""
 
 
 def test_what_joblib_compressed_before_it_was_0_10_is_read() -> None:
@@ -156,6 +170,7 @@ def test_state_that_is_no_dict_is_kept() -> None:
         b"", b"hello", b"\x78 no zlib", b"\x1f\x8b no gzip", b"\x1f\x8b\x08\x00", b"BZ no bzip2",
         b"\x5d\x00 no lzma", b"\xfd7zXZ no xz", b"\x04\x22\x4d\x18", b"\x04\x22\x4d\x18ab\x00\xff\0\0\0",
         b"\x04\x22\x4d\x18@p\x00\x06\0\0\0\x10a\x00\x00\x00\x00", b"ZF0x10",
+        b"\x04\x22\x4d\x18\x40\x70\x00\x63\x00\x00\x00x",
     ],
 )  # fmt: skip
 def test_what_is_no_pickle_is_a_problem_and_no_more(content: bytes) -> None:

@@ -21,6 +21,7 @@ from api.versions import (
     fill_dtype,
     find,
     goes_left,
+    input_tags,
     keeps_empty,
     older_tags,
 )
@@ -50,6 +51,13 @@ class Older:
 
     def __init__(self, **attributes: Any) -> None:
         self.__dict__.update(attributes)
+
+
+def test_older_versions_are_asked_for_their_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = {"X_types": ["string"], "allow_nan": False}
+    monkeypatch.delattr("sklearn.utils.get_tags")
+    monkeypatch.setattr("api.versions.find", lambda *_: lambda _: tags)
+    assert input_tags(LinearRegression()) == InputTags(two_d_array=False, string=True)
 
 
 def test_what_older_versions_lack_is_as_they_did_it() -> None:
