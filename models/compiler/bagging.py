@@ -50,7 +50,7 @@ def bagging_classifier(builder: Builder, estimator: BaggingClassifier, table: Ta
         raise NotCompiled("a BaggingClassifier with a member that has not seen all classes")
     if all_are(members, trees.CLASSIFIERS):
         found = bagged_leaves(builder, estimator, table)
-        own = walks.values(members, found)[:, 0]
+        own = walks.shares_of(members, found)[:, 0]
         with np.errstate(divide="ignore"):
             logs = np.log(own)
         mean = walks.mean(builder, found, own, len(members))

@@ -24,7 +24,7 @@ def forest_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs
     """The mean of the trees' probabilities."""
     members = estimator.estimators_
     found = walks.leaves(builder, members, table, missing=walks.bears_missing(members[0]))
-    shares = walks.values(members, found)
+    shares = walks.shares_of(members, found)
     apply = builder.do("numbers_of_leaves", found.reached, numbers=found.numbers)
     if estimator.n_outputs_ == 1:
         mean = walks.mean(builder, found, shares[:, 0, : estimator.n_classes_], len(members))
@@ -76,20 +76,26 @@ def random_trees_apply(builder: Builder, estimator: RandomTreesEmbedding, table:
     return {"apply": builder.do("numbers_of_leaves", found.reached, numbers=found.numbers)}
 
 
+def levels(tree: Any) -> np.ndarray:
+    """How many nodes there are from the root to each node, both counted."""
+    found = np.ones(tree.node_count)
+    # A parent comes before its children.
+    for node in np.flatnonzero(tree.children_left >= 0).tolist():
+        for child in (tree.children_left[node], tree.children_right[node]):
+            found[child] = found[node] + 1
+    return found
+
+
 @predictor(IsolationForest)
 def isolation_forest(builder: Builder, estimator: IsolationForest, table: Table) -> Outputs:
-    """How few turns it takes to reach a row's leaf, which takes any number."""
+    """How few turns it takes to reach a row's leaf."""
     members, features = estimator.estimators_, estimator.estimators_features_
     # Any number, from scikit-learn 1.6 on.
     takes = walks.bears_missing(estimator)
     found = walks.leaves(builder, members, table, features, missing=takes, infinite=takes)
     turns = [
-        path + more - 1.0
-        for path, more in zip(
-            estimator._decision_path_lengths,  # noqa: SLF001
-            estimator._average_path_length_per_tree,  # noqa: SLF001
-            strict=True,
-        )
+        levels(tree.tree_) + _average_path_length(tree.tree_.n_node_samples) - 1.0
+        for tree in members
     ]
     total = builder.do("sum_of_leaves", found.reached, values=np.concatenate(turns)[found.order])
     usual = len(members) * float(_average_path_length([estimator._max_samples])[0])  # noqa: SLF001

@@ -43,7 +43,7 @@ def one_output(builder: Builder, classes: np.ndarray, probabilities: Value) -> O
 def tree_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The shares of the classes in the leaf."""
     found = walks.leaves(builder, [estimator], table, missing=walks.bears_missing(estimator))
-    shares = walks.values([estimator], found)
+    shares = walks.shares_of([estimator], found)
     apply = builder.do("of_leaf", found.reached, values=found.numbers)
     if estimator.n_outputs_ == 1:
         shares = shares[:, 0, : estimator.n_classes_]

@@ -206,6 +206,16 @@ def values(trees: Sequence[Any], found: Leaves) -> np.ndarray:
     return np.asarray(np.concatenate([tree.tree_.value for tree in trees])[found.order])
 
 
+def shares_of(trees: Sequence[Any], found: Leaves) -> np.ndarray:
+    """The shares of the classes in the nodes of classifiers, shape (n_nodes, n_outputs, n_classes).
+
+    Before scikit-learn 1.4 nodes have the numbers of samples instead.
+    """
+    own = values(trees, found)
+    total = own.sum(axis=2, keepdims=True)
+    return own if np.allclose(total, 1.0) else own / np.where(total == 0, 1.0, total)
+
+
 def outputs_of(trees: Sequence[Any], found: Leaves) -> np.ndarray:
     """What nodes of regressors stand for, shape (n_nodes,), or (n_nodes, n_outputs)."""
     value = values(trees, found)[:, :, 0]

@@ -14,6 +14,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from api.engines.operations import trees
 from api.engines.plan import PlanEngine
 from tests.compiler.conftest import Prove
 
@@ -93,3 +94,9 @@ def test_a_tree_that_bears_no_missing_values_refuses_them(prove: Prove) -> None:
 
 def test_a_tree_that_is_a_leaf_alone_is_compiled(prove: Prove) -> None:
     prove(DecisionTreeRegressor().fit(X, np.ones(len(X))))
+
+
+def test_bits_are_counted_alike_with_numpy_1() -> None:
+    words = np.random.default_rng(0).integers(1 << 63, size=(5, 3), dtype=np.uint64)
+    for given in (words, words[:, ::2]):
+        assert trees.bits(given).tolist() == np.bitwise_count(given).tolist()

@@ -20,6 +20,15 @@ SHARE = 0.8
 WORDS = 1 << 15
 
 
+def bits(words: np.ndarray) -> np.ndarray:
+    """The number of bits in each word, shape (n, n_words), as numpy has it from 2.0 on."""
+    each = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1)
+    return each.reshape(*words.shape, -1).sum(axis=2)
+
+
+bits_of = getattr(np, "bitwise_count", bits)
+
+
 def walk(
     x: np.ndarray,
     *,
@@ -138,7 +147,7 @@ def shares_of_trees(
                 place += np.isnan(value)
             found = table.take(place, axis=0)
             left = found if left is None else np.bitwise_and(left, found, out=left)
-        return np.stack([np.bitwise_count(left & own).sum(axis=1, dtype=float) for own in classes])
+        return np.stack([bits_of(left & own).sum(axis=1, dtype=float) for own in classes])
 
     return np.divide(in_parts(cross, x, WORDS // kept.shape[1]).T, count, order="C")
 
