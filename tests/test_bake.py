@@ -296,6 +296,7 @@ def test_a_model_is_baked_again_only_if_it_or_the_code_is_new(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["bake", "--if-new", str(path)])
+    joblib.dump(LinearRegression().fit(np.eye(3), [1, 2, 3]), path)
     assert not bake.is_baked(path)
     bake.bake(path)
     assert bake.is_baked(path)
