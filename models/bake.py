@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import glob
+import importlib
+import importlib.util
 import logging
 import os
 import signal
@@ -45,6 +47,7 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     """
     limit = limit or Bound()
     limit.say("loading the model")
+    register_own_rules()
     model = fitted.load(path, sha256)
     plan, found = proven(model, ScikitLearnEngine(model), limit)
     report = {
@@ -58,6 +61,17 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     plans.save(plan, plan_path(path))
     limit.say("")
     return report
+
+
+def register_own_rules() -> None:
+    """Import models/steps.py, where there is one: it may bring rules of its own."""
+    if importlib.util.find_spec("models.steps") is None:
+        return
+    try:
+        importlib.import_module("models.steps")
+    except Exception as error:
+        log.debug("models/steps.py cannot be imported", exc_info=True)
+        log.warning("models/steps.py cannot be imported (%s): it brings no rules", brief(error))
 
 
 def proven(
