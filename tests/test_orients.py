@@ -236,6 +236,8 @@ REJECTIONS = [
     ("another thing in a table", {"schema": {}, "data": [], "x": 1}, "/x", "is not known: expected schema, data"),
     ("a word in a table", {"schema": {}, "data": ["x"]}, "/data/0", "expected an object or a list of 3"),
     ("a label for a feature", {"schema": {"primaryKey": "b"}, "data": [GOOD]}, "/data/0/b", "is required"),
+    ("data beside something", {"data": [GOOD], "x": 1}, "/data", "is not a feature"),
+    ("data twice", '{"columns": ["b"], "data": [[1]], "data": [[2]]}', "/data", "stands twice"),
     ("a split twice", json.dumps(GOOD)[:-1] + ', "columns": [], "data": [], "data": []}', "/data", "stands twice"),
 ]  # fmt: skip
 

@@ -57,6 +57,10 @@ def test_a_table_gives_the_same_as_its_rows_to_the_last_bit(answers: Any, table:
     assert ours[0] == 200
 
 
+def test_a_file_of_a_form_may_have_columns_that_are_passed_over(answers: Any) -> None:
+    assert answers["ignored"] == [200, answers["same"]["a frame"][1][1], "id"]
+
+
 @pytest.mark.parametrize(
     ("table", "status", "sentence"),
     [

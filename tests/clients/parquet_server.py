@@ -67,7 +67,13 @@ strict = client(LinearRegression().fit(numbers, numbers["a"]))
 small = client(penguins, max_body_bytes=50_000)
 good = frame.to_parquet()
 
+ignored = service.post(
+    "/predict?extra=ignore",
+    data={"file": (io.BytesIO(frame.assign(id=1).to_parquet()), "rows.parquet")},
+)
+
 said = {
+    "ignored": [ignored.status_code, ignored.json, ignored.headers.get("X-Ignored-Columns")],
     "same": {
         "a frame": both(service, frame, rows),
         "columns in another order": both(service, frame[frame.columns[::-1]], rows),
