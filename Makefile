@@ -70,6 +70,9 @@ card: require-DATA install ## Let training rows, DATA=train.csv, tell the types 
 bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and prove that it answers as scikit-learn does
 	@$(VENV)/python -m models.bake "$$MODEL_PATH"
 
+require-DATA:
+	@[ -n "$(DATA)" ] || { echo "DATA is not set: name the rows of training, make card DATA=train.csv" >&2; exit 1; }
+
 # The card that lies here describes another model.
 fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check that it has MODEL_SHA256
 	$(if $(MODEL_URI),$(if $(filter gs://%,$(MODEL_URI)),gcloud storage cp '$(MODEL_URI)' $(EXAMPLE).new $(AS_DEPLOYER),curl --fail --silent --show-error --location --proto =https --output $(EXAMPLE).new '$(MODEL_URI)'))

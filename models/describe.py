@@ -150,7 +150,8 @@ def _all_text(labels: Sequence[Any] | None) -> bool:
 def _target(frame: pd.DataFrame, others: Sequence[str], model: Model) -> str:
     """The only column left over that has nothing but the model's classes, or else nothing."""
     labels = {str(label) for label in model.classes or ()}
-    fit = [name for name in others if set(frame[name].dropna().map(cards.text).unique()) <= labels]
+    values = {name: set(frame[name].dropna().map(cards.text)) for name in others}
+    fit = [name for name, known in values.items() if known and known <= labels]
     return fit[0] if len(fit) == 1 else ""
 
 
@@ -249,6 +250,8 @@ def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str
         raise DataError(
             "the model answers with several values a row: leave ANSWER out, which names one column"
         )
+    if not known.any():
+        raise DataError(f"the column {answers.name} has no known answer")
     given, expected = given[known], answers[known].to_numpy()
     facts: dict[str, Any] = {"rows": len(given)}
     if given.dtype.kind == "f" and pd.api.types.is_numeric_dtype(answers):
@@ -258,8 +261,8 @@ def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str
             facts["r2"] = float(r2_score(expected, given))
         score = f"R² {facts['r2']:.4f}, " if "r2" in facts else ""
     else:
-        same = np.asarray(given == expected)
-        facts["accuracy"] = float(same.mean()) if len(same) else 0.0
+        same = given.astype(object) == expected.astype(object)
+        facts["accuracy"] = float(same.mean())
         score = f"accuracy {facts['accuracy']:.4f}, "
     facts["equal"] = int(same.sum())
     every = "all of" if facts["equal"] == len(given) else f"{facts['equal']:,} of"
@@ -305,12 +308,16 @@ def main() -> None:
     parser.add_argument("model_path", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--answer", default="", help="the column of the known answers")
-    parser.add_argument("--background", type=int, default=cards.BACKGROUND)
+    parser.add_argument("--background", default=str(cards.BACKGROUND), help="rows for explanations")
     given = parser.parse_args()
+    if not given.background.isdecimal():
+        sys.exit(f"error: BACKGROUND={given.background}: expected a number of rows, as 50, or 0")
     try:
-        print(describe(given.model_path, given.data, given.answer, given.background))
+        print(describe(given.model_path, given.data, given.answer, int(given.background)))
     except (ModelError, DataError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename} cannot be written ({error.strerror})")
 
 
 if __name__ == "__main__":

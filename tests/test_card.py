@@ -504,6 +504,7 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
          "lacks area, of the model's columns; it has rooms, size"),
         (NUMBERS, "rooms,area\n1,2\n", {"answer": "price"},
          "has no column price; it has rooms, area"),
+        (NUMBERS, "rooms,area,p\n1,2,\n", {"answer": "p"}, "the column p has no known answer"),
         (NUMBERS, "rooms,area\n", {}, "has no rows"),
         (NUMBERS, "", {}, "cannot be read as csv: No columns to parse from file"),
         (NUMBERS, "a", {"name": "a.xlsx"}, "expected .csv or .tsv, .parquet, .ndjson or .jsonl"),
@@ -607,12 +608,30 @@ def test_libraries_are_told_to_start_no_threads_before_they_are_loaded() -> None
     assert done.stdout == b"1\n"
 
 
-def test_a_fault_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "model.joblib"
-    joblib.dump(NUMBERS, path)
-    monkeypatch.setattr(sys, "argv", ["describe", str(path), "nowhere.csv"])
-    with pytest.raises(SystemExit, match=r"^error: there is no file nowhere\.csv$"):
+def test_an_empty_column_is_not_the_answer(described) -> None:
+    assert "target" not in described(CITY, FRAME[["rooms", "area"]].assign(city=None)).card
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere.csv"], "there is no file nowhere.csv"),
+        (["train.csv", "--background", "-3"], "BACKGROUND=-3: expected a number of rows, as 50, or 0"),
+        (["train.csv", "--background", "all"], "BACKGROUND=all: expected a number of rows"),
+        (["train.csv"], "model.json.new cannot be written (Is a directory)"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    joblib.dump(NUMBERS, tmp_path / "model.joblib")
+    FRAME.to_csv(tmp_path / "train.csv", index=False)
+    (tmp_path / "model.json.new").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["describe", "model.joblib", *arguments])
+    with pytest.raises(SystemExit) as exit_:
         runpy.run_path(describe.__file__, run_name="__main__")
+    assert str(exit_.value.code).startswith(f"error: {sentence}")
 
 
 # What is told of one column.
