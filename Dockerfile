@@ -17,9 +17,8 @@ COPY models models
 RUN --mount=type=cache,target=/root/.cache \
     UV_LINK_MODE=copy python3 -m models.environment --folder /venv --lock requirements-pandas.lock models/latest.joblib
 # A model that cannot be served stops here. pandas, 40 MB, stays only for one that needs it. The
-# packages' own tests, a third of their room, go before the check; NumPy 2.0 to 2.2 import some of
-# theirs.
-RUN find /venv/lib -type d \( -name tests -o -name test \) ! -path '*/numpy/_core/tests' -prune -exec rm -r {} + \
+# packages' own tests, a third of their room, go before the check.
+RUN python3 -m models.environment --folder /venv --strip \
     && python -m models.bake && python -m models.environment --folder /venv --drop-pandas models/latest.joblib
 # EXPLAIN=true adds what explains trees exactly, and changes nothing that is there already.
 ARG EXPLAIN=false
@@ -28,13 +27,13 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         | awk -F == 'NR == FNR {gsub("_", "-", $1); have[tolower($1)]; next} /^[^ #]/ {keep = !($1 in have)} keep' \
             - requirements-explain.lock > explain.lock \
         && pip install --disable-pip-version-check --require-hashes --no-deps -r explain.lock \
-        && find /venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} +; }
+        && python3 -m models.environment --folder /venv --strip; }
 # A plan runs without scikit-learn and scipy, half of the image: SLIM=true leaves them out.
 ARG SLIM=false
 RUN --mount=type=cache,target=/root/.cache/pip \
     test "$SLIM" != true || { rm -r /venv && python3 -m venv /venv \
         && pip install --disable-pip-version-check --require-hashes -r requirements-slim.lock \
-        && find /venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -r {} +; }
+        && python3 -m models.environment --folder /venv --strip; }
 RUN python -m models.check
 # Nobody needs pip where nothing is installed any more; bytecode is compiled once, here. A model may
 # come with rights for its owner only, but is read by another user.

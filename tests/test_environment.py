@@ -325,6 +325,22 @@ def test_pandas_stays_where_the_model_may_need_it(
     assert any("pandas" in command for command in asked) is not kept
 
 
+@pytest.mark.parametrize("imported", ["", "from numpy._core.tests._natype import pd_NA"])
+def test_the_packages_tests_go_but_what_numpy_imports_of_its_own(
+    imported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    own = packages / "numpy" / "_core" / "tests"
+    others = packages / "scipy" / "tests" / "test"
+    for folder in (own, others, packages / "numpy" / "testing" / "_private"):
+        folder.mkdir(parents=True)
+    (packages / "numpy" / "testing" / "_private" / "utils.py").write_text(imported)
+    (packages / "scipy" / "test").write_text("")
+    run(monkeypatch, "--strip", "--folder", tmp_path)
+    assert own.exists() is bool(imported)
+    assert not others.parent.exists()
+
+
 def test_the_lock_of_the_installer_is_that_of_the_tests() -> None:
     development = required((ROOT / environment.DEVELOP).read_text())
     assert required((ROOT / environment.INSTALLER).read_text()) == {"uv": development["uv"]}
