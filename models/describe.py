@@ -89,13 +89,18 @@ def describe(path: Path, data: Path, answer: str = "", background: int = cards.B
         "classes": model.classes,
         **model.card,
     }
-    card |= cards.of_rows(rows, background)
+    # What the model does not look at is nobody's business, but for the row to be complete.
+    unused = [f.name for f in signature.features if f.kind == "unused" and f.name in rows]
+    used = rows.assign(**dict.fromkeys(unused))
+    card |= cards.of_rows(used, background)
+    card["features"] |= {name: {"dtype": str(rows[name].dtype)} for name in unused}
     first = "The first " if len(rows) == MAX_ROWS else ""
-    lines = [f"{first}{len(rows):,} rows of {data} describe the columns {some(columns_of(rows))}"]
+    columns = [name for name in columns_of(rows) if name not in unused]
+    lines = [f"{first}{len(rows):,} rows of {data} describe the columns {some(columns)}"]
     if said:
         lines.append(f"Taken {', '.join(said)}: the model refuses them as they were read")
-    if training.others:
-        lines.append(f"Passed over, since the model does not take them: {some(training.others)}")
+    if others := [*unused, *training.others]:
+        lines.append(f"Passed over, since the model does not take them: {some(others)}")
     if training.answers is not None:
         card["target"] = training.target
         card["answers"], score = compared(training.answers.iloc[places], results)

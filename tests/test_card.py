@@ -293,6 +293,20 @@ def test_a_column_that_the_model_drops_may_be_left_out(described) -> None:
     assert list(described(model, FRAME[["area"]]).card["features"]) == ["area"]
 
 
+def test_a_column_that_the_model_drops_leaves_no_value_in_the_card(described) -> None:
+    columns = make_column_transformer(("passthrough", ["area"]))
+    rows = FRAME[["area", "city"]].assign(name="Ada Lovelace")
+    model = make_pipeline(columns, LinearRegression()).fit(rows, PRICE)
+    found = described(model, rows)
+    assert "Lovelace" not in json.dumps(found.card)
+    assert found.card["features"]["name"] == {"dtype": "str"}
+    assert found.said.splitlines()[1].endswith("does not take them: city, name")
+    example = found.client.get("/metadata").json["example"]
+    assert example == {"area": FRAME["area"][0], "city": None, "name": None}
+    assert found.client.post("/predict", json=example).status_code == 200
+    assert found.client.post("/explain", json=example).status_code == 200
+
+
 def test_parquet_keeps_the_types(tmp_path: Path, penguins_path: Path) -> None:
     pins = [f"{name}=={metadata.version(name)}" for name in OURS]
     place = clients.environment("parquet", PYARROW, *pins)
