@@ -98,6 +98,13 @@ def test_the_index_that_to_csv_writes_is_passed_over_and_told(
     assert answer.headers["X-Ignored-Columns"] == "Unnamed%3A%200"
 
 
+def test_lines_are_counted_from_the_first_of_the_body(client: FlaskClient) -> None:
+    for above in ("\n\n\n", "\r\n\r\n\r\n", "\r\r\r"):
+        answer = ask(client, f"{above}Größe,b,kind\n1,2\n")
+        assert "line 5: expected 3 fields, got 2" in answer.text
+    assert 'in line 4."' in ask(client, '\n\n\n"Größe').text
+
+
 def test_only_the_first_columns_may_lack_a_name(client: FlaskClient) -> None:
     answer = ask(client, FRAME.assign(**{"": 1}).to_csv(index=False))
     assert answer.json["errors"][0]["pointer"] == "/"

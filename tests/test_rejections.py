@@ -59,6 +59,7 @@ REJECTIONS = [
     ("truncated behind a comma", JSON, "[1, ", 400, None, "its Content-Length is too small"),
     ("trailing comma", JSON, '{"island": "Biscoe",}', 400, None, "line 1, column"),
     ("something behind it", JSON, "[1] x", 400, None, "Extra data at line 1, column 5"),
+    ("many byte order marks", JSON, "\ufeff" * 5000, 400, None, "The body is not JSON"),
     (
         "wrong UTF-8",
         JSON,

@@ -48,5 +48,7 @@ class Reader:
         if batch := self._json.read_fast(body):
             return batch
         if body.startswith(codecs.BOM_UTF8):
-            return self._read_json(body.removeprefix(codecs.BOM_UTF8), ignore=ignore)
+            body = body.removeprefix(codecs.BOM_UTF8)
+            if batch := self._json.read_fast(body):
+                return batch
         return self._frames.read(body) or self._json.explain(body, ignore=ignore)

@@ -23,6 +23,7 @@ MISSING = frozenset(
     {"NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan"}
     | {"NULL", "null", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 )
+LINE_ENDS = re.compile(r"[\r\n]*")
 COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 
@@ -49,7 +50,10 @@ def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: boo
         raise MalformedBody(
             f"The body is not UTF-8: {error.reason} at byte {error.start}."
         ) from None
-    file = io.StringIO(text, newline="")
+    # Empty lines before the first are passed over at once, and not once for each delimiter.
+    begin = LINE_ENDS.match(text).end() if header else 0  # type: ignore[union-attr]
+    above = text[:begin].replace("\r\n", "\n")
+    file = io.StringIO(text[begin:], newline="")
     order = sorted(DELIMITERS, key=lambda each: each != delimiter)
     found = []
     for each in order:
@@ -60,17 +64,17 @@ def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: boo
     else:
         # What is said to be wrong is said of the one that finds most.
         each, spaced, _ = max(found, key=lambda one: len(names.resolve(one[2])))
-    lines = _lines(file, each, spaced=spaced)
+    lines = _lines(file, each, spaced=spaced, above=above.count("\n") + above.count("\r"))
     given = names.names
     if header:
-        given = next((cells for _, cells in lines if cells), [])
+        given = next((cells for _, cells in lines), [])
+    if len(given) != 1:
+        return Table(given, [line for line in lines if line[1]], each)
+    # In a table of one column an empty line is a missing value, but not at the end.
     rows = list(lines)
-    if len(given) == 1:
-        # In a table of one column an empty line is a missing value, but not at the end.
-        while rows and not rows[-1][1]:
-            rows.pop()
-        rows = [(number, cells or [""]) for number, cells in rows]
-    return Table(given, [(number, cells) for number, cells in rows if cells], each)
+    while rows and not rows[-1][1]:
+        rows.pop()
+    return Table(given, [(number, cells or [""]) for number, cells in rows], each)
 
 
 def unnamed(header: Sequence[str], names: Names) -> int:
@@ -108,15 +112,18 @@ def _fits(names: Names, cells: list[str], *, header: bool, ignore: bool) -> bool
     return names.fit(cells[unnamed(cells, names) :], ignore=ignore)
 
 
-def _lines(file: io.StringIO, delimiter: str, *, spaced: bool) -> Iterator[tuple[int, list[str]]]:
-    """The lines, each with its number."""
+def _lines(
+    file: io.StringIO, delimiter: str, *, spaced: bool, above: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """The lines, each with its number; so many are above them."""
     file.seek(0)
     reader = csv.reader(file, delimiter=delimiter, skipinitialspace=spaced, strict=True)
     try:
         for cells in reader:
-            yield reader.line_num, cells
+            yield above + reader.line_num, cells
     except csv.Error as error:
-        raise MalformedBody(f"The body is not CSV: {error} in line {reader.line_num}.") from None
+        line = above + reader.line_num
+        raise MalformedBody(f"The body is not CSV: {error} in line {line}.") from None
 
 
 def clean(feature: Feature, cells: Sequence[str]) -> Sequence[str]:
