@@ -6,6 +6,7 @@ estimators"): `n_features_in_`, `feature_names_in_`, the tags, and the `categori
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -96,7 +97,7 @@ def _with_card(feature: Feature, facts: Any) -> Feature:
         return msgspec.structs.replace(feature, kind=kind, dtype=dtype)
     if feature.sent:
         return msgspec.structs.replace(feature, kind=kind, dtype=dtype)
-    if kind == "boolean" or dtype == "float32":
+    if kind in ("boolean", "string") or dtype == "float32":
         return msgspec.structs.replace(feature, kind=kind, dtype=dtype)
     return feature
 
@@ -104,7 +105,7 @@ def _with_card(feature: Feature, facts: Any) -> Feature:
 def _kind_of(dtype: str) -> Kind:
     """The kind of value in a column of this dtype, in the words of pandas."""
     name = dtype.lower()
-    if name.startswith("datetime64"):
+    if name.startswith("datetime64") or name == "date":
         return "datetime"
     if name.startswith("bool"):
         return "boolean"
@@ -200,7 +201,16 @@ def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
     if np.asarray(categories).dtype.kind == "M":
         # The encoder itself refuses those that it does not know.
         return Feature(name=name, kind="datetime")
-    known = [plain(value) for value in np.asarray(categories).tolist()]
+    objects = np.asarray(categories).tolist()
+    dates = [value for value in objects if isinstance(value, dt.date) and not is_nan(value)]
+    if dates:
+        return Feature(
+            name=name,
+            kind="datetime",
+            dtype=_dtype_of(dates[0]),
+            null=None if None in objects else NAN,
+        )
+    known = [plain(value) for value in objects]
     values = tuple(value for value in known if not is_missing(value))
     kinds = {_kind(value) for value in values}
     return Feature(
@@ -208,8 +218,16 @@ def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
         kind=kinds.pop() if len(kinds) == 1 else "any",
         categories=values,
         unknown=unknown,
+        dtype="float32" if np.asarray(categories).dtype == np.float32 else "",
         null=None if None in known else NAN,
     )
+
+
+def _dtype_of(value: dt.date) -> str:
+    """The dtype of a column of such dates: "date" for those without a time."""
+    if not isinstance(value, dt.datetime):
+        return "date"
+    return f"datetime64[ns, {value.tzinfo}]" if value.tzinfo else "datetime64[ns]"
 
 
 def _kind(value: Any) -> Kind:

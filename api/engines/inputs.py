@@ -107,7 +107,7 @@ def _framed(feature: Feature, values: Sequence[Any]) -> Any:
     import pandas as pd
 
     if feature.kind == "datetime":
-        return _dates(feature.dtype, values)
+        return _dates(feature, values)
     if feature.dtype == "category" and feature.categories is not None:
         return pd.Categorical(list(values), categories=list(feature.categories))
     if feature.dtype in ("float32", "float16") and feature.kind == "number":
@@ -137,14 +137,17 @@ def _typed(dtype: str, values: Sequence[Any]) -> Any:
     return pd.array(list(values), dtype=dtype)  # type: ignore[call-overload]
 
 
-def _dates(dtype: str, values: Sequence[Any]) -> Any:
+def _dates(feature: Feature, values: Sequence[Any]) -> Any:
     """Dates in ISO 8601, of the dtype of training, or of that which pandas gives them."""
     import pandas as pd
 
+    dtype = "" if feature.dtype == "date" else feature.dtype
     # pandas before 2 has no such format, and reads each date by itself.
     given = {} if pd.__version__.startswith("1.") else {"format": "ISO8601"}
-    parsed = pd.Series(pd.to_datetime(list(values), utc="," in dtype, **given))  # type: ignore[call-overload]
-    typed = parsed.astype(dtype) if dtype else parsed  # type: ignore[call-overload]
+    parsed: Any = pd.Series(pd.to_datetime(list(values), utc="," in dtype, **given))  # type: ignore[call-overload]
+    if feature.dtype == "date":
+        return _objects([feature.null if day is pd.NaT else day.date() for day in parsed])
+    typed = parsed.astype(dtype) if dtype else parsed
     return typed.array
 
 

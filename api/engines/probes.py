@@ -6,6 +6,7 @@ by estimator, by its parameters and by what it was fitted on.
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +52,9 @@ AS_SENT = {"kind": "any", "dtype": ""}
 ELSEWHERE = "datetime64[ns, Asia/Kolkata]"
 INTEGER = re.compile(r"\d{1,15}", re.ASCII)
 # Integers that a float may be told from.
-SAME = (3, 0, 1, -1, 10115)
+SAME = (3, 0, 1, -1, 10115, 2**53 + 1)
+# A date as pandas makes a text of it.
+DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d.*)?|NaT", re.ASCII)
 
 # Calls the method that says the most on rows of this signature, and gives its result.
 Answers = Callable[[Signature, list[Any]], Any]
@@ -67,7 +70,8 @@ def tell(
     `example` is a row of training, if there is one. `answers` raises what the estimator raises.
     """
     tried = _Tried(signature, answers)
-    start = next((row for row in _rows(signature, example) if tried.bears(signature, row)), None)
+    rows = [*_rows(signature, example), *_dated(estimator, signature)]
+    start = next((row for row in rows if tried.bears(signature, row)), None)
     unknown = [j for j, f in enumerate(signature.features) if f.sent and not f.dtype]
     opened = [j for j in unknown if signature.features[j].kind == "any"]
     if signature.form != "table" or not unknown or len(signature.features) > MAX_FEATURES:
@@ -84,6 +88,9 @@ def tell(
         # Of what there is no more room to try, nothing is known.
         if tried.calls < MAX_CALLS:
             features[j] = _concluded(features[j], kinds)
+            if features[j].kind == "any" and kinds & DATES and _are_dates(words["string"]):
+                features[j] = msgspec.structs.replace(features[j], kind="datetime")
+                row = (*row[:j], VALUES["datetime"][0], *row[j + 1 :])
             zoned = "datetime in UTC" in kinds and not kinds & {"datetime", "string"}
             if zoned and _is_one_zone(tried, signature, row, j):
                 features[j] = msgspec.structs.replace(features[j], **ASSIGNED["datetime in UTC"])
@@ -200,6 +207,32 @@ def _rows(signature: Signature, example: Sequence[Any] | None) -> Iterator[Any]:
     if example is not None:
         yield example
     yield from plain_rows(signature)
+
+
+def _dated(estimator: Any, signature: Signature) -> Iterator[Any]:
+    """Rows with the dates that encoders inside the estimator know."""
+    if not any(feature.kind == "datetime" for feature in signature.features):
+        return
+    for each in estimators.parts(estimator):
+        for categories in getattr(each, "categories_", ()):
+            for date in [str(v) for v in np.asarray(categories)[:MAX_VALUES] if is_date(v)]:
+                yield tuple(
+                    date if feature.kind == "datetime" else value
+                    for feature, value in zip(
+                        signature.features, plain_rows(signature)[0], strict=True
+                    )
+                )
+
+
+def is_date(value: Any) -> bool:
+    """Whether a category is a date, with a time or without."""
+    return isinstance(value, (dt.date, np.datetime64)) and not is_nan(value)
+
+
+def _are_dates(words: Sequence[str]) -> bool:
+    """Whether all words that encoders know are dates which pandas made a text of."""
+    known = [word for word in words if word not in VALUES["string"]]
+    return bool(known) and all(map(DATE_TEXT.fullmatch, known))
 
 
 def _with(signature: Signature, column: int, **facts: Any) -> Signature:

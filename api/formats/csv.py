@@ -279,7 +279,7 @@ def _cell(feature: Feature, cell: str) -> Any:
         return None
     if feature.kind in ("string", "datetime"):
         return cell
-    if (not feature.categories or feature.kind != "number") and cell.lower() in BOOLEANS:
+    if cell.lower() in BOOLEANS:
         return BOOLEANS[cell.lower()]
     if feature.kind == "boolean" or "_" in cell:
         return cell

@@ -226,7 +226,10 @@ def _batch(signature: Signature, values: list[Values], *, whole: bool) -> Batch:
             return Batch(check_array(signature, table, rows.pointer), _row)
         if len(values) == width and (batch := _fitting(signature, values)):
             return batch
-        batch = rows.check(signature, _samples(signature, values, whole=whole), rows.pointer)
+        samples = _samples(signature, values, whole=whole)
+        if whole:
+            rows.refuse_unclear(signature, samples, rows.pointer)
+        batch = rows.check(signature, samples, rows.pointer)
     except InvalidRows as error:
         prefix = f"{values[0].tensor.called}: " if whole else ""
         raise InvalidTensors([prefix + _sentence(signature, p) for p in error.places]) from None
@@ -241,7 +244,8 @@ def _fitting(signature: Signature, values: list[Values]) -> Batch | None:
         column = each.plain()
         if None in column and not feature.missing:
             return None
-        if feature.kind == "number" and feature.categories is None and each.tensor.kind in "fiu":
+        number = feature.kind == "number" and feature.categories is None and not feature.sent
+        if number and each.tensor.kind in "fiu":
             if np.isinf(each.numbers()).any():
                 return None
             column = [None if value is None else float(value) for value in column]

@@ -56,9 +56,7 @@ class JsonReader:
         self._numeric = signature.numeric
         self._unused = any(feature.kind == "unused" for feature in signature.features)
         self._dates = [
-            (j, feature)
-            for j, feature in enumerate(signature.features)
-            if feature.kind == "datetime"
+            (j, feature) for j, feature in enumerate(signature.features) if dates.matter(feature)
         ]
         self._row: Any = dict
         sample: Any = _generic(dict, str, TYPES["any"])

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from api.errors import InvalidRows, MalformedBody, Place
+from api.formats import dates
 from api.formats.names import Names
-from api.formats.rows import Batch, check, check_array, check_count, pointer
+from api.formats.rows import Batch, check, check_array, check_count, pointer, refuse_unclear
 from api.signature import Signature, is_missing
 
 MAX_HEADER_BYTES = 65536
@@ -28,7 +29,9 @@ def read(signature: Signature, max_rows: int, body: bytes, *, ignore: bool = Fal
     array = _load(body)
     width = len(signature.features)
     if array.dtype.names:
-        samples = [dict(zip(array.dtype.names, row, strict=True)) for row in array.ravel().tolist()]
+        fields = array.dtype.names
+        columns = zip(*(_plain(array[name].ravel()) for name in fields), strict=True)
+        samples = [dict(zip(fields, row, strict=True)) for row in columns]
         check_count(len(samples), max_rows)
         ignored: dict[str, None] = {}
         names = Names(signature)
@@ -46,7 +49,10 @@ def read(signature: Signature, max_rows: int, body: bytes, *, ignore: bool = Fal
         check_count(len(array), max_rows)
         numbers = np.ascontiguousarray(array, dtype=np.float64)
         return Batch(check_array(signature, numbers, pointer), pointer)
-    return _checked(signature, max_rows, array.tolist())
+    values = _plain(array.ravel())
+    return _checked(
+        signature, max_rows, [values[i : i + width] for i in range(0, len(values), width)]
+    )
 
 
 def write(array: np.ndarray) -> bytes:
@@ -68,7 +74,7 @@ def _load(body: bytes) -> np.ndarray:
         header = ast.literal_eval(file.read(length).decode(encoding))
         dtype = npy.descr_to_dtype(header["descr"])
         fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
-        if wrong := [field for field in fields if field.kind not in "fiubU" or field.shape]:
+        if wrong := [field for field in fields if field.kind not in "fiubUM" or field.shape]:
             raise ValueError(f"an array of {wrong[0]} is not read")
         array = np.frombuffer(body, dtype, offset=file.tell())
         array = array.reshape(header["shape"], order="F" if header["fortran_order"] else "C")
@@ -83,13 +89,12 @@ def _load(body: bytes) -> np.ndarray:
 
 def _checked(signature: Signature, max_rows: int, samples: list[Any]) -> Batch:
     check_count(len(samples), max_rows)
-    samples = [_without_nan(sample) for sample in samples]
+    refuse_unclear(signature, samples, pointer)
     return check(signature, samples, pointer)
 
 
-def _without_nan(sample: Any) -> Any:
-    if isinstance(sample, dict):
-        return {name: _without_nan(value) for name, value in sample.items()}
-    if isinstance(sample, list):
-        return [_without_nan(value) for value in sample]
-    return None if is_missing(sample) else sample
+def _plain(values: np.ndarray) -> list[Any]:
+    """Values as Python's own: a date is ISO 8601, and NaN and NaT are None."""
+    if values.dtype.kind == "M":
+        return dates.texts(values)
+    return [None if is_missing(value) else value for value in values.tolist()]

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import numpy as np
 
 from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedType, first
+from api.formats import dates
 from api.formats.names import Names
 from api.formats.rows import (
     EXTRA,
@@ -107,7 +109,7 @@ def _order(
         elif count > 1:
             places.append(Place(at, "this column stands twice"))
         elif not _is_plain(types, type_ := schema.field(name).type):
-            places.append(Place(at, f"expected numbers, text or booleans, got {type_}"))
+            places.append(Place(at, f"expected numbers, text, booleans or dates, got {type_}"))
     places += [
         Place(f"/{escape(name)}", "the table lacks this feature")
         for name in names.required
@@ -131,7 +133,14 @@ def _is_number(types: Any, field: Any) -> bool:
 def _is_plain(types: Any, type_: Any) -> bool:
     if types.is_dictionary(type_):
         type_ = type_.value_type
-    tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_null)
+    tests = (
+        types.is_boolean,
+        types.is_integer,
+        types.is_floating,
+        types.is_null,
+        types.is_timestamp,
+        types.is_date,
+    )
     return _is_text(types, type_) or any(test(type_) for test in tests)
 
 
@@ -142,9 +151,17 @@ def _values(column: Any) -> list[Any]:
         if hasattr(chunk, "dictionary"):
             known = chunk.dictionary.to_pylist()
             values += [None if i is None else known[i] for i in chunk.indices.to_pylist()]
+        elif hasattr(chunk.type, "tz"):
+            values += dates.texts(chunk.to_numpy(zero_copy_only=False), zone=chunk.type.tz)
         else:
             values += chunk.to_pylist()
-    return [None if is_missing(value) else value for value in values]
+    return [_plain(value) for value in values]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if is_missing(value) else value
 
 
 def _malformed(error: Exception) -> MalformedBody:

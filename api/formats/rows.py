@@ -25,6 +25,12 @@ from api.signature import Feature, Signature
 SHOWN_CATEGORIES = 20
 UNKNOWN = "is not a feature of the model"
 EXTRA = "to have what is no feature passed over, ask with ?extra=ignore"
+# float64 holds every integer up to this one.
+MAX_EXACT = 2**53
+UNCLEAR = (
+    "this float may have been an integer before it came into the array, which makes a difference "
+    "here: send JSON, CSV or Parquet"
+)
 # No categories but those that the model's encoder has seen.
 NONE: Mapping[str, int] = MappingProxyType({})
 
@@ -90,6 +96,28 @@ def check(signature: Signature, samples: Sequence[Any], pointers: Callable[[int]
     return Batch(rows, pointers, count_unknown(signature, rows) or NONE)
 
 
+def refuse_unclear(
+    signature: Signature, samples: Sequence[Any], pointers: Callable[[int], str]
+) -> None:
+    """Refuse a float of an array that may have been an integer, where that makes a difference.
+
+    An array has one type for all columns, so numpy makes floats of integers beside floats. Samples
+    have the values of all features, by name or in their order.
+    """
+    for j, feature in enumerate(signature.features):
+        known = feature.categories or ()
+        counts = feature.dtype[:1] in ("i", "I", "u", "U") or any(type(c) is int for c in known)
+        told_apart = feature.sent and not feature.dtype and feature.kind in ("any", "number")
+        if not counts and not told_apart:
+            continue
+        for i, sample in enumerate(samples):
+            value = sample.get(feature.name) if isinstance(sample, dict) else sample[j]
+            if type(value) is not float or not value.is_integer():
+                continue
+            if told_apart or abs(value) >= MAX_EXACT:
+                raise InvalidRows([Place(f"{pointers(i)}/{j}", f"{feature.name}: {UNCLEAR}")])
+
+
 def check_count(count: int, max_rows: int) -> None:
     """Refuse a request without rows, or with too many."""
     if count == 0:
@@ -131,7 +159,10 @@ def array_of(rows: list[tuple[float | None, ...]]) -> np.ndarray:
 
 
 def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
-    """Count categories not seen in training; None if one of them is refused by its encoder."""
+    """Count categories not seen in training.
+
+    None if one of them is refused by its encoder, or may be known in single precision.
+    """
     unknown: Counter[str] = Counter()
     for j, feature in enumerate(signature.features):
         if feature.categories is None:
@@ -139,7 +170,7 @@ def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
         known = frozenset((*feature.categories, None))
         if known.issuperset(map(itemgetter(j), rows)):
             continue
-        if feature.unknown == "refused":
+        if feature.unknown == "refused" or feature.dtype == "float32":
             return None
         unknown[feature.name] = sum(row[j] not in known for row in rows)
     return unknown
@@ -231,20 +262,15 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         if feature.missing:
             return None, ""
         return None, f"expected {expectation(feature)}; this model takes no missing value here"
-    if feature.kind == "datetime":
+    if feature.kind == "datetime" or (isinstance(value, str) and dates.wrong(feature, value)):
         return value, dates.wrong(feature, value)
-    # As pandas and numpy count, true is 1.
-    counts = feature.kind == "number" and type(value) is bool and not feature.categories
+    # As pandas and numpy count, true is 1; but not where other numbers are categories.
+    counts = feature.kind == "number" and type(value) is bool
+    counts = counts and {0, 1}.issuperset(feature.categories or ())
     if counts or (feature.kind in ("number", "any", "unused") and type(value) in (int, float)):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
+        value = _number(feature, int(value) if counts else value)
+        if value is None:
             return None, "expected a finite number in the range of a 64-bit float"
-        # An identifier among the categories may be longer than a float can hold.
-        if feature.kind == "number" and not feature.categories and not feature.sent:
-            value = number
     elif feature.kind not in ("any", "unused", _kind_of(value)) or isinstance(value, (list, dict)):
         return None, f"expected {expectation(feature)}, got {_shown(feature, value)}"
     if isinstance(value, str) and not is_text(value):
@@ -252,6 +278,23 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
     if feature.unknown == "refused" and not is_known(feature, value):
         return None, f"expected {expectation(feature)}"
     return value, ""
+
+
+def _number(feature: Feature, value: float) -> float | None:
+    """A number as the model takes it; None if it is not finite."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    if not math.isfinite(number):
+        return None
+    if feature.kind == "number" and not feature.categories and not feature.sent:
+        return number
+    if feature.categories and feature.dtype == "float32":
+        with np.errstate(over="ignore"):
+            return float(np.float32(number))
+    # An identifier may be longer than a float can hold.
+    return value
 
 
 def is_text(value: str) -> bool:
