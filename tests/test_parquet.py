@@ -74,8 +74,8 @@ def test_a_file_of_a_form_may_have_columns_that_are_passed_over(answers: Any) ->
         ("a column too few", 422, "/sex: the table lacks this feature"),
         ("a column too many", 422, "/colour: is not a feature of the model"),
         ("a column twice", 422, "/sex: this column stands twice"),
-        ("a date", 422, "/body_mass_g: expected numbers, text or booleans, got timestamp"),
-        ("lists", 422, "/sex: expected numbers, text or booleans, got list"),
+        ("a date", 422, "/0/body_mass_g: expected a number, got a string"),
+        ("lists", 422, "/sex: expected numbers, text, booleans or dates, got list"),
         ("a wrong value", 422, '/1/island: expected one of "Biscoe", "Dream", "Torgersen"'),
         ("a missing number", 422, "this model takes no missing value here"),
         (
