@@ -23,7 +23,8 @@ CONTAINER ?= $(IMAGE)
 EXAMPLE := models/latest.joblib
 CARD := $(EXAMPLE:.joblib=.json)
 VENV := .venv/bin
-CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+CHECK_PYTHON = $(PYTHON) -c '$(IS_NEW_ENOUGH)' || \
 	{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
 FIT = $(PYTHON) -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
 # Given to the shell as it is, since it may have blanks.
@@ -86,7 +87,8 @@ require-model-uri:
 	@$(if $(MODEL_URI),$(if $(filter gs://% https://%,$(MODEL_URI)),,echo "MODEL_URI=$(MODEL_URI): expected gs://bucket/path or https://host/path" >&2; exit 1))
 
 run: $(EXAMPLE) install ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
-	@$(VENV)/python -m models.bake --if-new "$$MODEL_PATH" && exec $(VENV)/python -m api
+	@$(PYTHON) -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
+	@exec $(VENV)/python -m api
 
 $(EXAMPLE):
 	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.train $@; }
@@ -100,7 +102,8 @@ build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/late
 		(*) echo "$(EXAMPLE) has the SHA-256 $(MODEL_VERSION)$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac
 	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
 		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
-	@python=$$($(PYTHON) -m models.environment --base $(EXAMPLE)) || exit 1; set -x; docker build --platform linux/amd64 --tag $(IMAGE) \
+	@python=3.13; if $(PYTHON) -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then python=$$($(PYTHON) -m models.environment --base $(EXAMPLE)) || exit 1; fi; \
+		set -x; docker build --platform linux/amd64 --tag $(IMAGE) \
 		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) \
 		--build-arg PYTHON=$$python .
 

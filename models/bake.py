@@ -7,7 +7,6 @@ card `latest.json`. The joblib file stays the truth: a plan belongs to its SHA-2
 from __future__ import annotations
 
 import argparse
-import glob
 import importlib
 import importlib.util
 import logging
@@ -148,17 +147,6 @@ def table(report: dict[str, Any]) -> str:
     )
 
 
-def is_baked(path: Path) -> bool:
-    """Whether there is a plan that is newer than the model, its card and the code that makes it."""
-    place, root = plan_path(path), Path(__file__).parents[1]
-    cards = path.parent.glob(glob.escape(path.with_suffix(".json").name))
-    sources = [path, *cards, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
-    try:
-        return all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
-    except OSError:
-        return False
-
-
 def leave(path: Path, reason: str) -> None:
     """Write a plan without methods, so that the model is not baked again at the next start."""
     file, version = open_file(path)
@@ -203,11 +191,7 @@ def main() -> None:
     """Bake the model of the command line within the bounds of the settings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model_path", nargs="?", type=Path, default="models/latest.joblib")
-    parser.add_argument("--if-new", action="store_true", help="only if model or code is new")
-    options = parser.parse_args()
-    path = options.model_path
-    if options.if_new and is_baked(path):
-        return
+    path = parser.parse_args().model_path
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:

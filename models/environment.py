@@ -7,6 +7,7 @@ installed. Only the standard library is needed: it runs before there is an envir
 from __future__ import annotations
 
 import argparse
+import glob
 import hashlib
 import json
 import re
@@ -275,6 +276,17 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
     environment.need(lock, wanted, extra)
 
 
+def is_baked(path: Path) -> bool:
+    """Whether there is a plan that is newer than the model, its card and the code that makes it."""
+    place, root = path.with_suffix(".plan.npz"), Path(__file__).parents[1]
+    cards = path.parent.glob(glob.escape(path.with_suffix(".json").name))
+    sources = [path, *cards, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
+    try:
+        return all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
+    except OSError:
+        return False
+
+
 def drop_pandas(path: Path, environment: Environment) -> None:
     """Take pandas out of an image whose model does not need it."""
     from api import fitted
@@ -300,6 +312,7 @@ def main() -> None:
     parser.add_argument("--lock", default=EXPLAIN, help="what to install without --develop")
     parser.add_argument("--given", action="store_true", help="remake it for this Python")
     parser.add_argument("--base", action="store_true", help="say the Python of the image")
+    parser.add_argument("--is-baked", action="store_true", help="end with 1 if it is to be baked")
     parser.add_argument("--strip", action="store_true", help="take away the packages' tests")
     parser.add_argument("--drop-pandas", action="store_true", help="where the model needs none")
     options = parser.parse_args()
@@ -308,6 +321,8 @@ def main() -> None:
         if options.base:
             print(f"3.{base_python(look(options.model_path)[0])}")
             return
+        if options.is_baked:
+            sys.exit(not is_baked(options.model_path))
         if options.strip:
             environment.strip()
             return

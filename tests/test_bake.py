@@ -8,7 +8,6 @@ import os
 import runpy
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -290,18 +289,3 @@ def test_what_a_bake_does_is_told_on_a_terminal(
 
 def plan_of(path: Path) -> plans.Plan:
     return plans.load(plan_path(path))
-
-
-def test_a_model_is_baked_again_only_if_it_or_the_code_is_new(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["bake", "--if-new", str(path)])
-    joblib.dump(LinearRegression().fit(np.eye(3), [1, 2, 3]), path)
-    assert not bake.is_baked(path)
-    bake.bake(path)
-    assert bake.is_baked(path)
-    before = plan_path(path).stat().st_mtime_ns
-    bake.main()
-    assert plan_path(path).stat().st_mtime_ns == before
-    os.utime(path, (time.time() + 60, time.time() + 60))
-    assert not bake.is_baked(path)

@@ -31,7 +31,7 @@ from api import create_app
 from api.model import ModelError
 from api.settings import Settings
 from api.signature import Signature
-from models import bake, card, describe, train, training_rows
+from models import bake, card, describe, environment, train, training_rows
 from models.training_rows import DataError
 from tests import clients
 from tests.test_parquet import OURS, PYARROW
@@ -190,12 +190,12 @@ def test_the_plan_is_made_anew(tmp_path: Path, described) -> None:
 def test_a_new_card_makes_a_new_plan(tmp_path: Path, described) -> None:
     path = tmp_path / "model.joblib"
     described(NUMBERS, FRAME)
-    assert not bake.is_baked(path)
+    assert not environment.is_baked(path)
     bake.bake(path)
-    assert bake.is_baked(path)
+    assert environment.is_baked(path)
     later = time.time() + 60
     os.utime(path.with_suffix(".json"), (later, later))
-    assert not bake.is_baked(path)
+    assert not environment.is_baked(path)
 
 
 def test_no_row_goes_into_the_card_where_none_shall(described) -> None:

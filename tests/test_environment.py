@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +345,21 @@ def test_the_packages_tests_go_but_what_numpy_imports_of_its_own(
 def test_the_lock_of_the_installer_is_that_of_the_tests() -> None:
     development = required((ROOT / environment.DEVELOP).read_text())
     assert required((ROOT / environment.INSTALLER).read_text()) == {"uv": development["uv"]}
+
+
+def test_a_model_is_baked_again_only_if_it_or_the_code_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "latest.joblib"
+
+    def status() -> Any:
+        with pytest.raises(SystemExit) as end:
+            run(monkeypatch, "--is-baked", path)
+        return end.value.code
+
+    path.touch()
+    assert status() == 1
+    path.with_suffix(".plan.npz").touch()
+    assert status() == 0
+    os.utime(path, (time.time() + 60, time.time() + 60))
+    assert status() == 1
