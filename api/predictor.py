@@ -244,7 +244,8 @@ class Predictor:
 
     def _refusal(self, method: str, rows: Rows, error: Exception) -> Exception:
         """The first row that the estimator refuses, found by halves; or the error, if ours."""
-        if not self._engine.refuses(method, error):
+        # A model that is busy says nothing of the row.
+        if isinstance(error, Busy) or not self._engine.refuses(method, error):
             return error
         # Not the sentence: it may quote a value.
         log.warning("%s refused a request's values: %s", method, type(error).__name__)
