@@ -220,9 +220,13 @@ def _not_one_estimator(top: Any, path: str) -> Iterator[str]:
         yield f"holds a {kind}, not a fitted scikit-learn estimator: {SAVE}"
     elif len(found) == 1:
         (where, estimator), *_ = found
+        others = (
+            [repr(key) for key in top if f"[{key!r}]" != where] if isinstance(top, dict) else []
+        )
+        rest = f" (the service does nothing with {', '.join(others[:6])})" if others else ""
         yield (
             f"holds a {kind}, and its estimator, a {_short(estimator)}, is {where} in it: save "
-            f"that alone, joblib.dump(joblib.load({path!r}){where}, {path!r})"
+            f"that alone, joblib.dump(joblib.load({path!r}){where}, {path!r}){rest}"
         )
     else:
         found.sort(key=lambda each: not PREPARES.search(_short(each[1])))

@@ -103,6 +103,7 @@ def test_what_is_no_joblib_file_is_called_by_its_name(content: bytes, sentence: 
 
 CONTAINERS: list[tuple[str, Any, str]] = [
     ("a dict", {"model": FITTED, "threshold": 0.3}, "joblib.dump(joblib.load('m.joblib')['model'], 'm.joblib')"),
+    ("what else is in it", {"model": FITTED, "threshold": 0.3}, "the service does nothing with 'threshold'"),
     ("a tuple", (FITTED, 0.3), "a LogisticRegression, is [0] in it"),
     ("a list", [0.3, FITTED], "joblib.load('m.joblib')[1]"),
     ("a dict in a dict", {"a": {"b": [FITTED]}}, "joblib.load('m.joblib')['a']['b'][0]"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import requests
 import sklearn
 from sklearn.linear_model import LinearRegression
 
@@ -26,8 +30,10 @@ from api.versions import (
     older_tags,
 )
 from models.environment import Misfit, pythons, required, set_for
+from tests.checkout import checkout
 from tests.clients import environment
 from tests.tables import DOCS, check_table
+from tests.test_serving import free_port
 
 VERSIONS = ("1.1.3", "1.2.2", "1.3.2", "1.4.2", "1.5.2", "1.6.1", "1.7.2", "1.8.0")
 NEWEST = sklearn.__version__
@@ -131,3 +137,47 @@ def test_the_table_says_what_is_served_of_each_version(found: Any) -> None:
 def test_what_no_python_of_ours_has_is_said_before_anything_is_installed() -> None:
     with pytest.raises(Misfit, match=r"Python 3.6 to 3.9 only.* load it with scikit-learn 0.24.2"):
         set_for("0.24.2", 13)
+
+
+SAVE = """
+import sys, joblib
+from tests.usual_models import MODELS
+estimator, rows, target = MODELS["linear, imputer, one-hot"]
+joblib.dump(estimator.fit(rows, target), sys.argv[1])
+print(estimator.predict_proba(rows[:1]).tolist())
+print(rows[:1].to_json(orient="records"))
+"""
+
+
+@pytest.mark.skipif(HERE not in pythons("1.5.2"), reason="this Python has no scikit-learn 1.5.2")
+def test_make_run_serves_what_an_older_version_saved(tmp_path: Path) -> None:
+    model = tmp_path / "my model.joblib"
+    command = [str(python_of("1.5.2")), "-c", SAVE, str(model)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    expected, row = map(json.loads, done.stdout.splitlines())
+    folder = checkout(tmp_path / "project", model)
+    port = free_port()
+    with (tmp_path / "log").open("w+") as log:
+        server = subprocess.Popen(
+            ["make", "run", f"MODEL_PATH={model}", f"PORT={port}", f"PYTHON={sys.executable}"],
+            cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 240
+            answers = None
+            while answers is None and server.poll() is None and time.monotonic() < deadline:
+                try:
+                    answers = requests.post(
+                        f"http://127.0.0.1:{port}/predict_proba", json=row, timeout=5
+                    ).json()
+                    facts = requests.get(f"http://127.0.0.1:{port}/metadata", timeout=5).json()
+                except requests.ConnectionError:
+                    time.sleep(0.2)
+            said = (tmp_path / "log").read_text()
+            assert answers is not None, said
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(20)
+    assert "The model needs scikit-learn==1.5.2, numpy<2.3" in said
+    assert facts["versions"]["scikit-learn"] == "1.5.2"
+    assert np.allclose(answers["predictions"], expected, rtol=1e-12, atol=0)
