@@ -37,7 +37,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 RUN python -m models.check
 # Nobody needs pip where nothing is installed any more; bytecode is compiled once, here. A model may
 # come with rights for its owner only, but is read by another user.
-RUN rm -f /venv/.gitignore && pip uninstall --yes --quiet uv pip && python -m compileall -q api models \
+RUN rm -f /venv/.gitignore /venv/.lock /venv/.installed && pip uninstall --yes --quiet uv pip && python -m compileall -q api models \
     && chmod -R a+rX,go-w api models
 
 FROM base
