@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -184,6 +185,7 @@ class Held(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, x: Any) -> list[int]:
+        x = np.asarray(x, dtype=float)
         self.asked.set()
         assert self.let.wait(BOUND)
         return [0] * len(x)
