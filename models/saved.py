@@ -69,7 +69,6 @@ PACKAGES = {
     "sktime": "sktime",
     "sksurv": "scikit-survival",
     "spacy": "spacy",
-    "stacking": "vecstack",
     "statsmodels": "statsmodels",
     "tabpfn": "tabpfn",
     "tensorflow": "tensorflow",
