@@ -143,6 +143,14 @@ def test_a_damaged_plan_stops_the_start_where_scikit_learn_is_not_installed(
         engine_of(path)
 
 
+def test_a_plan_that_cannot_be_read_is_passed_over(path: Path) -> None:
+    plan_path(path).unlink()
+    plan_path(path).mkdir()
+    assert engine_of(path) is ScikitLearnEngine
+    with pytest.raises(ModelError, match=r"cannot be read \(Is a directory\): make bake"):
+        engine_of(path, "plan")
+
+
 def test_no_flipped_bit_is_overlooked(path: Path) -> None:
     place = plan_path(path)
     raw = place.read_bytes()

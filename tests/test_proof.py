@@ -65,6 +65,8 @@ def test_what_is_alike_passes(expected: Any, given: Any, largest: float) -> None
         (np.zeros((2, 1)), np.zeros(2), r"the shape is \(2,\), not \(2, 1\)"),
         (ValueError(), np.zeros(1), "the plan answers a row that scikit-learn refuses"),
         (np.zeros(1), ValueError("why"), "refuses a row that scikit-learn answers: why"),
+        (np.zeros(1), TypeError("why"), r"the plan fails on a row \(TypeError: why\)"),
+        (ValueError(), TypeError(), r"the plan fails on a row \(TypeError\)"),
     ],
 )
 def test_what_is_not_alike_is_told(expected: Any, given: Any, sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.compiler.conftest import Prove
@@ -67,3 +68,39 @@ MODELS = {
 def test_a_boosted_forest_is_compiled(prove: Prove, model: Any) -> None:
     plan = prove(model)
     assert "predict" in plan.methods
+
+
+def own_objective(y: Any, p: Any) -> Any:
+    return p - y, np.ones_like(y)
+
+
+COLORS = pd.DataFrame({"color": pd.Categorical(np.where(TWO, "red", "blue")), "size": X[:, 0]})
+REFUSED = {
+    "LightGBM with an objective of one's own": lgbm("LGBMRegressor", objective=own_objective).fit(
+        X, SCORE
+    ),
+    "LightGBM's reg_sqrt": lgbm("LGBMRegressor", reg_sqrt=True).fit(X, SCORE),
+    "LightGBM's objective multiclassova": lgbm("LGBMClassifier", objective="multiclassova").fit(
+        X, THREE
+    ),
+    "LightGBM with linear trees": lgbm("LGBMRegressor", linear_tree=True).fit(X, SCORE),
+    "LightGBM with zero_as_missing": lgbm("LGBMRegressor", zero_as_missing=True).fit(
+        np.maximum(X, 0), SCORE
+    ),
+    "LightGBM with splits by categories": lgbm("LGBMRegressor").fit(COLORS, SCORE + 9 * TWO),
+    "XGBoost's booster gblinear": xgboost.XGBRegressor(booster="gblinear").fit(X, SCORE),
+    "XGBoost's booster dart": xgb("XGBRegressor", booster="dart").fit(X, SCORE),
+    "XGBoost with a number for missing values": xgb("XGBRegressor", missing=-1.0).fit(X, SCORE),
+    "XGBoost with trees of several outputs": xgb(
+        "XGBRegressor", multi_strategy="multi_output_tree", tree_method="hist"
+    ).fit(X, np.stack([SCORE, X[:, 0]], axis=1)),
+    "XGBoost with splits by categories": xgb("XGBRegressor", enable_categorical=True).fit(
+        COLORS, SCORE + 9 * TWO
+    ),
+    "XGBoost's objective binary:hinge": xgb("XGBClassifier", objective="binary:hinge").fit(X, TWO),
+}
+
+
+@pytest.mark.parametrize(("reason", "model"), REFUSED.items(), ids=REFUSED)
+def test_why_a_boosted_forest_has_no_plan_is_said(prove: Prove, reason: str, model: Any) -> None:
+    assert reason in prove(model, left=None).left["predict"]
