@@ -73,6 +73,40 @@ def branches(estimator: Any, columns: Sequence[int]) -> list[tuple[Any, Sequence
     return [(inner, columns) for inner in _inside(estimator)]
 
 
+def later_steps(
+    estimator: Any, columns: Sequence[int]
+) -> Iterator[tuple[Any, Sequence[int | None]]]:
+    """The steps behind a ColumnTransformer, and the columns that it passes to each as they are.
+
+    None stands for a column that another transformer has made.
+    """
+    if not isinstance(estimator, Pipeline):
+        for inner, given in branches(estimator, columns):
+            yield from later_steps(inner, given)
+        return
+    passed: Sequence[int | None] | None = None
+    for step in _steps(estimator):
+        if passed is not None:
+            yield step, passed
+        if isinstance(step, ColumnTransformer) and passed is None:
+            passed = _passed_through(step, columns)
+        elif passed is not None or not _keeps_values(step):
+            return
+
+
+def _passed_through(mixed: ColumnTransformer, columns: Sequence[int]) -> list[int | None]:
+    """For each column of its output the one of `columns` that it is, None if it is none."""
+    positions = mixed._transformer_to_input_indices  # noqa: SLF001
+    output: list[int | None] = [None] * max(
+        (part.stop for part in mixed.output_indices_.values()), default=0
+    )
+    for name, transformer in mixed.named_transformers_.items():
+        identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
+        if identity or transformer == "passthrough":
+            output[mixed.output_indices_[name]] = [columns[i] for i in positions[name]]
+    return output
+
+
 def first(estimator: Any) -> Any:
     """Descend to the estimator that sees the rows first."""
     while True:

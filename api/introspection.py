@@ -62,6 +62,7 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
             else feature
             for feature in features
         ]
+    _describe_passed(estimator, features)
     features = [_with_card(feature, facts.get(feature.name)) for feature in features]
     for column in set(range(width)) - estimators.used(estimator, range(width)):
         features[column] = Feature(name=features[column].name, kind="unused", missing=True)
@@ -170,6 +171,16 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
             features[column] = msgspec.structs.replace(feature, sent=True)
         else:
             features[column] = Feature(name=feature.name, kind=kind, null=null, sent=sent)
+
+
+def _describe_passed(estimator: Any, features: list[Feature]) -> None:
+    """Refine `features` by what a library knows of columns that a ColumnTransformer passes on."""
+    for step, given in estimators.later_steps(estimator, range(len(features))):
+        told = [Feature(name="" if i is None else features[i].name) for i in given]
+        libraries.describe(step, range(len(told)), told)
+        for i, feature in zip(given, told, strict=True):
+            if i is not None and feature != Feature(name=feature.name):
+                features[i] = feature
 
 
 def _take_what_is_imputed(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:

@@ -37,6 +37,8 @@ MODELS = {
     "LightGBM category columns": "lightgbm",
     "LightGBM ordered category": "lightgbm",
     "LightGBM column named as categorical": "lightgbm",
+    "LightGBM categories passed on": "lightgbm",
+    "LightGBM behind other columns": "lightgbm",
     "XGBoost classifier": "xgboost-cpu",
     "XGBoost regressor": "xgboost-cpu",
     "XGBoost gblinear": "xgboost-cpu",

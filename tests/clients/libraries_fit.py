@@ -24,6 +24,7 @@ from catboost import CatBoostClassifier, CatBoostRegressor
 from feature_engine.encoding import OrdinalEncoder as ArbitraryEncoder
 from feature_engine.imputation import CategoricalImputer, MeanMedianImputer
 from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -58,6 +59,13 @@ quiet = {"verbose": 0, "allow_writing_files": False}
 split = make_column_transformer(
     (StandardScaler(), ["age", "paid"]), (OneHotEncoder(), ["city"]), remainder="passthrough"
 )
+
+
+def passing() -> Any:
+    """Scales one column, and passes the others on in a frame."""
+    mixed = make_column_transformer((StandardScaler(), ["age"]), remainder="passthrough")
+    return mixed.set_output(transform="pandas")
+
 
 models: dict[str, tuple[Any, pd.DataFrame]] = {
     "LightGBM classifier": (
@@ -159,6 +167,20 @@ models |= {
     "LightGBM ordered category": (
         lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(ordered, y),
         ordered,
+    ),
+    "LightGBM behind other columns": (
+        make_pipeline(
+            SimpleImputer().set_output(transform="pandas"),
+            passing(),
+            lightgbm.LGBMRegressor(n_estimators=5, verbose=-1),
+        ).fit(numbers, y),
+        numbers,
+    ),
+    "LightGBM categories passed on": (
+        make_pipeline(passing(), lightgbm.LGBMRegressor(n_estimators=5, verbose=-1)).fit(
+            category, y
+        ),
+        category,
     ),
     "LightGBM column named as categorical": (
         lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(
