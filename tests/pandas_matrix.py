@@ -141,7 +141,7 @@ READERS: dict[str, Callable[[], Any]] = {
     "date.day": lambda: FunctionTransformer(day_of_date),
     ".str.len()": lambda: FunctionTransformer(length),
     "arithmetic": lambda: FunctionTransformer(arithmetic),
-    "isna() | == True": lambda: FunctionTransformer(flag),
+    "isna(), == True": lambda: FunctionTransformer(flag),
     "from_dtype": lambda: "from_dtype",
 }
 

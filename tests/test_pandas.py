@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections import Counter
 from importlib import metadata
@@ -46,13 +47,20 @@ def read(cell: str) -> str:
     return word if word in ("=", "cannot", *FAULTS) else "refused"
 
 
+def reason(cell: str) -> str:
+    """What is wrong with a refused row, whatever stands around it."""
+    found = re.search(r"(expected|this float|whether|the model) .*", cell)
+    sentence = re.split(r"; [:,/]|\.'", found[0] if found else cell)[0]
+    return re.sub(r"one of .*", "one of the categories", sentence)
+
+
 def table(matrix: list[tuple[str, str, str, dict[str, str]]]) -> str:
     """All cells: rows of the same type and cells are one row, and refusals have a number."""
     reasons: dict[str, int] = {}
 
     def cell(cells: dict[str, str], writers: tuple[str, ...]) -> str:
         found = [cells[writer] for writer in writers if writer in cells]
-        refused = sorted({each for each in found if read(each) == "refused"})
+        refused = sorted({reason(each) for each in found if read(each) == "refused"})
         numbers = [reasons.setdefault(each, len(reasons) + 1) for each in refused]
         if numbers:
             return "refused " + " ".join(map(str, numbers))
@@ -71,7 +79,7 @@ def table(matrix: list[tuple[str, str, str, dict[str, str]]]) -> str:
         lines.append([type_, names, *cells_])
     counts = Counter(read(each) for *_, cells in matrix for each in cells.values())
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    notes = "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
+    notes = "\n".join(f"{number}. {each}" for each, number in reasons.items())
     return (
         f"{counts['=']:,} cells are equal, {counts['refused']:,} are refused, none is wrong; "
         f"{counts['cannot']:,} bodies cannot be written.\n\n{text}\n\nRefused:\n\n{notes}"
@@ -136,7 +144,7 @@ def test_an_integer_that_an_array_has_lost_is_refused(
 @pytest.mark.parametrize("text", ["2026-01-15T06:30:15.000", "NaT"])
 def test_a_text_that_may_be_a_date_is_refused_where_nothing_tells(serve: Serve, text: str) -> None:
     frame = pandas_matrix.frame_of("str with NaN")
-    client = serve(pandas_matrix.model_of("isna() | == True").fit(frame, frame["n"]))
+    client = serve(pandas_matrix.model_of("isna(), == True").fit(frame, frame["n"]))
     answer = client.post("/predict", json={"v": text, "n": 0.5})
     assert answer.status_code == 422
     assert "make card DATA=..." in answer.json["errors"][0]["detail"]
