@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import re
+import subprocess
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -78,7 +79,8 @@ def place() -> Path:
     lock = (ROOT / "requirements-pandas.lock").read_text()
     ours = re.findall(r"^(\S+==\S+)", lock, re.MULTILINE)
     theirs = [f"{name}=={number}" for name, number in LIBRARIES.items()]
-    return clients.environment("libraries", *ours, f"coverage=={version('coverage')}", *theirs)
+    tools = [f"{name}=={version(name)}" for name in ("coverage", "pytest")]
+    return clients.environment("libraries", *ours, *tools, *theirs)
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +199,20 @@ def test_many_clients_are_answered_after_each_start(
         for method, answers in facts["answers"].items():
             expected = [answers[i % len(answers)] for i in range(REQUESTS)]
             assert is_equal(expected, found[method])
+
+
+def test_their_trees_and_pipelines_are_compiled(place: Path) -> None:
+    command = [place / "bin" / "python", "-m", "pytest", "-q", "--noconftest"]
+    fixtures = ["-p", "tests.compiler.conftest", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*command, *fixtures, "tests/compiler/libraries.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
 def test_the_docs_say_so(own: Any, served: Any) -> None:

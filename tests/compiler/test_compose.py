@@ -200,15 +200,6 @@ def test_a_text_beside_its_own_encoding_is_left(prove: Prove) -> None:
     prove(model.fit(frame()), left=["transform"])
 
 
-def test_a_sampler_does_nothing_in_a_plan(prove: Prove) -> None:
-    imblearn = pytest.importorskip("imblearn")
-    steps = [StandardScaler(), imblearn.over_sampling.SMOTE(random_state=0)]
-    pipeline = imblearn.pipeline.make_pipeline(*steps, LogisticRegression(max_iter=1000))
-    plan = prove(pipeline.fit(X, Y))
-    assert set(plan.methods) >= {"predict", "predict_proba"}
-    prove(imblearn.pipeline.make_pipeline(*steps, StandardScaler()).fit(X, Y))
-
-
 class Renamed(LogisticRegression):
     """Does nothing of its own once it is fitted."""
 

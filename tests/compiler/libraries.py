@@ -1,17 +1,23 @@
-"""LightGBM and XGBoost, whose trees are walked and added as they do it themselves."""
+"""Models of other libraries as plans: trees that are walked and added as they do it themselves.
+
+tests/test_libraries.py runs these where the libraries are installed.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline as with_samplers
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from tests.compiler.conftest import Prove
-
-lightgbm = pytest.importorskip("lightgbm")
-xgboost = pytest.importorskip("xgboost")
 
 generator = np.random.default_rng(0)
 X = generator.normal(size=(300, 4))
@@ -104,3 +110,10 @@ REFUSED = {
 @pytest.mark.parametrize(("reason", "model"), REFUSED.items(), ids=REFUSED)
 def test_why_a_boosted_forest_has_no_plan_is_said(prove: Prove, reason: str, model: Any) -> None:
     assert reason in prove(model, left=None).left["predict"]
+
+
+def test_a_sampler_does_nothing_in_a_plan(prove: Prove) -> None:
+    steps = [StandardScaler(), SMOTE(random_state=0)]
+    plan = prove(with_samplers(*steps, LogisticRegression(max_iter=1000)).fit(X, TWO))
+    assert set(plan.methods) >= {"predict", "predict_proba"}
+    prove(with_samplers(*steps, StandardScaler()).fit(X, TWO))
