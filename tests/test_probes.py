@@ -261,6 +261,11 @@ def flat(frame: Any) -> Any:
     return np.asarray(frame)[:, 0]
 
 
+def test_the_example_has_a_value_that_an_encoder_knows(serve: Serve) -> None:
+    model, _ = encoded("ignore")
+    assert serve(model).get("/metadata").json["example"]["postcode"] in {10115, 20095, 80331}
+
+
 def test_digits_with_a_leading_zero_are_text_in_csv(serve: Serve) -> None:
     frame = pd.DataFrame({"postcode": ["01067", "10115", "20095"] * 10})
     text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))

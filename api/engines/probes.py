@@ -107,6 +107,7 @@ def tell(
     for j in numbers:
         features[j] = msgspec.structs.replace(features[j], sent=j in apart)
     found = msgspec.structs.replace(signature, features=tuple(features))
+    row = _likely(tried, found, row, words)
     return msgspec.structs.replace(found, example=row if tried.bears(found, row) else None)
 
 
@@ -345,6 +346,18 @@ def _concluded(feature: Feature, kinds: set[str]) -> Feature:
     if kinds == {"boolean"}:
         return msgspec.structs.replace(feature, kind="boolean")
     return msgspec.structs.replace(feature, kind="any")
+
+
+def _likely(
+    tried: _Tried, signature: Signature, row: Any, words: dict[str, list[Any]]
+) -> tuple[Any, ...]:
+    """The row, with values that encoders know in the columns whose kind is not known."""
+    known = [words[kind][0] for kind in ("integer", "string") if words[kind][0] not in VALUES[kind]]
+    for j, feature in enumerate(signature.features):
+        if feature.sent and feature.kind == "any":
+            rows = ((*row[:j], value, *row[j + 1 :]) for value in known)
+            row = next((each for each in rows if tried.bears(signature, each)), row)
+    return tuple(row)
 
 
 def _is_one_zone(tried: _Tried, signature: Signature, row: Any, j: int) -> bool:
