@@ -72,17 +72,17 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def read(self, environ: Environ) -> Batch:
         """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise."""
-        body = self.body(environ)
-        content_type = environ.get("CONTENT_TYPE", "")
-        return self.reader.read(body, content_type, ignore=self.ignores(environ))
+        body = read_body(environ, self.max_bytes, self.timeout)
+        ignore = self.ignores(environ) if environ.get("QUERY_STRING") else self.ignore
+        return self.reader.read(body, environ.get("CONTENT_TYPE", ""), ignore=ignore)
 
     def ignores(self, environ: Environ) -> bool:
         """Whether to pass over what has a name that no feature has, as in `?extra=ignore`.
 
         Raises UnknownOption.
         """
-        query = environ.get("QUERY_STRING")
-        if not query or "extra" not in query:
+        query = environ.get("QUERY_STRING", "")
+        if "extra" not in query:
             return self.ignore
         given = parse_qs(query, keep_blank_values=True).get("extra")
         if given is None:
@@ -121,17 +121,19 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         else:
             body = self.encode(method, self.run(method, batch), media_type)
         self.count(environ, batch)
-        headers = {"Content-Type": media_type, **notes(batch)}
+        headers = {"Content-Type": media_type}
+        if batch.unknown or batch.ignored:
+            headers |= notes(batch)
         return Answer(HTTPStatus.OK, headers, body)
 
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
         """The body of an answer: the results of one method in this media type."""
         classes = self._classes(method)
-        return results.write(result, media_type, self._columns(method), classes)
+        columns = self._columns(method, classes) if media_type == results.CSV else []
+        return results.write(result, media_type, columns, classes)
 
-    def _columns(self, method: str) -> list[str]:
-        """What the columns of CSV are called."""
-        classes = self._classes(method)
+    def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
+        """The names of the columns of CSV."""
         if classes and isinstance(classes[0], list):
             # One for each class of each output, which are numbered.
             return [f"{i}_{label}" for i, labels in enumerate(classes) for label in labels]

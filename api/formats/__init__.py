@@ -30,11 +30,11 @@ class Reader:
 
         Raises UnsupportedType, MalformedBody, InvalidRows, TooLarge.
         """
-        if content_type in (media.JSON, ""):
-            return self._read_json(body, ignore=ignore)
+        if content_type in ("application/json", ""):
+            return self._json.read_fast(body) or self._read_slowly(body, ignore=ignore)
         data, given, header = media.identify(body, content_type)
         if given == media.JSON:
-            return self._read_json(data, ignore=ignore)
+            return self._json.read_fast(data) or self._read_slowly(data, ignore=ignore)
         if given in (media.CSV, media.TSV):
             likely = "\t" if given == media.TSV else ","
             return self._csv.read(data, header=header, delimiter=likely, ignore=ignore)
@@ -44,9 +44,8 @@ class Reader:
             return npy.read(self._signature, self._max_rows, data, ignore=ignore)
         return parquet.read(self._signature, self._max_rows, self._max_bytes, data, ignore=ignore)
 
-    def _read_json(self, body: bytes, *, ignore: bool) -> Batch:
-        if batch := self._json.read_fast(body):
-            return batch
+    def _read_slowly(self, body: bytes, *, ignore: bool) -> Batch:
+        """Read JSON that `read_fast` does not: behind a byte order mark, a table, or wrong."""
         if body.startswith(codecs.BOM_UTF8):
             body = body.removeprefix(codecs.BOM_UTF8)
             if batch := self._json.read_fast(body):

@@ -103,17 +103,15 @@ class JsonReader:
 
     def read_fast(self, body: bytes) -> Batch | None:
         """Read one sample, a list of samples, or `{"instances": [...]}`; None if it is none."""
-        batch = self._read_fast(body)
-        if batch is None and self._numbered is not None and b'"0"' in body:
-            batch = self._numbered._read_fast(body)  # noqa: SLF001
-        return batch
-
-    def _read_fast(self, body: bytes) -> Batch | None:
         try:
             samples, prefix, wrappers = self._decode(body)
         except NOT_FAST:
-            return None
-        return self._finish(body, samples, prefix, wrappers)
+            batch = None
+        else:
+            batch = self._finish(body, samples, prefix, wrappers)
+        if batch is None and self._numbered is not None and b'"0"' in body:
+            return self._numbered.read_fast(body)
+        return batch
 
     def read_list(self, body: bytes, prefix: str) -> Batch | None:
         """Read a list of samples that stands at `prefix` in a larger body.
@@ -185,10 +183,14 @@ class JsonReader:
         alone = rows[0] if len(rows) == 1 and self._row is not dict else ()
         if self._numeric:
             return Batch(None if alone else array_of(rows), pointers, alone=alone)
-        if not all(dates.fit(feature, [row[j] for row in rows]) for j, feature in self._dates):
+        if self._dates and not self._are_dates(rows):
             return None
         unknown = count_unknown(self._signature, rows)
         return None if unknown is None else Batch(rows, pointers, unknown, alone)
+
+    def _are_dates(self, rows: list[Any]) -> bool:
+        """Whether nothing is wrong with the values of the columns that hold dates."""
+        return all(dates.fit(feature, [row[j] for row in rows]) for j, feature in self._dates)
 
     def explain(self, body: bytes, *, ignore: bool = False) -> Batch:
         """Read the same slowly, and say what is wrong and where."""
