@@ -14,6 +14,7 @@ from pathlib import Path
 import pyuwsgi
 
 from api import server
+from api.errors import brief
 from api.model import ModelError
 from api.settings import Settings, SettingsError
 
@@ -43,10 +44,9 @@ def main() -> None:
     except Exception as error:
         # Somebody's own code runs while a model is loaded, and libraries that may not fit it.
         logging.getLogger("api").debug("the model cannot be loaded", exc_info=True)
-        first = next(iter(str(error).splitlines()), "")
         sys.exit(
-            f"error: the model cannot be loaded ({type(error).__name__}: {first}): "
-            "LOG_LEVEL=debug shows where that comes from"
+            f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
+            "where that comes from"
         )
     server.hold_hangup()
     server.say_when_ready(wsgi.hello, settings.processes)

@@ -9,12 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from api.formats.rows import some
 from api.model import Model
 from api.settings import Settings
 from api.signature import Feature, Signature, plain_rows
-
-# The advice names so many features.
-SHOWN = 20
 
 
 def describe(model: Model, signature: Signature) -> dict[str, Any]:
@@ -78,10 +76,9 @@ def advice(model: Model, signature: Signature) -> list[str]:
         command += f" MODEL_PATH={shlex.quote(model.path)}"
     said = []
     if unknown := [feature.name for feature in signature.features if feature.kind == "any"]:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         said.append(
-            f"The type of {', '.join(unknown[:SHOWN])}{more} is not known: any number, text, true "
-            f"or false is taken. Let the rows of training tell it: {command}"
+            f"The type of {some(unknown)} is not known: any number, text, true or false is taken. "
+            f"Let the rows of training tell it: {command}"
         )
     if "example" not in model.card:
         said.append(

@@ -206,6 +206,12 @@ def _error_code(
     return "application/json", {"error_code": code, "message": _sentence(detail, places)}
 
 
+def brief(error: BaseException) -> str:
+    """An exception's type, and the first line of its message if it has one."""
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
 def _sentence(detail: str, places: Sequence[Place]) -> str:
     """The detail and all places in one line."""
     if not places:

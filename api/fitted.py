@@ -19,6 +19,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from api import estimators
+from api.errors import brief
 from api.introspection import read
 from api.model import METHODS, Model, ModelError, open_file, read_card
 from api.signature import SignatureError, plain
@@ -149,7 +150,7 @@ def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
             log.warning(
                 "%s was saved with scikit-learn %s, and %s serves it: within %s the form of files "
                 "stays the same",
-                path, saver, sklearn.__version__, ".".join(sklearn.__version__.split(".")[:2]),
+                path, saver, sklearn.__version__, saved.minor(sklearn.__version__),
             )  # fmt: skip
         file.seek(0)
         try:
@@ -164,7 +165,7 @@ def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
                 raise ModelError(f"{path} {content.problem}") from None
             log.debug("%s cannot be loaded", path, exc_info=True)
             raise ModelError(
-                f"{path} cannot be loaded with {_installed(content)} ({_first_line(error)}): it "
+                f"{path} cannot be loaded with {_installed(content)} ({brief(error)}): it "
                 "was saved with other versions; name those in models/requirements.txt, as in "
                 "package==1.2.3, and run make again"
             ) from None
@@ -200,7 +201,7 @@ def _import(content: Content, path: Path) -> None:
             log.debug("%s cannot be imported", module, exc_info=True)
             raise ModelError(
                 f"{path} needs {module}, which cannot be imported with {_installed(content)} "
-                f"({_first_line(error)}): another version of either is needed; name it in "
+                f"({brief(error)}): another version of either is needed; name it in "
                 "models/requirements.txt, as in package==1.2.3, and run make again"
             ) from None
         if not hasattr(imported, name.partition(".")[0]):
@@ -218,11 +219,6 @@ def _installed(content: Content) -> str:
     }
     listed = [f"{name} {metadata.version(name)}" for name in sorted(needed)]
     return " and ".join([f"scikit-learn {sklearn.__version__}", *listed])
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
 def _other_version(saver: str) -> str:

@@ -26,6 +26,7 @@ from api.signature import (
     Unknown,
     is_missing,
     is_nan,
+    kind_of,
     plain,
 )
 from api.versions import input_tags
@@ -223,10 +224,9 @@ def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
         )
     known = [plain(value) for value in objects]
     values = tuple(value for value in known if not is_missing(value))
-    kinds = {_kind(value) for value in values}
     return Feature(
         name=name,
-        kind=kinds.pop() if len(kinds) == 1 else "any",
+        kind=kind_of(values),
         categories=values,
         unknown=unknown,
         dtype="float32" if np.asarray(categories).dtype == np.float32 else "",
@@ -239,9 +239,3 @@ def _dtype_of(value: dt.date) -> str:
     if not isinstance(value, dt.datetime):
         return "date"
     return f"datetime64[ns, {value.tzinfo}]" if value.tzinfo else "datetime64[ns]"
-
-
-def _kind(value: Any) -> Kind:
-    if isinstance(value, bool):
-        return "boolean"
-    return "string" if isinstance(value, str) else "number"

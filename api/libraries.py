@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from api.signature import Feature, Kind, SignatureError, Unknown, plain
+from api.signature import Feature, Kind, SignatureError, Unknown, kind_of, plain
 
 Library = Literal["lightgbm", "xgboost", "catboost"]
 
@@ -224,17 +224,10 @@ def _decoded(column: _Values) -> list[Any]:
 def _category(feature: Feature, categories: Sequence[Any], unknown: Unknown) -> Feature:
     """A column that was a category in pandas, with these."""
     values = tuple(plain(value) for value in np.asarray(categories, dtype=object).tolist())
-    kinds: set[Kind] = {_kind(value) for value in values}
     return Feature(
         name=feature.name,
-        kind=kinds.pop() if len(kinds) == 1 else "any",
+        kind=kind_of(values),
         categories=values,
         unknown=unknown,
         dtype="category",
     )
-
-
-def _kind(value: Any) -> Kind:
-    if isinstance(value, bool):
-        return "boolean"
-    return "string" if isinstance(value, str) else "number"

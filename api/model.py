@@ -111,3 +111,10 @@ def read_card(path: Path, version: str) -> dict[str, Any]:
     if not isinstance(card.get("features", []), (list, dict)):
         raise ModelError(f"the card {path} must have its features as a list of names or an object")
     return card
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that readers find the old content or the new, never a part of it."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)

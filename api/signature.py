@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +13,8 @@ Form = Literal["table", "text", "labels", "mapping"]
 Unknown = Literal["refused", "passed"]
 
 NAN = float("nan")
+# float64 holds every integer up to this one.
+MAX_EXACT = 2**53
 PLAIN_NUMBERS = (1.0, 0.5, 2.0, 0.0, -1.0)
 
 
@@ -109,6 +111,18 @@ def plain(value: Any) -> Any:
         f"it knows a category or label of the type {type(value).__name__}, which JSON has no form "
         "for: fit it on text, numbers or booleans"
     )
+
+
+def kind_of(values: Iterable[Any]) -> Kind:
+    """The kind of plain values: the one that all of them have, or else "any"."""
+    kinds = {_kind(value) for value in values}
+    return kinds.pop() if len(kinds) == 1 else "any"
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, bool):
+        return "boolean"
+    return "string" if isinstance(value, str) else "number"
 
 
 def is_missing(value: Any) -> bool:

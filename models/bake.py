@@ -24,14 +24,14 @@ from api import fitted
 from api.engines import plan as plans
 from api.engines.choice import plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
-from api.model import Model, ModelError, open_file
+from api.errors import brief
+from api.model import Model, ModelError, open_file, write_file
 from api.settings import Settings, SettingsError
 from api.signature import Signature
 from api.telemetry import configure_logging
 from models import bound, proof, work
 from models.bound import Bound
 from models.compiler import compile_model
-from models.compiler.builder import brief
 
 log = logging.getLogger("api")
 
@@ -125,7 +125,7 @@ def write_card(path: Path, model: Model, report: dict[str, Any]) -> None:
     card = dict(model.card) or {"sha256": model.version, "estimator": model.kind}
     card["plan"] = report
     place = path.with_suffix(".json")
-    place.write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    write_file(place, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
 
 
 def table(report: dict[str, Any]) -> str:

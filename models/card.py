@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import sklearn
 
+from api.model import write_file
+
 # So many rows go into the card, for explanations to compare others with.
 BACKGROUND = 50
 # The card counts so many values of a column, the most frequent; longer texts are left out.
@@ -80,10 +82,8 @@ def of_rows(rows: pd.DataFrame, background_rows: int) -> dict[str, Any]:
 def save(model_path: Path, card: Mapping[str, Any]) -> Path:
     """Write a card beside its model, all of it or nothing."""
     path = model_path.with_suffix(".json")
-    new = path.with_suffix(".json.new")
     encoded = msgspec.json.encode(card, enc_hook=lambda value: value.item())
-    new.write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
-    new.replace(path)
+    write_file(path, msgspec.json.format(encoded, indent=2) + b"\n")
     return path
 
 

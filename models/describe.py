@@ -28,8 +28,9 @@ from api.engines import part
 from api.engines.choice import plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
 from api.engines.trial import TrialError, apart
-from api.errors import InvalidRows
+from api.errors import InvalidRows, brief
 from api.formats import Reader
+from api.formats.rows import some
 from api.model import Model, ModelError
 from api.signature import Signature
 from models import card as cards
@@ -42,7 +43,6 @@ from models.training_rows import (
     is_text,
     read,
     readings,
-    some,
 )
 
 log = logging.getLogger("api")
@@ -241,7 +241,7 @@ def refusal(model: Model, signature: Signature, rows: pd.DataFrame) -> str:
 def _sentence(error: Exception) -> str:
     """The first line of an exception's message, with its type where that is all it says."""
     text = str(error).partition("\n")[0]
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, ValueError) and text else brief(error)
 
 
 def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str]:

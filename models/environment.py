@@ -69,14 +69,9 @@ class Misfit(Exception):
     """No environment of this Python fits the model; the message says why, and what to do."""
 
 
-def minor(version: str) -> str:
-    """1.5 of 1.5.2."""
-    return ".".join(version.split(".")[:2])
-
-
 def pythons(version: str) -> list[int]:
     """The x of each Python 3.x that has wheels of this scikit-learn; none if that is not known."""
-    wheels = WHEELS.get(minor(version))
+    wheels = WHEELS.get(saved.minor(version))
     return sorted({*range(wheels.oldest, wheels.newest + 1), *wheels.later}) if wheels else []
 
 
@@ -85,7 +80,7 @@ def set_for(version: str, python: int, *, numpy_2: bool = False) -> list[str]:
 
     Raises Misfit if there are no wheels for Python 3.`python`.
     """
-    wheels = WHEELS.get(minor(version))
+    wheels = WHEELS.get(saved.minor(version))
     if wheels is None:
         return [f"scikit-learn=={version}"]
     there = pythons(version)
@@ -123,7 +118,7 @@ def base_python(content: Content) -> int:
     """
     version = saved.saved_with(content)
     there = [x for x in pythons(version) if x >= OLDEST_PYTHON] if version else []
-    if version and minor(version) in WHEELS and not there:
+    if version and saved.minor(version) in WHEELS and not there:
         raise Misfit(_other_python(version, DEFAULT_PYTHON, pythons(version)))
     return DEFAULT_PYTHON if not there or DEFAULT_PYTHON in there else there[-1]
 

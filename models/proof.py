@@ -13,10 +13,10 @@ import numpy as np
 
 from api.engines import Engine, Rows, Single
 from api.engines.plan import INPUT, Plan, PlanEngine
+from api.errors import brief
 from api.signature import Feature, Signature, plain_rows
 from models import texts
 from models.bound import Bound
-from models.compiler.builder import brief
 
 log = logging.getLogger("api")
 

@@ -121,6 +121,11 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version.partition("rc")[0])))
 
 
+def minor(version: str) -> str:
+    """The minor version of a version: 1.5 of 1.5.2."""
+    return ".".join(version.split(".")[:2])
+
+
 def alike(one: str, other: str) -> bool:
     """Whether scikit-learn reads with one version what the other saved: it keeps the form of its
     files within a minor version.

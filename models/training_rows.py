@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from api.formats.dialect import DELIMITERS
+from api.formats.names import plain_name
+from api.formats.rows import some
 from api.signature import Signature
 
 # The first so many rows of a file are read.
 MAX_ROWS = 1_000_000
-SEPARATORS = (",", ";", "\t")
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 KINDS = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
 
@@ -60,14 +61,14 @@ def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -
 
 
 def _read_csv(path: Path, names: Collection[str], texts: Collection[str]) -> pd.DataFrame:
-    headers = {sep: pd.read_csv(path, sep=sep, nrows=0).columns for sep in SEPARATORS}
+    headers = {sep: pd.read_csv(path, sep=sep, nrows=0).columns for sep in DELIMITERS}
     known = {plain_name(name) for name in names}
 
     def fit(sep: str) -> tuple[int, int]:
         header = headers[sep]
         return sum(plain_name(name) in known for name in header), len(header)
 
-    sep = max(SEPARATORS, key=fit)
+    sep = max(DELIMITERS, key=fit)
     dtypes = {name: str for name in headers[sep] if plain_name(name) in set(map(plain_name, texts))}
     rows = pd.read_csv(path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False)
     if sep != "," and any(_has_decimal_commas(rows[name]) for name in rows if name not in dtypes):
@@ -197,14 +198,3 @@ def _is_number(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def plain_name(name: object) -> str:
-    """A name without what nobody sees: blanks around it, and which form of Unicode it is in."""
-    return unicodedata.normalize("NFC", str(name)).strip()
-
-
-def some(names: Sequence[str]) -> str:
-    """A list of names for a sentence, cut if it is long."""
-    shown = ", ".join(names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

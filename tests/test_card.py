@@ -28,6 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api import create_app
+from api.formats import rows
 from api.model import ModelError
 from api.settings import Settings
 from api.signature import Signature
@@ -566,7 +567,7 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    assert training_rows.some([str(i) for i in range(25)]).endswith("18, 19 and 5 more")
+    assert rows.some([str(i) for i in range(25)]).endswith("18, 19 and 5 more")
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 
 from api.engines import Rows
-from api.signature import Feature, Signature
-
-# float64 holds every integer up to this one.
-MAX_EXACT = 2**53
+from api.signature import MAX_EXACT, Feature, Signature
 
 
 def to_input(signature: Signature, rows: Rows) -> Any:

@@ -22,6 +22,7 @@ import numpy as np
 
 from api.engines import Engine, Rows, Single, singles
 from api.engines.operations import OPERATIONS
+from api.model import write_file
 from api.signature import NAN, Signature, plain_rows
 
 FORMAT = 2
@@ -87,10 +88,7 @@ def save(plan: Plan, path: Path) -> None:
         # Readers of zip files take the digest for a comment.
         file.comment = b"0" * DIGEST_BYTES
     content = buffer.getvalue()[:-DIGEST_BYTES]
-    # Nobody ever sees half a file.
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(content + _digest(content))
-    new.replace(path)
+    write_file(path, content + _digest(content))
 
 
 def load(path: Path) -> Plan:

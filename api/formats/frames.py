@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 
 from api.engines import Rows
 from api.formats.json import NOT_FAST, JsonReader, count_colons
+from api.formats.names import Names
 from api.formats.orients import FORMS, SPLIT
 from api.formats.rows import Batch
 from api.signature import Signature
@@ -47,7 +48,7 @@ class FrameReader:
     def __init__(self, signature: Signature, max_rows: int, reader: JsonReader) -> None:
         self._signature = signature
         self._max_rows = max_rows
-        self._names = [feature.name for feature in signature.features]
+        self._names = Names(signature)
         self._decoder = msgspec.json.Decoder(_Request)
         self._split_decoder = msgspec.json.Decoder(_Split)
         self._reader = reader
@@ -81,7 +82,7 @@ class FrameReader:
 
     def _read_bare(self, body: bytes) -> Batch | None:
         """Read what pandas writes with orient="split", where no feature is called like a part."""
-        if b'"data"' not in body or not frozenset(SPLIT).isdisjoint(self._names):
+        if b'"data"' not in body or not self._names.known.isdisjoint(SPLIT):
             return None
         try:
             split = self._split_decoder.decode(body)
@@ -93,23 +94,18 @@ class FrameReader:
         return self._read_split(split, raw, "/data")
 
     def _read_split(self, split: _Split, raw: bytes, at: str) -> Batch | None:
-        names = self._names
+        own = names = self._names.names
         if isinstance(split.columns, list):
-            names = [self._name(column) for column in split.columns]
-        if names == self._names:
+            names = list(map(self._names.column, split.columns))
+        if names == own:
             batch = self._reader.read_list(raw, at)
-        elif len(names) == len(self._names) and set(names) == set(self._names):
+        elif len(names) == len(own) and set(names) == set(own):
             batch = self._reader_of(tuple(names)).read_list(raw, at)
             batch = batch and self._in_order(batch, names)
         else:
             return None
         wrong = batch and isinstance(split.index, list) and len(split.index) != len(batch.rows)
         return None if wrong else batch
-
-    def _name(self, column: Any) -> Any:
-        """The feature that a column names; pandas numbers those that nobody has named."""
-        numbered = type(column) is int and not self._signature.named
-        return self._names[column] if numbered and 0 <= column < len(self._names) else column
 
     def _permuted(self, names: Sequence[str]) -> Signature:
         """The signature with its features in this order."""
@@ -120,7 +116,7 @@ class FrameReader:
     def _in_order(self, batch: Batch, names: Sequence[str]) -> Batch:
         """The batch with its values, which stand in the order of these names, in the model's."""
         places = {name: j for j, name in enumerate(names)}
-        order = [places[name] for name in self._names]
+        order = [places[name] for name in self._names.names]
         rows: Rows
         if isinstance(batch.rows, np.ndarray):
             rows = np.ascontiguousarray(batch.rows[:, order])

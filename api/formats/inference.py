@@ -21,7 +21,6 @@ from api.formats.rows import Batch, check_array, check_count, count_unknown
 from api.formats.tensors import Output, Tensor, Values
 from api.signature import Signature
 
-SHOWN_NAMES = 20
 SHOWN_REASON = 200
 LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 # Python's clients write a missing number so. In a text it stays what it is; one that does not end
@@ -181,7 +180,7 @@ def _check_names(signature: Signature, inputs: list[Tensor], *, ignore: bool) ->
     ]
     if signature.form != "mapping":
         features = dict.fromkeys(feature.name for feature in signature.features)
-        shown = ", ".join([*features][:SHOWN_NAMES])
+        shown = rows.some([*features])
         wrong += [
             f"{tensor.called} is not a feature of the model: expected {shown}, or all of them in "
             f"one tensor of shape [rows, {len(features)}]; {rows.EXTRA}"

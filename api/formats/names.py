@@ -26,8 +26,11 @@ class Names:
         self.required = [f.name for f in signature.features if f.kind != "unused"]
         # Where objects have keys of their own, each is what it is.
         self.open = signature.form == "mapping"
-        counts = Counter(map(_plain, self.names))
-        self._others = {_plain(name): name for name in self.names if counts[_plain(name)] == 1}
+        self._named = signature.named
+        counts = Counter(map(plain_name, self.names))
+        self._others = {
+            plain_name(name): name for name in self.names if counts[plain_name(name)] == 1
+        }
         # pandas numbers columns that nobody has named.
         numbers = {} if signature.named else {str(j): n for j, n in enumerate(self.names)}
         self._numbers = {number: n for number, n in numbers.items() if number not in self.known}
@@ -43,16 +46,21 @@ class Names:
             return {name: name for name in given}
         meant = {name: name for name in given if name in self.known}
         others = {
-            name: known[_plain(name)]
+            name: known[plain_name(name)]
             for name in given
-            if isinstance(name, str) and name not in meant and _plain(name) in known
+            if isinstance(name, str) and name not in meant and plain_name(name) in known
         }
         counts = Counter([*meant.values(), *others.values()])
         return meant | {name: feature for name, feature in others.items() if counts[feature] == 1}
 
+    def column(self, given: Any) -> Any:
+        """The feature that a column names, by its number too where the model has no names."""
+        numbered = type(given) is int and not self._named
+        return self.names[given] if numbered and 0 <= given < len(self.names) else given
+
     def are_numbers(self, given: Iterable[str]) -> bool:
         """Whether one of these names means a feature by its number only."""
-        return not self._numbers.keys().isdisjoint(map(_plain, given))
+        return not self._numbers.keys().isdisjoint(map(plain_name, given))
 
     def fit(self, given: Iterable[Any], *, ignore: bool, numbers: bool = True) -> bool:
         """Whether these names are the features; `ignore` lets others stand among them."""
@@ -74,5 +82,6 @@ class Names:
         return {meant[name]: value for name, value in sample.items() if name in meant}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name without what nobody sees: blanks around it, and which form of Unicode it is in."""
     return unicodedata.normalize("NFC", name).strip()

@@ -138,7 +138,7 @@ class Documents:
         if columns is None:
             columns = self._names.names
         elif isinstance(columns, list):
-            columns = [self._name(column) for column in columns]
+            columns = list(map(self._names.column, columns))
             steps = (f"{at}/columns/{j}" for j in itertools.count())
             places += first(self._wrong_columns(columns, steps, f"{at}/columns", ignore=ignore))
         else:
@@ -292,12 +292,6 @@ class Documents:
         for name in self._names.required:
             if name not in seen:
                 yield Place(at, f"lacks the feature {name}")
-
-    def _name(self, column: Any) -> Any:
-        """The name of a column; pandas numbers those that nobody has named."""
-        numbered = type(column) is int and not self._signature.named
-        names = self._names.names
-        return names[column] if numbered and 0 <= column < len(names) else column
 
 
 def _are_values(data: list[Any]) -> bool:

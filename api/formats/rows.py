@@ -20,13 +20,11 @@ import numpy as np
 from api.engines import Rows
 from api.errors import MAX_PLACES, InvalidRows, Place, TooLarge
 from api.formats import dates
-from api.signature import Feature, Signature
+from api.signature import MAX_EXACT, Feature, Signature
 
-SHOWN_CATEGORIES = 20
+SHOWN_NAMES = 20
 UNKNOWN = "is not a feature of the model"
 EXTRA = "to have what is no feature passed over, ask with ?extra=ignore"
-# float64 holds every integer up to this one.
-MAX_EXACT = 2**53
 UNCLEAR = (
     "this float may have been an integer before it came into the array, which makes a difference "
     "here: send JSON, CSV or Parquet"
@@ -229,7 +227,7 @@ def _row_of_object(
         if len(places) > MAX_PLACES:
             return None
         if name not in known:
-            expected = _some([feature.name for feature in features])
+            expected = some([feature.name for feature in features])
             places.append(
                 Place(
                     f"{pointer}/{escape(name)}",
@@ -330,9 +328,9 @@ def _mapping(sample: Any, pointer: str, places: list[Place]) -> Any:
 def expectation(feature: Feature) -> str:
     """What a value of this feature must be, in words."""
     if feature.unknown == "refused" and feature.categories:
-        return f"one of {_some([_as_json(each) for each in feature.categories])}"
+        return f"one of {some([_as_json(each) for each in feature.categories])}"
     if feature.kind == "string" and feature.categories:
-        return f"a string, such as {_some([_as_json(each) for each in feature.categories])}"
+        return f"a string, such as {some([_as_json(each) for each in feature.categories])}"
     return {
         "number": "a number",
         "string": "a string",
@@ -370,9 +368,10 @@ def _kind_of(value: Any) -> str:
     return {bool: "boolean", str: "string", int: "number", float: "number"}.get(type(value), "")
 
 
-def _some(names: Sequence[Any]) -> str:
-    shown = ", ".join(str(name) for name in names[:SHOWN_CATEGORIES])
-    more = len(names) - SHOWN_CATEGORIES
+def some(names: Sequence[Any]) -> str:
+    """A list of names for a sentence, cut after SHOWN_NAMES."""
+    shown = ", ".join(str(name) for name in names[:SHOWN_NAMES])
+    more = len(names) - SHOWN_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from api.engines.plan import Plan
+from api.errors import brief
 from api.model import Model
 from api.signature import Signature
 from models.compiler import (  # noqa: F401  (their rules)
@@ -47,7 +48,7 @@ from models.compiler import (  # noqa: F401  (their rules)
     trees,
     xgboost,
 )
-from models.compiler.builder import Builder, Column, NotCompiled, Number, Table, brief
+from models.compiler.builder import Builder, Column, NotCompiled, Number, Table
 from models.compiler.responses import without
 
 __all__ = ["NotCompiled", "compile_model"]

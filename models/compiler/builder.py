@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from api.engines.plan import INPUT, Step
+from api.errors import brief
 from api.signature import Signature
 
 log = logging.getLogger("api")
@@ -27,12 +28,6 @@ CHECKED = ("finite", "complete")
 
 class NotCompiled(Exception):
     """There is no rule for a part of the model; the message says which."""
-
-
-def brief(error: Exception) -> str:
-    """An exception in one line."""
-    first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 class _Unknown:
