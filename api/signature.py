@@ -132,4 +132,8 @@ def is_missing(value: Any) -> bool:
 
 def is_nan(value: Any) -> bool:
     """Whether it is NaN, or another value that does not equal itself."""
-    return bool(value != value)  # noqa: PLR0124
+    try:
+        return bool(value != value)  # noqa: PLR0124
+    except TypeError:
+        # pandas.NA does not say whether it equals itself.
+        return True
