@@ -128,7 +128,7 @@ def _typed(dtype: str, values: Sequence[Any]) -> Any:
     if dtype[:1] in "iu" or dtype == "bool":
         if None in values or any(type(v) is float and not v.is_integer() for v in values):
             return np.array(values, dtype=np.float64)
-        return np.array([int(v) for v in values]).astype(dtype)
+        return _integers([int(v) for v in values]).astype(dtype)
     if dtype.startswith("float"):
         return np.array(values, dtype=np.float64).astype(dtype)
     return pd.array(list(values), dtype=dtype)  # type: ignore[call-overload]
@@ -155,6 +155,8 @@ def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
     kinds = set(map(type, values))
     if feature.sent and kinds <= {float, type(None)}:
         return np.array(values, dtype=np.float64)
+    if feature.kind != "unused" and kinds == {int}:
+        return _integers(values)
     if feature.kind != "unused" and (kinds <= {int, float} or kinds == {bool}):
         return np.array(values)
     if None in values:
@@ -162,6 +164,15 @@ def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
     if feature.kind == "number" and feature.null is not None:
         return np.array(values, dtype=np.float64)
     return _objects(values)
+
+
+def _integers(values: Sequence[int]) -> np.ndarray:
+    """A column of integers: of int64, or else of uint64, or else of objects, as in pandas."""
+    column = np.array(values)
+    if column.dtype.kind != "f":
+        return column
+    # numpy makes floats of integers of which some are above 2**63 - 1 and others are not.
+    return _objects(values) if min(values) < 0 else np.array(values, dtype=np.uint64)
 
 
 def _objects(values: Sequence[Any]) -> np.ndarray:
