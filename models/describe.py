@@ -26,7 +26,7 @@ from sklearn.metrics import r2_score
 from api import fitted, introspection
 from api.engines import part
 from api.engines.choice import plan_path
-from api.engines.scikit_learn import ScikitLearnEngine
+from api.engines.scikit_learn import ScikitLearnEngine, as_arrays
 from api.engines.trial import TrialError, apart
 from api.errors import InvalidRows, brief
 from api.formats import Reader
@@ -195,8 +195,7 @@ def ask(model: Model, signature: Signature, rows: pd.DataFrame) -> Any:
         given = rows.iloc[:, 0].tolist()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        results = getattr(model.estimator, model.default_method)(given)
-    return results.to_numpy() if hasattr(results, "to_numpy") else results
+        return as_arrays(getattr(model.estimator, model.default_method)(given))
 
 
 def refusal(model: Model, signature: Signature, rows: pd.DataFrame) -> str:

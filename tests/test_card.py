@@ -374,6 +374,18 @@ def test_the_file_names_the_columns_of_a_model_that_does_not_say_how_many(
     assert answer == Own().fit(None, PRICE).predict(rows).tolist()
 
 
+class Listing(Own):
+    """Answers with a list."""
+
+    def predict(self, X: Any) -> Any:
+        return list(super().predict(X))
+
+
+def test_the_answers_of_somebodys_own_model_may_be_a_list(described) -> None:
+    found = described(Listing().fit(None, PRICE), FRAME[["rooms", "area"]])
+    assert found.client.post("/predict", json=found.card["example"]).status_code == 200
+
+
 def test_a_model_of_texts_takes_the_column_of_text(described) -> None:
     texts = pd.DataFrame({"mail": ["good day", "bad day", "good"] * 3, "kind": [1, 0, 1] * 3})
     model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts["mail"], texts["kind"])

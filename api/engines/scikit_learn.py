@@ -121,12 +121,7 @@ class ScikitLearnEngine:
         # as to walk its trees, and every process of the server would start them.
         with joblib.parallel_config(backend="sequential"):
             result = getattr(self._estimator, method)(inputs.to_input(signature, rows))
-        if hasattr(result, "to_numpy"):
-            return result.to_numpy()
-        # Several outputs are a list of arrays; any other list is of somebody's own estimator.
-        if isinstance(result, list) and not hasattr(next(iter(result), None), "shape"):
-            return np.asarray(result)
-        return result
+        return as_arrays(result)
 
     def _try(self) -> tuple[Signature, bool]:
         """The signature with what only a try can tell, and whether requests may share a call.
@@ -159,6 +154,16 @@ class ScikitLearnEngine:
         if found.form == "table":
             found = probes.may_be_missing(found, answers)
         return found, probes.batchable(found, answers)
+
+
+def as_arrays(result: Any) -> Any:
+    """What an estimator answered, as an array, a sparse matrix, or a list of arrays."""
+    if hasattr(result, "to_numpy"):
+        return result.to_numpy()
+    # Several outputs are a list of arrays; any other list is of somebody's own estimator.
+    if isinstance(result, list) and not getattr(next(iter(result), None), "shape", ()):
+        return np.asarray(result)
+    return result
 
 
 def _typed(signature: Signature, rows: list[Any]) -> Rows:
