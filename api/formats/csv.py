@@ -127,7 +127,7 @@ class CsvReader:
     def _mappings(self, header: list[str], columns: list[tuple[str, ...]]) -> Batch:
         """Rows of objects with keys of their own, without what they lack."""
         loose = Feature(name="", kind="any")
-        values = [[_cell(loose, c) for c in dialect.clean(loose, cells)] for cells in columns]
+        values = [_cells(loose, dialect.clean(loose, cells), cells) for cells in columns]
         return Batch([named(header, row) for row in zip(*values, strict=True)], pointer)
 
     def _without_commas(self, fields: Fields) -> Fields:
@@ -167,7 +167,7 @@ class CsvReader:
             if unknown is not None:
                 return Batch(rows, pointer, unknown)
         values = [
-            [_cell(feature, cell) for cell in clean[feature.name]]
+            _cells(feature, clean[feature.name], fields[feature.name])
             for feature in signature.features
             if feature.name in fields
         ]
@@ -271,6 +271,25 @@ def _gaps(signature: Signature, values: Sequence[Sequence[Any]]) -> bool:
         for feature, column in zip(signature.features, values, strict=True)
         if not feature.missing
     )
+
+
+def _cells(feature: Feature, cells: Sequence[str], given: Sequence[str]) -> list[Any]:
+    """The values of fields, without blanks around them, of a feature, and as they were given.
+
+    Where anything is taken, the blanks around a text are part of it, as in pandas. A column that
+    somebody's own code looks at has one type, as in pandas: beside a text all others are text.
+    """
+    values = [_cell(feature, cell) for cell in cells]
+    if feature.kind != "any":
+        return values
+    known = feature.categories or ()
+    kinds = {type(value) for value in values} - {type(None)}
+    if feature.sent and not known and not (kinds <= {int, float} or kinds == {bool}):
+        return [text if cell else None for cell, text in zip(cells, given, strict=True)]
+    return [
+        text if isinstance(value, str) and value not in known else value
+        for value, text in zip(values, given, strict=True)
+    ]
 
 
 def _cell(feature: Feature, cell: str) -> Any:
