@@ -165,9 +165,9 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
             told = _encoded(name, categories, "refused" if refused else "passed")
             features[column] = msgspec.structs.replace(told, sent=sent)
         return
-    kind, null = _taken(estimator)
-    for column in columns if kind != "number" else ():
-        feature, sent = features[column], kind == "any"
+    kinds, null = _taken(estimator, len(columns))
+    for column, kind in zip(columns, kinds, strict=True) if "number" not in kinds else ():
+        feature, sent = features[column], estimators.is_own_code(estimator)
         if feature.categories is not None and sent:
             features[column] = msgspec.structs.replace(feature, sent=True)
         else:
@@ -198,14 +198,20 @@ def _take_what_is_imputed(estimator: Any, columns: Sequence[int], features: list
             features[column] = msgspec.structs.replace(feature, categories=(*known, missing))
 
 
-def _taken(estimator: Any) -> tuple[Kind, Any]:
-    """The kind of value that a leaf takes, and what stands for a missing one."""
+def _taken(estimator: Any, width: int) -> tuple[Sequence[Kind], Any]:
+    """The kinds of value that a leaf takes in its columns, and what stands for a missing one."""
     # By its name: a model without an imputer need not wait for the import of all imputers.
     if type(estimator).__name__ == "SimpleImputer" and estimator._fit_dtype.kind == "O":  # noqa: SLF001
-        return "string", None if estimator.missing_values is None else NAN
+        # Beside a column of text, numbers are objects, too. A constant tells of no column.
+        told = estimator.strategy != "constant"
+        kinds: list[Kind] = [
+            "any" if told and not isinstance(value, str) else "string"
+            for value in estimator.statistics_
+        ]
+        return kinds, None if estimator.missing_values is None else NAN
     if estimators.takes_text(estimator):
-        return "string", NAN
-    return ("any" if estimators.is_own_code(estimator) else "number"), NAN
+        return ["string"] * width, NAN
+    return ["any" if estimators.is_own_code(estimator) else "number"] * width, NAN
 
 
 def _encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
