@@ -266,6 +266,63 @@ def test_the_example_has_a_value_that_an_encoder_knows(serve: Serve) -> None:
     assert serve(model).get("/metadata").json["example"]["postcode"] in {10115, 20095, 80331}
 
 
+def repr_length(frame: Any) -> Any:
+    return frame.map(lambda value: len(str(value)))
+
+
+def test_blanks_around_a_text_of_csv_are_part_of_it_where_anything_is_taken(serve: Serve) -> None:
+    frame = pd.DataFrame({"code": [" a", "a", "a  ", "bb"]})
+    model = make_pipeline(FunctionTransformer(repr_length), LinearRegression())
+    expected = model.fit(frame, [1.0, 2.0, 3.0, 4.0]).predict(frame).tolist()
+    table = frame.to_csv(index=False)
+    assert answered(serve(model), data=table, content_type="text/csv") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("codes", [["-1", "a", "12"], ["1", "True", "2"], ["007", "7", "1e3"]])
+def test_a_column_of_csv_that_has_a_text_is_text(serve: Serve, codes: list[str]) -> None:
+    frame = pd.DataFrame({"code": codes})
+    model = make_pipeline(FunctionTransformer(spelled), OneHotEncoder(handle_unknown="ignore"),
+                          LinearRegression())  # fmt: skip
+    expected = model.fit(frame, [1.0, 2.0, 3.0]).predict(frame).tolist()
+    table = frame.to_csv(index=False)
+    assert answered(serve(model), data=table, content_type="text/csv") == pytest.approx(expected)
+
+
+class Spelling(RegressorMixin, BaseEstimator):
+    """Answers with the length of what a row is spelled like."""
+
+    def fit(self, X: Any, y: Any = None) -> Spelling:
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.array([len("".join(map(str, row))) for row in np.asarray(X).tolist()])
+
+
+def test_a_null_that_makes_floats_of_integers_beside_it_is_refused(serve: Serve) -> None:
+    frame = pd.DataFrame({"id": [10, 7, 7, 5], "word": ["a", "bb", "bb", None]})
+    model = make_pipeline(SimpleImputer(strategy="most_frequent"), Spelling()).fit(frame)
+    client = serve(model)
+    rows = json.loads(frame.to_json(orient="records"))
+    assert answered(client, json=rows[:3]) == model.predict(frame)[:3].tolist()
+    assert "takes no missing value" in refused(client, rows[3])
+
+
+def test_numbers_that_are_imputed_beside_texts_are_numbers(serve: Serve) -> None:
+    frame = pd.DataFrame({"rooms": [1, 2, 2, 3], "note": ["a", "b", "b", np.nan]})
+    model = make_pipeline(
+        SimpleImputer(strategy="most_frequent", add_indicator=True),
+        OneHotEncoder(handle_unknown="ignore"),
+        LinearRegression(),
+    )
+    expected = model.fit(frame, [1.0, 2.0, 3.0, 5.0]).predict(frame).tolist()
+    client = serve(model)
+    rows = json.loads(frame.to_json(orient="records"))
+    assert answered(client, json=rows) == pytest.approx(expected)
+    table = frame.to_csv(index=False)
+    assert answered(client, data=table, content_type="text/csv") == pytest.approx(expected)
+
+
 def test_digits_with_a_leading_zero_are_text_in_csv(serve: Serve) -> None:
     frame = pd.DataFrame({"postcode": ["01067", "10115", "20095"] * 10})
     text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))
@@ -498,6 +555,20 @@ def test_a_large_integer_is_the_same_whoever_stands_beside_it(serve: Serve) -> N
     ]
 
 
+@pytest.mark.parametrize("ids", [[2**63 + 5, 3], [2**64 - 1, 2**63], [2**63 + 5, -3]])
+def test_integers_above_int64_stay_what_they_are_beside_others(
+    serve: Serve, ids: list[int]
+) -> None:
+    frame = pd.DataFrame({"id": ids})
+    model = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(), LinearRegression())
+    expected = model.fit(frame, [1.0, 2.0]).predict(frame).tolist()
+    assert answered(serve(model), json=frame.to_dict("records")) == pytest.approx(expected)
+    if min(ids) > 0:
+        card = json.dumps({"features": {"id": {"dtype": "uint64"}}}).encode()
+        told = serve(model, card)
+        assert answered(told, json=frame.to_dict("records")) == pytest.approx(expected)
+
+
 def test_true_is_one_where_a_number_is_meant_and_no_category(serve: Serve) -> None:
     model = make_pipeline(
         make_column_transformer((StandardScaler(), ["size"]), (OneHotEncoder(), ["rooms"])),
@@ -550,13 +621,12 @@ def test_columns_that_nobody_named_have_numbers(serve: Serve) -> None:
 
 @pytest.mark.parametrize(("missing", "column"), [
     ("?", ["x", "?", "y", "x"]), (-1, [1, -1, 2, 1]), (None, ["x", None, "y", "x"]),
+    (pd.NA, ["x", None, "y", "x"]),
 ])  # fmt: skip
 def test_a_value_that_an_imputer_takes_for_a_missing_one_is_no_unknown_category(
     serve: Serve, missing: Any, column: list[Any]
 ) -> None:
-    values = np.array(
-        [[value] for value in column], dtype=object if missing in ("?", None) else int
-    )
+    values = np.array([[value] for value in column], dtype=object if "x" in column else int)
     model = make_pipeline(
         SimpleImputer(missing_values=missing, strategy="most_frequent"),
         OneHotEncoder(),

@@ -50,7 +50,7 @@ ASSIGNED: dict[str, dict[str, Any]] = {
 }
 AS_SENT = {"kind": "any", "dtype": ""}
 ELSEWHERE = "datetime64[ns, Asia/Kolkata]"
-INTEGER = re.compile(r"\d{1,15}", re.ASCII)
+INTEGER = re.compile(r"\d{1,20}", re.ASCII)
 # Integers that a float may be told from.
 SAME = (3, 0, 1, -1, 10115, 2**53 + 1)
 # A date as pandas makes a text of it.
@@ -188,11 +188,19 @@ class _Tried:
     def is_one_null(self, column: int) -> bool:
         """Whether the model answers alike whatever stands for a missing value in a column."""
         signature = self._signature
-        row = tuple(None if j == column else value for j, value in enumerate(signature.example))
         if signature.features[column].dtype or not signature.frame:
             return True
+        # A missing value that stands among floats may make floats of integers beside it.
+        whole = tuple(
+            int(value) if feature.sent and type(value) is float and value.is_integer() else value
+            for feature, value in zip(signature.features, signature.example, strict=True)
+        )
+        return all(self._is_one_null(column, row) for row in (signature.example, whole))
+
+    def _is_one_null(self, column: int, example: Sequence[Any]) -> bool:
+        row = tuple(None if j == column else value for j, value in enumerate(example))
         given = [
-            self.answer(_with(signature, column, **null), row)
+            self.answer(_with(self._signature, column, **null), row)
             for null in (
                 {},
                 {"dtype": "object", "null": None},
