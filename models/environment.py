@@ -265,6 +265,9 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
         reasons.insert(0, str(misfit))
     if reasons:
         raise Misfit(saved.sentence(str(path), reasons))
+    if environment.is_made and path != NO_MODEL and not path.is_file():
+        # A wrong path is said by what runs next, and is no reason to install something else.
+        wanted = list(state.get("wanted") or [])  # type: ignore[call-overload]
     if lock == EXPLAIN and any(line.startswith("scikit-learn") for line in wanted):
         # shap needs a newer NumPy than older versions.
         lock = RUN

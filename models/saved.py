@@ -88,6 +88,8 @@ PREPARES = re.compile(
 )
 # It goes to a command line.
 VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc)\d{1,3})?(\.post\d{1,3})?", re.ASCII)
+# How pickles begin that are text: with a class, a dict or a list.
+PROTOCOL_0 = re.compile(rb"(c[\w.]+\n\w+\np0\n|\([dl]p0\n)")
 SAVE = "write it with joblib.dump(estimator, path)"
 
 
@@ -102,13 +104,14 @@ def look(file: BinaryIO) -> Content:
     if not content.problem:
         return content
     problem = _other_format(file) or _other_format(pickle)
-    if not problem:
-        pickle.seek(0)
-        # Old and new pickles begin differently, but a name is in nearly each.
-        is_pickle = content.names or pickle.read(1) == b"\x80"
-        is_not = "is damaged or cut short" if is_pickle else "is not a joblib file"
-        problem = f"{is_not} ({content.problem}): {SAVE}, or copy it again"
-    return content._replace(problem=problem)
+    if problem:
+        # Text may read as if it named a class.
+        return Content(None, (), (), problem)
+    pickle.seek(0)
+    # Old and new pickles begin differently, but a name is in nearly each.
+    is_pickle = content.names or pickle.read(1) == b"\x80"
+    is_not = "is damaged or cut short" if is_pickle else "is not a joblib file"
+    return content._replace(problem=f"{is_not} ({content.problem}): {SAVE}, or copy it again")
 
 
 def saved_with(content: Content) -> str | None:
@@ -204,6 +207,9 @@ def _own_module(module: str, names: list[str], path: str) -> str:
 
 def _not_one_estimator(top: Any, path: str) -> Iterator[str]:
     """What the file holds instead of an estimator, and how to save the estimator alone."""
+    if isinstance(top, type) and top.__name__[:1].islower():
+        yield f"holds the function {top.__name__}, not a fitted scikit-learn estimator: {SAVE}"
+        return
     if isinstance(top, type):
         yield (
             f"holds the class {top.__name__}, not a fitted estimator: save what fit gives, "
@@ -236,10 +242,15 @@ def _not_one_estimator(top: Any, path: str) -> Iterator[str]:
         found.sort(key=lambda each: not PREPARES.search(_short(each[1])))
         listed = " and ".join(f"{where}, a {_short(estimator)}" for where, estimator in found[:6])
         steps = ", ".join(f"held{where}" for where, _ in found)
+        prepared = all(PREPARES.search(_short(each)) for _, each in found[:-1])
         yield (
             f"holds a {kind} with {len(found)} estimators, {listed}: save the one to serve alone, "
             f"held = joblib.load({path!r}); joblib.dump(held{found[-1][0]}, {path!r}); or, where "
+        ) + (
             f"one prepares the rows for the next, joblib.dump(make_pipeline({steps}), {path!r})"
+            if prepared
+            else "all of them answer together, fit a VotingClassifier, VotingRegressor or "
+            "StackingClassifier of such estimators, and save that"
         )
 
 
@@ -250,6 +261,8 @@ def _short(estimator: Any) -> str:
 def _kind(value: Any) -> str:
     if not isinstance(value, Stub):
         return f"builtins.{type(value).__name__}"
+    if _short(value) == "getattr":
+        return "bound method"
     if _short(value) == pickles.ARRAY[1]:
         return "numpy.ndarray"
     return f"{type(value).__module__}.{type(value).__name__}"
@@ -277,6 +290,8 @@ def _estimators(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     """The estimators in containers, with the keys that lead to each."""
     if where.count("[") > 3:
         return
+    if isinstance(value, Stub) and _short(value) == "getattr" and _is_estimator(value.arguments[0]):
+        yield f"{where}.__self__", value.arguments[0]
     if isinstance(value, Stub) and value.items:
         value = value.items
     items: Any = ()
@@ -296,6 +311,8 @@ def _other_format(file: BinaryIO) -> str | None:
     """What a file is that is no pickle, and what to do, as the rest of a sentence."""
     file.seek(0)
     head = file.read(4096)
+    if PROTOCOL_0.match(head):
+        return None
     if not head:
         return f"is empty: {SAVE}, or copy it again"
     for sign, said in SIGNS:
@@ -421,7 +438,7 @@ def _text(head: bytes) -> str | None:
         if error.start < len(head) - 4:
             return None
         text = head[: error.start].decode("utf-8-sig")
-    if not all(character.isprintable() or character.isspace() for character in text):
+    if not text or not all(character.isprintable() or character.isspace() for character in text):
         return None
     if text.lstrip().startswith(("{", "[")):
         return f"is a JSON file, not a model: {SAVE}"

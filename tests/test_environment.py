@@ -213,6 +213,17 @@ def test_a_missing_file_needs_no_more_than_the_lock(project: Path) -> None:
     assert recorder.asked == (environment.RUN, [], "")
 
 
+def test_a_wrong_path_leaves_an_environment_as_it_is(project: Path) -> None:
+    (project / environment.EXPLAIN).write_text(f"scikit-learn=={LOCKED}\n")
+    recorder = Recorder()
+    recorder.is_made = True
+    recorder.installed = lambda: {"wanted": ["scikit-learn==1.8.0"]}  # type: ignore[method-assign]
+    environment.fit(project / "missing.joblib", recorder, environment.EXPLAIN)
+    assert recorder.asked == (environment.RUN, ["scikit-learn==1.8.0"], "")
+    environment.fit(environment.NO_MODEL, recorder, environment.RUN)
+    assert recorder.asked == (environment.RUN, [], "")
+
+
 def test_lz4_is_installed_for_a_file_that_it_compresses(project: Path) -> None:
     path = project / "m.joblib"
     path.write_bytes(

@@ -89,6 +89,10 @@ FORMATS = [
     ("text", b"hello there", "is a text file"),
     ("half a pickle", pickle.dumps(FITTED)[:-50], "is damaged or cut short"),
     ("half a gzip", b"\x1f\x8b\x08\x00\x00\x00", "is damaged or cut short"),
+    ("one byte of a pickle", b"\x80", "is damaged or cut short"),
+    ("half a pickle of text", pickle.dumps(FITTED, protocol=0)[:300], "is damaged or cut short"),
+    ("half a dict in text", pickle.dumps({"m": FITTED}, protocol=0)[:300], "is damaged or cut short"),
+    ("a sign of UTF-8 alone", b"\xef\xbb\xbf", "is not a joblib file"),
     ("noise", b"\xfe\x00\x01\xff" * 30, "is not a joblib file"),
     ("noise in text", b"a\x00\x01" * 30, "is not a joblib file"),
 ]  # fmt: skip
@@ -99,6 +103,13 @@ FORMATS = [
 )
 def test_what_is_no_joblib_file_is_called_by_its_name(content: bytes, sentence: str) -> None:
     assert sentence in look(content).problem
+
+
+@pytest.mark.parametrize("text", [b"city\nOslo\nRome\n", b"import math\nprint(1)\n"])
+def test_text_that_reads_as_a_pickle_names_no_modules(text: bytes) -> None:
+    content = look(text)
+    assert content.names == ()
+    assert "is a text file, not a joblib file" in content.problem
 
 
 CONTAINERS: list[tuple[str, Any, str]] = [
@@ -112,6 +123,10 @@ CONTAINERS: list[tuple[str, Any, str]] = [
     ("nothing fitted", {"threshold": 0.3}, "holds a builtins.dict, not a fitted scikit-learn estimator"),
     ("too deep", [[[[[[FITTED]]]]]], "holds a builtins.list, not a fitted"),
     ("a class", LinearRegression, "holds the class LinearRegression"),
+    ("a function", np.mean, "holds the function mean, not a fitted"),
+    ("a method", FITTED.predict, "joblib.dump(joblib.load('m.joblib').__self__, 'm.joblib')"),
+    ("a method of something else", "text".upper, "holds a bound method, not a fitted"),
+    ("models of folds", [FITTED, FITTED], "where all of them answer together, fit a VotingClassifier"),
     ("a number", 5, "holds a builtins.int"),
     ("a DataFrame", pd.DataFrame({"a": [1]}), "holds a pandas.DataFrame"),
 ]  # fmt: skip
