@@ -26,16 +26,16 @@ from api.predictor import Predictor
 from api.signature import Signature
 
 EXTRA = {"refuse": False, "ignore": True}
-# Of what was passed over, so many names are told, each as far as this.
-SHOWN_NAMES = 20
-SHOWN_NAME = 80
+# X-Ignored-Columns lists at most so many names, each cut to so many characters.
+MAX_IGNORED_NAMES = 20
+MAX_NAME_CHARACTERS = 80
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One model, served.
 
     `name` is what protocols that name models call it. `timeout`, in seconds, is for each wait.
-    `ignore` passes over what has a name that no feature has, where a request does not say.
+    `ignore` says whether names that are no features are ignored where a request does not say it.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.reader.read(body, environ.get("CONTENT_TYPE", ""), ignore=ignore)
 
     def ignores(self, environ: Environ) -> bool:
-        """Whether to pass over what has a name that no feature has, as in `?extra=ignore`.
+        """Whether names that are no features are ignored: by `?extra=`, or else by the setting.
 
         Raises UnknownOption.
         """
@@ -153,13 +153,14 @@ def _invalid(batch: Batch, refused: Refused) -> InvalidRows:
 
 
 def notes(batch: Batch) -> dict[str, str]:
-    """The headers that tell what the model has not seen in training, and what was passed over."""
+    """The headers that count categories not seen in training, and name the ignored columns."""
     headers = {}
     if batch.unknown:
         counts = (f"{quote(name)}={count}" for name, count in batch.unknown.items())
         headers["X-Unknown-Categories"] = ", ".join(counts)
     if batch.ignored:
-        names = [quote(name[:SHOWN_NAME], errors="replace") for name in batch.ignored[:SHOWN_NAMES]]
+        shown = [name[:MAX_NAME_CHARACTERS] for name in batch.ignored[:MAX_IGNORED_NAMES]]
+        names = [quote(name, errors="replace") for name in shown]
         more = len(batch.ignored) - len(names)
         headers["X-Ignored-Columns"] = ", ".join(names) + (f" and {more} more" if more else "")
     return headers

@@ -1,4 +1,4 @@
-"""How long a bake may take, and, on a terminal, how far it is."""
+"""Bound the time of a bake, and show its progress on a terminal."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import time
 from collections.abc import Callable
 from math import ceil
 
-# One that waits instead of working is not let go on for ever.
+# A process that waits uses no CPU time, so its time on the wall clock is bounded too.
 WALL_SECONDS_PER_CPU_SECOND = 10
-# What is left to a bake that notices by itself that its time is up.
+# So long a bake whose time is up may take to end by itself.
 GRACE_SECONDS = 5
-# So often the line of progress is written anew.
+# The line of progress is rewritten at most once in this time.
 PROGRESS_SECONDS = 0.2
-# What ends a process whose time is up.
+# The signals that end a process whose time is up.
 TIME_IS_UP = (signal.SIGXCPU, signal.SIGALRM)
 
 
 class Bound:
-    """The CPU time that a bake may take, and the line that says what it does.
+    """The CPU time that a bake may take, and the line that says what the bake does.
 
-    CPU time, since another program's work must not change what a bake finds.
+    It counts CPU time, since other programs' work must not change what a bake finds.
     """
 
     def __init__(self, seconds: float = 120) -> None:
@@ -33,16 +33,16 @@ class Bound:
         self._said_at = 0.0
 
     def left(self) -> float:
-        """The seconds that are left; none are left if it is not above zero."""
+        """The seconds that are left; zero or less if the time is up."""
         cpu, wall = (now - then for now, then in zip(_now(), self._started, strict=True))
         return self.seconds - max(cpu, wall / WALL_SECONDS_PER_CPU_SECOND)
 
     def part(self, most: float, parts: int) -> Bound:
-        """A bound for one of so many parts of what is to be done, of at most so many seconds."""
+        """A bound for one of `parts` equal parts of the work: at most `most` seconds."""
         return Bound(min(most, max(self.left(), 0.0) / parts))
 
     def say(self, what: str) -> None:
-        """Write what is being done on the terminal, over what stood there; nothing elsewhere."""
+        """Rewrite the line of progress on a terminal; do nothing if there is no terminal."""
         now = time.monotonic()
         if not sys.stderr.isatty() or (what and now - self._said_at < PROGRESS_SECONDS):
             return
@@ -51,10 +51,10 @@ class Bound:
 
 
 def in_child(job: Callable[[], int], seconds: float) -> int:
-    """Do a job in a process of its own; its exit status, or less the signal that ended it.
+    """Do a job in a child process; its exit status, or minus the signal that ended it.
 
-    What a library does in one long call, or its crash, ends that process alone: SIGXCPU or SIGALRM
-    after so many seconds.
+    A library's long call or crash ends the child alone: SIGXCPU comes GRACE_SECONDS after so many
+    seconds of CPU time, SIGALRM after WALL_SECONDS_PER_CPU_SECOND times as long on the clock.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -90,10 +90,9 @@ def save(model_path: Path, card: Mapping[str, Any]) -> Path:
 def describe(column: pd.Series[Any]) -> dict[str, Any]:
     """The training statistics of one feature: its dtype in pandas' words and the missing values.
 
-    The word for objects that are dates without a time is "date".
-
-    Numbers and times have a range, quartiles and, for numbers, mean and standard deviation;
-    categories are listed in their order; everything else is counted.
+    The dtype of objects that are dates without a time is called "date". Numbers and times have a
+    range, quartiles and, for numbers, mean and standard deviation; categories are listed in their
+    order; everything else is counted.
     """
     known = column.dropna()
     dates = column.dtype == object and pd.api.types.infer_dtype(known) == "date"

@@ -1,7 +1,8 @@
-"""Let training rows tell what a bare model cannot: `python -m models.describe MODEL train.csv`.
+"""Write a model's card from its training rows: `python -m models.describe MODEL train.csv`.
 
-`make card` runs it. It writes the card `latest.json`: the type of each column, statistics, an
-example and a background, once the model has answered these rows, and the service as the model.
+`make card` runs this. The card `latest.json` holds the type of each column, statistics, an example
+and a background. It is written only if the model answers the rows, and the service answers them as
+the model does.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ from models.training_rows import (
 
 log = logging.getLogger("api")
 
-# The model answers so many rows, drawn at random where there are more; the service so many of them.
-ASKED = 10_000
-SERVED = 1_000
-SECONDS = 600.0
-# Known numbers are equal to the model's up to this part of their size.
+# The model answers at most so many rows, drawn at random; the service the first of these.
+MAX_ROWS_ASKED = 10_000
+MAX_ROWS_SERVED = 1_000
+MAX_SECONDS = 600.0
+# A known number is equal to the model's if they differ by at most this part of it.
 TOLERANCE = 1e-9
 
 
@@ -89,7 +90,7 @@ def describe(path: Path, data: Path, answer: str = "", background: int = cards.B
         "classes": model.classes,
         **model.card,
     }
-    # What the model does not look at is nobody's business, but for the row to be complete.
+    # The values of unused columns stay out of the card, but its rows need their places.
     unused = [f.name for f in signature.features if f.kind == "unused" and f.name in rows]
     used = rows.assign(**dict.fromkeys(unused))
     card |= cards.of_rows(used, background)
@@ -109,7 +110,7 @@ def describe(path: Path, data: Path, answer: str = "", background: int = cards.B
         lines.append(f"{training.target}: {score}")
     check_served(model, card, rows.iloc[places], results)
     place = cards.save(path, card)
-    # Its signature came from the card that was here before.
+    # A plan that is there already has the signature of the card before.
     plan_path(path).unlink(missing_ok=True)
     held = (
         f"{min(background, len(rows))} of its rows and an example"
@@ -165,12 +166,12 @@ def answered(
 ) -> tuple[pd.DataFrame, list[str], np.ndarray, Any]:
     """The rows in the types that the model takes, what was changed, some places, and the answers.
 
-    It is found out in a process apart. Raises DataError, which names the column that it refuses.
+    The model is called in a process apart. Raises DataError with the column that it refuses.
     """
     count = len(training.rows)
     places = np.arange(count)
-    if count > ASKED:
-        places = np.sort(np.random.default_rng(0).permutation(count)[:ASKED])
+    if count > MAX_ROWS_ASKED:
+        places = np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS_ASKED])
     tried = list(readings(training.rows, signature))
 
     def first() -> tuple[int, Any]:
@@ -180,7 +181,7 @@ def answered(
         return -1, refusal(model, signature, training.rows.iloc[places])
 
     try:
-        chosen, results = apart(first, SECONDS)
+        chosen, results = apart(first, MAX_SECONDS)
     except TrialError as error:
         raise DataError(f"the model gave no answer for these rows: {error}") from None
     if chosen < 0:
@@ -199,7 +200,7 @@ def ask(model: Model, signature: Signature, rows: pd.DataFrame) -> Any:
 
 
 def refusal(model: Model, signature: Signature, rows: pd.DataFrame) -> str:
-    """Which row the model refuses, in which column, and why: by trying them one by one."""
+    """Which row the model refuses, in which column, and why: rows are tried one by one."""
 
     def why(row: pd.DataFrame) -> Exception | None:
         try:
@@ -275,14 +276,14 @@ def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str
 
 def check_served(model: Model, card: dict[str, Any], rows: pd.DataFrame, results: Any) -> None:
     """Raise DataError where the service, with this card, would not answer as the model does."""
-    rows = rows.iloc[:SERVED]
+    rows = rows.iloc[:MAX_ROWS_SERVED]
     types = f"its columns are {some([f'{name}: {dtype}' for name, dtype in rows.dtypes.items()])}"
     try:
         signature = introspection.read(model.estimator, card["features"])
         engine = ScikitLearnEngine(msgspec.structs.replace(model, signature=signature, card=card))
         samples = [dict(zip(columns_of(rows), row, strict=True)) for row in cards.values(rows)]
         body = msgspec.json.encode(samples)
-        batch = Reader(engine.signature, SERVED, len(body)).read(body)
+        batch = Reader(engine.signature, MAX_ROWS_SERVED, len(body)).read(body)
         served = engine.run(model.default_method, batch.rows)
     except InvalidRows as error:
         place = error.places[0]

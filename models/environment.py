@@ -1,7 +1,7 @@
 """Make an environment that fits the model: `python3 -m models.environment models/latest.joblib`.
 
-The file is only read, never run. All reasons why it cannot be served are said before anything is
-installed. Only the standard library is needed: it runs before there is an environment.
+The file is only read, never run. All reasons why it cannot be served are given before anything is
+installed. Only the standard library is used, since this runs before there is an environment.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from typing import NamedTuple
 from models import saved
 from models.pickles import LZ4, Content
 
-# What our own code runs on, and the scikit-learn that it runs with.
+# The oldest Python 3.x and scikit-learn that this code runs with, and the image's Python 3.x.
 OLDEST_PYTHON = 11
 OLDEST = "1.1.3"
 DEFAULT_PYTHON = 13
-# What serving and baking need; that with what explains trees exactly; that with what tests need.
+# The locks of serving and baking; of these and shap, which explains trees; of these and the tests.
 RUN, EXPLAIN, DEVELOP = (f"requirements-{name}.lock" for name in ("pandas", "explain", "dev"))
 INSTALLER = "requirements-uv.lock"
 NO_MODEL = Path("/dev/null")
 EXTRA = Path("models/requirements.txt")
-# Installed as wheels only: to compile them takes long, and fails.
+# Packages that are installed as wheels only: compiling them takes long, and fails.
 BINARY = ("scikit-learn", "numpy", "scipy", "pandas")
 NUMPY_2 = "numpy._core"
 
 
 class Wheels(NamedTuple):
-    """For which Python 3.x a minor version of scikit-learn has wheels, and what was new with it.
+    """The wheels of a minor version of scikit-learn: Python 3.`oldest` to 3.`newest` have them.
 
-    `later` are those of Python that only a later patch version has wheels for.
+    `later` maps a newer Python 3.x to the first patch version that has wheels for it. `fits` are
+    the packages that this scikit-learn runs with, where the newest are too new for it.
     """
 
     oldest: int
@@ -70,13 +71,13 @@ class Misfit(Exception):
 
 
 def pythons(version: str) -> list[int]:
-    """The x of each Python 3.x that has wheels of this scikit-learn; none if that is not known."""
+    """The x of each Python 3.x with wheels of this scikit-learn; [] if the version is unknown."""
     wheels = WHEELS.get(saved.minor(version))
     return sorted({*range(wheels.oldest, wheels.newest + 1), *wheels.later}) if wheels else []
 
 
 def set_for(version: str, python: int, *, numpy_2: bool = False) -> list[str]:
-    """What to install for models of this scikit-learn: it, and what was new when it was.
+    """The requirements for models of this scikit-learn: it, and the packages that fit it.
 
     Raises Misfit if there are no wheels for Python 3.`python`.
     """
@@ -112,7 +113,7 @@ def _other_python(version: str, python: int, there: list[int]) -> str:
 
 
 def base_python(content: Content) -> int:
-    """The x of the Python 3.x that an image for this file is made of; the default's if it can be.
+    """The x of the Python 3.x for the image of this file: the default, if the file can have it.
 
     Raises Misfit if there is none.
     """
@@ -133,7 +134,7 @@ def required(text: str) -> dict[str, str]:
 
 
 def additions(content: Content, extra: str, locked: str, python: int, *, lz4: bool) -> list[str]:
-    """What the model needs installed over the lock; models/requirements.txt goes before it.
+    """The requirements of a model beyond the lock; models/requirements.txt beats them.
 
     `locked` is the version of scikit-learn in the lock. Raises Misfit.
     """
@@ -167,14 +168,14 @@ class Environment:
         return any(any(place.glob(f"{top}{end}")) for place in places for end in ("", ".*"))
 
     def installed(self) -> dict[str, object]:
-        """What it was last brought to."""
+        """The state in which `need` left it; {} if that is not known."""
         try:
             return dict(json.loads(self._stamp.read_text()))
         except (OSError, ValueError):
             return {}
 
     def need(self, lock: str, wanted: list[str], extra: str) -> None:
-        """Have what `lock` has, and over that `wanted` and the lines of `extra`; nothing else."""
+        """Install the packages of `lock`, `wanted` and the lines of `extra`; remove all others."""
         digest = hashlib.sha256(Path(lock).read_bytes()).hexdigest()
         state = {"lock": lock, "digest": digest, "wanted": wanted, "extra": extra}
         if self.is_made and self.installed() == state:
@@ -201,11 +202,11 @@ class Environment:
         self._stamp.write_text(json.dumps(state))
 
     def strip(self) -> None:
-        """Take away the packages' own tests, a third of their room."""
+        """Remove the packages' own tests, a third of their size."""
         for packages in self.folder.glob("lib/python3.*/site-packages"):
             own = packages / "numpy" / "_core" / "tests"
             helpers = packages / "numpy" / "testing" / "_private" / "utils.py"
-            # NumPy 2.0 to 2.2 import a part of theirs.
+            # NumPy 2.0 to 2.2 import a part of their own tests.
             needed = helpers.exists() and "_core.tests" in helpers.read_text()
             for name in ("tests", "test"):
                 for place in packages.rglob(name):
@@ -242,7 +243,7 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
     extra = EXTRA.read_text() if EXTRA.exists() else ""
     content, lz4 = look(path)
     own, state = required(extra), environment.installed()
-    # What somebody's line installs is seen once it is installed.
+    # Which modules a line of models/requirements.txt brings is known once it is installed.
     open_lines = any(name not in BINARY for name in own) and state.get("extra") != extra
 
     def has(module: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a model's file is, and all reasons why it cannot be served, read without running it.
+"""What a model's file holds, and all reasons why it cannot be served, read without running it.
 
 Only the standard library is needed, so that a file can be read before anything is installed.
 """
@@ -80,13 +80,13 @@ PACKAGES = {
     "xgboost": "xgboost",
     "yellowbrick": "yellowbrick",
 }
-# Whose objects are no models.
+# Modules whose objects are data and no models.
 DATA = {"numpy", "pandas", "scipy", "joblib", "builtins", "collections", "datetime", "decimal"}
-# What prepares rows for another estimator, by the end of its class's name.
+# Ends of the class names of estimators that prepare rows for another estimator.
 PREPARES = re.compile(
     r"(Scaler|Encoder|Imputer|Vectorizer|Transformer|PCA|SVD|Binarizer|Features)$"
 )
-# It goes to a command line.
+# A version goes into a command line, so nothing else may match.
 VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc)\d{1,3})?(\.post\d{1,3})?", re.ASCII)
 # How pickles begin that are text: with a class, a dict or a list.
 PROTOCOL_0 = re.compile(rb"(c[\w.]+\n\w+\np0\n|\([dl]p0\n)")
@@ -137,9 +137,10 @@ def alike(one: str, other: str) -> bool:
 
 
 def obstacles(content: Content, path: str, has: Callable[[str], bool]) -> list[str]:
-    """All reasons but its version why a file cannot be served; `has` says which modules are there.
+    """All reasons but its version why a file cannot be served.
 
-    Each is the rest of a sentence that begins with the file.
+    `has` says whether a module is installed. Each reason is the rest of a sentence that begins with
+    the name of the file.
     """
     if content.problem and not content.names:
         return [content.problem]
@@ -163,7 +164,7 @@ def foreign(content: Content) -> set[str]:
 
 
 def _missing(content: Content, path: str, has: Callable[[str], bool]) -> Iterator[str]:
-    """What it needs that is not here."""
+    """A reason for each module that a file needs and that is not installed."""
     absent: dict[str, list[str]] = {}
     for module, name in content.names:
         top = module.partition(".")[0]

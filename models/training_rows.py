@@ -15,10 +15,10 @@ from api.formats.names import plain_name
 from api.formats.rows import some
 from api.signature import Signature
 
-# The first so many rows of a file are read.
+# At most so many rows of a file are read, from its beginning.
 MAX_ROWS = 1_000_000
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
-KINDS = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
+EXPECTED = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
 
 
 class DataError(Exception):
@@ -28,8 +28,8 @@ class DataError(Exception):
 def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -> pd.DataFrame:
     """Read the rows of a file, up to MAX_ROWS.
 
-    `names` are columns that are expected: CSV has the separator under which it has most of them.
-    `texts` are columns that stay text in CSV, though they look like numbers. Raises DataError.
+    `names` are the expected columns: of CSV's delimiters the one that gives most of them is taken.
+    `texts` are columns of CSV that stay text, though they look like numbers. Raises DataError.
     """
     kinds = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
     kind = kinds[-1] if kinds else ""
@@ -41,7 +41,7 @@ def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -
         elif kind in (".ndjson", ".jsonl"):
             frame = _read_lines(path)
         else:
-            raise DataError(f"{path} is none of the files that are read: {KINDS}")
+            raise DataError(f"{path} is none of the files that are read: {EXPECTED}")
     except ImportError:
         raise DataError(
             f"to read {path}, add the line pyarrow to models/requirements.txt and run make again, "
@@ -141,9 +141,9 @@ def _one_text(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> str:
 
 
 def readings(frame: pd.DataFrame, signature: Signature) -> Iterator[tuple[pd.DataFrame, list[str]]]:
-    """The rows in the types that the model may have been fitted on, with what was changed.
+    """The rows in each set of types that the model may have been fitted on, and what was changed.
 
-    CSV and JSON have neither dates nor categories. As they were read comes first.
+    CSV and JSON have neither dates nor categories. The first set is that of the file.
     """
     known = {feature.name for feature in signature.features if feature.dtype == "category"}
     frame = categorised(frame, [name for name in columns_of(frame) if name in known], signature)

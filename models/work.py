@@ -1,7 +1,7 @@
-"""The work of a plan, counted instead of measured: the same plan has the same, on any machine.
+"""The work of a plan, counted instead of measured: a plan has the same work on any machine.
 
-What decides how a plan is run must not depend on how busy a machine is while it is made. The
-figures are microseconds, measured once on one core; a decision needs no more than their rough size.
+How a plan is run must not depend on how busy the machine is while the plan is made. The figures are
+microseconds, measured once on one core; a decision needs only their rough size.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from api.engines import singles
 from api.engines.plan import INPUT, Plan, Step
 from api.engines.singles.trees import OF_LEAVES
 
-# To wait for the rows of others takes ten microseconds, and pays for a call that takes more.
+# Waiting for the rows of other requests takes about 10 microseconds: it pays for longer calls.
 BATCH_ABOVE_MICROSECONDS = 40.0
-# One operation of numpy, a number of those that it is fitted with, and a number in Python.
+# Microseconds of a numpy operation and of each fitted number in it; the same two in Python.
 OPERATION, NUMBER, PYTHON_OPERATION, PYTHON_NUMBER = 2.0, 0.0005, 0.3, 0.03
-# One level of a walk through trees; a tree at one level, for the first row and for each.
+# Microseconds of a level of a walk through trees; of a tree at a level: the first row, each row.
 LEVEL, FIRST_LANE, LANE = 2.0, 0.012, 0.003
-# One feature by which trees are crossed out, and a byte of what is left of them.
+# Microseconds, for a row in Python, of a feature that crosses out leaves, and of a byte of leaves.
 PYTHON_LINE, PYTHON_BYTE = 0.3, 0.00005
-# What takes a row out of a table costs no more for a larger table.
+# Operations that take a row out of a table: a larger table costs no more.
 TAKING = {*OF_LEAVES, "lookup", "codes", "codes_of", "places", "refuse", "label", "take", "numbers"}
 TAKING |= {"numbers_of_leaves", "leaves_of_rounds", "mark_leaves", "shares_of_trees"}
-# What often gives a probability of zero, whose logarithm is left to numpy.
+# Operations that often give a probability of zero, whose logarithm is left to numpy.
 SHARES = {*OF_LEAVES, "shares_of_trees"}
 
 
 class Work(NamedTuple):
-    """Microseconds: of a call, of each row in it, and of one row done with Python's own numbers."""
+    """Microseconds of a call, of each row in the call, and of one row with Python's own numbers."""
 
     call: float
     row: float
@@ -48,7 +48,7 @@ def of_method(plan: Plan, method: str) -> Work:
 
 
 def is_batched(plan: Plan, method: str) -> bool:
-    """Whether it pays to wait for others' rows: a call is dear, and many rows are cheaper each."""
+    """Whether batching pays: a call takes long, and each row of a batch takes less than a call."""
     work = of_method(plan, method)
     return work.call + work.row > BATCH_ABOVE_MICROSECONDS and work.row < work.call
 

@@ -217,7 +217,7 @@ def test_of_too_many_rows_the_first_are_read(described, monkeypatch: pytest.Monk
 
 
 def test_of_many_rows_some_are_answered(described, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(describe, "ASKED", 10)
+    monkeypatch.setattr(describe, "MAX_ROWS_ASKED", 10)
     facts = described(CITY, FRAME, answer="city").card
     assert facts["answers"]["rows"] == 10
     assert facts["features"]["rooms"]["count"] == 60

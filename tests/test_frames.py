@@ -294,7 +294,7 @@ REJECTIONS = [
     ("an unknown column", table(columns=[*NAMES, "colour"]), 422, "/dataframe_split/columns/6: is not a feature of the model"),
     ("a column twice", table(columns=[*NAMES, "sex"]), 422, "/dataframe_split/columns/6: this column stands twice"),
     ("a column too few", table(columns=NAMES[1:]), 422, "/dataframe_split/columns: lacks the feature island"),
-    ("a misspelt column", table(columns=["Island", *NAMES[1:]]), 422, "columns/0: is not a feature of the model; to have what is no feature passed over, ask with ?extra=ignore; /dataframe_split/columns: lacks the feature island"),
+    ("a misspelt column", table(columns=["Island", *NAMES[1:]]), 422, "columns/0: is not a feature of the model; send the request to ...?extra=ignore to ignore names that are no features; /dataframe_split/columns: lacks the feature island"),
     ("no names at all", table(columns=[]), 422, "/dataframe_split/columns: lacks the feature island"),
     ("an index that is too short", table(index=[1]), 422, "/dataframe_split/index: expected 2 labels, one for each row, got 1"),
     ("an index that is no list", table(index="ab"), 422, "/dataframe_split/index: expected 2 labels, one for each row, got a string"),

@@ -314,7 +314,7 @@ REJECTIONS = [
         f"id,{HEADER}\n0,{LINE}",
         422,
         "/id",
-        "ask with ?extra=ignore",
+        "send the request to ...?extra=ignore",
     ),
     ("numbers for a CSV header", CSV, "0,1,2,3,4,5\n", 422, "/0", "is not a feature"),
     ("a CSV column twice", CSV, f"{HEADER},sex\n{LINE},male", 422, "/sex", "stands twice"),

@@ -74,7 +74,7 @@ def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
         engine = plans.PlanEngine(plan, scikit_learn)
         engine.try_out()
     except Exception as error:
-        # The file is as it was written, but by another version, or by somebody's own hand.
+        # The digest fits, but another version of this code wrote the file, or a person did.
         reason = f"{type(error).__name__}: {error}"
         raise plans.PlanError(f"the plan {place} cannot be used ({reason}): make bake") from None
     # An image without scikit-learn can do what the plan can, and no more.

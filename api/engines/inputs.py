@@ -48,18 +48,18 @@ def to_input(signature: Signature, rows: Rows) -> Any:
     )
 
 
-def alike(signature: Signature, rows: Rows) -> list[list[int]] | None:
-    """The rows that may stand in one table, as lists of their places; None if all of them may.
+def groups(signature: Signature, rows: Rows) -> list[list[int]] | None:
+    """The groups of rows that may share a table, as numbers of rows; None if all rows may.
 
-    A table has one type a column. Where the type of a value matters, and in a column of integers
-    that float64 cannot hold, rows of unlike types would change each other.
+    A column of a table has one dtype. Rows of different types would change each other's values in
+    a column where types matter, or that holds integers which float64 cannot hold.
     """
     if isinstance(rows, np.ndarray) or signature.form != "table":
         return None
     keys = [
         kinds
         for j, feature in enumerate(signature.features)
-        if _is_touchy(feature) and len(set(kinds := _kinds(feature, [row[j] for row in rows]))) > 1
+        if _has_types(feature) and len(set(kinds := _kinds(feature, [row[j] for row in rows]))) > 1
     ]
     if not keys:
         return None
@@ -69,17 +69,18 @@ def alike(signature: Signature, rows: Rows) -> list[list[int]] | None:
     return list(places.values())
 
 
-def _is_touchy(feature: Feature) -> bool:
+def _has_types(feature: Feature) -> bool:
+    """Whether the type of a value in this column may matter."""
     if feature.sent:
         return feature.kind in ("number", "any") and feature.dtype in ("", "object")
     return feature.kind in ("number", "any") and feature.categories is not None
 
 
 def _kinds(feature: Feature, values: list[Any]) -> list[Any]:
-    """For each value of a column what must be equal to that of others in one table."""
+    """A key for each value of a column: values with equal keys may share a table."""
     kinds: list[Any] = list(map(type, values))
     if feature.sent:
-        # A missing value stands among floats in pandas, too.
+        # pandas makes a missing value a float.
         return [float if kind is type(None) else kind for kind in kinds]
     large = any(kind is int and abs(v) > MAX_EXACT for kind, v in zip(kinds, values, strict=True))
     return [kind is int for kind in kinds] if large else [None] * len(kinds)

@@ -27,7 +27,7 @@ MAX_TRIALS = 300
 MAX_CALLS = 3000
 # So many values of each kind are tried.
 MAX_VALUES = 12
-# So many rows tell whether rows may go into one call: each costs the start a call.
+# Batching is tried on so many rows: each of them costs a call at the start.
 MAX_ROWS = 3
 
 NUMBERS = frozenset({"number", "integer"})
@@ -43,16 +43,16 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "boolean": (True, False),
     "text of a date": ("2024-03-05", "2023-11-17T08:30:00"),
 }
-# What a column is taken for, to try a kind; the values of the others are as they are sent.
+# The facts of a column for which a kind is tried; for kinds not named here, they are AS_SENT.
 ASSIGNED: dict[str, dict[str, Any]] = {
     "datetime": {"kind": "datetime", "dtype": ""},
     "datetime in UTC": {"kind": "datetime", "dtype": "datetime64[ns, UTC]"},
 }
 AS_SENT = {"kind": "any", "dtype": ""}
-ELSEWHERE = "datetime64[ns, Asia/Kolkata]"
+OTHER_ZONE = "datetime64[ns, Asia/Kolkata]"
 INTEGER = re.compile(r"\d{1,20}", re.ASCII)
-# Integers that a float may be told from.
-SAME = (3, 0, 1, -1, 10115, 2**53 + 1)
+# For these it is tried whether the model tells the integer from the equal float.
+INTEGERS = (3, 0, 1, -1, 10115, 2**53 + 1)
 # A date as pandas makes a text of it.
 DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d.*)?|NaT", re.ASCII)
 
@@ -63,15 +63,16 @@ Answers = Callable[[Signature, list[Any]], Any]
 def tell(
     estimator: Any, signature: Signature, answers: Answers, example: Sequence[Any] | None
 ) -> Signature:
-    """The signature with what only a try can tell, for the container that is given in it.
+    """The signature with what only trying rows can tell, in the container that it names.
 
-    Its `example` is a row that the model takes, None if none was found. What a column takes that
-    is `sent` and has no dtype is found by itself, and so is whether a value may be missing.
-    `example` is a row of training, if there is one. `answers` raises what the estimator raises.
+    The `example` of the result is a row that the model takes, None if none was found. The kind of
+    a column is tried if the column is `sent` and has no dtype; `may_be_missing` tries missing
+    values. `example` is a training row, if there is one. `answers` raises what the estimator
+    raises.
     """
     tried = _Tried(signature, answers)
     rows = [*_rows(signature, example), *_dated(estimator, signature)]
-    start = next((row for row in rows if tried.bears(signature, row)), None)
+    start = next((row for row in rows if tried.accepts(signature, row)), None)
     unknown = [j for j, f in enumerate(signature.features) if f.sent and not f.dtype]
     opened = [j for j in unknown if signature.features[j].kind == "any"]
     if signature.form != "table" or not unknown or len(signature.features) > MAX_FEATURES:
@@ -82,10 +83,10 @@ def tell(
     features = list(signature.features)
     signature, row = base
     words = _words(estimator)
-    integers = list(dict.fromkeys((*words["integer"], *SAME)))
+    integers = list(dict.fromkeys((*words["integer"], *INTEGERS)))
     for j in opened:
         kinds = {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}
-        # Of what there is no more room to try, nothing is known.
+        # After MAX_CALLS the kinds of the remaining columns stay unknown.
         if tried.calls < MAX_CALLS:
             features[j] = _concluded(features[j], kinds)
             if features[j].kind == "any" and kinds & DATES and _are_dates(words["string"]):
@@ -108,11 +109,11 @@ def tell(
         features[j] = msgspec.structs.replace(features[j], sent=j in apart)
     found = msgspec.structs.replace(signature, features=tuple(features))
     row = _likely(tried, found, row, words)
-    return msgspec.structs.replace(found, example=row if tried.bears(found, row) else None)
+    return msgspec.structs.replace(found, example=row if tried.accepts(found, row) else None)
 
 
 def may_be_missing(signature: Signature, answers: Answers) -> Signature:
-    """The signature, with `missing` true for each feature whose absence the model bears.
+    """The signature, with `missing` true for each feature whose absence the model accepts.
 
     It has an example. Where code that is not scikit-learn's tells apart what may stand for a
     missing value, a value may not be missing.
@@ -121,7 +122,7 @@ def may_be_missing(signature: Signature, answers: Answers) -> Signature:
 
     def search(columns: Sequence[int]) -> list[int]:
         trial = tuple(None if i in columns else value for i, value in enumerate(row))
-        if tried.bears(signature, trial):
+        if tried.accepts(signature, trial):
             return list(columns)
         half = len(columns) // 2
         if half == 0 or len(signature.features) > MAX_FEATURES:
@@ -182,7 +183,7 @@ class _Tried:
         except Exception:
             return None
 
-    def bears(self, signature: Signature, row: Any) -> bool:
+    def accepts(self, signature: Signature, row: Any) -> bool:
         return self.answer(signature, row) is not None
 
     def is_one_null(self, column: int) -> bool:
@@ -304,7 +305,7 @@ def _base(
             if turn or example is None:
                 for j, kind in kinds.items():
                     row[j] = words[kind][turn % len(words[kind])]
-            if tried.bears(trial, tuple(row)):
+            if tried.accepts(trial, tuple(row)):
                 return trial, tuple(row)
     return None
 
@@ -339,11 +340,11 @@ def _takes(
     if kind in DATES and not signature.frame:
         return False
     trial = _assigned(signature, {j: kind})
-    return any(tried.bears(trial, (*row[:j], value, *row[j + 1 :])) for value in words[kind])
+    return any(tried.accepts(trial, (*row[:j], value, *row[j + 1 :])) for value in words[kind])
 
 
 def _concluded(feature: Feature, kinds: set[str]) -> Feature:
-    """What is known of a column now that the model was seen to take these kinds of values."""
+    """A column for which the model takes these kinds of values."""
     if "string" in kinds:
         alone = kinds <= {"string", "text of a date"}
         return msgspec.structs.replace(feature, kind="string" if alone else "any")
@@ -364,7 +365,7 @@ def _likely(
     for j, feature in enumerate(signature.features):
         if feature.sent and feature.kind == "any":
             rows = ((*row[:j], value, *row[j + 1 :]) for value in known)
-            row = next((each for each in rows if tried.bears(signature, each)), row)
+            row = next((each for each in rows if tried.accepts(signature, each)), row)
     return tuple(row)
 
 
@@ -374,7 +375,7 @@ def _is_one_zone(tried: _Tried, signature: Signature, row: Any, j: int) -> bool:
     for value in VALUES["datetime in UTC"]:
         here, there = (
             tried.answer(_with(signature, j, **facts), (*row[:j], value, *row[j + 1 :]))
-            for facts in (facts, {**facts, "dtype": ELSEWHERE})
+            for facts in (facts, {**facts, "dtype": OTHER_ZONE})
         )
         if here is None or there is None or not alike(here, there):
             return False
@@ -428,7 +429,7 @@ def _makes_same(
 ) -> bool:
     """Whether own steps make the same of integers as of the floats that are equal to them.
 
-    What comes behind them may hide it: an encoder that knows neither text ignores both.
+    Later steps may hide a difference: an encoder that knows neither text ignores both.
     """
     features = tuple(signature.features[j] for j in seen)
     part = msgspec.structs.replace(signature, features=features)

@@ -21,7 +21,7 @@ from api.estimators import parts
 from api.model import Model, ModelError
 from api.signature import Signature, example_row
 
-# What takes longer to try stays unknown.
+# After this, what trying rows would tell stays unknown.
 TRIAL_SECONDS = 60.0
 
 log = logging.getLogger("api")
@@ -94,8 +94,8 @@ class ScikitLearnEngine:
     def refuses(self, method: str, error: Exception) -> bool:
         """Whether an error of a call says that the model refuses the values of its rows.
 
-        Somebody's own step may raise anything. It is the values' fault unless a row that the model
-        was seen to take is refused by now, too.
+        Somebody's own step may raise anything. The values are at fault, unless the model now also
+        refuses its example row, which it took at the start.
         """
         if isinstance(error, (ValueError, TypeError, OverflowError, LookupError)):
             return True
@@ -110,7 +110,7 @@ class ScikitLearnEngine:
         return True
 
     def _run(self, signature: Signature, method: str, rows: Rows) -> Any:
-        places = inputs.alike(signature, rows)
+        places = inputs.groups(signature, rows)
         if places is None:
             return self._call(signature, method, rows)
         found = [self._call(signature, method, [rows[i] for i in part]) for part in places]

@@ -26,7 +26,7 @@ class Reader:
     def read(self, body: bytes, content_type: str = media.JSON, *, ignore: bool = False) -> Batch:
         """Read a body of this Content-Type; none means JSON.
 
-        `ignore` passes over what has a name that no feature has.
+        With `ignore`, names that are no features are ignored.
 
         Raises UnsupportedType, MalformedBody, InvalidRows, TooLarge.
         """
@@ -45,7 +45,7 @@ class Reader:
         return parquet.read(self._signature, self._max_rows, self._max_bytes, data, ignore=ignore)
 
     def _read_slowly(self, body: bytes, *, ignore: bool) -> Batch:
-        """Read JSON that `read_fast` does not: behind a byte order mark, a table, or wrong."""
+        """Read JSON that `read_fast` does not: with a byte order mark, a table, or with errors."""
         if body.startswith(codecs.BOM_UTF8):
             body = body.removeprefix(codecs.BOM_UTF8)
             if batch := self._json.read_fast(body):

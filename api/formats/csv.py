@@ -16,7 +16,7 @@ from api.errors import InvalidRows, Place, first
 from api.formats import dialect
 from api.formats.names import Names
 from api.formats.rows import (
-    EXTRA,
+    IGNORE_HINT,
     UNKNOWN,
     Batch,
     array_of,
@@ -31,14 +31,14 @@ from api.formats.rows import (
 from api.signature import Feature, Signature
 
 BOOLEANS = {"true": True, "false": False}
-# Text, for nothing writes a number so.
+# No program writes a number with a leading zero, so this is text.
 POSTCODE = re.compile(r"[+-]?0\d+", re.ASCII)
-# Spellings of a whole column at once: pandas', R's and JSON's.
+# How pandas, R and JSON spell the booleans of a column.
 SPELLED = {"True": True, "False": False, "TRUE": True, "FALSE": False, "true": True, "false": False}
 # A gap between two others is found the second time.
 GAPS = ((b",,", b",null,"),) * 2 + ((b"\n,", b"\nnull,"), (b",\n", b",null\n"))
 Fields = dict[str, Sequence[str]]
-# So many columns that are called 0, 1, 2 and so on are taken for columns without names.
+# A header 0, 1, 2, ... of fewer columns is refused, for it may be a row of values.
 MIN_NUMBERED = 3
 NUMBERS = msgspec.json.Decoder(list[float | None])
 AS_SENT = msgspec.json.Decoder(list[int | float | None])
@@ -57,8 +57,8 @@ class CsvReader:
     ) -> Batch:
         """Read a table whose header names the features, in any order.
 
-        Without a `header` the fields are in the order of the model. `delimiter` is the likely one.
-        `ignore` passes over columns that are no features.
+        Without a `header` the fields are in the order of the model. `delimiter` is tried first.
+        With `ignore`, columns that are no features are ignored.
 
         Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
         """
@@ -93,12 +93,12 @@ class CsvReader:
         return batch
 
     def _order(self, header: list[str], *, ignore: bool) -> tuple[dict[str, int], tuple[str, ...]]:
-        """The place of each feature in the header, and the columns that are passed over."""
+        """The place of each feature in the header, and the columns that are ignored."""
         if not header:
             raise InvalidRows([Place("", "expected a header row with the names of the features")])
         unnamed = dialect.unnamed(header, self._names)
         if not unnamed and self._names.are_numbers(header):
-            # It may be a row of values just as well.
+            # A header of numbers may as well be a row of values.
             count = len(self._names.names)
             if count < MIN_NUMBERED or header[:count] != list(map(str, range(count))):
                 expected = "expected a header row with the names of the features, got numbers"
@@ -116,7 +116,7 @@ class CsvReader:
         for name, count in Counter(header).items():
             if name not in meant:
                 if not ignore:
-                    yield Place(f"/{escape(name)}", f"line 1: {UNKNOWN}; {EXTRA}")
+                    yield Place(f"/{escape(name)}", f"line 1: {UNKNOWN}; {IGNORE_HINT}")
             elif count > 1:
                 yield Place(f"/{escape(name)}", "line 1: this column stands twice")
         found = frozenset(meant.values())
@@ -181,7 +181,7 @@ class CsvReader:
 
 
 def _explained(place: Place, words: list[str]) -> Place:
-    """A place, and if a word stands for the missing value there, how to send the word itself."""
+    """A place; if a word such as NA was read as missing there, with how to send it as text."""
     name = place.pointer.rpartition("/")[2]
     if name not in map(escape, words) or "no missing value" not in place.detail:
         return place

@@ -17,7 +17,7 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 # pandas' word for a missing date, which str() writes.
 MISSING = "NaT"
 EXPECTED = "expected a date in ISO 8601, as 2024-03-05 or 2024-03-05T14:30:00"
-# As pandas' to_json and str() write dates, and hardly anybody else.
+# How pandas' to_json and str() write dates; hardly any other text looks so.
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*|NaT", re.ASCII)
 DOUBTFUL = (
     "whether this is a date or a text is not known of this column: `make card DATA=...` tells it"
@@ -29,19 +29,19 @@ UNIT = (
 
 
 def matter(feature: Feature) -> bool:
-    """Whether a column holds dates, or somebody's own code may take texts for dates."""
+    """Whether a column holds dates, or somebody's own code may read its texts as dates."""
     return feature.kind == "datetime" or (
         feature.kind == "any" and feature.sent and not feature.dtype
     )
 
 
 def fit(feature: Feature, values: Iterable[Any]) -> bool:
-    """Whether no value of a column that is not missing has something wrong with it."""
+    """Whether all values of a column are right, except missing ones."""
     return not any(value is not None and wrong(feature, value) for value in values)
 
 
 def texts(values: np.ndarray, zone: str | None = None) -> list[str | None]:
-    """Dates of numpy in ISO 8601; those of a time zone are in UTC. NaT is a missing value."""
+    """Dates of numpy as texts in ISO 8601, None for NaT; with a `zone` they are in UTC."""
     sign = "Z" if zone else ""
     found = np.datetime_as_string(values).tolist()
     return [None if text == MISSING else text + sign for text in found]

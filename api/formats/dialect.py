@@ -1,7 +1,7 @@
-"""How a table is written as CSV: its delimiter, its blanks, its decimals, its missing values.
+"""The dialect of a CSV table: its delimiter, blanks, decimals and missing values.
 
-All of it is told from the header and the columns of the model, and taken only where it leaves no
-doubt; the words for missing values are those of pandas' `read_csv`.
+The header and the model's features decide it; a dialect other than RFC 4180's is taken only if the
+table then fits the model. The words for missing values are those of pandas' `read_csv`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: boo
         raise MalformedBody(
             f"The body is not UTF-8: {error.reason} at byte {error.start}."
         ) from None
-    # Empty lines before the first are passed over at once, and not once for each delimiter.
+    # Empty lines above the header are skipped once, here, and not again for each delimiter.
     begin = LINE_ENDS.match(text).end() if header else 0  # type: ignore[union-attr]
     above = text[:begin].replace("\r\n", "\n")
     file = io.StringIO(text[begin:], newline="")
@@ -62,7 +62,7 @@ def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: boo
             break
         found.append((each, spaced, cells))
     else:
-        # What is said to be wrong is said of the one that finds most.
+        # Errors are reported for the delimiter under which most names match.
         each, spaced, _ = max(found, key=lambda one: len(names.resolve(one[2])))
     lines = _lines(file, each, spaced=spaced, above=above.count("\n") + above.count("\r"))
     given = names.names
@@ -78,7 +78,7 @@ def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: boo
 
 
 def unnamed(header: Sequence[str], names: Names) -> int:
-    """How many columns at the beginning have no name: pandas and R write the labels of rows so."""
+    """How many leading columns have no name: pandas and R write the labels of rows there."""
     if names.open or "" in names.known:
         return 0
     return next((j for j, name in enumerate(header) if name), len(header))
@@ -87,9 +87,9 @@ def unnamed(header: Sequence[str], names: Names) -> int:
 def _first(
     file: io.StringIO, delimiter: str, names: Names, *, header: bool
 ) -> tuple[bool, list[str]]:
-    """Whether blanks behind delimiters belong to no field, and the first line with a field.
+    """Whether a blank after a delimiter is dropped, and the first line that has a field.
 
-    They belong to none where each name but the first has one, and is no name with it.
+    It is dropped if each name but the first begins with a blank, and none of these is a feature's.
     """
     cells = _try(file, delimiter, spaced=False)
     spaced = len(cells) > 1 and all(cell[:1] == " " for cell in cells[1:])
@@ -99,7 +99,7 @@ def _first(
 
 
 def _try(file: io.StringIO, delimiter: str, *, spaced: bool) -> list[str]:
-    """The first line with a field; none if there is none that can be read."""
+    """The first line that has a field; empty if no line can be read."""
     try:
         return next((cells for _, cells in _lines(file, delimiter, spaced=spaced) if cells), [])
     except MalformedBody:
@@ -115,7 +115,7 @@ def _fits(names: Names, cells: list[str], *, header: bool, ignore: bool) -> bool
 def _lines(
     file: io.StringIO, delimiter: str, *, spaced: bool, above: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
-    """The lines, each with its number; so many are above them."""
+    """The lines of a file, each with its number; `above` counts the lines above the file."""
     file.seek(0)
     reader = csv.reader(file, delimiter=delimiter, skipinitialspace=spaced, strict=True)
     try:
@@ -143,14 +143,14 @@ def clean(feature: Feature, cells: Sequence[str]) -> Sequence[str]:
 
 
 def has_decimal_commas(columns: Iterable[Sequence[str]]) -> bool:
-    """Whether a field in these columns, which can be numbers, has a comma for its decimals."""
+    """Whether a field of these columns, which may hold numbers, has a decimal comma."""
     return any(COMMA.fullmatch(cell.strip()) for cells in columns for cell in cells)
 
 
 def with_points(feature: Feature, cells: Sequence[str]) -> list[str]:
-    """The fields of a table with decimal commas, with points for them.
+    """The fields of one feature, with decimal points instead of decimal commas.
 
-    Raises InvalidRows where a number has a point already, which could part thousands.
+    Raises InvalidRows where a number already has a point, which could separate thousands.
     """
     places = first(
         Place(

@@ -1,8 +1,8 @@
 """Rows from the tables that MLflow's scoring server takes, and from pandas' orient="split".
 
 `dataframe_split` is `{columns, index?, data}`, `dataframe_records` and `instances` are lists of
-rows, and `inputs` is a list of rows or an object of columns. Good bodies are read here, by msgspec;
-what it refuses `orients` reads again, slowly, to say what is wrong and where. Source:
+rows, and `inputs` is a list of rows or an object of columns. msgspec reads good bodies here;
+`orients` reads the others again, slowly, to say what is wrong and where. Source:
 https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
 """
 
@@ -81,7 +81,7 @@ class FrameReader:
         return self._reader.read_list(raw, f"/{form}")
 
     def _read_bare(self, body: bytes) -> Batch | None:
-        """Read what pandas writes with orient="split", where no feature is called like a part."""
+        """Read pandas' orient="split", unless a feature has the name of one of its parts."""
         if b'"data"' not in body or not self._names.known.isdisjoint(SPLIT):
             return None
         try:

@@ -183,7 +183,7 @@ def _check_names(signature: Signature, inputs: list[Tensor], *, ignore: bool) ->
         shown = rows.some([*features])
         wrong += [
             f"{tensor.called} is not a feature of the model: expected {shown}, or all of them in "
-            f"one tensor of shape [rows, {len(features)}]; {rows.EXTRA}"
+            f"one tensor of shape [rows, {len(features)}]; {rows.IGNORE_HINT}"
             for tensor in inputs
             if tensor.name not in features and not ignore
         ]

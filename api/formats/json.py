@@ -96,8 +96,8 @@ class JsonReader:
     def read(self, body: bytes, *, ignore: bool = False) -> Batch:
         """Read one sample, a list of samples, or an object around such a list.
 
-        `ignore` passes over names that mean no feature. Raises MalformedBody with the position,
-        InvalidRows with the places, TooLarge.
+        With `ignore`, names that are no features are ignored. Raises MalformedBody with the
+        position, InvalidRows with the places, TooLarge.
         """
         return self.read_fast(body) or self.explain(body, ignore=ignore)
 
@@ -125,7 +125,7 @@ class JsonReader:
         return self._finish(body, samples, prefix, 0)
 
     def read_lines(self, body: bytes, *, ignore: bool = False) -> Batch:
-        """Read NDJSON: one sample on each line; empty lines are passed over."""
+        """Read NDJSON: one sample on each line; empty lines are ignored."""
         try:
             samples = [self._sample.decode(line) for _, line in _lines(body)]
         except NOT_FAST:
@@ -193,7 +193,7 @@ class JsonReader:
         return all(dates.fit(feature, [row[j] for row in rows]) for j, feature in self._dates)
 
     def explain(self, body: bytes, *, ignore: bool = False) -> Batch:
-        """Read the same slowly, and say what is wrong and where."""
+        """Read a body that `read_fast` does not, slowly, and say what is wrong and where."""
         return self._documents.read(parse(body), ignore=ignore)
 
     def _explain_lines(self, body: bytes, *, ignore: bool = False) -> Batch:
@@ -202,7 +202,7 @@ class JsonReader:
 
 
 def _numbered(signature: Signature, max_rows: int) -> JsonReader | None:
-    """Reads the names that pandas gives to columns that nobody has named; None if they have names.
+    """Reads the numbers that pandas gives to columns without names; None if they have names.
 
     Fitted on a DataFrame that `read_csv(header=None)` made, scikit-learn keeps no names.
     """

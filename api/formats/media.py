@@ -1,4 +1,4 @@
-"""What a body is: told by its Content-Type, and in a form by the type or the name of its file."""
+"""The format of a body, by its Content-Type; in a form, by the type or the name of its file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JSON, CSV, TSV = "application/json", "text/csv", "text/tab-separated-values"
 NDJSON, NPY, PARQUET = "application/x-ndjson", "application/x-npy", "application/vnd.apache.parquet"
 READ = (JSON, CSV, TSV, NDJSON, NPY, PARQUET)
 FORM, URL_ENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
-# Other names of what is read.
+# Other media types of these formats.
 ALIASES = {
     "": JSON,
     "text/json": JSON,
@@ -38,8 +38,8 @@ SUFFIXES = {
     ".npy": NPY,
     ".parquet": PARQUET,
 }
-# Types that say nothing of a file: browsers and curl send these for what they do not know, and
-# Windows calls CSV a spreadsheet.
+# Media types that do not tell the format of a file: browsers and curl send them for files that they
+# do not know, and Windows sends that of a spreadsheet for CSV.
 VAGUE = {"", "application/octet-stream", "text/plain", "application/vnd.ms-excel"}
 TEXTS = {JSON, CSV, TSV, NDJSON}
 CHARSETS = {
@@ -57,14 +57,14 @@ CHARSETS = {
     "windows-1252": "cp1252",
     "cp1252": "cp1252",
 }
-# How bodies begin that no other format has.
+# First bytes that only one format has.
 STARTS = {b"\x93NUMPY": NPY, b"PAR1": PARQUET}
-# Fields of a form that are looked at; more are refused.
+# A form with more fields is refused.
 MAX_PARTS = 20
 
 
 class Body(NamedTuple):
-    """The bytes of a body, UTF-8 if it is text; one of `READ`; whether CSV has its header."""
+    """The bytes of a body, UTF-8 if text; its format, one of `READ`; whether CSV has a header."""
 
     data: bytes
     type: str
@@ -72,10 +72,10 @@ class Body(NamedTuple):
 
 
 def identify(data: bytes, content_type: str) -> Body:
-    """Find out what a body is.
+    """Find the format of a body.
 
-    Raises UnsupportedType, MalformedBody if a form has not one file, or if text is not of its
-    charset.
+    Raises UnsupportedType; MalformedBody if a form does not have exactly one file, or if text is
+    not in the charset that its Content-Type says.
     """
     given, options = _parse(content_type)
     if given == FORM:
@@ -95,7 +95,7 @@ def _parse(content_type: str) -> tuple[str, dict[str, str]]:
     """A media type in lower case, and its parameters."""
     if ";" not in content_type:
         return content_type.strip().lower(), {}
-    # As most clients have it, without what takes a good part of a start to import.
+    # Most clients send this; importing werkzeug would take a good part of a start.
     given, _, charset = content_type.lower().replace(" ", "").partition(";charset=")
     if charset == "utf-8":
         return given, {}
@@ -106,7 +106,7 @@ def _parse(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def _known(given: str) -> str:
-    """What we call a media type; as it is if we do not know it."""
+    """The name in `READ` of a media type; the media type itself if it is not read."""
     return JSON if given.endswith("+json") else ALIASES.get(given, given)
 
 
@@ -114,7 +114,7 @@ def _identify(data: bytes, given: str, options: dict[str, str]) -> Body:
     found = _known(given)
     json = data.lstrip()[:1] in (b"{", b"[")
     if found in (URL_ENCODED, "text/plain") and json:
-        # curl -d says the first of all it sends, and fetch in a browser the second.
+        # curl -d sends the first type with any body, and fetch in a browser the second.
         found = JSON
     elif found == "application/octet-stream":
         found = next((STARTS[start] for start in STARTS if data.startswith(start)), found)
@@ -136,7 +136,7 @@ def _not_read(given: str) -> str:
 
 
 def _decoded(data: bytes, charset: str) -> bytes:
-    """Text as UTF-8."""
+    """The bytes of a text, in UTF-8 instead of its charset."""
     known = CHARSETS.get(charset.strip().lower())
     if known is None:
         raise UnsupportedType(f"The charset {charset[:40]} is not read: send utf-8.")
@@ -149,7 +149,7 @@ def _decoded(data: bytes, charset: str) -> bytes:
 
 
 def _identify_form(data: bytes, options: dict[str, str]) -> Body:
-    """Find out what the one file of a form is, RFC 7578."""
+    """Find the format of the one file of a form, RFC 7578."""
     from werkzeug.exceptions import RequestEntityTooLarge
     from werkzeug.formparser import MultiPartParser
 

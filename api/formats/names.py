@@ -1,8 +1,8 @@
-"""Which feature a name in a body means, and which names of a body mean none.
+"""Match the names in a body to the features of a model.
 
-A name that is not exactly a feature's may still mean one: written in another form of Unicode, with
-blanks around it, or as the number of a column that has no name. That is taken only where it leaves
-no doubt.
+A name that is not exactly a feature's may still mean one: in another Unicode normal form, with
+blanks around it, or as the number of a column without a name. It is matched only if exactly one
+feature and one name of the body fit.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Names:
     def __init__(self, signature: Signature) -> None:
         self.names = [feature.name for feature in signature.features]
         self.known = frozenset(self.names)
-        # The encoders of scikit-learn never look at the others, and a row may do without them.
+        # The model never looks at an unused feature, so a row may leave it out.
         self.required = [f.name for f in signature.features if f.kind != "unused"]
-        # Where objects have keys of their own, each is what it is.
+        # The objects of a mapping have keys of their own, and each of them is a feature.
         self.open = signature.form == "mapping"
         self._named = signature.named
         counts = Counter(map(plain_name, self.names))
-        self._others = {
+        self._spellings = {
             plain_name(name): name for name in self.names if counts[plain_name(name)] == 1
         }
         # pandas numbers columns that nobody has named.
@@ -41,7 +41,7 @@ class Names:
         `numbers` lets the number of a column mean it where the model has no names.
         """
         given = list(given)
-        known = self._others | self._numbers if numbers else self._others
+        known = self._spellings | self._numbers if numbers else self._spellings
         if self.open:
             return {name: name for name in given}
         meant = {name: name for name in given if name in self.known}
@@ -63,14 +63,14 @@ class Names:
         return not self._numbers.keys().isdisjoint(map(plain_name, given))
 
     def fit(self, given: Iterable[Any], *, ignore: bool, numbers: bool = True) -> bool:
-        """Whether these names are the features; `ignore` lets others stand among them."""
+        """Whether these names are the features; with `ignore`, others may stand among them."""
         given = list(given)
         meant = self.resolve(given, numbers=numbers)
         complete = frozenset(meant.values()).issuperset(self.required)
         return complete and bool(meant) and (ignore or len(meant) == len(given))
 
     def row(self, sample: Any, ignored: dict[str, None] | None) -> Any:
-        """A sample with features for names; what means none goes to `ignored` if that is given."""
+        """A sample by the features' names; names that mean no feature go to `ignored`, if given."""
         if self.open or not isinstance(sample, dict) or isinstance(sample, Repeated):
             return sample
         if sample.keys() <= self.known:
@@ -83,5 +83,5 @@ class Names:
 
 
 def plain_name(name: str) -> str:
-    """A name without what nobody sees: blanks around it, and which form of Unicode it is in."""
+    """A name without differences that nobody sees: blanks around it, and its Unicode form."""
     return unicodedata.normalize("NFC", name).strip()

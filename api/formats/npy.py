@@ -23,8 +23,8 @@ def read(signature: Signature, max_rows: int, body: bytes, *, ignore: bool = Fal
     """Read an array of shape (n_samples, n_features), or (n_features,) for one sample.
 
     A structured array of shape (n_samples,) names the features, in any order. Where the model
-    takes one feature, shape (n_samples,) is enough. NaN is a missing value. `ignore` passes over
-    fields that are no features.
+    takes one feature, shape (n_samples,) is enough. NaN is a missing value. With `ignore`, fields
+    that are no features are ignored.
     """
     array = _load(body)
     width = len(signature.features)

@@ -1,8 +1,8 @@
 """Rows from decoded JSON: a row, a list of rows, or one of the forms that pandas and MLflow write.
 
-Read here is what the decoders made out of the signature have refused, in order to say what is wrong
-and where, and what they do not look for: the orients of pandas' `to_json`. No value of a row is a
-list or an object, so that none of these forms can be taken for a row.
+This reads the bodies that the fast decoders of `json` and `frames` refuse: to say what is wrong and
+where, and to find the orients of pandas' `to_json`. No value of a row is a list or an object, so
+none of these forms can be mistaken for a row.
 
 https://pandas.pydata.org/docs/reference/api/pandas.DataFrame.to_json.html
 https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
@@ -18,7 +18,7 @@ from typing import Any
 from api.errors import InvalidRows, Place, first
 from api.formats.names import Names
 from api.formats.rows import (
-    EXTRA,
+    IGNORE_HINT,
     UNKNOWN,
     Batch,
     Repeated,
@@ -30,10 +30,10 @@ from api.formats.rows import (
 )
 from api.signature import Signature
 
-# What MLflow calls a table, and Vertex AI and KServe.
+# The names that MLflow, Vertex AI and KServe give to a table.
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 SPLIT = ("columns", "index", "data")
-# What pandas' to_dict(orient="tight") has besides.
+# What pandas' to_dict(orient="tight") writes besides these three.
 TIGHT = ("index_names", "column_names")
 # The second is Vertex AI's name for the first.
 PARAMETERS = ("params", "parameters")
@@ -50,7 +50,7 @@ class Documents:
         self._single = len(signature.features) == 1
 
     def read(self, document: Any, *, ignore: bool = False) -> Batch:
-        """Read a whole body; `ignore` passes over names that mean no feature.
+        """Read a whole body; with `ignore`, names that are no features are ignored.
 
         Raises InvalidRows with the places, TooLarge.
         """
@@ -78,13 +78,13 @@ class Documents:
         return batch
 
     def _read_object(self, document: dict[str, Any], *, ignore: bool) -> Batch:
-        """Read a row, or whatever else has names."""
+        """Read an object: a row, or a table in one of the forms."""
         given = [name for name in FORMS if isinstance(document.get(name), (list, dict))]
         own = not self._names.open and self._names.fit(document, ignore=False)
         if given and not (own and len(document) > 1):
             return self._read_form(document, given, ignore=ignore)
         columns, data = document.get("columns"), document.get("data")
-        # A column of the feature "data" has no lists in it.
+        # If a feature is called "data", its column has no lists in it.
         if isinstance(data, list) and not (own and _are_values(data)):
             if isinstance(columns, list):
                 return self._read_split(document, "", ignore=ignore)
@@ -211,7 +211,7 @@ class Documents:
     def _read_labelled(self, document: dict[str, Any], *, ignore: bool) -> Batch:
         """Read what orient="columns" or orient="index" writes: an object of objects."""
         names = self._names
-        # Rows have numbers, too: these tell nothing.
+        # Numbers may be labels of rows as well as names of columns, and decide nothing.
         fits = partial(names.fit, ignore=ignore, numbers=False)
         columns = not names.open and fits(document)
         rows = not names.open and all(map(fits, document.values()))
@@ -277,7 +277,7 @@ class Documents:
     def _wrong_columns(
         self, columns: Sequence[Any], steps: Iterable[str], at: str, *, ignore: bool
     ) -> Iterator[Place]:
-        """What is wrong with the columns, each of which is named at a step of its own."""
+        """What is wrong with the columns; `steps` are the JSON Pointers of their names."""
         seen = set()
         meant = self._names.resolve(column for column in columns if isinstance(column, str))
         for column, step in zip(columns, steps, strict=False):
@@ -288,7 +288,7 @@ class Documents:
             else:
                 seen.add(meant.get(column, column))
                 if column not in meant and not ignore:
-                    yield Place(step, f"{UNKNOWN}; {EXTRA}")
+                    yield Place(step, f"{UNKNOWN}; {IGNORE_HINT}")
         for name in self._names.required:
             if name not in seen:
                 yield Place(at, f"lacks the feature {name}")
@@ -319,7 +319,7 @@ def _wrong_labels(values: Any, longest: Any, at: str) -> list[Place]:
 
 
 def _counted(place: Place, data: list[Any], at: str, numbers: dict[str, tuple[int, str]]) -> Place:
-    """A place that a name tells, as one that the number of a column tells."""
+    """A place in a row with the number of its column instead of the name."""
     row, _, step = place.pointer.removeprefix(f"{at}/").partition("/")
     if step not in numbers or not isinstance(data[int(row)], list):
         return place
@@ -335,7 +335,7 @@ def _turned(
     *,
     prefixed: bool,
 ) -> Place:
-    """A place in a row, as one in the column that the value came from."""
+    """A place in a row as the place in the column that the value came from."""
     row, _, step = place.pointer.partition("/")
     name = {escape(name): name for name in columns_at}.get(step, step)
     detail = f"{name}: {place.detail}" if prefixed else place.detail

@@ -1,6 +1,6 @@
 """Rows from Parquet, where pyarrow is installed: a table whose columns name the features.
 
-pandas writes its index as columns too, and says in the file which they are: they are passed over.
+pandas writes the index as columns too, and names these in the file: they are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedT
 from api.formats import dates
 from api.formats.names import Names
 from api.formats.rows import (
-    EXTRA,
+    IGNORE_HINT,
     UNKNOWN,
     Batch,
     check,
@@ -32,7 +32,7 @@ from api.signature import Signature, is_missing
 def read(
     signature: Signature, max_rows: int, max_bytes: int, body: bytes, *, ignore: bool = False
 ) -> Batch:
-    """Read a table whose columns come in any order; `ignore` passes over those of no feature.
+    """Read a table whose columns come in any order; with `ignore`, others are ignored.
 
     Raises UnsupportedType without pyarrow, MalformedBody, InvalidRows with the places, TooLarge.
     """
@@ -95,7 +95,7 @@ def read(
 def _order(
     types: Any, signature: Signature, schema: Any, index: frozenset[str], *, ignore: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The column of each feature, in their order, and the columns that are passed over."""
+    """The column of each feature, in the features' order, and the columns that are ignored."""
     names = Names(signature)
     given = Counter(name for name in schema.names if name in names.known or name not in index)
     meant = names.resolve(given)
@@ -105,7 +105,7 @@ def _order(
         at = f"/{escape(name)}"
         if name not in meant:
             if not ignore:
-                places.append(Place(at, f"{UNKNOWN}; {EXTRA}"))
+                places.append(Place(at, f"{UNKNOWN}; {IGNORE_HINT}"))
         elif count > 1:
             places.append(Place(at, "this column stands twice"))
         elif not _is_plain(types, type_ := schema.field(name).type):

@@ -24,7 +24,7 @@ from api.signature import MAX_EXACT, Feature, Signature
 
 SHOWN_NAMES = 20
 UNKNOWN = "is not a feature of the model"
-EXTRA = "to have what is no feature passed over, ask with ?extra=ignore"
+IGNORE_HINT = "send the request to ...?extra=ignore to ignore names that are no features"
 UNCLEAR = (
     "this float may have been an integer before it came into the array, which makes a difference "
     "here: send JSON, CSV or Parquet"
@@ -39,7 +39,7 @@ class Batch:
     `pointers` gives the JSON Pointer of row i in the body; `unknown` counts, for each feature,
     the categories that the model's encoder has not seen and lets pass. `alone` is the only row, as
     it came in JSON, which has no array before someone asks for it; empty if there are several.
-    `ignored` are the names in the body that mean no feature, and were passed over.
+    `ignored` are the names in the body that mean no feature, and were ignored.
     """
 
     __slots__ = ("_rows", "alone", "ignored", "pointers", "unknown")
@@ -159,7 +159,7 @@ def array_of(rows: list[tuple[float | None, ...]]) -> np.ndarray:
 def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
     """Count categories not seen in training.
 
-    None if one of them is refused by its encoder, or may be known in single precision.
+    None if an encoder refuses one of them, or if one may be known once it is rounded to float32.
     """
     unknown: Counter[str] = Counter()
     for j, feature in enumerate(signature.features):
@@ -231,7 +231,7 @@ def _row_of_object(
             places.append(
                 Place(
                     f"{pointer}/{escape(name)}",
-                    f"{UNKNOWN}: expected {expected}; {EXTRA}",
+                    f"{UNKNOWN}: expected {expected}; {IGNORE_HINT}",
                 )
             )
     row: list[Any] = []
@@ -262,7 +262,7 @@ def _value(feature: Feature, value: Any) -> tuple[Any, str]:
         return None, f"expected {expectation(feature)}; this model takes no missing value here"
     if feature.kind == "datetime" or (isinstance(value, str) and dates.wrong(feature, value)):
         return value, dates.wrong(feature, value)
-    # As pandas and numpy count, true is 1; but not where other numbers are categories.
+    # true is 1, as in pandas and numpy, unless other numbers than 0 and 1 are categories.
     counts = feature.kind == "number" and type(value) is bool
     counts = counts and {0, 1}.issuperset(feature.categories or ())
     if counts or (feature.kind in ("number", "any", "unused") and type(value) in (int, float)):
@@ -348,7 +348,7 @@ def name_of(value: Any) -> str:
 
 
 def _shown(feature: Feature, value: Any) -> str:
-    """The type of a value; the value too if it is a category but for its type."""
+    """The type of a value; also the value if only its type keeps it from being a category."""
     known = {_bare(each) for each in feature.categories or ()}
     if type(value) not in (int, float, bool, str) or _bare(value) not in known:
         return name_of(value)

@@ -54,7 +54,7 @@ HEADERS: Schema = {
         "schema": TEXT,
     },
     "X-Ignored-Columns": {
-        "description": "Names in the body that are no features and were passed over: the first "
+        "description": "Names in the body that are no features and were ignored: the first "
         "20, percent-encoded, as in `id, target`.",
         "schema": TEXT,
     },

@@ -137,7 +137,7 @@ def _split(signature: Signature) -> Schema:
     return record(
         properties,
         ("columns",),
-        description="As pandas writes it with `orient='split'`; an `index` is passed over.",
+        description="As pandas writes it with `orient='split'`; an `index` is ignored.",
     )
 
 
