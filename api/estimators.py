@@ -170,6 +170,34 @@ def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any]
             yield [*chain, *itertools.takewhile(is_own_code, behind)], seen
 
 
+def handed_on(estimator: Any, columns: Sequence[int]) -> set[int]:
+    """Those of `columns` that a step hands on as they are to one which may take more than numbers.
+
+    What such a column holds is not known: neither step tells.
+    """
+    found: set[int] = set()
+    steps = _steps(estimator) if isinstance(estimator, Pipeline) else []
+    for i, (part, positions) in enumerate(branches(estimator, columns)):
+        found |= handed_on(part, positions)
+        if any(_takes_more_than_numbers(each) for step in steps[i + 1 :] for each in parts(step)):
+            found |= _passed(part, positions)
+    return found
+
+
+def _passed(estimator: Any, columns: Sequence[int]) -> set[int]:
+    """Those of `columns` that an estimator hands on as they are."""
+    if isinstance(estimator, FunctionTransformer) and estimator.func is None:
+        return set(columns)
+    if not isinstance(estimator, ColumnTransformer):
+        return set()
+    inner = branches(estimator, columns)
+    return {column for part, positions in inner for column in _passed(part, positions)}
+
+
+def _takes_more_than_numbers(estimator: Any) -> bool:
+    return is_own_code(estimator) or hasattr(estimator, "categories_")
+
+
 def holds_own_code(estimator: Any) -> bool:
     """Whether somebody's own code is anywhere inside, be it behind scikit-learn's own steps."""
     return any(is_own_code(part) and not is_wrapper(part) for part in parts(estimator))

@@ -55,6 +55,9 @@ def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) 
     facts = card if isinstance(card, Mapping) else {}
     features = [Feature(name=str(name)) for name in known]
     _describe(estimator, range(width), features)
+    for column in estimators.handed_on(estimator, range(width)):
+        if features[column].kind == "number" and features[column].categories is None:
+            features[column] = Feature(name=features[column].name, kind="any", sent=True)
     if estimators.holds_own_code(estimator):
         # Some of scikit-learn's steps hand on integers as they are.
         features = [
@@ -205,7 +208,7 @@ def _taken(estimator: Any, width: int) -> tuple[Sequence[Kind], Any]:
         # Beside a column of text, numbers are objects, too. A constant tells of no column.
         told = estimator.strategy != "constant"
         kinds: list[Kind] = [
-            "any" if told and not isinstance(value, str) else "string"
+            "string" if told and isinstance(value, str) else "any"
             for value in estimator.statistics_
         ]
         return kinds, None if estimator.missing_values is None else NAN

@@ -323,6 +323,40 @@ def test_numbers_that_are_imputed_beside_texts_are_numbers(serve: Serve) -> None
     assert answered(client, data=table, content_type="text/csv") == pytest.approx(expected)
 
 
+def lower_table(table: Any) -> Any:
+    return pd.DataFrame(table).map(lambda v: v.lower() if isinstance(v, str) else v)
+
+
+ONE_HOT = OneHotEncoder(handle_unknown="ignore")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [make_column_transformer(("passthrough", ["note", "rooms"])), ONE_HOT],
+        [make_column_transformer((StandardScaler(), ["size"]), remainder="passthrough"),
+         FunctionTransformer(lower_table), ONE_HOT],
+        [FunctionTransformer(), ONE_HOT],
+        [make_column_transformer((SimpleImputer(), ["size"]), remainder="passthrough"),
+         make_column_transformer((ONE_HOT, [1]), remainder="passthrough")],
+        [make_column_transformer((SimpleImputer(strategy="most_frequent"), ["note", "rooms"])),
+         ONE_HOT],
+        [make_column_transformer((SimpleImputer(strategy="constant", fill_value="?"),
+                                  ["note", "rooms"])), ONE_HOT],
+    ],
+)  # fmt: skip
+def test_a_column_that_is_handed_on_may_hold_texts_or_numbers(
+    serve: Serve, steps: list[Any]
+) -> None:
+    frame = FRAME[["size", "note", "rooms"]]
+    model = make_pipeline(*steps, LinearRegression()).fit(frame, Y)
+    expected = model.predict(frame).tolist()
+    client = serve(model)
+    assert answered(client, json=frame.to_dict("records")) == pytest.approx(expected)
+    table = frame.to_csv(index=False)
+    assert answered(client, data=table, content_type="text/csv") == pytest.approx(expected)
+
+
 def test_digits_with_a_leading_zero_are_text_in_csv(serve: Serve) -> None:
     frame = pd.DataFrame({"postcode": ["01067", "10115", "20095"] * 10})
     text = make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore"))

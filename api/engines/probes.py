@@ -327,8 +327,10 @@ def _assignments(
         yield dict.fromkeys(unknown, "number") | {
             j: kind for group, kind in zip(groups, chosen, strict=True) for j in group
         }
-    for chosen in itertools.product(kinds, repeat=len(unknown)):
-        yield dict(zip(unknown, chosen, strict=True))
+    # Numbers beside texts first: among flags and dates, a table may be taken for another reason.
+    for among in (("number", "string"), kinds):
+        for chosen in itertools.product(among, repeat=len(unknown)):
+            yield dict(zip(unknown, chosen, strict=True))
 
 
 def _takes(
