@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from api.formats.rows import some
-from api.model import Model
-from api.settings import Settings
+from api.model import Model, card_command
 from api.signature import Feature, Signature, plain_rows
 
 
@@ -71,9 +69,7 @@ def advice(model: Model, signature: Signature) -> list[str]:
     """What training rows would tell of the model that nothing else does, in sentences."""
     if signature.form not in ("table", "text"):
         return []
-    command = "make card DATA=train.csv"
-    if model.path != Settings().model_path:
-        command += f" MODEL_PATH={shlex.quote(model.path)}"
+    command = card_command(model.path)
     said = []
     if unknown := [feature.name for feature in signature.features if feature.kind == "any"]:
         said.append(

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from api import estimators
 from api.errors import brief
 from api.introspection import read
-from api.model import METHODS, Model, ModelError, open_file, read_card
+from api.model import METHODS, Model, ModelError, card_command, open_file, read_card
 from api.signature import SignatureError, plain
 from models import saved
 from models.pickles import LZ4, Content
@@ -65,7 +65,8 @@ def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
         rows = read(estimator, card.get("features") or list(names))
         classes = _classes(estimator)
     except SignatureError as error:
-        raise ModelError(f"{path}: {error}") from None
+        said = str(error).replace("make card DATA=train.csv", card_command(str(path)))
+        raise ModelError(f"{path}: {said}") from None
     return Model(
         path=str(path),
         version=version,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import shlex
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
+from api.settings import Settings
 from api.signature import Signature
 
 log = logging.getLogger("api")
@@ -95,6 +97,14 @@ def _unreadable(path: Path, error: OSError) -> str:
             "with `make train`"
         )
     return f"cannot read {path} ({error.strerror}): it must be a file that you may read"
+
+
+def card_command(path: str) -> str:
+    """What lets rows of training describe the model at `path`, as it is typed."""
+    command = "make card DATA=train.csv"
+    if path != Settings().model_path:
+        command += f" MODEL_PATH={shlex.quote(path)}"
+    return command
 
 
 def read_card(path: Path, version: str) -> dict[str, Any]:

@@ -193,6 +193,12 @@ BROKEN: list[tuple[str, Any, Any, str]] = [
     ),
     ("no features", Silent(), None, "Silent does not say which features it takes"),
     (
+        "no features, where it does not lie in models",
+        Silent(),
+        None,
+        "make card DATA=train.csv MODEL_PATH=/.*latest.joblib ANSWER=column",
+    ),
+    (
         "a card that is no JSON",
         FITTED,
         lambda path: path.with_suffix(".json").write_text("{"),

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from multiprocessing import Pipe
 from pathlib import Path
@@ -50,6 +51,20 @@ def crash() -> None:
 
 def fail() -> None:
     raise KeyError("a value of somebody's")
+
+
+def test_a_library_that_warns_of_what_is_tried_says_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def warn() -> int:
+        warnings.warn("unseen value", UserWarning, stacklevel=1)
+        return 1
+
+    assert apart(warn, 30) == 1
+    receiver, sender = Pipe(duplex=False)
+    send(warn, sender)
+    assert receiver.recv() == (1, "")
+    assert "unseen" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

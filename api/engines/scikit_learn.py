@@ -18,7 +18,7 @@ from api import libraries
 from api.engines import Engine, Rows, Single, inputs, probes, whole
 from api.engines.trial import TrialError, apart
 from api.estimators import parts
-from api.model import Model, ModelError
+from api.model import Model, ModelError, card_command
 from api.signature import Signature, example_row
 
 # After this, what trying rows would tell stays unknown.
@@ -59,6 +59,7 @@ class ScikitLearnEngine:
     def __init__(self, model: Model, known: Engine | None = None) -> None:
         self._estimator = model.estimator
         self._methods = model.methods
+        self._path = model.path
         self._example = example_row(model.signature, model.card)
         self.signature = model.signature if known is None else known.signature
         self.mergeable = known is not None and known.mergeable
@@ -148,7 +149,8 @@ class ScikitLearnEngine:
         else:
             log.warning(
                 "the model takes no row that was made up, and the example may be refused: "
-                "`make card DATA=train.csv` tells what its columns hold"
+                "`%s` tells what its columns hold",
+                card_command(self._path),
             )
             return given, False
         if found.form == "table":

@@ -59,9 +59,15 @@ def apart(function: Callable[[], T], seconds: float) -> T:
 
 
 def send(function: Callable[[], Any], sender: Connection) -> None:
-    """Send the result of `function`, or why there is none: what the child does."""
+    """Send the result of `function`, or why there is none: what the child does.
+
+    Warnings are ignored: they would be about values that nobody sent, thousands of times.
+    """
     try:
-        sender.send((function(), ""))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = function()
+        sender.send((result, ""))
     except Exception as error:
         log.debug("what was tried in a process apart failed", exc_info=True)
         sender.send((None, f"it raised {type(error).__name__}"))
