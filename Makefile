@@ -27,7 +27,7 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 CHECK_PYTHON = $(PYTHON) -c '$(IS_NEW_ENOUGH)' || \
 	{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
 FIT = $(PYTHON) -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
-# Given to the shell as it is, since it may have blanks.
+# Recipes read it from the environment, since a path may have blanks.
 export MODEL_PATH
 # What the service in the container is told of its settings; its port and model are the image's own.
 SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL
@@ -56,7 +56,7 @@ install: ## Make the environment .venv that MODEL_PATH needs, in locked versions
 	@$(CHECK_PYTHON)
 	@$(FIT) "$$MODEL_PATH"
 
-# With what tests need, too.
+# Make the environment .venv with all that tests need.
 develop:
 	@$(CHECK_PYTHON)
 	@$(FIT) --develop
