@@ -29,7 +29,7 @@ from api.model import Model, ModelError, open_file, write_file
 from api.settings import Settings, SettingsError
 from api.signature import Signature
 from api.telemetry import configure_logging
-from models import bound, proof, work
+from models import bound, proof, proof_rows, work
 from models.bound import Bound
 from models.compiler import compile_model
 
@@ -84,7 +84,7 @@ def proven(
     alone: list[str] = []
     try:
         engine = plans.PlanEngine(plan)
-        batches = proof.batches(plan, model.card) if plan.methods else []
+        batches = proof_rows.batches(plan, model.card) if plan.methods else []
     except Exception as error:
         log.debug("no rows to prove the plan with", exc_info=True)
         left |= dict.fromkeys(plan.methods, f"its plan cannot be tried ({brief(error)})")

@@ -27,7 +27,7 @@ from api.engines import plan as plans
 from api.engines.choice import choose, plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
 from api.settings import Settings
-from models import bake, bound, compiler, proof
+from models import bake, bound, compiler, proof, proof_rows
 from models.compiler import linear
 from models.compiler.builder import Builder, Outputs, Table, predictor, transformer
 
@@ -175,7 +175,7 @@ def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
     [
         (compiler, "_compile_method", "it cannot be compiled (KeyError: 'x')"),
         (proof, "prove", "it cannot be compared (KeyError: 'x')"),
-        (proof, "batches", "its plan cannot be tried (KeyError: 'x')"),
+        (proof_rows, "batches", "its plan cannot be tried (KeyError: 'x')"),
     ],
 )
 def test_what_fails_unforeseen_leaves_the_model_to_scikit_learn_and_says_so(
@@ -262,7 +262,7 @@ def test_the_same_model_gets_the_same_plan_however_busy_the_machine_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, model: Any
 ) -> None:
     joblib.dump(model.fit(X, X[:, 0] > 0), path)
-    monkeypatch.setattr(proof, "ROWS", 1_500)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_500)
     plans_ = []
     for slowness in (0.01, 1.0, 100.0):
         clock = itertools.count(1)

@@ -33,7 +33,7 @@ from api.engines.choice import plan_path
 from api.engines.plan import PlanEngine
 from api.engines.singles import linear
 from api.settings import Settings
-from models import proof
+from models import proof_rows
 from models.bake import bake
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -45,7 +45,7 @@ NUMBERS = st.floats(width=32) | st.sampled_from([np.nan, 1e300, *X[:9].ravel().t
 @pytest.fixture
 def engine_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], PlanEngine]:
     """The engine of an estimator's plan, which has been proven."""
-    monkeypatch.setattr(proof, "ROWS", 1_000)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
 
     def build(estimator: Any) -> PlanEngine:
         path = tmp_path / "latest.joblib"
@@ -197,7 +197,7 @@ def test_what_is_other_or_fails_alone_is_left_to_numpy(
     maker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(singles.MAKERS, "affine", maker)
-    monkeypatch.setattr(proof, "ROWS", 1_000)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
     path = tmp_path / "latest.joblib"
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
     bake(path)

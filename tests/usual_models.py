@@ -43,10 +43,10 @@ from api.engines import plan as plans
 from api.engines.choice import plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
 from api.settings import Settings
-from models import proof
+from models import proof, proof_rows
 from models.compiler import compile_model
 
-proof.ROWS = 300
+proof_rows.ROWS = 300
 ROWS = 120
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -96,7 +96,7 @@ def serve(rows: Any, path: Path) -> dict[str, Any]:
     plan = compile_model(model, own.signature)
     engine = plans.PlanEngine(plan)
     left = dict(plan.left)
-    batches = proof.batches(plan, model.card) if plan.methods else []
+    batches = proof_rows.batches(plan, model.card) if plan.methods else []
     for method in plan.methods:
         try:
             proof.compare(method, own, engine, batches)

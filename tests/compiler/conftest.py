@@ -12,7 +12,7 @@ import pytest
 from api import fitted
 from api.engines import plan as plans
 from api.engines.scikit_learn import ScikitLearnEngine
-from models import proof
+from models import proof, proof_rows
 from models.bound import Bound
 from models.compiler import compile_model
 
@@ -26,9 +26,9 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
     `left` are the methods that have no rule, None if the test itself looks at them.
     """
     # A bake compares ten thousand; here there are hundreds of models.
-    monkeypatch.setattr(proof, "ROWS", 1_000)
-    monkeypatch.setattr(proof, "SINGLES", 30)
-    monkeypatch.setattr(proof, "MIN_ROWS", 1_000)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
+    monkeypatch.setattr(proof_rows, "SINGLES", 30)
+    monkeypatch.setattr(proof_rows, "MIN_ROWS", 1_000)
 
     def check(estimator: Any, left: Collection[str] | None = (), card: bytes = b"") -> plans.Plan:
         path = tmp_path / "latest.joblib"
@@ -41,7 +41,7 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         plan = plans.load(tmp_path / "latest.plan.npz")
         assert left is None or set(plan.left) == set(left), plan.left
         engine = plans.PlanEngine(plan)
-        batches = proof.batches(plan, model.card) if plan.methods else []
+        batches = proof_rows.batches(plan, model.card) if plan.methods else []
         for method in plan.methods:
             proof.compare(method, own, engine, batches, Bound(2))
             if single := engine.single(method):
