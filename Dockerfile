@@ -1,7 +1,8 @@
 # make build-image picks the newest Python that has the scikit-learn which saved the model.
 ARG PYTHON=3.13
 FROM python:${PYTHON}-slim-trixie AS base
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+# LightGBM looks for libgomp.so.1, which this base lacks; the environment has scikit-learn's there.
+ENV PATH=/venv/bin:$PATH LD_LIBRARY_PATH=/venv/lib PYTHONUNBUFFERED=1
 WORKDIR /app
 
 FROM base AS build

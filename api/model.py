@@ -86,10 +86,12 @@ def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
 
 def _unreadable(path: Path, error: OSError) -> str:
     if address := ADDRESS.match(str(path)):
-        return (
-            f"MODEL_PATH={address[1]}//{address[2]} is no file of this machine: fetch it with "
-            f"make fetch-model MODEL_URI={address[1]}//{address[2]} MODEL_SHA256=..., and leave "
+        uri = f"{address[1]}//{address[2]}"
+        return f"MODEL_PATH={uri} is no file of this machine: " + (
+            f"fetch it with make fetch-model MODEL_URI={uri} MODEL_SHA256=..., and leave "
             "MODEL_PATH as it is"
+            if address[1] in ("gs:", "https:")
+            else "download it, and set MODEL_PATH to the file"
         )
     if isinstance(error, FileNotFoundError):
         return (

@@ -213,6 +213,13 @@ class Environment:
                     if place.is_dir() and not (place == own and needed):
                         shutil.rmtree(place)
 
+    def share_openmp(self) -> None:
+        """Give scikit-learn's own copy of OpenMP the name that other libraries look for."""
+        for bundled in self.folder.glob("lib/python3.*/site-packages/scikit_learn.libs/libgomp-*"):
+            link = self.folder / "lib" / "libgomp.so.1"
+            link.unlink(missing_ok=True)
+            link.symlink_to(bundled.relative_to(link.parent))
+
     @staticmethod
     def _run(*command: str | Path) -> None:
         if status := subprocess.run(command, check=False).returncode:  # noqa: S603
@@ -277,6 +284,8 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
 
 def is_baked(path: Path) -> bool:
     """Whether there is a plan that is newer than the model, its card and the code that makes it."""
+    if not path.name:
+        return False
     place, root = path.with_suffix(".plan.npz"), Path(__file__).parents[1]
     cards = path.parent.glob(glob.escape(path.with_suffix(".json").name))
     sources = [path, *cards, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
@@ -312,7 +321,7 @@ def main() -> None:
     parser.add_argument("--given", action="store_true", help="remake it for this Python")
     parser.add_argument("--base", action="store_true", help="say the Python of the image")
     parser.add_argument("--is-baked", action="store_true", help="end with 1 if it is to be baked")
-    parser.add_argument("--strip", action="store_true", help="take away the packages' tests")
+    parser.add_argument("--strip", action="store_true", help="make it fit for an image")
     parser.add_argument("--drop-pandas", action="store_true", help="where the model needs none")
     options = parser.parse_args()
     environment = Environment(options.folder, given=options.given)
@@ -324,6 +333,7 @@ def main() -> None:
             sys.exit(not is_baked(options.model_path))
         if options.strip:
             environment.strip()
+            environment.share_openmp()
             return
         if options.drop_pandas:
             drop_pandas(options.model_path, environment)

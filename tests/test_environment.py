@@ -353,6 +353,18 @@ def test_the_packages_tests_go_but_what_numpy_imports_of_its_own(
     assert not others.parent.exists()
 
 
+def test_an_image_has_openmp_by_the_name_that_lightgbm_looks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = tmp_path / "lib/python3.13/site-packages/scikit_learn.libs/libgomp-ab12.so.1.0.0"
+    bundled.parent.mkdir(parents=True)
+    bundled.write_text("OpenMP")
+    for _ in range(2):
+        run(monkeypatch, "--strip", "--folder", tmp_path)
+    assert (tmp_path / "lib" / "libgomp.so.1").read_text() == "OpenMP"
+    assert "LD_LIBRARY_PATH=/venv/lib" in (ROOT / "Dockerfile").read_text()
+
+
 def test_the_lock_of_the_installer_is_that_of_the_tests() -> None:
     development = required((ROOT / environment.DEVELOP).read_text())
     assert required((ROOT / environment.INSTALLER).read_text()) == {"uv": development["uv"]}
@@ -370,6 +382,8 @@ def test_a_model_is_baked_again_only_if_it_or_the_code_is_new(
 
     path.touch()
     assert status() == 1
+    with pytest.raises(SystemExit, match="True"):
+        run(monkeypatch, "--is-baked", "")
     path.with_suffix(".plan.npz").touch()
     assert status() == 0
     os.utime(path, (time.time() + 60, time.time() + 60))

@@ -369,6 +369,12 @@ def test_what_an_installed_package_lacks_is_named(
         load(path)
 
 
+@pytest.mark.parametrize("address", ["http://host/m.joblib", "s3://bucket/m.joblib"])
+def test_what_fetch_model_does_not_fetch_is_to_be_downloaded(address: str) -> None:
+    with pytest.raises(ModelError, match="download it, and set MODEL_PATH to the file"):
+        load(Path(address))
+
+
 @pytest.mark.parametrize("address", ["gs://bucket/model.joblib", "https://host/model.joblib"])
 def test_an_address_is_told_how_to_be_fetched(address: str) -> None:
     with pytest.raises(ModelError, match=f"make fetch-model MODEL_URI={address} MODEL_SHA256="):
