@@ -159,7 +159,7 @@ class Telling(BaseEstimator):
     def predict(self, X: Any) -> Any:
         if X[0][0] == float(SECRET):
             logging.getLogger("api").warning("hello")
-            raise RuntimeError(f"no {X[0][0]} here")
+            raise MemoryError(f"no {X[0][0]} here")
         return [0.0] * len(X)
 
 
@@ -428,7 +428,7 @@ def refuse(X: Any) -> Any:
     if (X == 1).any():
         raise ValueError(f"cannot take {X.tolist()}")
     if (X == 2).any():
-        raise RuntimeError(f"cannot take {X.tolist()}")
+        raise MemoryError(f"cannot take {X.tolist()}")
     return X
 
 
@@ -449,7 +449,7 @@ def test_no_value_that_was_sent_is_in_the_log(tmp_path: Path, environment: dict[
     log = server.log.read_text()
     assert statuses == [200, 422, 500]
     assert SECRET not in log
-    assert "RuntimeError" in log
+    assert "MemoryError" in log
     found = [json.loads(line) for line in log.splitlines() if line.startswith('{"severity"')]
     assert [entry["severity"] for entry in found] == (["WARNING", "ERROR"] if environment else [])
     assert ("\nERROR request " in log) is not bool(environment)
