@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
+
+import numpy as np
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
 ROOT = Path(__file__).parent.parent
 # The image of the example that all processes of a run have in common.
 NAME = f"machine-learning-api-test-{os.environ.setdefault('TEST_RUN', str(os.getpid()))}"
+
+
+def sleeper() -> Pipeline:
+    """A model whose transform sleeps for as many microseconds as the number that it is given.
+
+    Made-up rows, which a model is tried on when it is loaded, hold it up for next to nothing.
+    """
+    sleep = FunctionTransformer(np.vectorize(time.sleep, otypes=[object]), validate=True)
+    return make_pipeline(MaxAbsScaler(), sleep).fit([[1e6]])
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 import pytest
 import sklearn
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from sklearn.preprocessing import FunctionTransformer
 
-from tests.checkout import NAME, ROOT, checkout, docker, make
+from tests.checkout import NAME, ROOT, checkout, docker, make, sleeper
 from tests.test_rejections import GOOD
 from tests.test_serving import free_port
 
@@ -72,9 +70,9 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if docker("version").returncode != 0:
         pytest.skip("docker does not answer")
     model = tmp_path_factory.mktemp("model") / "latest.joblib"
-    slowly = FunctionTransformer(np.vectorize(time.sleep, otypes=[object]), validate=True)
+    slowly = sleeper()
     slowly.made_at_ = time.time()  # a step that is found in the cache says nothing
-    joblib.dump(slowly.fit(np.zeros((1, 1))), model)
+    joblib.dump(slowly, model)
     ours = sklearn.__version__.encode()
     assert len(ours) == len(OTHER_VERSION)
     model.write_bytes(model.read_bytes().replace(ours, OTHER_VERSION.encode()))
@@ -215,7 +213,7 @@ def test_it_answers_on_the_port_it_is_given(other_port: int) -> None:
 
 def test_a_container_that_stops_answers_first_what_is_under_way(other_port: int) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(post, other_port, [[3]], "transform")
+        answer = pool.submit(post, other_port, [[3e6]], "transform")
         time.sleep(1)
         started = time.monotonic()
         docker("stop", "--time", "10", OTHER_NAME)  # docker's default; podman's API has none

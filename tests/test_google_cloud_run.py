@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import joblib
-import numpy as np
 import pytest
-from sklearn.preprocessing import FunctionTransformer
 
-from tests.checkout import NAME, docker
+from tests.checkout import NAME, docker, sleeper
 from tests.google_cloud import Cloud, container, log_filter, run_spec, tools
 from tests.google_cloud.cloud import PERSON, PROJECT
 from tests.google_cloud.front import MAX_BODY, Split
@@ -137,8 +135,7 @@ def site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
         try:
             there = Site(cloud)
             folder = tmp_path_factory.mktemp("broken")
-            sleep = FunctionTransformer(np.vectorize(time.sleep, otypes=[object]), validate=True)
-            joblib.dump(sleep.fit(np.zeros((1, 1))), folder / "latest.joblib")
+            joblib.dump(sleeper(), folder / "latest.joblib")
             (folder / "latest.joblib").chmod(0o644)
             prepare(there, folder, images)
             yield there
@@ -348,7 +345,7 @@ def slow(site: Site) -> Site:
 
 def sleep(site: Site, seconds: float) -> int:
     url = f"{site.service('slow').front.url}/transform"
-    return ask(url, site.token("slow"), [[seconds]])[0]
+    return ask(url, site.token("slow"), [[1e6 * seconds]])[0]
 
 
 def test_requests_under_way_are_answered_when_their_instance_is_told_to_stop(slow: Site) -> None:

@@ -21,8 +21,10 @@ from api.signature import Feature, Signature, is_nan, plain_rows
 
 # Up to this many features it is tried for each one whether it may be missing, or what it takes.
 MAX_FEATURES = 256
-# So many combinations of kinds are tried where no kind suits all columns.
-MAX_TRIALS = 300
+# So many rows are tried where no kind suits all columns.
+MAX_TRIALS = 1000
+# So many values of each kind are tried where columns are of several kinds.
+MAX_MIXED = 3
 # So many calls are made to find what each column takes.
 MAX_CALLS = 3000
 # So many values of each kind are tried.
@@ -298,9 +300,12 @@ def _base(
     words = _words(estimator)
     rows = [example] if example is not None else []
     plain = [*rows, *plain_rows(signature)]
-    for kinds in itertools.islice(_assignments(estimator, signature, unknown), MAX_TRIALS):
+    for kinds in _assignments(estimator, signature, unknown):
+        if tried.calls > MAX_TRIALS:
+            break
         trial = _assigned(signature, kinds)
-        for turn in range(max(len(words[kind]) for kind in kinds.values())):
+        turns = max(len(words[kind]) for kind in kinds.values())
+        for turn in range(min(turns, MAX_MIXED) if len(set(kinds.values())) > 1 else turns):
             row = list(plain[turn % len(plain)])
             if turn or example is None:
                 for j, kind in kinds.items():

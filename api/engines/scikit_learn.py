@@ -138,9 +138,8 @@ class ScikitLearnEngine:
             return self._run(signature, method, _typed(signature, rows))
 
         for change in ({}, {"single": True}, {"frame": True}):
-            if "frame" in change and not (
-                self._has_pandas and (given.named or given.form == "text")
-            ):
+            names = given.named or given.form == "text"
+            if ("frame" in change and not (self._has_pandas and names)) or (change and given.frame):
                 continue
             changed = msgspec.structs.replace(given, **change)
             found = probes.tell(self._estimator, changed, answers, self._example)
