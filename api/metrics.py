@@ -16,6 +16,7 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -135,16 +136,14 @@ class Tally:
 
 def _shared() -> Path:
     """A folder in which all processes count, and which the first of them removes at its end."""
-    owner = os.getpid()
     folder = tempfile.mkdtemp(prefix="metrics-")
     # What uWSGI runs at its end knows it by this.
     os.environ["METRICS_FOLDER"] = folder
 
-    @atexit.register
-    def remove() -> None:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
-
+    remove = partial(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(remove)
+    # A process that is forked leaves the folder to the one that made it.
+    os.register_at_fork(after_in_child=partial(atexit.unregister, remove))
     return Path(folder)
 
 

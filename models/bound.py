@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from math import ceil
+from typing import NoReturn
 
 # A process that waits uses no CPU time, so its time on the wall clock is bounded too.
 WALL_SECONDS_PER_CPU_SECOND = 10
@@ -58,22 +59,24 @@ def in_child(job: Callable[[], int], seconds: float) -> int:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
-    if not child:
-        limit = ceil(seconds) + GRACE_SECONDS
-        for number in TIME_IS_UP:
-            signal.signal(number, signal.SIG_DFL)
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, most))
-        signal.alarm(limit * WALL_SECONDS_PER_CPU_SECOND)
-        status = 1
-        try:
-            status = job()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+    child = os.fork() or _do_and_exit(job, ceil(seconds) + GRACE_SECONDS)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _do_and_exit(job: Callable[[], int], limit: int) -> NoReturn:
+    """Do a job and end this process, within `limit` seconds of CPU time."""
+    for number in TIME_IS_UP:
+        signal.signal(number, signal.SIG_DFL)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, most))
+    signal.alarm(limit * WALL_SECONDS_PER_CPU_SECOND)
+    status = 1
+    try:
+        status = job()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _now() -> tuple[float, float]:

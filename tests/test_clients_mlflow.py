@@ -84,7 +84,10 @@ def test_mlflows_client_is_told_the_version(mlflow: Any, penguins: FlaskClient) 
         ("params", "/params: this model takes no parameters"),
         ("a column too few", "/dataframe_split/columns: lacks the feature sex"),
         ("a column too many", "/dataframe_split/columns/6: is not a feature of the model"),
-        ("a wrong value", '/dataframe_split/data/0/0: island: expected one of "Biscoe", "Dream"'),
+        (
+            "a wrong value",
+            r"/dataframe_split/data/0/0: island: expected one of \"Biscoe\", \"Dream\"",
+        ),
         ("a number as text", "/inputs/0/1: bill_length_mm: expected a number, got a string"),
     ],
 )
@@ -96,7 +99,7 @@ def test_vetiver_predicts(server: Server) -> None:
     place = clients.environment("vetiver", *VETIVER)
     answers = said(clients.run(place, "vetiver_client.py", server.port, json.dumps(ROWS)))
     both, first = {"predictions": BOTH}, {"predictions": BOTH[:1]}
-    assert 'is required: expected one of "female", "male"' in answers.pop("mistake")
+    assert r"is required: expected one of \"female\", \"male\"" in answers.pop("mistake")
     assert answers == {"frame": both, "series": first, "dict": first, "list": both}
 
 

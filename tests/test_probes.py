@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import joblib
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +22,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from api import fitted
 from api.engines import probes
+from api.engines.plan import PlanEngine
+from api.engines.scikit_learn import ScikitLearnEngine
+from models.compiler import compile_model
 from tests.conftest import Serve
 
 N = 60
@@ -699,3 +706,31 @@ def test_a_mapping_and_a_scaler_need_no_trial_of_kinds(serve: Serve) -> None:
         serve(StandardScaler().fit(FRAME[["size"]])).get("/metadata").json["methods"][0]
         == "transform"
     )
+
+
+def test_a_model_that_no_made_up_row_suits_is_tried_on_a_bounded_number_of_rows(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "MAX_TRIALS", 10)
+    steps = make_column_transformer((FunctionTransformer(codes), ["note"]))
+    model = make_pipeline(steps, LinearRegression()).fit(FRAME[["note"]].astype("category"), Y)
+    assert serve(model).get("/metadata").json["features"][0]["type"] == "any"
+
+
+def test_the_example_of_the_card_tells_what_a_column_holds(serve: Serve) -> None:
+    model, _ = own(month, ["when"], imputed())
+    card = json.dumps({"example": {"when": "2024-03-05", "gap": 1.0}}).encode()
+    features = serve(model, card).get("/metadata").json["features"]
+    assert [feature["type"] for feature in features] == ["datetime", "number"]
+
+
+def test_what_a_plan_leaves_is_refused_as_scikit_learn_refuses_it(tmp_path: Path) -> None:
+    joblib.dump(LogisticRegression().fit(FRAME[["size"]], FRAME["new"]), tmp_path / "m.joblib")
+    model = fitted.load(tmp_path / "m.joblib")
+    own_engine = ScikitLearnEngine(model)
+    plan = compile_model(model, own_engine.signature)
+    less = {"predict": plan.methods["predict"]}
+    plan = msgspec.structs.replace(plan, methods=less, left={"predict_proba": "none"})
+    engine = PlanEngine(plan, lambda: own_engine)
+    assert engine.refuses("predict_proba", TypeError())
+    assert not engine.refuses("predict", TypeError())

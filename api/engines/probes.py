@@ -34,6 +34,7 @@ MAX_ROWS = 3
 
 NUMBERS = frozenset({"number", "integer"})
 DATES = frozenset({"datetime", "datetime in UTC"})
+TEXTS = frozenset({"string", "text of a date"})
 # In the order in which they are tried. A date is tried as text, too.
 KINDS = ("number", "integer", "string", "datetime", "datetime in UTC", "boolean", "text of a date")
 VALUES: dict[str, tuple[Any, ...]] = {
@@ -86,8 +87,11 @@ def tell(
     signature, row = base
     words = _words(estimator)
     integers = list(dict.fromkeys((*words["integer"], *INTEGERS)))
+    # To encoders that know no text, every text is an unknown category, and says nothing.
+    silent = words["string"][0] in VALUES["string"] and not estimators.holds_own_code(estimator)
+    asked = [kind for kind in KINDS if not (silent and kind in TEXTS)]
     for j in opened:
-        kinds = {kind for kind in KINDS if _takes(tried, signature, row, j, kind, words)}
+        kinds = {kind for kind in asked if _takes(tried, signature, row, j, kind, words)}
         # After MAX_CALLS the kinds of the remaining columns stay unknown.
         if tried.calls < MAX_CALLS:
             features[j] = _concluded(features[j], kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 from copy import deepcopy
@@ -44,7 +45,8 @@ def encoder(builder: Builder, estimator: Any, table: Table) -> Table:
         own.sparse_output = True
         # The word for that before scikit-learn 1.2, where nothing sets the output's container.
         own.sparse = True
-    if hasattr(own, "set_output"):
+    # scikit-learn before 1.2 has no such method.
+    with contextlib.suppress(AttributeError):
         own.set_output(transform="default")
     made: list[Any] = []
     for i, column in enumerate(table):

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 
 from api import versions
-from api.engines.plan import INPUT
 from api.signature import is_missing
 from models.compiler.builder import (
     UNKNOWN,
@@ -59,7 +58,7 @@ def missing_indicator(builder: Builder, estimator: MissingIndicator, table: Tabl
 
 
 def marked(builder: Builder, table: Table, marker: Any) -> Table:
-    """The columns, with their numbers as validated; every category knows the missing value."""
+    """The columns, with their numbers as validated."""
     made: list[Column] = []
     for column in validated(builder, table, missing=is_missing(marker)):
         if isinstance(column, Number):
@@ -67,7 +66,7 @@ def marked(builder: Builder, table: Table, marker: Any) -> Table:
                 raise NotCompiled("missing values of numbers that are no numbers")
             made.append(column)
         elif isinstance(column, Category):
-            made.append(column if is_missing(marker) else knowing(builder, column, marker))
+            made.append(column)
         else:
             raise NotCompiled("an imputer of texts without categories")
     return tuple(made)
@@ -94,16 +93,6 @@ def of_numbers(
         return list(table)
     made = iter(builder.columns(work(numbers), len(numbers), dtype=dtype))
     return [next(made) if isinstance(column, Number) else column for column in table]
-
-
-def knowing(builder: Builder, column: Category, value: Any) -> Category:
-    """The same column, with one more value among those that it knows."""
-    if value in column.meanings or column.meanings[-1] is not UNKNOWN:
-        return column
-    step = builder.steps[column.value - 1]
-    known = [*step.settings["places"]["places"], value]
-    codes = builder.do("codes", INPUT, column=step.settings["column"], places={"places": known})
-    return Category(codes, (*column.meanings[:-2], value, *column.meanings[-2:]))
 
 
 def filled(

@@ -104,3 +104,12 @@ def test_categories_that_a_step_before_has_made_are_compiled(prove: Prove) -> No
     estimator = HistGradientBoostingClassifier(**FEW, categorical_features=[1])
     prove(make_pipeline(StandardScaler(), estimator).fit(CODES, TARGET > 1.5))
     prove(make_pipeline(kept, estimator).fit(CODES, TARGET > 1.5))
+
+
+def test_categories_without_an_encoder_are_left(prove: Prove) -> None:
+    """Before scikit-learn 1.4 the model itself counted its categories."""
+    rows = np.column_stack([RANDOM.random(COUNT), SIZES % 5])
+    model = HistGradientBoostingRegressor(categorical_features=[1], **FEW).fit(rows, TARGET)
+    model._preprocessor = None
+    plan = prove(model, left=None)
+    assert "categories without an encoder" in plan.left["predict"]

@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
+from models.compiler import neighbors
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import BENIGN, CANCER, IRIS, LABELS, NAMES, SEVERAL, SPECIES, X, Y
 
@@ -66,3 +67,12 @@ def test_all_points_may_be_neighbors(prove: Prove) -> None:
 def test_what_cannot_be_told_for_sure_is_left(prove: Prove, settings: Any, x: Any, y: Any) -> None:
     left = ["predict", "predict_proba", "kneighbors"]
     prove(KNeighborsClassifier(**settings).fit(x, y), left=left)
+
+
+def test_the_nearest_of_very_many_points_are_left(
+    prove: Prove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbors, "MAX_NUMBERS", 3)
+    model = KNeighborsClassifier(algorithm="kd_tree").fit(IRIS, SPECIES)
+    plan = prove(model, left=None)
+    assert "where scikit-learn is faster" in plan.left["predict"]

@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
+from models.compiler import svm
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import BENIGN, CANCER, IRIS, NAMES, X, Y
 
@@ -74,3 +75,8 @@ def test_a_kernel_of_somebody_s_own_is_left(prove: Prove) -> None:
 
 def test_a_machine_without_support_vectors_is_left(prove: Prove) -> None:
     prove(SVR(epsilon=1e9).fit(X, Y), left=["predict"])
+
+
+def test_pairs_of_very_many_vectors_are_left(prove: Prove, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svm, "MAX_WEIGHTS", 3)
+    prove(SVC().fit(IRIS, NAMES), left=METHODS)
