@@ -48,7 +48,7 @@ class Wheels(NamedTuple):
     fits: tuple[str, ...] = ()
 
 
-# Source: the wheels of https://pypi.org/project/scikit-learn/#history, and the dates of theirs.
+# Source: the wheels of each release of scikit-learn, and the dates of theirs.
 WHEELS = {
     "0.22": Wheels(5, 8),
     "0.23": Wheels(6, 8),
