@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
+from sklearn.preprocessing import FunctionTransformer
 
 ROOT = Path(__file__).parent.parent
 # The image of the example that all processes of a run have in common.
@@ -18,12 +18,16 @@ NAME = f"machine-learning-api-test-{os.environ.setdefault('TEST_RUN', str(os.get
 
 
 def sleeper() -> Pipeline:
-    """A model whose transform sleeps for as many microseconds as the number that it is given.
+    """A model whose transform sleeps for as many microseconds as it is given, up to ten seconds.
 
-    Made-up rows, which a model is tried on when it is loaded, hold it up for next to nothing.
+    For larger numbers it does not sleep, nor noticeably for small ones: the rows that a model is
+    tried on when it is loaded have both.
     """
+    seconds = FunctionTransformer(
+        np.interp, kw_args={"xp": [0.0, 1e7, 1e7 + 1], "fp": [0.0, 10.0, 0.0]}, validate=True
+    )
     sleep = FunctionTransformer(np.vectorize(time.sleep, otypes=[object]), validate=True)
-    return make_pipeline(MaxAbsScaler(), sleep).fit([[1e6]])
+    return make_pipeline(seconds, sleep).fit([[0.0]])
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
