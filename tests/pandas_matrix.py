@@ -201,9 +201,20 @@ def rounded(frame: pd.DataFrame, digits: int, *, wide: bool) -> pd.DataFrame:
     return frame
 
 
+def told(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame that its CSV says: an integer beside texts is a text there."""
+    frame = frame.copy()
+    for name in frame.select_dtypes("object"):
+        kinds = set(map(type, frame[name]))
+        if {str, int} <= kinds:
+            frame[name] = pd.Series(list(map(str, frame[name])), dtype=object, index=frame.index)
+    return frame
+
+
 def to_csv(**options: Any) -> Callable[[pd.DataFrame], Sent]:
     def write(frame: pd.DataFrame) -> Sent:
         body = frame.to_csv(index=False, **options).encode()
+        frame = told(frame)
         short = list(frame.select_dtypes("float32"))
         wide = frame.astype(dict.fromkeys(short, str)).astype(dict.fromkeys(short, float))
         return Sent("/predict", "text/csv", body, frame, wide=wide)

@@ -81,7 +81,7 @@ def test_columns_too_many_are_refused_unless_they_may_be_passed_over(
     refused = ask(client, WRITTEN[form](EXTRA))
     assert refused.status_code == 422
     assert [error["pointer"] for error in refused.json["errors"]] == ["/id", "/target"]
-    assert "line 1: is not a feature of the model; to have" in refused.text
+    assert "line 1: is not a feature of the model; send the request to" in refused.text
     answer = ask(client, WRITTEN[form](EXTRA), "/predict?extra=ignore")
     assert (answer.json, answer.headers["X-Ignored-Columns"]) == (
         {"predictions": OWN},

@@ -88,7 +88,9 @@ def tell(
     words = _words(estimator)
     integers = list(dict.fromkeys((*words["integer"], *INTEGERS)))
     # To encoders that know no text, every text is an unknown category, and says nothing.
-    silent = words["string"][0] in VALUES["string"] and not estimators.holds_own_code(estimator)
+    encodes = any(hasattr(each, "categories_") for each in estimators.parts(estimator))
+    knows_text = words["string"][0] not in VALUES["string"]
+    silent = encodes and not knows_text and not estimators.holds_own_code(estimator)
     asked = [kind for kind in KINDS if not (silent and kind in TEXTS)]
     for j in opened:
         kinds = {kind for kind in asked if _takes(tried, signature, row, j, kind, words)}
