@@ -206,7 +206,7 @@ def told(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
     for name in frame.select_dtypes("object"):
         kinds = set(map(type, frame[name]))
-        if {str, int} <= kinds:
+        if str in kinds and kinds & {int, np.int64}:
             frame[name] = pd.Series(list(map(str, frame[name])), dtype=object, index=frame.index)
     return frame
 

@@ -20,7 +20,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 
 from api import fitted
 from api.engines import probes
@@ -734,3 +739,14 @@ def test_what_a_plan_leaves_is_refused_as_scikit_learn_refuses_it(tmp_path: Path
     engine = PlanEngine(plan, lambda: own_engine)
     assert engine.refuses("predict_proba", TypeError())
     assert not engine.refuses("predict", TypeError())
+
+
+def test_a_column_that_is_encoded_and_handed_on_keeps_its_categories(serve: Serve) -> None:
+    frame = FRAME[["rooms"]]
+    columns = make_column_transformer((OrdinalEncoder(), ["rooms"]), ("passthrough", ["rooms"]))
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    model = make_pipeline(columns, encoder, LinearRegression()).fit(frame, Y)
+    client = serve(model)
+    assert client.get("/metadata").json["features"][0]["categories"] == [1, 2, 3, 4, 5]
+    given = answered(client, json=frame.to_dict("records"))
+    assert given == pytest.approx(model.predict(frame).tolist())

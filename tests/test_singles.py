@@ -33,7 +33,7 @@ from api.engines.choice import plan_path
 from api.engines.plan import PlanEngine
 from api.engines.singles import linear
 from api.settings import Settings
-from models import proof_rows
+from models import proof, proof_rows
 from models.bake import bake
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -135,8 +135,13 @@ def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
     agrees()
 
 
+NOTHING_FOUND = proof.Proof(rows=0, difference=0.0, microseconds={}, faster={})
+
+
 def test_a_method_with_a_step_that_only_numpy_does_has_none(engine_of: Any) -> None:
-    assert engine_of(GaussianNB().fit(X, Y)).single("predict") is None
+    engine = engine_of(GaussianNB().fit(X, Y))
+    assert engine.single("predict") is None
+    assert proof.prove_alone("predict", engine, NOTHING_FOUND, [X[:1]]) is None
 
 
 def test_what_python_has_no_number_for_is_left_to_numpy(engine_of: Any) -> None:
