@@ -66,7 +66,7 @@ In a browser: {url}, and {url}/docs
 
 
 def advice(model: Model, signature: Signature) -> list[str]:
-    """What training rows would tell of the model that nothing else does, in sentences."""
+    """Sentences on the facts of the model that only training rows can tell."""
     if signature.form not in ("table", "text"):
         return []
     command = card_command(model.path)

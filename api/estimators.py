@@ -171,7 +171,7 @@ def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any]
 
 
 def handed_on(estimator: Any, columns: Sequence[int]) -> set[int]:
-    """Those of `columns` that a step hands on as they are to one which may take more than numbers.
+    """The columns that one step hands on as they are to another that may take more than numbers.
 
     What such a column holds is not known: neither step tells.
     """
@@ -185,7 +185,7 @@ def handed_on(estimator: Any, columns: Sequence[int]) -> set[int]:
 
 
 def _passed(estimator: Any, columns: Sequence[int]) -> set[int]:
-    """Those of `columns` that an estimator hands on as they are."""
+    """The columns among `columns` that an estimator hands on as they are."""
     if isinstance(estimator, FunctionTransformer) and estimator.func is None:
         return set(columns)
     if not isinstance(estimator, ColumnTransformer):

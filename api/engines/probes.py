@@ -21,13 +21,13 @@ from api.signature import Feature, Signature, is_nan, plain_rows
 
 # Up to this many features it is tried for each one whether it may be missing, or what it takes.
 MAX_FEATURES = 256
-# So many rows are tried where no kind suits all columns.
+# The most rows that are tried where no kind suits all columns.
 MAX_TRIALS = 1000
-# So many values of each kind are tried where columns are of several kinds.
+# The most values of each kind that are tried while columns are given different kinds.
 MAX_MIXED = 3
-# So many calls are made to find what each column takes.
+# The most calls of the model that are made to find what each column takes.
 MAX_CALLS = 3000
-# So many values of each kind are tried.
+# The most values of each kind that are tried.
 MAX_VALUES = 12
 # Batching is tried on so many rows: each of them costs a call at the start.
 MAX_ROWS = 3
@@ -87,13 +87,9 @@ def tell(
     signature, row = base
     words = _words(estimator)
     integers = list(dict.fromkeys((*words["integer"], *INTEGERS)))
-    # To encoders that know no text, every text is an unknown category, and says nothing.
-    encodes = any(hasattr(each, "categories_") for each in estimators.parts(estimator))
-    knows_text = words["string"][0] not in VALUES["string"]
-    silent = encodes and not knows_text and not estimators.holds_own_code(estimator)
-    asked = [kind for kind in KINDS if not (silent and kind in TEXTS)]
+    tellable = _tellable(estimator, words)
     for j in opened:
-        kinds = {kind for kind in asked if _takes(tried, signature, row, j, kind, words)}
+        kinds = {kind for kind in tellable if _takes(tried, signature, row, j, kind, words)}
         # After MAX_CALLS the kinds of the remaining columns stay unknown.
         if tried.calls < MAX_CALLS:
             features[j] = _concluded(features[j], kinds)
@@ -118,6 +114,18 @@ def tell(
     found = msgspec.structs.replace(signature, features=tuple(features))
     row = _likely(tried, found, row, words)
     return msgspec.structs.replace(found, example=row if tried.accepts(found, row) else None)
+
+
+def _tellable(estimator: Any, words: dict[str, list[Any]]) -> list[str]:
+    """The kinds that a model's acceptance tells something of.
+
+    To encoders that know no text, every text is an unknown category.
+    """
+    encodes = any(hasattr(each, "categories_") for each in estimators.parts(estimator))
+    knows_text = words["string"][0] not in VALUES["string"]
+    if knows_text or not encodes or estimators.holds_own_code(estimator):
+        return list(KINDS)
+    return [kind for kind in KINDS if kind not in TEXTS]
 
 
 def may_be_missing(signature: Signature, answers: Answers) -> Signature:
@@ -176,7 +184,7 @@ def alike(one: Any, other: Any) -> bool:
 
 
 class _Tried:
-    """What the model has answered to made-up rows of a signature."""
+    """Asks the model about made-up rows of a signature, and counts the calls."""
 
     def __init__(self, signature: Signature, answers: Answers) -> None:
         self._signature = signature
@@ -463,6 +471,6 @@ def _makes_same(
 
 
 def _cells(table: Any) -> list[Any]:
-    """What own code has made, as values that can be compared: 3 is 3.0, and "3" is not "3.0"."""
+    """The cells that own code has made, so that they compare: 3 is 3.0, and "3" is not "3.0"."""
     plain = table.toarray() if hasattr(table, "toarray") else np.asarray(table)
     return [None if is_nan(value) else value for value in plain.ravel().tolist()]

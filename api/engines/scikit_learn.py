@@ -158,7 +158,7 @@ class ScikitLearnEngine:
 
 
 def as_arrays(result: Any) -> Any:
-    """What an estimator answered, as an array, a sparse matrix, or a list of arrays."""
+    """The answer of an estimator as an array, a sparse matrix, or a list of arrays."""
     if hasattr(result, "to_numpy"):
         return result.to_numpy()
     # Several outputs are a list of arrays; any other list is of somebody's own estimator.
