@@ -7,6 +7,7 @@ import ctypes
 import functools
 import itertools
 import math
+import mmap
 import os
 import signal
 import socket
@@ -30,6 +31,8 @@ HARAKIRI_SECONDS = 30
 FAREWELL_SECONDS = 1.0
 M_ARENA_MAX = -8
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+# One byte that the master shares with all its processes: 1 once the service was told to stop.
+ENDING = mmap.mmap(-1, 1)
 
 
 class AddressError(Exception):
@@ -129,6 +132,11 @@ def untaken_connections() -> int:
         return 0
     info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
     return int(struct.unpack_from("I", info, 24)[0])
+
+
+def is_ending() -> bool:
+    """Whether the service was told to stop: no connection shall be kept after its answer."""
+    return ENDING[0] == 1
 
 
 def chunk_reader() -> Callable[[], bytes] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import runpy
 import socket
@@ -87,6 +88,17 @@ def test_the_connection_is_the_one_that_uwsgi_names(monkeypatch: pytest.MonkeyPa
     assert server.connection() == -1
     monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(connection_fd=lambda: 7))
     assert server.connection() == 7
+
+
+def test_a_process_sees_what_another_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ENDING", mmap.mmap(-1, 1))
+    assert not server.is_ending()
+    child = os.fork()
+    if child == 0:
+        server.ENDING[0] = 1
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert server.is_ending()
 
 
 def test_chunks_are_read_by_uwsgi_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
