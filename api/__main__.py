@@ -16,7 +16,9 @@ import pyuwsgi
 from api import server
 from api.errors import brief
 from api.model import ModelError
-from api.settings import Settings, SettingsError
+from api.settings import Settings, SettingsError, add_file, misspelt
+
+log = logging.getLogger("api")
 
 
 def main() -> None:
@@ -26,24 +28,23 @@ def main() -> None:
             f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can "
             "stand here, and everything else is set by variables"
         )
-    if Path(".env").exists():
-        # No container has one, and starts sooner without.
-        from dotenv import dotenv_values
-
-        for variable, value in dotenv_values(".env").items():
-            os.environ.setdefault(variable, value or "")
     try:
+        if Path(".env").exists():
+            add_file(os.environ, Path(".env"))
         settings = Settings.from_env(os.environ)
         server.check_address(settings)
         server.share_one_heap()
         # The application is built here, where what is wrong can be said in one sentence; uWSGI
         # finds it imported.
         from api import wsgi
+
+        for problem in misspelt(os.environ):
+            log.warning(problem)
     except (ModelError, SettingsError, server.AddressError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
         # Somebody's own code runs while a model is loaded, and libraries that may not fit it.
-        logging.getLogger("api").debug("the model cannot be loaded", exc_info=True)
+        log.debug("the model cannot be loaded", exc_info=True)
         sys.exit(
             f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
             "where that comes from"

@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+import itertools
+import re
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import FieldInfo
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-Name = Annotated[str, Meta(pattern=r"^[\w.-]+$")]
-Sha256 = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
-Route = Annotated[str, Meta(pattern=r"^(/[^\s<>?#]*)?$")]
-Bucket = Annotated[str, Meta(pattern=r"^(gs://[^/\s]+(/.*)?)?$")]
-Host = Annotated[str, Meta(pattern=r"^[\w.:\[\]-]+$")]
-Origin = Annotated[str, Meta(pattern=r"^(https?://)?[\w.:\[\]-]+/?$")]
+from models import names
 
+# The description of a type completes the sentence "expected ..." about a value that is not of it.
+Port = Annotated[int, Meta(ge=1, le=65535, description="a whole number from 1 to 65535")]
+Few = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
+Positive = Annotated[int, Meta(ge=1, description="a whole number of at least 1")]
+Bytes = Annotated[
+    int, Meta(ge=1, le=2**40, description="a whole number of bytes, without a unit, of at least 1")
+]
+Seconds = Annotated[
+    float, Meta(gt=0, le=86_400, description="a number of seconds above 0, and at most 86400")
+]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_.-]+\Z", description="letters A to Z and a to z, digits, _, . and -"
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9a-f]{64})?\Z",
+        description="64 hexadecimal digits, as `sha256sum models/latest.joblib` prints them",
+    ),
+]
+Route = Annotated[
+    str, Meta(pattern=r"^(/[^\s<>?#]*)?\Z", description="a path that begins with /, as /predict")
+]
+Bucket = Annotated[
+    str, Meta(pattern=r"^(gs://[^/\s]+(/\S*)?)?\Z", description="a folder, as gs://bucket/path")
+]
+Host = Annotated[
+    str, Meta(pattern=r"^[\w.:\[\]-]+\Z", description="the name or address of a machine")
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https?://)?[\w.:\[\]-]+/?\Z",
+        description="an address of https or http without a path",
+    ),
+]
+
+# A value may be a whole file by mistake.
+MAX_SHOWN = 80
 # What a platform calls a setting, which counts where our own name for it is not set.
 OTHER_NAMES = {"port": ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT")}
 # Where a platform puts a model, which is passed over where MODEL_PATH is set.
@@ -34,15 +72,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `example.env` has one line on each. What a platform sets gives way to our own names.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8080
     model_path: str = "models/latest.joblib"
     model_sha256: Sha256 = ""
     model_name: Name = "model"
     engine: Literal["auto", "plan", "sklearn"] = "auto"
-    processes: Positive = 2
-    threads: Positive = 32
-    max_body_bytes: Positive = 32 * 1024 * 1024
+    processes: Few = 2
+    threads: Few = 32
+    max_body_bytes: Bytes = 32 * 1024 * 1024
     max_rows: Positive = 10_000
     max_waiting: Positive = 256
     extra_fields: Literal["refuse", "ignore"] = "refuse"
@@ -76,14 +114,64 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not text:
                 continue
             try:
-                values[field.name] = msgspec.convert(text, field.type, strict=False)
-            except msgspec.ValidationError as error:
-                problems.append(f"{variable}={text!r}: {error}")
+                values[field.name] = msgspec.convert(_plain(text, field), field.type, strict=False)
+            except msgspec.ValidationError:
+                shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+                problems.append(f"{variable}={shown!r}: expected {_expected(variable, field)}")
         if problems:
-            raise SettingsError("; ".join(problems))
+            raise SettingsError("\n".join(problems))
         if "model_path" in values:
             values |= dict.fromkeys(PLACES, "")
         return cls(**values)
+
+
+def add_file(environ: MutableMapping[str, str], path: Path) -> None:
+    """Add the variables of a .env file that `environ` lacks.
+
+    Raises SettingsError, which names the line of each that misspells a setting, or a variable of
+    the file example.env beside it.
+    """
+    # No container has such a file, and starts sooner without.
+    from dotenv import dotenv_values
+
+    example = path.with_name("example.env")
+    known = variables()
+    if example.exists():
+        known |= set(re.findall(r"^# ([A-Z][A-Z0-9_]*)=", example.read_text(), re.MULTILINE))
+    lines = names.names_in(path.read_text(errors="replace"), str(path))
+    if problems := list(names.misspelt(lines, known)):
+        raise SettingsError("\n".join(problems))
+    for variable, value in dotenv_values(path).items():
+        environ.setdefault(variable, value or "")
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """A sentence on each variable of the environment that misspells a setting."""
+    return list(names.misspelt((("the environment", name) for name in environ), variables()))
+
+
+def variables() -> set[str]:
+    """The names of all variables that set something."""
+    own = (field.name.upper() for field in msgspec.structs.fields(Settings))
+    return {*own, *itertools.chain.from_iterable(OTHER_NAMES.values())}
+
+
+def _plain(text: str, field: FieldInfo) -> str:
+    """The value without what is no part of it, where its type tells: blanks and capitals."""
+    if get_origin(field.type) is Literal or Sha256 == field.type:
+        return text.strip().lower()
+    return text if isinstance(field.default, str) else text.strip()
+
+
+def _expected(variable: str, field: FieldInfo) -> str:
+    if get_origin(field.type) is Literal:
+        *words, last = get_args(field.type)
+        listed = f"{', '.join(words)} or {last}"
+    elif field.type is bool:
+        listed = "true or false"
+    else:
+        listed = field.type.__metadata__[0].description
+    return f"{listed}, as in {variable}={field.default}" if field.default else listed
 
 
 def _find(name: str, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -1,4 +1,7 @@
-"""Say whether the model can be served: `python -m models.check`, as the image does when built."""
+"""Say whether the model can be served: `python -m models.check`, as the image does when built.
+
+With `--settings`, only the settings are looked at, as `make run` does before it bakes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from api import load, serve
+from api import load, serve, server
 from api.description import greeting
 from api.model import ModelError
 from api.settings import Settings, SettingsError
@@ -19,12 +22,15 @@ def main() -> None:
     """Build the whole service once, send it the example and throw it away.
 
     Exits with one sentence if the model cannot be served, does not answer, or has a method that
-    needs scikit-learn where that is not installed.
+    needs scikit-learn where that is not installed, or if a setting is wrong.
     """
     try:
         settings = Settings.from_env(os.environ)
+        if sys.argv[1:] == ["--settings"]:
+            server.check_address(settings)
+            return
         service = load(settings)
-    except (ModelError, SettingsError) as error:
+    except (ModelError, SettingsError, server.AddressError) as error:
         sys.exit(f"error: {error}")
     facts = ask(serve(service, settings).app, settings)
     left = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def test_a_good_model_is_told_how_to_ask(
     monkeypatch.setenv("MODEL_PATH", str(penguins_path))
     runpy.run_module("models.check", run_name="__main__")
     assert "Try it:" in capsys.readouterr().out
+
+
+def test_the_settings_alone_are_checked_without_a_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["models.check", "--settings"])
+    for name, value in {"MODEL_PATH": "nowhere.joblib", "PORT": "9691"}.items():
+        monkeypatch.setenv(name, value)
+    runpy.run_module("models.check", run_name="__main__")
+    assert not capsys.readouterr().out
+    monkeypatch.setenv("PORT", "99999")
+    with pytest.raises(SystemExit, match="^error: PORT='99999': expected a whole number from 1"):
+        runpy.run_module("models.check", run_name="__main__")
 
 
 def test_a_model_that_does_not_load_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
