@@ -274,7 +274,7 @@ def test_a_container_that_does_not_get_ready_gets_no_traffic_and_its_lines_are_s
     before = desk.serving()
     for target in ("deploy", "deploy-canary"):
         said = desk.make(target, "THREADS=many", fails=True).stderr
-        assert "error: THREADS='many': Expected `int`" in said
+        assert "error: THREADS='many': expected a whole number from 1" in said
         assert f"{next(iter(before))} is what serves" in said
         assert desk.serving() == before
     assert '{"predictions":["Adelie"]}' in desk.make("predict").stdout
