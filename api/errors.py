@@ -19,6 +19,14 @@ MAX_PLACES = 20
 
 log = logging.getLogger("api")
 
+# Python 3.13 renamed these, and programs read them as MLflow's error_code.
+PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
+
 
 class Place(msgspec.Struct, frozen=True):
     """One wrong place in a body."""
@@ -62,6 +70,34 @@ class MalformedBody(Problem):
 
 class UnknownOption(Problem):
     """The query of the address has a value that is not one of those known."""
+
+
+class MalformedTarget(Problem):
+    """The request line names no path, or is none."""
+
+
+class UnknownVersion(Problem):
+    """The request line names a version of HTTP that is not spoken here."""
+
+    status = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+
+
+class Moved(Problem):
+    """The path has a slash too many; `Location` is the path without it."""
+
+    status = HTTPStatus.PERMANENT_REDIRECT
+
+
+class UnknownPath(Problem):
+    """Nothing is answered at this path; the detail names the endpoint that comes nearest."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class WrongVerb(Problem):
+    """The path answers other HTTP methods, which `Allow` lists."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 class UnknownMethod(Problem):
@@ -181,7 +217,7 @@ def _problem(
     """Problem details, RFC 9457, with one entry in `errors` for each wrong place."""
     document: dict[str, Any] = {
         "type": "about:blank",
-        "title": status.phrase,
+        "title": PHRASES[status],
         "status": status.value,
         "detail": detail,
         "request_id": request_id,
@@ -202,7 +238,7 @@ def _error_code(
     status: HTTPStatus, detail: str, places: Sequence[Place], _: str
 ) -> tuple[str, dict[str, Any]]:
     """A code and a sentence, as MLflow's scoring server says it."""
-    code = status.phrase.upper().replace(" ", "_")
+    code = PHRASES[status].upper().replace(" ", "_")
     return "application/json", {"error_code": code, "message": _sentence(detail, places)}
 
 

@@ -9,18 +9,32 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from api import metrics, server, telemetry, turns
+from api import metrics, server, targets, telemetry, turns
 from api.compression import decompress
-from api.errors import Answer, LengthRequired, MalformedBody, TooLarge, render
+from api.errors import (
+    PHRASES,
+    Answer,
+    LengthRequired,
+    MalformedBody,
+    Problem,
+    TooLarge,
+    render,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
 
-# Looking a phrase up takes longer than all else about it.
-STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+# Precomputed: HTTPStatus lookups are slow.
+STATUS_LINES = {status: f"{status} {phrase}" for status, phrase in PHRASES.items()}
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# What metrics call any other method, and the route of a path that has no endpoint.
+OTHER = "other"
+# What can be asked for with OPTIONS *, RFC 9110, section 9.3.7.
+SERVER_METHODS = "GET, HEAD, OPTIONS, POST"
 
 # No length has more; Python refuses to read thousands of them.
 MAX_DIGITS = 18
@@ -70,14 +84,51 @@ class Gateway:
         """Answer one request, PEP 3333."""
         token = telemetry.current.set(environ)
         try:
-            handler = self.handlers.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-            if handler is None:
-                _, others = self._built or self._flask()
-                return others(environ, start_response)
-            return self._respond(handler, environ, start_response)
+            try:
+                handler = self.handlers.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+            except KeyError:  # uWSGI has found no blank in the request line
+                handler = None
+            if handler is None or environ.get("SERVER_PROTOCOL") not in targets.VERSIONS:
+                return self._answer_other(environ, start_response)
+            return self._respond(handler, environ, start_response, environ["PATH_INFO"])
         finally:
             turns.leave()
             telemetry.current.reset(token)
+
+    def _answer_other(
+        self, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request that is not for a path of `handlers`, as it came."""
+        try:
+            targets.normalize(environ)
+        except Problem as problem:
+            return self._refuse(problem, environ, start_response)
+        path = environ["PATH_INFO"]
+        if path == "*":
+            return self._respond(_tell_methods, environ, start_response, OTHER)
+        if handler := self.handlers.get((environ["REQUEST_METHOD"], path)):
+            return self._respond(handler, environ, start_response, path)
+        # werkzeug looks for an endpoint that speaks it; nobody has to change the protocol.
+        environ.pop("HTTP_UPGRADE", None)
+        _, others = self._built or self._flask()
+        return others(environ, start_response)
+
+    def _refuse(
+        self, problem: Problem, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request whose first line is none."""
+        if environ["REQUEST_METHOD"] not in METHODS:
+            environ["REQUEST_METHOD"] = OTHER
+        connection = server.connection()
+        if connection < 0:
+            return self._respond(partial(_raise, problem), environ, start_response, OTHER)
+        # uWSGI would begin the answer with what stands where the version should.
+        heads: list[tuple[str, list[tuple[str, str]]]] = []
+        body = self._respond(
+            partial(_raise, problem), environ, lambda *head: heads.append(head), OTHER
+        )
+        server.send(connection, *heads[0], b"".join(body))
+        return []
 
     def _flask(self) -> tuple[Flask, WSGI]:
         """The Flask application, and what it is without the gateway."""
@@ -89,20 +140,31 @@ class Gateway:
             return self._built
 
     def _respond(
-        self, handler: Handler, environ: Environ, start_response: Callable[..., Any]
+        self,
+        handler: Handler,
+        environ: Environ,
+        start_response: Callable[..., Any],
+        route: str,
     ) -> Iterable[bytes]:
         started = time.perf_counter()
         request_id = telemetry.identify(environ)
-        path = environ["PATH_INFO"]
         try:
             status, headers, body = handler(environ)
         except Exception as error:
-            status, headers, body = render(error, request_id, path)
+            status, headers, body = render(error, request_id, environ["PATH_INFO"])
         headers |= telemetry.names(request_id, self._version)
         headers["Content-Length"] = str(len(body))
-        metrics.count_request(path, environ["REQUEST_METHOD"], status, started)
+        metrics.count_request(route, environ["REQUEST_METHOD"], status, started)
         start_response(STATUS_LINES[status], list(headers.items()))
         return [body]
+
+
+def _raise(problem: Problem, _: Environ) -> NoReturn:
+    raise problem
+
+
+def _tell_methods(_: Environ) -> Answer:
+    return Answer(HTTPStatus.OK, {"Allow": SERVER_METHODS}, b"")
 
 
 def _raw(path: str) -> str:

@@ -15,11 +15,10 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
-from http import HTTPStatus
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from api.errors import Answer
+from api.errors import PHRASES, Answer
 from api.settings import Settings
 
 # The default backlog of 100 would turn a burst away before anyone has seen it.
@@ -154,16 +153,20 @@ def connection() -> int:
     return -1 if uwsgi is None else int(uwsgi.connection_fd())
 
 
+def send(descriptor: int, status: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    """Write a whole answer, the last on its connection, past uWSGI; `status` is as in PEP 3333."""
+    lines = [f"HTTP/1.1 {status}", *map(": ".join, headers), "Connection: close", "", ""]
+    with contextlib.suppress(OSError):
+        os.write(descriptor, "\r\n".join(lines).encode("latin-1") + body)
+
+
 def replace_process(descriptor: int, answer: Answer) -> None:
     """Send `answer` for a thread that is stuck, let the others finish theirs, and end the process.
 
     uWSGI's master starts another in its place.
     """
-    status = HTTPStatus(answer.status)
-    headers = {**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close"}
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *map(": ".join, headers.items()), "", ""]
-    with contextlib.suppress(OSError):
-        os.write(descriptor, "\r\n".join(lines).encode("latin-1") + answer.body)
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    send(descriptor, f"{answer.status} {PHRASES[answer.status]}", headers.items(), answer.body)
     time.sleep(FAREWELL_SECONDS)
     os._exit(1)
 

@@ -464,7 +464,7 @@ def test_models_of_texts_and_mappings_answer_too(
 def test_a_path_with_a_slash_too_many_is_told_in_json(penguins: FlaskClient) -> None:
     for path in ("/v2//models", "/v2/models//model"):
         answer = penguins.get(path, headers={"Host": "elsewhere.example"})
-        assert answer.status_code == 404
+        assert answer.status_code == 308
         assert list(answer.json or ()) == ["error"]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NoReturn
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import MethodNotAllowed
 
 from api.gateway import Gateway, Handler
 from api.routes import about, docs, hooks, metrics, page, v1, v2
@@ -16,10 +16,10 @@ from api.service import Service
 def create(gateway: Gateway, service: Service) -> Flask:
     """The Flask application behind the gateway."""
     app = Flask("api", static_folder=None)
-    # A redirect to the same path with one slash less would be HTML, and name any Host it was sent.
+    # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    hooks.init_app(app, service.model.version)
+    hooks.init_app(app, service)
     metrics.init_app(app, service.model)
     about.init_app(app, service)
     page.init_app(app)
@@ -40,5 +40,5 @@ def _look(handler: Handler) -> Response:
 
 
 def _not_quite() -> NoReturn:
-    """To Flask a path with two slashes at its beginning is the same as with one; here it is not."""
-    raise NotFound
+    """Refuse `post`, which Flask takes for `POST`; the gateway answers each `POST`."""
+    raise MethodNotAllowed(["OPTIONS", "POST"])

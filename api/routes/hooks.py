@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import functools
 import time
-from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from api.errors import Problem, render
+from api.errors import render
+from api.gateway import METHODS, OTHER, STATUS_LINES
 from api.metrics import count_request
+from api.routes.misses import Asked, Misses
+from api.service import Service
 from api.telemetry import identify, names
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER = "other"
 
-
-def init_app(app: Flask, version: str) -> None:
+def init_app(app: Flask, service: Service) -> None:
     """Name and count every request and its answer, and answer every exception in one form."""
+    version = service.model.version
+    misses = Misses(app, service)
     routes = functools.cache(lambda: {rule.rule for rule in app.url_map.iter_rules()})
 
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
         g.request_id = identify(request.environ)
+        misses.check_slashes(Asked.of(request.environ))
 
     @app.after_request
     def end(response: Response) -> Response:
         response.headers.update(names(g.request_id, version))
+        response.status = STATUS_LINES[response.status_code]
         # A path that has a route, but not for this method, comes without a rule.
         route = request.url_rule.rule if request.url_rule else request.path
         method = request.method if request.method in METHODS else OTHER
@@ -40,14 +43,6 @@ def init_app(app: Flask, version: str) -> None:
     @app.errorhandler(Exception)
     def answer(error: Exception) -> Response:
         if isinstance(error, HTTPException):
-            error = _problem(error)
+            error = misses.explain(error, Asked.of(request.environ))
         status, headers, body = render(error, g.request_id, request.path)
         return Response(body, status, headers)
-
-
-def _problem(error: HTTPException) -> Problem:
-    """What Flask finds wrong with a request, as what everything else finds."""
-    allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
-    problem = Problem(error.description or "", (), **allowed)
-    problem.status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    return problem
