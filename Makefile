@@ -172,7 +172,7 @@ format: develop ## Put the code into form
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
-bench: develop ## Measure this server and its peers side by side; takes 20 minutes, needs wrk
+bench: develop ## Measure this server and its peers on a core, the client on another; 20 minutes, needs wrk
 	$(VENV)/python -m tests.bench $(BENCH_ARGS)
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml

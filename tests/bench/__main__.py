@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import answer, container, curves, environment, load, peers, plot, report
+from tests.bench import (
+    answer,
+    container,
+    cores,
+    curves,
+    environment,
+    load,
+    peers,
+    plot,
+    report,
+    scaling,
+    slow,
+)
 from tests.bench.disturbance import Disturbance
-from tests.bench.environment import Environment
+from tests.bench.loads import HALF_KEPT
 from tests.bench.process import Server, ServerError
-from tests.bench.results import SHARES, Results, Round
+from tests.bench.results import Results, Round
 
-PARTS = ("latency", "container")
+PARTS = ("speed", "latency", "cores", "slow", "container")
+# At half load, so that there are enough requests for a p99.9.
+HALF_LOAD_SECONDS = 3
 
 
 def main() -> None:
@@ -28,26 +44,22 @@ def main() -> None:
         sys.exit("error: wrk is not installed; it comes from Debian's package wrk")
     try:
         # The penguins of all servers are trained in ours.
-        ours = environment.make(peers.OURS)
+        environment.make(peers.OURS)
         environments = {name: environment.make(peers.ALL[name]) for name in options.only}
     except (OSError, subprocess.SubprocessError) as error:
         sys.exit(f"error: an environment could not be made: {error}")
     results = Results(environments, options.models, options.rounds, options.seconds)
+    print(f"Of {len(cores.MACHINE)} cores, {cores.ONE_CORE}.", flush=True)
+    os.sched_setaffinity(0, cores.ONE_CORE.client)
     for number in range(options.rounds):
-        for model in options.models:
-            # Another server comes first each time, so that none has the same neighbours always.
-            for name in options.only[number:] + options.only[:number]:
-                if model in peers.ALL[name].models and (name, model) not in results.failures:
-                    run(results, name, model, number, paced="latency" not in options.skip)
-    if "container" not in options.skip and "ours" in options.only:
-        start_containers(results, ours)
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = report.markdown(results)
-    (options.out / "results.md").write_text(text)
-    (options.out / "results.svg").write_text(plot.svg(results))
-    if latencies := results.latencies():
-        (options.out / "latency.svg").write_text(curves.svg(latencies))
-    print(text)
+        # Another server comes first each time, so that none has the same neighbours always.
+        names = options.only[number:] + options.only[:number]
+        run(results, names, number, options.parts)
+    if "cores" in options.parts:
+        measure_cores(results)
+    if "container" in options.parts and peers.OURS.name in options.only:
+        start_containers(results)
+    write(results, options.out)
     if results.failures:
         sys.exit("error: " + "; ".join(results.sentences()))
 
@@ -60,66 +72,111 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(peers.ALL), help="servers, with commas between")
     models = ",".join(peers.MODELS)
     parser.add_argument("--models", default=models, help="models, with commas between")
-    parser.add_argument("--skip", default="", help=f"{' or '.join(PARTS)}, with commas between")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="a folder")
+    parser.add_argument("--parts", default=",".join(PARTS), help="parts, with commas between")
+    parser.add_argument("--out", type=Path, help="a folder; bench/ if not everything is measured")
     options = parser.parse_args(arguments)
-    known_names = {"only": tuple(peers.ALL), "models": peers.MODELS, "skip": PARTS}
+    known_names = {"only": tuple(peers.ALL), "models": peers.MODELS, "parts": PARTS}
+    whole = True
     for name, known in known_names.items():
-        chosen = getattr(options, name).split(",") if getattr(options, name) else []
+        chosen = getattr(options, name).split(",")
         if unknown := [each for each in chosen if each not in known]:
             parser.error(f"--{name}: {', '.join(unknown)} is not one of {', '.join(known)}")
         setattr(options, name, chosen)
+        whole &= set(chosen) == set(known)
     if min(options.rounds, options.seconds) < 1:
         parser.error("--rounds and --seconds must be 1 or more")
+    if options.out is None:
+        options.out = Path(__file__).parent if whole else environment.BENCH
     return options
 
 
-def run(results: Results, name: str, model: str, number: int, *, paced: bool) -> None:
-    """Measure one server with one model once; a failure is noted and ends nothing else."""
-    print(f"round {number + 1}, {model}: {name}", end=" ", flush=True)
-    paced = paced and model == peers.PACED_MODEL and name in peers.PACED
+def run(results: Results, names: Sequence[str], number: int, parts: Sequence[str]) -> None:
+    """One round of the parts in which servers are measured one after the other."""
+    print(f"round {number + 1}", flush=True)
+    seconds = results.seconds
+    if "speed" in parts or "latency" in parts:
+        for model in results.models:
+            for name in (each for each in names if model in peers.ALL[each].models):
+                with noted(results, name, model):
+                    results.add(name, model, measure(results, name, model, parts))
+    if "slow" in parts:
+        for name in (each for each in names if each in slow.NAMES):
+            with noted(results, name, f"{slow.MODEL} beside slow senders"):
+                peer, where = peers.ALL[name], results.environments[name]
+                known = answer.Known(**environment.answers(where, slow.MODEL))
+                once = slow.measure(peer, where, known, seconds)
+                results.slow.setdefault(name, []).append(once)
+
+
+def measure_cores(results: Results) -> None:
+    """All rounds of the servers that are measured side by side."""
+    for count in cores.COUNTS:
+        with noted(results, "side by side", f"{scaling.MODEL} on {count} of the cores"):
+            measured = scaling.measure(results.environments, count, results.rounds, results.seconds)
+            for case, speed in measured:
+                results.scaling.setdefault(case, []).append(speed)
+
+
+@contextlib.contextmanager
+def noted(results: Results, name: str, what: str) -> Iterator[None]:
+    """Note a failure, which ends nothing else."""
+    print(f"{what}: {name}", flush=True)
     try:
-        once = measure(
-            peers.ALL[name], results.environments[name], model, results.seconds, paced=paced
-        )
+        yield
     except (ServerError, OSError, subprocess.SubprocessError) as error:
-        results.failures[name, model] = str(error)
+        results.failures[name, what] = str(error)
         print(f"failed: {error}", flush=True)
-    else:
-        results.add(name, model, once)
-        rate = once.speeds[load.SIXTY_FOUR].requests
-        print(f"{rate:,.0f}/s, other programs on {once.disturbance:.2f} cores", flush=True)
 
 
-def measure(
-    peer: peers.Peer, where: Environment, model: str, seconds: int, *, paced: bool
-) -> Round:
-    """Start the server, measure it under each load, stop it."""
+def measure(results: Results, name: str, model: str, parts: Sequence[str]) -> Round:
+    """Start the server, measure it under each load, stop it.
+
+    Raises ServerError if it does not start, or at any wrong answer.
+    """
+    peer, where, seconds = peers.ALL[name], results.environments[name], results.seconds
     known = answer.Known(**environment.answers(where, model))
+    paces = peer.paces if "latency" in parts and model == peers.PACED_MODEL else ()
+    needed = {pace.highest for pace in paces}
+    loads = peer.loads if "speed" in parts else [each for each in peer.loads if each in needed]
     server = Server(peer, where, model)
     try:
         start = answer.wait_for_first_answer(server, peer, known.first(1))
         load.settle(server)
+        load.warm_up(server, peer, known)
         others = Disturbance(server)
-        speeds = {each: load.measure(server, peer, known, each, seconds) for each in load.LOADS}
-        highest = speeds[load.SIXTY_FOUR].requests
-        latencies = {
-            share: load.measure_paced(server, peer, known, share * highest, seconds)
-            for share in (SHARES if paced else ())
-        }
+        speeds = {each: load.measure(server, peer, known, each, seconds) for each in loads}
+        latencies = {}
+        for pace in paces:
+            asked = load.request(server, peer, known, "a fixed rate", kept=pace.kept)
+            rate = pace.share * speeds[pace.highest].requests
+            lasting = seconds * (HALF_LOAD_SECONDS if pace.share == HALF_KEPT.share else 1)
+            latencies[pace] = load.measure_paced(asked, rate, lasting)
         return Round(start, speeds, latencies, others.cores())
     finally:
         server.stop()
 
 
-def start_containers(results: Results, ours: Environment) -> None:
+def start_containers(results: Results) -> None:
     """Build and start the images of this server, or note why not."""
+    ours = results.environments[peers.OURS.name]
     known = answer.Known(**environment.answers(ours, container.MODEL))
     try:
         results.images = container.measure(ours, known, results.rounds)
     except container.NotMeasuredError as error:
         results.no_images = str(error)
         print(f"containers are left out: {error}", flush=True)
+
+
+def write(results: Results, folder: Path) -> None:
+    """Print the report, and write it and its pictures into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = report.markdown(results)
+    (folder / "results.md").write_text(text)
+    if results.measured:
+        (folder / "results.svg").write_text(plot.svg(results))
+    if latencies := results.latencies():
+        (folder / "latency.svg").write_text(curves.svg(latencies))
+    print(text)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tests.bench.load import Latency
+from tests.bench.loads import CURVE, Pace
 from tests.bench.plot import HEAD, MARGIN, PANEL, SHORT, page
 
-Latencies = Mapping[str, Sequence[Latency]]
+Latencies = Mapping[str, Mapping[Pace, Latency]]
 Span = tuple[float, float]
 
 LEFT, RIGHT, TALL, FOOT = 44, 24, 260, 40
@@ -41,21 +42,30 @@ FIGURES: tuple[tuple[str, Callable[[Latency], float]], ...] = (
 
 
 def svg(latencies: Latencies) -> str:
-    """Both panels, on the same scales; all scales are logarithmic."""
-    known = [each for several in latencies.values() for each in several]
+    """Both panels, on the same scales; all scales are logarithmic. Connections are kept."""
+    kept = {
+        name: [several[pace] for pace in CURVE]
+        for name, several in latencies.items()
+        if set(CURVE) <= set(several)
+    }
+    known = [each for several in kept.values() for each in several]
     across = _span([each.rate for each in known])
     up = _span([time for each in known for time in (each.p50, each.p99)])
     parts = []
     for number, (title, value) in enumerate(FIGURES):
         x = MARGIN + number * (PANEL + MARGIN // 2)
         parts.append(f'<g transform="translate({x},{MARGIN})">')
-        parts += _panel(latencies, title, value, across, up)
+        parts += _panel(kept, title, value, across, up)
         parts.append("</g>")
     return page(MARGIN + HEAD + TALL + FOOT + MARGIN, "Latency against the load", parts, STYLE)
 
 
 def _panel(
-    latencies: Latencies, title: str, value: Callable[[Latency], float], across: Span, up: Span
+    kept: Mapping[str, Sequence[Latency]],
+    title: str,
+    value: Callable[[Latency], float],
+    across: Span,
+    up: Span,
 ) -> Iterator[str]:
     bottom = HEAD + TALL
     yield f'<text class="head" x="0" y="14">{title}</text>'
@@ -69,9 +79,7 @@ def _panel(
         yield f'<text class="quiet middle" x="{x:.1f}" y="{bottom + 16}">{tick:,.0f}</text>'
     middle = (LEFT + PANEL - RIGHT) / 2
     yield f'<text class="quiet middle" x="{middle}" y="{bottom + 34}">requests/s</text>'
-    for row, ((color, *_), (name, several)) in enumerate(
-        zip(COLORS, latencies.items(), strict=False)
-    ):
+    for row, ((color, *_), (name, several)) in enumerate(zip(COLORS, kept.items(), strict=False)):
         points = [
             (
                 _place(each.rate, across, LEFT, PANEL - RIGHT),

@@ -76,7 +76,7 @@ def make(peer: Peer) -> Environment:
         _keep(state / "recipe", [*pins, sys.version])
     sources = [TRAIN, *([TRAIN_PENGUINS, ROOT / "models/train.py"] if ours else [])]
     texts = [source.read_text() for source in sources]
-    if peer is not FLOOR and _changed(state / "trained", texts):
+    if state.name != FLOOR.name and _changed(state / "trained", texts):
         _run(state, TRAIN, state)
         if ours:
             _run(state, "-m", "tests.bench.servers.train_penguins", state)

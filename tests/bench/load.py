@@ -11,32 +11,18 @@ from statistics import quantiles
 
 from tests.bench import pace
 from tests.bench.answer import ANSWER_SECONDS, Known, checked
+from tests.bench.cores import ONE_CORE, Cores, pinned
 from tests.bench.disturbance import TICKS
+from tests.bench.loads import KEPT_16, Load
 from tests.bench.peers import Peer
 from tests.bench.process import Server, ServerError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 SETTLE_SECONDS = 20
 WARM_UP_SECONDS = 1
+PACED_WARM_UP_SECONDS = 0.3
 # In half a second, of 100 a second and core: a server that waits uses less, one that loads more.
 IDLE_TICKS = 4
-
-
-@dataclass(frozen=True)
-class Load:
-    """So many connections, each sending one request after the other, of so many rows."""
-
-    connections: int
-    rows: int
-
-    def __str__(self) -> str:
-        """What it is called in messages."""
-        return f"connections: {self.connections}, rows a request: {self.rows}"
-
-
-ALONE, SIXTEEN, SIXTY_FOUR = Load(1, 1), Load(16, 1), Load(64, 1)
-BULK, HUGE = Load(4, 1024), Load(2, 10_000)
-LOADS = (ALONE, SIXTEEN, SIXTY_FOUR, BULK, HUGE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +45,7 @@ class Latency:
     rate: float
     p50: float
     p99: float
+    p999: float
     # Until the client had sent it, for 99 of 100.
     sent: float
 
@@ -72,8 +59,20 @@ def settle(server: Server) -> None:
         time.sleep(0.5)
 
 
-def measure(server: Server, peer: Peer, known: Known, load: Load, seconds: int) -> Speed:
-    """Check one answer against what the estimator predicts, warm up, and measure for `seconds`.
+def warm_up(server: Server, peer: Peer, known: Known) -> None:
+    """Load all its processes once, so that what is made at the first requests is there."""
+    measure(server, peer, known, KEPT_16 if KEPT_16 in peer.loads else peer.loads[0], 1)
+
+
+def measure(
+    server: Server,
+    peer: Peer,
+    known: Known,
+    load: Load,
+    seconds: int,
+    cores: Cores = ONE_CORE,
+) -> Speed:
+    """Check one answer against what the estimator predicts, and measure for `seconds`.
 
     Raises ServerError at any answer that is not the right one, and at any lost connection.
     """
@@ -82,9 +81,10 @@ def measure(server: Server, peer: Peer, known: Known, load: Load, seconds: int) 
     files[0].write_bytes(body)
     files[1].write_bytes(end)
     url = f"http://127.0.0.1:{server.port}{peer.path}"
-    _wrk(url, load, files, WARM_UP_SECONDS)
+    threads = min(load.connections, len(cores.client))
     before = server.cpu_ticks()
-    counts = _wrk(url, load, files, seconds)
+    with pinned(cores.client):
+        counts = _wrk(url, load, [f"-t{threads}"], files, seconds)
     cpu = (server.cpu_ticks() - before) / TICKS
     return Speed(
         requests=counts["requests"] / counts["microseconds"] * 1e6,
@@ -95,31 +95,39 @@ def measure(server: Server, peer: Peer, known: Known, load: Load, seconds: int) 
     )
 
 
-def measure_paced(server: Server, peer: Peer, known: Known, rate: float, seconds: int) -> Latency:
+def request(server: Server, peer: Peer, known: Known, what: str, *, kept: bool) -> pace.Asked:
+    """The request of one row that is sent at a fixed rate; one answer is checked."""
+    body, end = checked(server, peer, known.first(1), what)
+    close = "" if kept else "Connection: close\r\n"
+    head = (
+        f"POST {peer.path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{close}"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return pace.Asked(server.port, head.encode() + body, end)
+
+
+def measure_paced(asked: pace.Asked, rate: float, seconds: float) -> Latency:
     """Send `rate` requests a second, of one row each, for `seconds`.
 
     Raises ServerError at any answer that is not the right one, and at any lost connection.
     """
     what = f"{rate:,.0f} requests/s"
-    body, end = checked(server, peer, known.first(1), what)
-    head = (
-        f"POST {peer.path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    asked = pace.Asked(server.port, head.encode() + body, end)
-    paced = pace.ask(asked, rate, seconds, WARM_UP_SECONDS / 2)
+    paced = pace.ask(asked, rate, seconds, PACED_WARM_UP_SECONDS)
     if paced.wrong:
         raise ServerError(f"{what}: {len(paced.wrong)} failed, the first: {paced.wrong[0]}")
     if len(paced.answered) < 2:
         raise ServerError(f"{what}: too few for a latency")
-    times = quantiles(paced.answered, n=100)
-    return Latency(rate, times[49], times[98], quantiles(paced.sent, n=100)[98])
+    times = quantiles(paced.answered, n=1000)
+    return Latency(rate, times[499], times[989], times[998], quantiles(paced.sent, n=100)[98])
 
 
-def _wrk(url: str, load: Load, files: list[Path], seconds: int) -> dict[str, int]:
-    options = ["-t1", f"-c{load.connections}", f"-d{seconds}s", f"--timeout={ANSWER_SECONDS}s"]
+def _wrk(
+    url: str, load: Load, options: list[str], files: list[Path], seconds: int
+) -> dict[str, int]:
+    options += [f"-c{load.connections}", f"-d{seconds}s", f"--timeout={ANSWER_SECONDS}s"]
+    ending = [] if load.kept else ["close"]
     result = subprocess.run(
-        ["wrk", *options, "-s", SCRIPT, url, "--", *files],
+        ["wrk", *options, "-s", SCRIPT, url, "--", *files, *ending],
         capture_output=True,
         text=True,
         check=False,

@@ -17,6 +17,8 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.bench.cores import ONE_CORE
+
 # One process of this client can send twice as many a second.
 RATE_OF_ONE = 6_000
 # A request that would be one more on its way waits, and its time runs.
@@ -24,6 +26,7 @@ MOST_CONNECTIONS = 900
 GIVE_UP_SECONDS = 20
 CHUNK = 65_536
 OK = b"200"
+NO_ANSWER = "no answer"
 TIMER_SLACK = Path("/proc/self/timerslack_ns")
 
 
@@ -45,13 +48,24 @@ class Paced:
     wrong: list[str] = field(default_factory=list)
 
 
-def ask(asked: Asked, rate: float, seconds: float, warm_up: float) -> Paced:
-    """Send `rate` requests a second, evenly spaced, from as many processes as that takes."""
-    processes = 1 + int(rate / RATE_OF_ONE)
+def ask(
+    asked: Asked,
+    rate: float,
+    seconds: float,
+    warm_up: float,
+    give_up: float = GIVE_UP_SECONDS,
+) -> Paced:
+    """Send `rate` requests a second, evenly spaced, from as many processes as that takes.
+
+    What has no answer `give_up` seconds after the last request was due is counted as wrong.
+    """
+    processes = min(1 + int(rate / RATE_OF_ONE), len(ONE_CORE.client))
     first = time.perf_counter() + 0.1
     with ProcessPoolExecutor(processes, get_context("fork")) as executor:
         parts = [
-            executor.submit(_run, asked, first + n / rate, processes / rate, seconds, warm_up)
+            executor.submit(
+                _run, asked, first + n / rate, processes / rate, seconds, warm_up, give_up
+            )
             for n in range(processes)
         ]
         done = [part.result() for part in parts]
@@ -62,7 +76,9 @@ def ask(asked: Asked, rate: float, seconds: float, warm_up: float) -> Paced:
     )
 
 
-def _run(asked: Asked, first: float, every: float, seconds: float, warm_up: float) -> Paced:
+def _run(
+    asked: Asked, first: float, every: float, seconds: float, warm_up: float, give_up: float
+) -> Paced:
     """One process, of one thread, that waits for the clock and for all connections at once."""
     # Else the kernel wakes it up to 0.05 ms late, to do several things at once.
     with contextlib.suppress(OSError):
@@ -70,15 +86,15 @@ def _run(asked: Asked, first: float, every: float, seconds: float, warm_up: floa
     gc.disable()
     pacer = Pacer(asked, first + warm_up)
     number, total, due = 0, round((warm_up + seconds) / every), first
-    while number < total:
-        now = time.perf_counter()
+    deadline = first + total * every + give_up
+    while number < total and (now := time.perf_counter()) < deadline:
         while number < total and (due := first + number * every) <= now and pacer.has_room():
             pacer.send(due)
             number += 1
         pacer.receive(max(0.0, due - time.perf_counter()) if pacer.has_room() else 1.0)
-    while pacer.under_way and time.perf_counter() < due + GIVE_UP_SECONDS:
+    while pacer.under_way and time.perf_counter() < deadline:
         pacer.receive(1.0)
-    pacer.paced.wrong += ["no answer"] * pacer.under_way
+    pacer.paced.wrong += [NO_ANSWER] * (pacer.under_way + total - number)
     return pacer.paced
 
 

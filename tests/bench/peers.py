@@ -6,17 +6,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.bench.loads import (
+    BULK,
+    CLOSED_1,
+    CLOSED_64,
+    CURVE,
+    HALF_CLOSED,
+    HUGE,
+    KEPT_1,
+    KEPT_16,
+    KEPT_64,
+    USUAL,
+    Load,
+    Pace,
+)
+
 Rows = list[Any]
 
 NUMERIC, MIXED = ("pipeline", "forest"), ("penguins",)
 MODELS = (*NUMERIC, *MIXED)
 MODEL = ("scikit-learn==1.9.1", "pandas")
-UWSGI = (
-    "{bin}/uwsgi --http-socket 127.0.0.1:{port} --master --die-on-term --need-app "
-    "--disable-logging --processes 2 --chdir {servers} "
-)
-# Without it a client that reuses its connection is cut off: http-socket has no keep-alive.
-CLOSE = "--add-header 'Connection: close' "
+# Processes or workers of each server, if the bench does not say otherwise: our own default.
+PROCESSES = 2
+# What our server has in each process where a plan answers, and what it had before there was keep-alive.
+THREADS, OLD_THREADS = 4, 32
+UWSGI = "{bin}/uwsgi --master --die-on-term --need-app --disable-logging --processes {processes} "
+# Without the header a client that reuses its connection is cut off: http-socket has no keep-alive.
+CLOSE = "--http-socket 127.0.0.1:{port} --add-header 'Connection: close' "
 
 
 def instances(rows: Rows) -> Any:
@@ -48,6 +64,9 @@ class Peer:
     # What of the answer is the same each time starts here.
     marker: str = ""
     models: tuple[str, ...] = NUMERIC
+    loads: tuple[Load, ...] = USUAL
+    # At which parts of its highest rate latency is measured, with PACED_MODEL.
+    paces: tuple[Pace, ...] = ()
     # Whose environment it runs in, if not in one of its own.
     home: str = ""
 
@@ -59,41 +78,74 @@ OURS = Peer(
     pins=("requirements-pandas.lock",),
     command="{bin}/python -m api",
     directory="{root}",
+    variables={"PROCESSES": "{processes}"},
     models=MODELS,
+    paces=(*CURVE, HALF_CLOSED),
 )
 OURS_SKLEARN = replace(
     OURS,
     name="ours-sklearn",
     title="this server without the plan",
     setup="`ENGINE=sklearn python -m api`",
-    variables={"ENGINE": "sklearn"},
+    variables={"ENGINE": "sklearn", **OURS.variables},
+    loads=USUAL,
+    paces=(),
+    home="ours",
+)
+OURS_OLD = replace(
+    OURS,
+    name="ours-old",
+    title="this server with many threads, without keep-alive",
+    setup=f"`THREADS={OLD_THREADS} KEEP_ALIVE=0 python -m api`",
+    variables={"THREADS": f"{OLD_THREADS}", "KEEP_ALIVE": "0", **OURS.variables},
+    models=MIXED,
+    loads=(CLOSED_64,),
+    paces=(HALF_CLOSED,),
     home="ours",
 )
 FLOOR = Peer(
     name="floor",
     title="uWSGI, a constant answer (the floor)",
-    setup="a bare WSGI callable, 2 processes; reads the request, knows no model",
+    setup=f"a bare WSGI callable, 2 processes of {THREADS} threads; reads the request, knows no model",
     pins=("pyuwsgi==2.0.30.post1",),
-    command=UWSGI + CLOSE + "--module floor:application",
+    command=UWSGI + CLOSE + f"--threads {THREADS} --listen 1024 --module floor:application",
     variables={"ANSWERS": "{answers}"},
     models=MODELS,
+    loads=(CLOSED_1, CLOSED_64, BULK, HUGE),
+    paces=(HALF_CLOSED,),
+)
+FLOOR_KEPT = replace(
+    FLOOR,
+    name="floor-kept",
+    title="the floor, connections kept",
+    setup="the same behind `http11-socket`, where a connection takes up a thread",
+    command=UWSGI
+    + "--http11-socket 127.0.0.1:{port} "
+    + f"--threads {THREADS} --listen 1024 --module floor:application",
+    loads=(KEPT_1,),
+    paces=(),
+    home="floor",
 )
 FLASK = Peer(
     name="flask",
     title="Flask + uWSGI, as usually written",
-    setup="master, 2 processes of 2 threads, loaded before the fork",
+    setup="master, 2 processes of 2 threads, loaded before the fork, uWSGI's own HTTP router",
     pins=("flask==3.1.3", "pyuwsgi==2.0.30.post1", *MODEL),
-    command=UWSGI + CLOSE + "--threads 2 --module flask_{app}:app",
+    command=UWSGI + "--http 127.0.0.1:{port} --http-keepalive --threads 2 --module flask_{app}:app",
     models=MODELS,
+    # The router closes where it is asked to, but its answers do not say so.
+    loads=(KEPT_1, KEPT_16, KEPT_64, BULK, HUGE),
+    paces=CURVE,
 )
 FASTAPI = Peer(
     name="fastapi",
     title="FastAPI + uvicorn",
     setup="2 workers, async endpoint, uvloop and httptools, no access log",
     pins=("fastapi==0.165.0", "uvicorn[standard]==0.54.0", *MODEL),
-    command="{bin}/uvicorn fastapi_{app}:app --host 127.0.0.1 --port {port} --workers 2 "
-    "--no-access-log",
+    command="{bin}/uvicorn fastapi_{app}:app --host 127.0.0.1 --port {port} "
+    "--workers {processes} --no-access-log",
     models=MODELS,
+    paces=CURVE,
 )
 MLSERVER = Peer(
     name="mlserver",
@@ -141,9 +193,19 @@ BENTOML = Peer(
     read=lambda answer: answer,
 )
 
-SERVERS = (OURS, OURS_SKLEARN, FLOOR, FLASK, FASTAPI, MLSERVER, KSERVE, BENTOML)
+SERVERS = (
+    OURS,
+    OURS_OLD,
+    OURS_SKLEARN,
+    FLOOR,
+    FLOOR_KEPT,
+    FLASK,
+    FASTAPI,
+    MLSERVER,
+    KSERVE,
+    BENTOML,
+)
 ALL = {peer.name: peer for peer in SERVERS}
-RIVALS = tuple(name for name in ALL if name not in {"ours", "ours-sklearn", "floor"})
-# Whose latency is measured against the load, and with which model.
-PACED_MODEL = "pipeline"
-PACED = ("ours", "floor", "flask", "fastapi")
+RIVALS = ("flask", "fastapi", "mlserver", "kserve", "bentoml")
+# Whose latency is measured against the load.
+PACED_MODEL = "penguins"

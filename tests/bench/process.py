@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.settings import Settings
+from tests.bench.cores import ONE_CORE, Cores, pinned
 from tests.bench.environment import ROOT, SERVERS, Environment
-from tests.bench.peers import MIXED, Peer
+from tests.bench.peers import MIXED, PROCESSES, Peer
 
 PROC = Path("/proc")
 STOP_SECONDS = 20
-# The workers share two cores; a library that starts a thread for each core would only hinder them.
+# The workers share the cores; a library that starts a thread for each core would only hinder them.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # What a developer has set in .env does not count here.
 DEFAULTS = {name.upper(): "" for name in Settings.__struct_fields__}
@@ -32,8 +33,16 @@ class ServerError(Exception):
 class Server:
     """A server under measurement: the first process and all that came from it."""
 
-    def __init__(self, peer: Peer, environment: Environment, model: str) -> None:
-        """Start it with `model`, on a port of its own."""
+    def __init__(
+        self,
+        peer: Peer,
+        environment: Environment,
+        model: str,
+        *,
+        cores: Cores = ONE_CORE,
+        processes: int = PROCESSES,
+    ) -> None:
+        """Start it with `model`, on a port and on cores of its own."""
         ports = free_ports(3)
         values = {
             "bin": str(environment.bin),
@@ -43,6 +52,7 @@ class Server:
             "answers": str(environment.file(f"{model}.answers")),
             "model": str(environment.file(f"{model}.joblib")),
             "app": "table_app" if model in MIXED else "app",
+            "processes": str(processes),
             "port": str(ports[0]),
             "second_port": str(ports[1]),
             "third_port": str(ports[2]),
@@ -54,7 +64,7 @@ class Server:
         self.family: dict[int, str] = {}
         self.log = environment.state / f"{peer.name}-{model}.log"
         self.started = time.perf_counter()
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, pinned(cores.server):
             self.process = subprocess.Popen(
                 [part.format(**values) for part in shlex.split(peer.command)],
                 cwd=peer.directory.format(**values),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from tests.bench import goals
-from tests.bench.columns import MEGA, MORE, ONE_ROW, VCPU_SECOND, Columns
-from tests.bench.peers import ALL, PACED_MODEL
-from tests.bench.results import SHARES, Results, Value
+from tests.bench import goals, sections
+from tests.bench.cells import NONE, row, with_spread
+from tests.bench.columns import ALONE, MEGA, MORE, RATES, VCPU_SECOND, Columns
+from tests.bench.cores import MACHINE, ONE_CORE
+from tests.bench.peers import ALL, PROCESSES
+from tests.bench.results import Results, Value
 
 TITLES = {
     "pipeline": "Pipeline: imputer, scaler, logistic regression",
@@ -21,13 +22,21 @@ TITLES = {
 
 
 def markdown(results: Results) -> str:
-    """The whole report."""
-    parts = ["# This server and its peers", how(results), "![The same as a plot](results.svg)"]
-    for model in results.models:
-        parts += [f"## {TITLES[model]}", table(results, model, ONE_ROW)]
-        parts += [table(results, model, MORE)]
-    parts += ["## Latency against the load", latency(results)]
-    parts += ["## In a container", containers(results)]
+    """The whole report, of the parts that were asked for."""
+    parts = ["# This server and its peers", how(results)]
+    if results.measured:
+        parts += ["![The same as a plot](results.svg)"]
+        for model in results.models:
+            parts += [f"## {TITLES[model]}"]
+            parts += [table(results, model, columns) for columns in (RATES, ALONE, MORE)]
+    if known := results.latencies():
+        parts += ["## Latency against the load", sections.latency(known)]
+    if results.scaling:
+        parts += ["## More cores", sections.cores(results)]
+    if results.slow:
+        parts += ["## Beside slow senders", sections.slow_senders(results)]
+    if results.images or results.no_images:
+        parts += ["## In a container", sections.containers(results)]
     parts += ["## Goals", reached(results), "## Set-ups", setups(results)]
     if results.failures:
         parts += ["## Failed", "\n".join(f"- {line}" for line in results.sentences())]
@@ -38,20 +47,23 @@ def how(results: Results) -> str:
     """When, where and how it was measured."""
     day = datetime.now(UTC).date().isoformat()
     return (
-        f"Measured on {day} on {processor()}, {os.cpu_count()} cores shared with `wrk`, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}. "
-        f"Medians of {results.rounds} rounds of {results.seconds} s a load; in each round the "
-        "servers take turns. The pipeline and the forest know 30 numbers a row (breast cancer "
-        "data), the penguins 4 numbers and 2 categories, some of them missing; one row a "
-        "request unless it says 1,024, which 4 connections send, or 10,000, which 2 do. `wrk` "
-        "checks status and predictions of every answer, and one wrong answer or lost connection "
-        "fails the server with that model. "
-        "Every server has at most two workers, keeps no log of requests, and runs with "
-        "`OMP_NUM_THREADS` and `OPENBLAS_NUM_THREADS` at 1, because the workers share the cores. "
+        f"Measured on {day} on {processor()}, {platform.system()} {platform.release()}, Python "
+        f"{platform.python_version()}. Of {len(MACHINE)} cores, {ONE_CORE}. Medians of "
+        f"{results.rounds} rounds of {results.seconds} s a load, with half the range of the rounds "
+        "behind ±; in each round the servers take turns. The pipeline and the forest know 30 "
+        "numbers a row (breast cancer data), the penguins 4 numbers and 2 categories, some of them "
+        "missing; one row a request unless it says 1,024, which 4 connections send, or 10,000, "
+        "which 2 do. `wrk` checks status and predictions of every answer, and one wrong answer or "
+        "lost connection fails the server with that model. "
+        "A closed connection carries one request that asks to close it; a kept one carries as many "
+        "as the server lets it. Times to an answer leave out the opening of a connection. "
+        "A round trip of 1 ms is added by counting: a closed connection pays two, one of them to "
+        "open it, and a kept one pays one. "
+        f"Every server has {PROCESSES} workers, keeps no log of requests, and runs with "
+        "`OMP_NUM_THREADS` and `OPENBLAS_NUM_THREADS` at 1, because the workers share the core. "
         "Start is from the start of the process to the first right answer. Memory is the PSS of "
-        "all processes, one load after the other; the goals take that after the requests of 1,024 "
-        "rows. Installed is the size of site-packages, "
-        "compiled as pip does it. Times to an answer leave out the opening of a connection. "
+        "all processes, one load after the other. Installed is the size of site-packages, "
+        "compiled as pip does it. "
         "CPU-seconds are what all processes of the server used, in the kernel too, at 64 "
         f"connections; the price is theirs in Cloud Run, {VCPU_SECOND:f} dollars for a second of "
         "one vCPU (tier 1 regions, billed by request, as of 2025), if instances are kept busy. "
@@ -61,11 +73,12 @@ def how(results: Results) -> str:
 
 def disturbance(results: Results) -> str:
     """How much other programs had of the machine."""
+    before = f"The load average was {results.load_average:.2f} before. "
     shares = [once.disturbance for rounds in results.measured.values() for once in rounds]
     if not shares:
-        return ""
+        return before
     return (
-        f"Other programs kept {median(shares):.2f} cores busy meanwhile, {max(shares):.2f} at "
+        f"{before}Other programs kept {median(shares):.2f} cores busy meanwhile, {max(shares):.2f} at "
         "worst; a line where they had many is not to be compared with one where they had few."
     )
 
@@ -78,60 +91,19 @@ def processor() -> str:
 
 
 def table(results: Results, model: str, columns: Columns) -> str:
-    """One line for each server, of medians, or that it failed."""
+    """One line for each server for which any of it was measured, or that it failed."""
 
     def cell(name: str, value: Value, form: str) -> str:
-        number = results.median(name, model, value)
-        return "failed" if number is None else format(number, form)
+        if (name, model) in results.failures:
+            return "failed"
+        return with_spread(results.of(name, model, value), form)
 
     heads = ["server", *(heading for heading, _, _ in columns)]
     lines = [row(heads), row(["---"] + ["---:"] * len(columns))]
     for name in results.servers(model):
         cells = [cell(name, value, form) for _, value, form in columns]
-        lines.append(row([ALL[name].title, *cells]))
-    return "\n".join(lines)
-
-
-def latency(results: Results) -> str:
-    """At each part of each server's highest rate, how long requests took."""
-    known = results.latencies()
-    if not known:
-        return "It was not asked for."
-    text = (
-        f"Requests of the {PACED_MODEL}, sent evenly at a fixed rate, a part of the rate at 64 "
-        "connections, whether answers come or not. Times are from when a request was due to its "
-        "answer, and so count all waiting, the opening of a connection, and how late the client "
-        "itself was, which the last column tells of. The client shares the cores."
-    )
-    lines = [
-        text,
-        "",
-        "![Latency against the load](latency.svg)",
-        "",
-        row(["server", "part", "requests/s", "p50 ms", "p99 ms", "p99 until sent, ms"]),
-        row(["---"] + ["---:"] * 5),
-    ]
-    for name, several in known.items():
-        for share, each in zip(SHARES, several, strict=True):
-            times = [f"{time:.2f}" for time in (each.p50, each.p99, each.sent)]
-            lines.append(row([ALL[name].title, f"{share:.0%}", f"{each.rate:,.0f}", *times]))
-    return "\n".join(lines)
-
-
-def containers(results: Results) -> str:
-    """What the images of this server add to their base image, and how soon they answer."""
-    if not results.images:
-        return f"Left out: {results.no_images}."
-    lines = [
-        "From `docker run` to the first right answer of the penguins; MB are uncompressed.",
-        "",
-        row(["image of this server", "start s", "in each round", "MB without the base image"]),
-        row(["---"] + ["---:"] * 3),
-    ]
-    for kind, image in results.images.items():
-        starts = f"{min(image.starts):.2f} to {max(image.starts):.2f}"
-        middle = f"{median(image.starts):.2f}"
-        lines.append(row([kind, middle, starts, f"{image.size / MEGA:,.0f}"]))
+        if set(cells) != {NONE}:
+            lines.append(row([ALL[name].title, *cells]))
     return "\n".join(lines)
 
 
@@ -156,8 +128,3 @@ def setups(results: Results) -> str:
         size = f"{where.size() / MEGA:,.0f}"
         lines.append(row([ALL[name].title, ALL[name].setup, versions, size]))
     return "\n".join(lines)
-
-
-def row(cells: list[str] | tuple[str, ...]) -> str:
-    """One line of a table."""
-    return f"| {' | '.join(cells)} |"

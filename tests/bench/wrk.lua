@@ -1,5 +1,6 @@
 -- Send one request again and again and compare every answer: status, and the end of the body.
--- Arguments: the file of the body to send, the file of what the answer must end with.
+-- Arguments: the file of the body to send, the file of what the answer must end with, and `close`
+-- if each request asks to close its connection.
 
 local threads = {}
 
@@ -16,6 +17,9 @@ end
 
 function init(args)
   local headers = { ["Content-Type"] = "application/json" }
+  if args[3] == "close" then
+    headers["Connection"] = "close"
+  end
   message = wrk.format("POST", nil, headers, read(args[1]))
   expected = read(args[2])
   checked, wrong, sample = 0, 0, ""
