@@ -1,15 +1,76 @@
 # Every variable can stand in .env, in the environment, or behind the target: make run PORT=9001.
-SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 # make, docker, the shell and Python read .env differently, so only what all of them read alike is
 # let in. The value is not printed: it may be a secret.
-ENV_FAULT := $(shell awk '!/^[ \t]*(\#.*)?$$/ && (!/^[A-Z][A-Z0-9_]*=/ || /["\047$$`\\]/ || /=.*\#/ || /=[ \t]/ || /[ \t\r]$$/) {print NR; exit}' .env 2>/dev/null)
+ENV_FAULT := $(shell awk '/^[ \t]*\#.*\\$$/ || (!/^[ \t]*(\#.*)?$$/ && (!/^[A-Z][A-Z0-9_]*=/ || /["\047$$`\\]/ || /=.*\#/ || /=[ \t]/ || /[ \t]$$/ || /[\001-\037\177]/)) {print NR; exit}' .env 2>/dev/null)
 ifneq ($(ENV_FAULT),)
 $(error .env, line $(ENV_FAULT): expected KEY=value, with no space at either end and no quote, dollar, hash, backtick or backslash)
 endif
+ENV_NAMES := $(shell sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' .env 2>/dev/null)
+ifneq ($(filter SHELL MAKE%,$(ENV_NAMES)),)
+$(error .env: $(firstword $(filter SHELL MAKE%,$(ENV_NAMES))) is a variable of make itself, which .env cannot set)
+endif
 -include .env
-export $(shell sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' .env 2>/dev/null)
+export $(ENV_NAMES)
+SHELL := /bin/sh
+ifneq ($(origin MAKE),default)
+MAKE := make
+endif
+
+# What the service in the container is told of its settings; its port and model are the image's own.
+SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL
+
+# No value becomes code. make itself looks at what can stand in a recipe as it is, and each variable
+# is in one of these lists; a value that can be any text is read by recipes from the environment, as
+# "$$DATA". A $ would be make's own, wherever it stands.
+NUMBERS := PORT OS_PORT PATIENCE CLOUD_RUN_CONCURRENCY CLOUD_RUN_MIN_INSTANCES CLOUD_RUN_MAX_INSTANCES
+AMOUNTS := CLOUD_RUN_MEMORY CLOUD_RUN_CPU CLOUD_RUN_TIMEOUT PERCENT
+SWITCHES := SLIM EXPLAIN CLOUD_RUN_CPU_BOOST
+NAMES := GCP_REGION GCP_REPOSITORY GCP_DEPLOYER GCP_RUNTIME GCP_CONFIG GCP_POOL GCP_SCHEDULER CLOUD_RUN_SERVICE CLOUD_RUN_INGRESS VERTEX_MACHINE_TYPE TO
+HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE
+TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
+MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
+OPTIONS := IMPERSONATED AS_DEPLOYER
+TEXTS := $(SETTINGS) PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
+KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) MODEL_URI SCHEDULE \
+	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
+GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+
+empty :=
+comma := ,
+define newline
+
+
+endef
+DIGITS := 0 1 2 3 4 5 6 7 8 9
+LOWER := a b c d e f g h i j k l m n o p q r s t u v w x y z
+LETTERS := $(LOWER) A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
+# What is left of $(1) without the characters $(2).
+rest = $(if $(2),$(call rest,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,99,$(2))),$(1))
+fault = |$(1) ($(subst file,.env,$(origin $(1)))): expected $(2)
+only = $(foreach name,$(1),$(if $(call rest,$(if $(4),$(subst $(empty) ,,$(value $(name))),$(value $(name))),$(2)),$(call fault,$(name),$(3))))
+FAULTS := \
+	$(call only,$(NUMBERS),$(DIGITS),a whole number$(comma) as 8080) \
+	$(call only,$(AMOUNTS),$(LETTERS) $(DIGITS) .,a number with or without a unit$(comma) as 2 or 512Mi) \
+	$(foreach name,$(SWITCHES),$(if $(filter-out true false,$(subst $(newline),?,$(subst $(empty) ,?,$(value $(name))))),$(call fault,$(name),true or false))) \
+	$(call only,$(NAMES),$(LOWER) $(DIGITS) -,lower-case letters$(comma) digits and - only$(comma) as europe-west1) \
+	$(call only,$(HOSTS),$(LOWER) $(DIGITS) - . _ / :,lower-case letters$(comma) digits and - . _ / : only$(comma) as my-project) \
+	$(call only,$(TAGS),$(LETTERS) $(DIGITS) - . _ /,letters$(comma) digits and - . _ / only$(comma) as v1.2.3) \
+	$(call only,$(MEMBERS),$(LETTERS) $(DIGITS) - . _ / : @ + % $(comma),letters$(comma) digits and - . _ / : @ + % only$(comma) as user:name@example.com) \
+	$(call only,$(OPTIONS),$(LETTERS) $(DIGITS) - . _ / : @ =,options of gcloud$(comma) as --project=name,blank) \
+	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma),gs://bucket/path or https://host/path) \
+	$(call only,SCHEDULE,$(LETTERS) $(DIGITS) * / $(comma) : -,five fields of cron$(comma) as 0 3 * * *,blank) \
+	$(call only,MODEL_SHA256,$(DIGITS) a b c d e f A B C D E F,hexadecimal digits$(comma) as sha256sum models/latest.joblib prints them) \
+	$(foreach name,$(filter-out MODEL_SHA256,$(TEXTS)) $(filter-out $(KNOWN),$(GIVEN)),$(if $(findstring $$,$(value $(name))),$(call fault,$(name),a value without a dollar)))
+# On the command line a name that is not known could be one of those that make keeps for itself.
+UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
+ifneq ($(UNKNOWN)$(filter-out $(KNOWN),$(ENV_NAMES)),)
+FAULTS += $(or $(shell python3 -m models.names $(KNOWN) --given $(foreach name,$(UNKNOWN),$(if $(call rest,$(name),$(LETTERS) $(DIGITS) _),,$(name))) 2>/dev/null | sed 's/^/|/'),$(UNKNOWN:%=|there is no variable %))
+endif
+ifneq ($(strip $(FAULTS)),)
+$(error $(subst |,,$(subst $(empty) |,$(newline),$(strip $(FAULTS)))))
+endif
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -24,27 +85,24 @@ EXAMPLE := models/latest.joblib
 CARD := $(EXAMPLE:.joblib=.json)
 VENV := .venv/bin
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-CHECK_PYTHON = $(PYTHON) -c '$(IS_NEW_ENOUGH)' || \
+CHECK_PYTHON = "$$PYTHON" -c '$(IS_NEW_ENOUGH)' || \
 	{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
-FIT = $(PYTHON) -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
-# Recipes read it from the environment, since a path may have blanks.
-export MODEL_PATH
-# What the service in the container is told of its settings; its port and model are the image's own.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL
+FIT = "$$PYTHON" -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
+export PYTHON MODEL_PATH
 # What the image says of itself: the commit it is made of, and the SHA-256 of its model. They are not
 # given as build arguments, since podman's cache takes no notice of those.
 LABEL := org.opencontainers.image
 REVISION = $$(git rev-parse HEAD 2>/dev/null || echo unknown)$$([ -z "$$(git status --porcelain 2>/dev/null)" ] || echo -dirty)
 MODEL_VERSION = $$({ sha256sum $(EXAMPLE) 2>/dev/null || shasum -a 256 $(EXAMPLE); } | cut -c 1-64)
-IN_CONTAINER = $(foreach name,$(SETTINGS),$(if $($(name)),--env $(name)=$($(name))))
+# docker takes the values from the environment.
+IN_CONTAINER = $(foreach name,$(SETTINGS),$(if $($(name)),--env $(name)))
 # Said by the target that was asked for, not by those it goes through.
 next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
-comma := ,
 
 # What one target makes, the next one needs.
 .NOTPARALLEL:
 .PHONY: help install develop lock train fetch-model card bake run test lint format bench build-image run-container stop-container \
-	logs-container check-tag dist github-release require-model-uri require-docker require-card
+	logs-container check-tag dist github-release check-settings require-model-uri require-docker require-card
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -66,13 +124,13 @@ train: ## Train the example model and write it to MODEL_PATH
 	@$(FIT) && $(VENV)/python -m models.train "$$MODEL_PATH"
 
 card: require-DATA install ## Let training rows, DATA=train.csv, tell the types of MODEL_PATH's columns; ANSWER=column compares
-	@$(VENV)/python -m models.describe "$$MODEL_PATH" '$(DATA)' --answer '$(ANSWER)' $(if $(BACKGROUND),--background '$(BACKGROUND)')
+	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --answer "$$ANSWER" $(if $(BACKGROUND),--background "$$BACKGROUND")
 
 bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and prove that it answers as scikit-learn does
 	@$(VENV)/python -m models.bake "$$MODEL_PATH"
 
 require-DATA:
-	@[ -n "$(DATA)" ] || { echo "DATA is not set: name the rows of training, make card DATA=train.csv" >&2; exit 1; }
+	@[ -n "$$DATA" ] || { echo "DATA is not set: name the rows of training, make card DATA=train.csv" >&2; exit 1; }
 
 # The card that lies here describes another model.
 fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check that it has MODEL_SHA256
@@ -86,9 +144,12 @@ fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and
 require-model-uri:
 	@$(if $(MODEL_URI),$(if $(filter gs://% https://%,$(MODEL_URI)),,echo "MODEL_URI=$(MODEL_URI): expected gs://bucket/path or https://host/path" >&2; exit 1))
 
-run: $(EXAMPLE) install ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
-	@$(PYTHON) -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
+run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
+	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@exec $(VENV)/python -m api
+
+check-settings:
+	@$(VENV)/python -m models.check --settings
 
 $(EXAMPLE):
 	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.train $@; }
@@ -102,7 +163,7 @@ build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/late
 		(*) echo "$(EXAMPLE) has the SHA-256 $(MODEL_VERSION)$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac
 	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
 		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
-	@python=3.13; if $(PYTHON) -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then python=$$($(PYTHON) -m models.environment --base $(EXAMPLE)) || exit 1; fi; \
+	@python=3.13; if "$$PYTHON" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then python=$$("$$PYTHON" -m models.environment --base $(EXAMPLE)) || exit 1; fi; \
 		set -x; docker build --platform linux/amd64 --tag $(IMAGE) \
 		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) \
 		--build-arg PYTHON=$$python .
@@ -159,7 +220,7 @@ github-release: check-tag ## Make the release TAG=v1.2.3 on GitHub, with what is
 ##@ Develop
 
 test: develop ## Run the tests; they need all of api/ and models/ covered
-	PYTHONHASHSEED=0 $(VENV)/coverage run -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@printf '%s\n' "--numprocesses 2 --dist loadfile $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report
 
@@ -173,7 +234,7 @@ format: develop ## Put the code into form
 	$(VENV)/ruff format .
 
 bench: develop ## Measure this server and its peers on a core, the client on another; 20 minutes, needs wrk
-	$(VENV)/python -m tests.bench $(BENCH_ARGS)
+	@printf '%s\n' "tests.bench $$BENCH_ARGS" | xargs -t $(VENV)/python -m
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml
 lock: develop ## Write the locks anew from pyproject.toml

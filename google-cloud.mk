@@ -84,7 +84,7 @@ unless-there = there=$$($(call quiet,$(1))) && if [ -n "$$there" ]; then echo "T
 # What gcloud says besides the answer is of interest only if there is none.
 quiet = exec 3>&1; error=$$({ $(1); } 2>&1 >&3) || { echo "$$error" >&2; exit 1; }
 # What a command prints, asked once in a run of make: NONE if that is nothing, UNKNOWN if it fails.
-once = $(or $(said_$(1)),$(eval said_$(1) := $(or $(shell ($(call quiet,$(2))) || echo UNKNOWN),NONE))$(said_$(1)))
+once = $(if $(filter file,$(origin said_$(1))),,$(eval said_$(1) := $(or $(shell ($(call quiet,$(2))) || echo UNKNOWN),NONE)))$(said_$(1))
 # Nothing is asked of a thing ($(1)) that is not among those there are ($(2)), nor without a login.
 of = $(if $(filter NONE,$(PERSON)),false,$(if $(filter UNKNOWN $(1),$(2)),$(3),:))
 of-api = $(call of,$(1).googleapis.com,$(HAVE_apis),$(2))
@@ -164,6 +164,7 @@ setup: check-gcp-login enable-apis create-repository create-service-account add-
 	$(call next,make release)
 
 # A line of the doctor's: what, the word that stands for it, the words there are, the target that makes it.
+MENDS :=
 look = $(info $(if $(filter $(2),$(3)),ok       $(1),$(if $(filter UNKNOWN,$(3)),unknown  $(1): gcloud could not say$(eval MENDS += doctor),missing  $(1) → make $(4)$(eval MENDS += $(4)))))
 look_policy = $(call look,$(call role,$(1)) of $(call member,$(1)) on $(call place,$(1)),$(call role,$(1))|$(call member,$(1)),$(POLICY_$(call place,$(1))),add-roles)
 POLICY_project = $(call once,project_policy,$(call of-api,cloudresourcemanager,$(call policy_project,get-iam-policy) $(BOUND)))
@@ -199,7 +200,10 @@ image-to-gcp: conf-docker-for-gcp require-image ## Push the image, tagged with t
 	$(call next,make deploy)
 
 # What the service in Cloud Run is told: the project, for the traces in its log, and what is set.
-SET = $(subst $(eval) ,$(comma),$(strip GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(foreach name,$(SETTINGS),$(if $($(name)),$(name)=$($(name))))))
+SET = '^|^$(subst $(empty) ,|,$(strip GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(call set,$(SETTINGS))))'
+# Those variables that have a value, each as NAME=value; a setting must be a word here.
+set = $(foreach name,$(1),$(if $($(name)),$(call check-word,$(name))$(name)=$($(name))))
+check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(LETTERS) $(DIGITS) - . _ / : @ + % ~ = $(comma) *),$(error $(1): expected letters$(comma) digits and - . _ / : @ + % ~ = * and commas only))
 probe = httpGet.path=$(1),httpGet.port=8080,periodSeconds=$(2),timeoutSeconds=$(2),failureThreshold=$(3)
 # Who may call is left as it is: a new service is private, and the deployer may not open it.
 DEPLOY = gcloud run deploy $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) --quiet \
@@ -267,10 +271,10 @@ CALL := printf 'Authorization: Bearer %s' "$$token" | curl --silent --show-error
 ROW := import json, sys; about = json.load(sys.stdin); print(about["methods"][0], json.dumps(about["example"]))
 define send
 @$(1) && token=$$(gcloud auth print-identity-token $(IMPERSONATED) $(AS_DEPLOYER) --audiences="$$url") && \
-	about=$$($(CALL) "$$at/metadata") && row=$$(printf '%s' "$$about" | $(PYTHON) -c '$(ROW)') && method=$${row%% *} && \
-	echo "$$at/$$method $(if $(SAMPLE),@$(SAMPLE),$${row#* })" >&2 && \
+	about=$$($(CALL) "$$at/metadata") && row=$$(printf '%s' "$$about" | "$$PYTHON" -c '$(ROW)') && method=$${row%% *} && \
+	echo "$$at/$$method $(if $(SAMPLE),@$$SAMPLE,$${row#* })" >&2 && \
 	$(CALL) --header 'content-type: $(if $(filter %.csv,$(SAMPLE)),text/csv,application/json)' \
-		--data-binary "$(if $(SAMPLE),@$(SAMPLE),$${row#* })" "$$at/$$method" && echo
+		--data-binary "$(if $(SAMPLE),@$$SAMPLE,$${row#* })" "$$at/$$method" && echo
 endef
 
 logs: require-config require-service ## Show the newest 100 lines of the service's log, the newest first
@@ -421,7 +425,7 @@ INSTANCES := import json, sys; print(json.dumps({"instances": [json.load(sys.std
 predict-vertex: check-gcp-login $(if $(SAMPLE),require-sample,require-card) ## Send the example row there, or SAMPLE=file.json with {"instances": [...]}
 	@endpoint=$$($(call of-api,aiplatform,$(call ask_vertex,endpoints))) || exit 1; \
 		[ -n "$$endpoint" ] || { echo "There is no endpoint $(CLOUD_RUN_SERVICE) in $(GCP_REGION): make deploy-vertex" >&2; exit 1; }; \
-		rows=$$($(if $(SAMPLE),cat $(SAMPLE),$(PYTHON) -c '$(INSTANCES)' <$(CARD))) && echo "$$rows" && \
+		rows=$$($(if $(SAMPLE),cat <"$$SAMPLE","$$PYTHON" -c '$(INSTANCES)' <$(CARD))) && echo "$$rows" && \
 		echo "$$rows" | (set -x; gcloud ai endpoints predict $$endpoint --json-request=- --format='json(predictions)' $(IN_VERTEX))
 	$(call next,make delete-vertex so that it costs no more)
 
@@ -440,8 +444,8 @@ require-pushed: require-gcp
 ##@ Google Cloud: by itself, on a push or a schedule
 
 # A build has no .env, so it is told what stands there.
-CI_SETTINGS = $(foreach name,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE $(sort $(filter CLOUD_RUN_%,$(.VARIABLES))) \
-	$(filter-out MODEL_SHA256,$(SETTINGS)) $(1),$(if $($(name)),$(name)=$($(name))))
+CI_SETTINGS = $(call set,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE $(filter CLOUD_RUN_%,$(KNOWN)) \
+	$(filter-out MODEL_SHA256,$(SETTINGS)) $(1))
 bound = rows=$$($(call policy_$(call place,$(1)),get-iam-policy) $(BOUND)) && echo "$$rows" | sed -n '\|^$(call role,$(1))[|]$(call member,$(1))$$|p'
 held = $(if $(filter deployer,$(call place,$(1))),$(call of,$(DEPLOYER),$(HAVE_accounts),$(call bound,$(1))),$(call bound,$(1)))
 unbind-row = ($(call if-there,$(call held,$(1)),set -x; $(call policy_$(call place,$(1)),remove-iam-policy-binding) --role=$(call role,$(1)) --member=$(call member,$(1)) --all --format=none)) || exit 1
@@ -577,12 +581,12 @@ require-image:
 	@docker image inspect $(IMAGE) >/dev/null 2>&1 || { echo "There is no image $(IMAGE) here: make build-image" >&2; exit 1; }
 
 require-sample:
-	@[ -f "$(SAMPLE)" ] || { echo "There is no file $(SAMPLE): set SAMPLE to one with rows in it" >&2; exit 1; }
+	@[ -f "$$SAMPLE" ] || { echo "There is no file $$SAMPLE: set SAMPLE to one with rows in it" >&2; exit 1; }
 
 require-percent:
 	@[ "$(PERCENT)" -ge 1 ] 2>/dev/null && [ "$(PERCENT)" -le 100 ] || { echo "PERCENT=$(PERCENT): expected a whole number from 1 to 100" >&2; exit 1; }
 
 WORD = yes
 confirm-%:
-	@echo "$(MEANING)"; answer="$(CONFIRM)"; [ -n "$$answer" ] || { printf 'Type %s to go on: ' "$(WORD)"; read -r answer; }; \
+	@echo "$(MEANING)"; answer=$$CONFIRM; [ -n "$$answer" ] || { printf 'Type %s to go on: ' "$(WORD)"; read -r answer; }; \
 		[ "$$answer" = "$(WORD)" ] || { echo "That was not $(WORD), so nothing was changed" >&2; exit 1; }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,15 +31,18 @@ TARGETS = {
 @pytest.fixture
 def make(tmp_path: Path) -> object:
     """Run make in a copy of the Makefile's folder, where nothing is installed."""
-    for name in ("Makefile", "google-cloud.mk"):
+    for name in ("Makefile", "google-cloud.mk", "example.env"):
         shutil.copy(ROOT / name, tmp_path)
 
-    def run(*arguments: str, env: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, env: str | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         if env is not None:
             (tmp_path / ".env").write_bytes(env.encode())
         return subprocess.run(
-            ["make", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+            ["make", *arguments], cwd=tmp_path, env=os.environ | environ,
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
 
     return run
 
@@ -63,7 +68,7 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
     "line",
     [
         'PORT="9001"', "PORT='9001'", "PORT=$HOME", "PORT=`id`", "PORT=a\\b", "PORT=9001 # a port",
-        "PORT= 9001", "PORT=9001 ", "PORT =9001", "export PORT=9001", "port=9001", "PORT", "PORT=9001\r",
+        "PORT= 9001", "PORT=9001 ", "PORT=90\t01", "# 9001 is the port \\", "PORT =9001", "export PORT=9001", "port=9001", "PORT", "PORT=9001\r",
     ],
 )  # fmt: skip
 def test_a_line_of_env_that_tools_read_differently_is_refused_by_its_number(
@@ -108,3 +113,172 @@ def test_docker_is_asked_for_where_it_is_needed(make, monkeypatch: pytest.Monkey
         result = make(target)
         assert result.returncode != 0
         assert "docker does not answer: install it and start it" in result.stderr
+
+
+def variables(prefix: str) -> set[str]:
+    """The variables in those of the Makefile's lists that the names of `prefix` are of."""
+    probe = subprocess.run(
+        ["make", f"--eval=probe: ; @echo $({prefix})", "probe"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(probe.stdout.split())
+
+
+KNOWN, TEXTS = variables("KNOWN"), variables("TEXTS")
+# What recipes, and make itself, never look at, but only the service.
+SERVICE = {field.name.upper() for field in msgspec.structs.fields(Settings)} - {"PORT"}
+MARK = "touch {mark}"
+HOSTILE = {
+    "commands": f"x; {MARK} | {MARK} & {MARK}",
+    "backticks": f"x`{MARK}`",
+    "double quotes": f'x"; {MARK}; echo "y',
+    "single quotes": f"x'; {MARK}; echo 'y",
+    "a line": f"x\n{MARK}\n",
+    "a substitution": f"$({MARK})",
+    "a function of make": f"$(shell {MARK})",
+    "a blank": "x y",
+}
+
+
+def test_every_variable_that_recipes_use_is_known() -> None:
+    text = "".join((ROOT / name).read_text() for name in ("Makefile", "google-cloud.mk"))
+    used = set(re.findall(r"\$[({]([A-Z][A-Z0-9_]*[A-Z0-9])(?![A-Z0-9_])", text))
+    assigned = set(re.findall(r"^(?:[\w %-]+: )?([A-Z][A-Z0-9_]*) :?=", text, re.MULTILINE))
+    assigned |= set(re.findall(r"\beval ([A-Z]+) \+?=", text))
+    of_make = {"MAKE", "MAKEFILE_LIST", "MAKECMDGOALS"}
+    # Those that the shell has of the person, in quotes.
+    of_shell = {"DOCKER_CONFIG", "HOME"}
+    assert used - assigned - of_make - of_shell <= KNOWN
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN - TEXTS - SERVICE))
+def test_a_value_that_is_no_word_is_refused(make, tmp_path: Path, name: str) -> None:
+    mark = tmp_path / "mark"
+    allowed = {"a blank"} if name in {"SCHEDULE", "IMPERSONATED", "AS_DEPLOYER"} else set()
+    for kind in HOSTILE.keys() - allowed:
+        result = make("help", f"{name}={HOSTILE[kind].format(mark=mark)}")
+        assert result.returncode == 2, kind
+        assert f"{name} (command line): expected " in result.stderr, kind
+    said = make("help", **{name: HOSTILE["a function of make"].format(mark=mark)}).stderr
+    assert f"{name} (environment): expected " in said
+    assert f"{name} (.env): expected " in make("help", env=f"{name}=x; touch {mark}\n").stderr
+    assert not mark.exists()
+
+
+def test_values_that_are_wrong_are_named_at_once(make) -> None:
+    said = make("help", "IMAGE=a;b", "PORT=http", "SLIM=yes", env="GCP_REGION=Mars 1\n").stderr
+    assert said.partition("*** ")[2] == (
+        "PORT (command line): expected a whole number, as 8080\n"
+        "SLIM (command line): expected true or false\n"
+        "GCP_REGION (.env): expected lower-case letters, digits and - only, as europe-west1\n"
+        "IMAGE (command line): expected lower-case letters, digits and - . _ / : only, as "
+        "my-project.  Stop.\n"
+    )
+
+
+# Each of these reads one of the variables that may be any text.
+TARGETS_OF_TEXTS = [
+    "install", "train", "card", "bake", "run", "test", "bench", "build-image", "run-container",
+    "predict", "predict-vertex", "allow-public",
+]  # fmt: skip
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs that recipes run, which take anything and say what they were given."""
+    folder = tmp_path / "tools"
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    folder.mkdir()
+    for name in ("docker", "gcloud", "curl", "my python", "../.venv/bin/python", "../.venv/bin/coverage"):  # fmt: skip
+        (folder / name).write_text(f"#!/bin/sh\nprintf '<%s>' \"$@\" >>'{tmp_path}/said'; echo x\n")
+        (folder / name).chmod(0o755)
+    (tmp_path / "models").mkdir()
+    for name in ("latest.joblib", "latest.json"):
+        (tmp_path / "models" / name).touch()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("place", ["command line", "environment"])
+def test_a_value_that_is_any_text_is_never_run(
+    make, stand_ins: Path, tmp_path: Path, kind: str, place: str
+) -> None:
+    mark = tmp_path / "mark"
+    texts = {
+        name: HOSTILE[kind].format(mark=f"{mark}-{name}")
+        for name in TEXTS - {"PYTHON", "MODEL_SHA256"}
+    } | {"PYTHON": str(stand_ins / "my python")}
+    common = ["GCP_PROJECT_ID=p", "-k", *TARGETS_OF_TEXTS]
+    if place == "command line":
+        result = make(*common, *(f"{name}={value}" for name, value in texts.items()))
+    else:
+        result = make(*common, **texts)
+    assert not list(tmp_path.glob("mark*"))
+    if "$" in HOSTILE[kind]:
+        assert "expected a value without a dollar" in result.stderr
+        return
+    said = (tmp_path / "said").read_text()
+    for name in ("MODEL_PATH", "DATA", "ANSWER", "BACKGROUND"):
+        assert f"<{texts[name]}>" in said, name
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_python_that_is_none_is_not_run_as_a_command(
+    make, stand_ins: Path, tmp_path: Path, kind: str
+) -> None:
+    mark = tmp_path / "mark"
+    result = make("-k", *TARGETS_OF_TEXTS, f"PYTHON={HOSTILE[kind].format(mark=mark)}")
+    assert result.returncode == 2
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("target", ["deploy", "create-trigger", "create-github-identity"])
+def test_a_setting_that_gcloud_is_told_is_a_word(make, stand_ins: Path, target: str) -> None:
+    named = ["GCP_PROJECT_ID=p", "GITHUB_REPOSITORY=a/b", "-n", target]
+    for kind in ("commands", "single quotes", "a line", "a blank"):
+        result = make(*named, f"MODEL_NAME={HOSTILE[kind].format(mark='x')}")
+        assert "MODEL_NAME: expected letters, digits and" in result.stderr, kind
+    assert "MODEL_NAME=a.b" in make(*named, "MODEL_NAME=a.b").stdout
+
+
+def test_a_container_is_told_settings_by_name_so_that_their_values_are_no_code(
+    make, stand_ins: Path
+) -> None:
+    said = make("-n", "run-container", "MODEL_NAME=x; y", "SLIM=false").stdout
+    assert "--env MODEL_NAME " in said
+    assert "x; y" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("PROT=9001", "make PROT=...: there is no variable PROT: did you mean PORT?"),
+        ("CLOUDRUN_MEMORY=2Gi", "did you mean CLOUD_RUN_MEMORY?"),
+        ("DTA=train.csv", "there is no variable DTA"),
+        ("VENV=x; y", "make VENV=...: there is no variable VENV; own code can read one of .env"),
+        ("a;b=c", "there is no variable a;b"),
+    ],
+)
+def test_a_name_on_the_command_line_that_is_not_known_is_refused(
+    make, tmp_path: Path, given: str, said: str
+) -> None:
+    (tmp_path / "models").mkdir()
+    shutil.copy(ROOT / "models/names.py", tmp_path / "models")
+    result = make("help", given)
+    assert result.returncode == 2
+    assert said in result.stderr
+
+
+def test_a_name_in_env_is_refused_if_it_misspells_one_and_let_in_if_not(
+    make, tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    shutil.copy(ROOT / "models/names.py", tmp_path / "models")
+    said = make("help", env="PORT=9001\nCLOUDRUN_MEMORY=2Gi\n").stderr
+    assert (
+        ".env, line 2: there is no variable CLOUDRUN_MEMORY: did you mean CLOUD_RUN_MEMORY?" in said
+    )
+    assert make("help", env="DATABASE_URL=x; y\n").returncode == 0
+    said = make("help", env="SHELL=/bin/false\n").stderr
+    assert ".env: SHELL is a variable of make itself, which .env cannot set" in said

@@ -379,7 +379,10 @@ def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
         ({"MODEL_PATH": "nowhere.joblib"}, "error: there is no file nowhere.joblib"),
         ({"MODEL_PATH": __file__}, "is a text file, not a joblib file"),
         ({"THREADS": "many"}, "error: THREADS='many': expected a whole number from 1"),
-        ({"PORT": "", "AIP_HTTP_PORT": "many"}, "error: AIP_HTTP_PORT='many': expected a whole number from 1"),
+        (
+            {"PORT": "", "AIP_HTTP_PORT": "many"},
+            "error: AIP_HTTP_PORT='many': expected a whole number from 1",
+        ),
         (
             {"AIP_STORAGE_URI": "gs://bucket", "GCE_METADATA_HOST": "127.0.0.1:9"},
             "error: gs://bucket needs a token, and the metadata server 127.0.0.1:9 gives none",
