@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.bench import (
     answer,
+    beside,
     container,
     cores,
     curves,
@@ -23,14 +24,13 @@ from tests.bench import (
     plot,
     report,
     scaling,
-    slow,
 )
 from tests.bench.disturbance import Disturbance
 from tests.bench.loads import HALF_KEPT
 from tests.bench.process import Server, ServerError
 from tests.bench.results import Results, Round
 
-PARTS = ("speed", "latency", "cores", "slow", "container")
+PARTS = ("speed", "latency", "cores", "beside", "container")
 # At half load, so that there are enough requests for a p99.9.
 HALF_LOAD_SECONDS = 3
 
@@ -99,13 +99,13 @@ def run(results: Results, names: Sequence[str], number: int, parts: Sequence[str
             for name in (each for each in names if model in peers.ALL[each].models):
                 with noted(results, name, model):
                     results.add(name, model, measure(results, name, model, parts))
-    if "slow" in parts:
-        for name in (each for each in names if each in slow.NAMES):
-            with noted(results, name, f"{slow.MODEL} beside slow senders"):
+    if "beside" in parts:
+        for name in (each for each in names if each in beside.NAMES):
+            with noted(results, name, f"{beside.MODEL} beside others"):
                 peer, where = peers.ALL[name], results.environments[name]
-                known = answer.Known(**environment.answers(where, slow.MODEL))
-                once = slow.measure(peer, where, known, seconds)
-                results.slow.setdefault(name, []).append(once)
+                known = answer.Known(**environment.answers(where, beside.MODEL))
+                once = beside.measure(peer, where, known, seconds)
+                results.beside.setdefault(name, []).append(once)
 
 
 def measure_cores(results: Results) -> None:

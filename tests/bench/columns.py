@@ -45,6 +45,19 @@ def cents(once: Round) -> float:
 
 # The heading of each column, what stands in it, and how it is written.
 Columns = tuple[tuple[str, Value, str], ...]
+# What the README shows; the model of each figure stands before its heading.
+SUMMARY: tuple[tuple[str, str, Value, str], ...] = (
+    ("pipeline", "pipeline, requests/s", rate(KEPT_16), ",.0f"),
+    ("pipeline", "p50 alone, ms", p50(KEPT_1), ".2f"),
+    ("pipeline", "1 ms away", far_kept, ".2f"),
+    ("forest", "forest, requests/s", rate(KEPT_16), ",.0f"),
+    ("forest", "p50 alone, ms", p50(KEPT_1), ".2f"),
+    ("penguins", "penguins, requests/s", rate(KEPT_16), ",.0f"),
+    ("penguins", "64 closed", rate(CLOSED_64), ",.0f"),
+    ("pipeline", "1,024 rows a request, rows/s", bulk, ",.0f"),
+    ("pipeline", "start, s", start, ".2f"),
+    ("pipeline", "memory, MB", megabytes(BULK), ",.0f"),
+)
 RATES: Columns = (
     ("requests/s: 64 closed", rate(CLOSED_64), ",.0f"),
     ("16 kept", rate(KEPT_16), ",.0f"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from tests.bench.beside import NOBODY, SLOW_BODY, SLOW_HEAD
 from tests.bench.cores import split
 from tests.bench.loads import (
     BULK,
@@ -32,7 +33,6 @@ from tests.bench.results import (
     tail,
 )
 from tests.bench.scaling import MODEL, Case
-from tests.bench.slow import PLACES
 
 MEGA = 1e6
 PEER, NOTHING = "the best peer", ""
@@ -113,9 +113,7 @@ def reached(results: Results) -> Iterator[Goal]:
             yield from _goal(results, wanted, model)
     yield from _side_by_side(results)
     yield from _scaling(results)
-    for place in PLACES if OURS.name in results.slow else ():
-        rounds = [each.beside[place].p99 / each.without.p99 for each in results.slow[OURS.name]]
-        yield Goal(f"p99 beside senders that are slow in the {place}", BESIDE_SLOW, rounds)
+    yield from _beside(results)
     for kind, most in IMAGE_MEGABYTES.items():
         if kind in results.images:
             size = results.images[kind].size / MEGA
@@ -152,6 +150,13 @@ def _side_by_side(results: Results) -> Iterator[Goal]:
         if rounds := [one / two for one, two in zip(*pairs, strict=False)]:
             what = f"{MODEL} on one core, requests/s, {ours.kind}, against {other}, {theirs.kind}"
             yield Goal(what, bound, rounds, at_least=True)
+
+
+def _beside(results: Results) -> Iterator[Goal]:
+    for company in (SLOW_BODY, SLOW_HEAD) if OURS.name in results.beside else ():
+        several = [each.others for each in results.beside[OURS.name]]
+        rounds = [others[company].p99 / others[NOBODY].p99 for others in several]
+        yield Goal(f"p99 beside {company}, against beside nobody", BESIDE_SLOW, rounds)
 
 
 def _scaling(results: Results) -> Iterator[Goal]:

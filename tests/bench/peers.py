@@ -111,7 +111,7 @@ FLOOR = Peer(
     command=UWSGI + CLOSE + f"--threads {THREADS} --listen 1024 --module floor:application",
     variables={"ANSWERS": "{answers}"},
     models=MODELS,
-    loads=(CLOSED_1, CLOSED_64, BULK, HUGE),
+    loads=(CLOSED_1, CLOSED_64),
     paces=(HALF_CLOSED,),
 )
 FLOOR_KEPT = replace(
@@ -122,7 +122,8 @@ FLOOR_KEPT = replace(
     command=UWSGI
     + "--http11-socket 127.0.0.1:{port} "
     + f"--threads {THREADS} --listen 1024 --module floor:application",
-    loads=(KEPT_1,),
+    # More connections at a time than threads in a process, and some would never get an answer.
+    loads=(KEPT_1, BULK),
     paces=(),
     home="floor",
 )

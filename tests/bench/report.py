@@ -9,8 +9,9 @@ from statistics import median
 
 from tests.bench import goals, sections
 from tests.bench.cells import NONE, row, with_spread
-from tests.bench.columns import ALONE, MEGA, MORE, RATES, VCPU_SECOND, Columns
+from tests.bench.columns import ALONE, MEGA, MORE, RATES, SUMMARY, VCPU_SECOND, Columns
 from tests.bench.cores import MACHINE, ONE_CORE
+from tests.bench.loads import KEPT_1, KEPT_16
 from tests.bench.peers import ALL, PROCESSES
 from tests.bench.results import Results, Value
 
@@ -25,7 +26,7 @@ def markdown(results: Results) -> str:
     """The whole report, of the parts that were asked for."""
     parts = ["# This server and its peers", how(results)]
     if results.measured:
-        parts += ["![The same as a plot](results.svg)"]
+        parts += ["## In short", summary(results), "![The same as a plot](results.svg)"]
         for model in results.models:
             parts += [f"## {TITLES[model]}"]
             parts += [table(results, model, columns) for columns in (RATES, ALONE, MORE)]
@@ -33,8 +34,8 @@ def markdown(results: Results) -> str:
         parts += ["## Latency against the load", sections.latency(known)]
     if results.scaling:
         parts += ["## More cores", sections.cores(results)]
-    if results.slow:
-        parts += ["## Beside slow senders", sections.slow_senders(results)]
+    if results.beside:
+        parts += ["## Beside others", sections.company(results)]
     if results.images or results.no_images:
         parts += ["## In a container", sections.containers(results)]
     parts += ["## Goals", reached(results), "## Set-ups", setups(results)]
@@ -88,6 +89,22 @@ def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def summary(results: Results) -> str:
+    """One line of medians for each server that keeps connections, over several models."""
+    lines = [row(["", *(heading for _, heading, _, _ in SUMMARY)])]
+    lines.append(row(["---"] + ["---:"] * len(SUMMARY)))
+    for name in results.environments:
+        if {KEPT_1, KEPT_16}.isdisjoint(ALL[name].loads):
+            continue
+        medians = [results.median(name, model, value) for model, _, value, _ in SUMMARY]
+        cells = [
+            NONE if each is None else format(each, form)
+            for each, (*_, form) in zip(medians, SUMMARY, strict=True)
+        ]
+        lines.append(row([ALL[name].title, *cells]))
+    return "\n".join(lines)
 
 
 def table(results: Results, model: str, columns: Columns) -> str:

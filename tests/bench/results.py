@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from tests.bench.beside import Beside
 from tests.bench.container import Image
 from tests.bench.environment import Environment
 from tests.bench.load import Latency, Speed
@@ -22,7 +23,6 @@ from tests.bench.loads import (
 )
 from tests.bench.peers import ALL
 from tests.bench.scaling import Case
-from tests.bench.slow import Beside
 
 # What a round trip across a network adds to an answer: one, and one to connect before it.
 ROUND_TRIP_MS, ROUND_TRIPS_KEPT, ROUND_TRIPS_CLOSED = 1.0, 1, 2
@@ -55,7 +55,7 @@ class Results:
     measured: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
     scaling: dict[Case, list[Speed]] = field(default_factory=dict)
-    slow: dict[str, list[Beside]] = field(default_factory=dict)
+    beside: dict[str, list[Beside]] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
     # Why there are no images, if they were asked for.
     no_images: str = ""

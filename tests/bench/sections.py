@@ -1,11 +1,11 @@
-"""The parts of the report that are not one table of servers: latency, cores, slow senders, images."""
+"""The parts of the report that are not one table of servers: latency, cores, company, images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from tests.bench import scaling, slow
+from tests.bench import beside, scaling
 from tests.bench.cells import NONE, row, with_spread
 from tests.bench.columns import MEGA
 from tests.bench.cores import COUNTS, split
@@ -82,34 +82,27 @@ def _speed(rounds: Sequence[Speed]) -> str:
     return f"{rate}, {median(each.p99 for each in rounds):.1f} ms"
 
 
-def slow_senders(results: Results) -> str:
-    """How ordinary requests fare beside clients that hold connections."""
-    heads = ["server", "requests/s", "beside it", "p50 ms", "p99 ms", "no answer"]
+def company(results: Results) -> str:
+    """How ordinary requests fare beside clients that hold connections or ask for much."""
+    heads = ["server", "requests/s", "beside", "p50 ms", "p99 ms", "no answer"]
     text = (
-        f"Requests of the {slow.MODEL}, each on a connection of its own, sent evenly at "
-        f"{slow.SHARE:.0%} of the highest rate, alone and beside {slow.IDLE} connections that send "
-        f"nothing and {slow.SLOW} that stop in the head or in the body of a request and then send "
-        "a byte a second; whoever is thrown out comes again. A request without an answer "
-        f"{slow.GIVE_UP_SECONDS:.0f} s after the last is counted as one of that time."
+        f"Requests of the {beside.MODEL}, each on a connection of its own, sent evenly at "
+        f"{beside.SHARE:.0%} of the highest rate, beside nobody and beside others. An idle client "
+        "connects and sends nothing; a slow one stops in the head or in the body of its request and "
+        "then sends a byte a second; whoever is thrown out comes again. A request without an answer "
+        f"{beside.GIVE_UP_SECONDS:.0f} s after the last is counted as one of that time."
     )
-    lines = [
-        text,
-        "",
-        row(heads),
-        row(["---", "---:", "---", "---:", "---:", "---:"]),
-    ]
-    for name, rounds in results.slow.items():
+    lines = [text, "", row(heads), row(["---", "---:", "---", "---:", "---:", "---:"])]
+    for name, rounds in results.beside.items():
         rate = f"{median(each.rate for each in rounds):,.0f}"
-        several = {"nobody": [each.without for each in rounds]}
-        for place in slow.PLACES:
-            several[f"slow in the {place}"] = [each.beside[place] for each in rounds]
-        for place, others in several.items():
+        for others in rounds[0].others:
+            several = [each.others[others] for each in rounds]
             times = [
-                with_spread([each.p50 for each in others], ".2f"),
-                with_spread([each.p99 for each in others], ".2f"),
-                f"{median(each.unanswered / each.sent for each in others):.1%}",
+                with_spread([each.p50 for each in several], ".2f"),
+                with_spread([each.p99 for each in several], ".2f"),
+                f"{median(each.unanswered / each.sent for each in several):.1%}",
             ]
-            lines.append(row([ALL[name].title, rate, place, *times]))
+            lines.append(row([ALL[name].title, rate, others, *times]))
     return "\n".join(lines)
 
 

@@ -1,19 +1,21 @@
-"""What clients that hold connections, and send slowly or nothing, do to the others."""
+"""What ordinary requests get beside clients that hold connections, send slowly, or ask for much."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 from statistics import quantiles
 
-from tests.bench import load, pace
-from tests.bench.answer import Known, wait_for_first_answer
+from tests.bench import answer, load, pace
+from tests.bench.answer import Known
 from tests.bench.environment import Environment
-from tests.bench.loads import CLOSED_64
+from tests.bench.loads import CLOSED_64, HUGE
 from tests.bench.peers import Peer
 from tests.bench.process import Server
 
@@ -23,13 +25,20 @@ IDLE, SLOW = 200, 64
 # Where in its request a slow sender is: the first bytes that it sends at once.
 HEAD = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 BODY = HEAD + b"1\r\nContent-Type: application/json\r\nContent-Length: 600\r\n\r\n"
-PLACES = {"body": BODY, "head": HEAD}
 BYTE_SECONDS = 1.0
-# So long the crowd is there before the others are measured.
+# So long the company is there before the others are measured.
 AHEAD_SECONDS = 2.5
-# What part of its highest rate the others ask a server for.
+# What part of its highest rate the ordinary clients ask a server for.
 SHARE = 0.25
+# A p99 takes more requests than a rate.
+TIMES_AS_LONG = 2
 GIVE_UP_SECONDS = 5.0
+NOBODY, SLOW_BODY, SLOW_HEAD, LARGE = (
+    "nobody",
+    f"{IDLE} idle, {SLOW} slow in the body",
+    f"{IDLE} idle, {SLOW} slow in the head",
+    f"one that sends {HUGE.rows:,} rows at a time",
+)
 
 
 @dataclass(frozen=True)
@@ -44,42 +53,41 @@ class Others:
 
 @dataclass(frozen=True)
 class Beside:
-    """The same ordinary requests without a crowd, and beside one that is slow in each place."""
+    """The same ordinary requests beside nobody and beside each company."""
 
     rate: float
-    without: Others
-    beside: dict[str, Others]
+    others: dict[str, Others]
 
 
 def measure(peer: Peer, where: Environment, known: Known, seconds: int) -> Beside:
-    """Start the server, ask it at a quarter of its highest rate, alone and beside each crowd.
+    """Start the server, ask it at a quarter of its highest rate, alone and beside each company.
 
-    Raises ServerError if it does not start or answers wrongly without a crowd.
+    Raises ServerError if it does not start or answers wrongly when alone.
     """
     server = Server(peer, where, MODEL)
     try:
-        wait_for_first_answer(server, peer, known.first(1))
+        answer.wait_for_first_answer(server, peer, known.first(1))
         load.settle(server)
         load.warm_up(server, peer, known)
         rate = SHARE * load.measure(server, peer, known, CLOSED_64, seconds).requests
         asked = load.request(server, peer, known, "ordinary requests", kept=False)
-        without = _ask(asked, rate, seconds)
-        beside = {}
-        for place, beginning in PLACES.items():
-            with crowd(server.port, beginning):
-                beside[place] = _ask(asked, rate, seconds)
-        return Beside(rate, without, beside)
+        lasting = seconds * TIMES_AS_LONG
+        large = json.dumps(peer.body(known.first(HUGE.rows).rows)).encode()
+        others = {NOBODY: _ask(asked, rate, lasting)}
+        with company(_ask_again_and_again, server.port, peer.path, large):
+            others[LARGE] = _ask(asked, rate, lasting)
+        for name, beginning in ((SLOW_BODY, BODY), (SLOW_HEAD, HEAD)):
+            with company(_stay, server.port, beginning):
+                others[name] = _ask(asked, rate, lasting)
+        return Beside(rate, others)
     finally:
         server.stop()
 
 
 @contextlib.contextmanager
-def crowd(port: int, beginning: bytes) -> Iterator[None]:
-    """Idle connections, and some that send `beginning` and then a byte a second.
-
-    Whoever is thrown out comes again. They have a process of their own.
-    """
-    process = get_context("fork").Process(target=_stay, args=(port, beginning), daemon=True)
+def company(clients: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """Clients in a process of their own, which is there for some time before and then all along."""
+    process = get_context("fork").Process(target=clients, args=arguments, daemon=True)
     process.start()
     try:
         time.sleep(AHEAD_SECONDS)
@@ -89,7 +97,19 @@ def crowd(port: int, beginning: bytes) -> Iterator[None]:
         process.join()
 
 
+def _ask_again_and_again(port: int, path: str, body: bytes) -> None:
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
+
+
 def _stay(port: int, beginning: bytes) -> None:
+    """Idle connections, and some that send `beginning` and then a byte a second.
+
+    Whoever is thrown out comes again.
+    """
     people = [Person(port, b"") for _ in range(IDLE)]
     people += [Person(port, beginning) for _ in range(SLOW)]
     while True:
@@ -99,7 +119,7 @@ def _stay(port: int, beginning: bytes) -> None:
 
 
 class Person:
-    """One of a crowd."""
+    """One who holds a connection."""
 
     def __init__(self, port: int, beginning: bytes) -> None:
         """Connect; whoever has no beginning sends nothing."""
