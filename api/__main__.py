@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyuwsgi
 
-from api import server
+from api import server, server_log, shutdown
 from api.errors import brief
 from api.model import ModelError
 from api.settings import Settings, SettingsError, add_file, misspelt
@@ -23,6 +24,8 @@ log = logging.getLogger("api")
 
 def main() -> None:
     """Load the model, say how to ask it, and become uWSGI."""
+    server_log.keep_stderr()
+    shutdown.obey()
     if sys.argv[1:] not in ([], ["serve"]):
         sys.exit(
             f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can "
@@ -49,8 +52,9 @@ def main() -> None:
             f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
             "where that comes from"
         )
-    server.hold_hangup()
-    server.say_when_ready(wsgi.hello, settings.processes)
+    greet = partial(os.write, sys.stdout.fileno(), f"{wsgi.hello}\n".encode())
+    server_log.watch(server_log.Translator(settings.processes, greet, shutdown.give_up))
+    shutdown.watch()
     pyuwsgi.run(server.arguments(settings))
 
 

@@ -137,9 +137,6 @@ class Tally:
 def _shared() -> Path:
     """A folder in which all processes count, and which the first of them removes at its end."""
     folder = tempfile.mkdtemp(prefix="metrics-")
-    # What uWSGI runs at its end knows it by this.
-    os.environ["METRICS_FOLDER"] = folder
-
     remove = partial(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(remove)
     # A process that is forked leaves the folder to the one that made it.

@@ -5,26 +5,22 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import itertools
 import math
 import mmap
 import os
-import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from api.errors import PHRASES, Answer
 from api.settings import Settings
 
 # The default backlog of 100 would turn a burst away before anyone has seen it.
 LISTEN = 1024
-# In this time the master has printed its last line.
-SETTLING_SECONDS = 0.1
 HARAKIRI_SECONDS = 30
 # In this time threads that have an answer have sent it.
 FAREWELL_SECONDS = 1.0
@@ -92,44 +88,15 @@ def check_address(settings: Settings) -> None:
             ) from None
 
 
-def say_when_ready(greeting: str, processes: int) -> None:
-    """Print `greeting` below what uWSGI prints while it starts its processes."""
-    forks = itertools.count(1)
-    number = 0
-
-    def count() -> None:
-        nonlocal number
-        number = next(forks)
-
-    def say() -> None:
-        if number == processes:
-            threading.Timer(SETTLING_SECONDS, print, [greeting], {"flush": True}).start()
-
-    os.register_at_fork(before=count, after_in_child=say)
-
-
-def hold_hangup() -> None:
-    """Keep SIGHUP, by which uWSGI's master ends a process, until the process listens to it.
-
-    One that is forked ignores it at first, and the master waits for ever. The file uwsgi.ini lets
-    it through once requests are accepted.
-    """
-    hangup = {signal.SIGHUP}
-    os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, hangup),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, hangup),
-    )
-
-
 def untaken_connections() -> int:
     """How many connections wait in the kernel for a thread to take them up; 0 if it cannot tell.
 
     Source: `tcpi_unacked` of a listening socket is the length of its queue, tcp(7), Linux.
     """
-    listener = _listener()
-    if listener is None:
+    waiting = listener()
+    if waiting is None:
         return 0
-    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    info = waiting.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
     return int(struct.unpack_from("I", info, 24)[0])
 
 
@@ -171,9 +138,18 @@ def replace_process(descriptor: int, answer: Answer) -> None:
     os._exit(1)
 
 
+def workers() -> list[int]:
+    """The process ids of the workers that run."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if not hasattr(uwsgi, "workers"):
+        return []
+    return [worker["pid"] for worker in uwsgi.workers() if worker["pid"]]
+
+
 @functools.cache
-def _listener() -> socket.socket | None:
-    uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is None or not hasattr(socket, "TCP_INFO"):
+def listener() -> socket.socket | None:
+    """A descriptor of its own for the socket that uWSGI listens on; None if it is not known."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if not (hasattr(uwsgi, "sockets") and hasattr(socket, "TCP_INFO")):
         return None
     return socket.socket(fileno=os.dup(uwsgi.sockets[0]))

@@ -7,7 +7,6 @@ import os
 import runpy
 import socket
 import sys
-import time
 import types
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ def test_the_backlog_is_no_longer_than_the_kernel_allows(
 
 
 def test_connections_that_nobody_has_taken_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    server._listener.cache_clear()
+    server.listener.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setitem(
             sys.modules, "uwsgi", types.SimpleNamespace(sockets=[listener.fileno()])
@@ -50,10 +49,10 @@ def test_connections_that_nobody_has_taken_up_are_counted(monkeypatch: pytest.Mo
         assert server.untaken_connections() == 3
         for client in clients:
             client.close()
-        counted = server._listener()
+        counted = server.listener()
         assert counted is not None
         counted.close()
-    server._listener.cache_clear()
+    server.listener.cache_clear()
 
 
 def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
@@ -111,31 +110,24 @@ def test_chunks_are_read_by_uwsgi_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_uwsgi_no_connections_are_counted() -> None:
-    server._listener.cache_clear()
+    server.listener.cache_clear()
     assert server.untaken_connections() == 0
-    server._listener.cache_clear()
+    server.listener.cache_clear()
 
 
-def test_the_greeting_is_printed_by_the_last_process_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hooks: dict[str, Any] = {}
-    monkeypatch.setattr(os, "register_at_fork", lambda **given: hooks.update(given))
-    server.say_when_ready("hello", processes=2)
-    said = []
-    for _ in range(3):
-        hooks["before"]()
-        hooks["after_in_child"]()
-        time.sleep(server.SETTLING_SECONDS * 3)
-        said.append(capsys.readouterr().out)
-    assert said == ["", "hello\n", ""]
+def test_the_workers_that_run_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.workers() == []
+    uwsgi = types.SimpleNamespace(workers=lambda: ({"id": 1, "pid": 7}, {"id": 2, "pid": 0}))
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    assert server.workers() == [7]
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> list[str]:
     """Run `python -m api` up to the point where it becomes uWSGI."""
     handed_over: list[str] = []
     monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
-    monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
+    for part in ("server_log.keep_stderr", "server_log.watch", "shutdown.obey", "shutdown.watch"):
+        monkeypatch.setattr(f"api.{part}", lambda *_: None)
     monkeypatch.setattr("api.telemetry.configure_logging", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["api", *arguments])
     monkeypatch.delitem(sys.modules, "api.wsgi", raising=False)

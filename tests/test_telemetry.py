@@ -357,9 +357,9 @@ def test_what_many_threads_count_adds_up(tmp_path: Path) -> None:
 
 def test_the_folder_of_the_counts_is_removed_by_who_made_it(tmp_path: Path) -> None:
     program = (
-        "import os, api; print(os.environ['METRICS_FOLDER'], flush=True)\n"
+        "import os, api; folder = api.metrics.tally.folder; print(folder, flush=True)\n"
         "if os.fork() == 0: raise SystemExit\n"
-        "os.wait(); assert os.path.isdir(os.environ['METRICS_FOLDER'])"
+        "os.wait(); assert folder.is_dir()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

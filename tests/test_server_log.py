@@ -1,0 +1,163 @@
+"""What `python -m api` prints, and what becomes of uWSGI's own lines."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from api import server
+from api.server_log import ACCEPTS, MAX_DEATHS, Translator
+from tests.test_serving import Server, serving
+
+GREETING = """
+Pipeline → LogisticRegression from {path} (version {version}) is served on http://localhost:{port}
+
+Try it:
+
+  curl http://localhost:{port}/predict -H 'content-type: application/json' \\
+    -d '{{"island": "Dream", "bill_length_mm": 33.1, "bill_depth_mm": 16.1, "flipper_length_mm": 178.0, "body_mass_g": 2900.0, "sex": "female"}}'
+
+In a browser: http://localhost:{port}, and http://localhost:{port}/docs
+
+"""
+
+
+class Calls(Translator):
+    """A translator that notes what it was moved to do."""
+
+    def __init__(self, processes: int = 2) -> None:
+        self.done: list[str] = []
+        super().__init__(
+            processes, lambda: self.done.append("greet"), lambda: self.done.append("give up")
+        )
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level("INFO", "api")
+    return caplog
+
+
+def started(processes: int = 2) -> Calls:
+    translator = Calls(processes)
+    for _ in range(processes):
+        translator.take(ACCEPTS)
+    return translator
+
+
+def test_nothing_but_the_greeting_is_printed(penguins_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as served:
+        version = served.get("/metadata")["version"][:12]
+    assert served.process.returncode == 0
+    expected = GREETING.format(path=penguins_path, version=version, port=served.port)
+    assert served.log.read_text() == expected
+
+
+def test_what_uwsgi_says_is_there_at_the_level_debug(penguins_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path, LOG_LEVEL="debug") as served:
+        pass
+    log = served.log.read_text()
+    assert "\nDEBUG uWSGI: *** Starting uWSGI 2." in log
+    assert log.endswith("\nDEBUG uWSGI: goodbye to uWSGI.\n")
+
+
+def test_why_uwsgi_cannot_start_is_told(penguins_path: Path, tmp_path: Path) -> None:
+    """The address is taken after it was found free."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from api import server\nserver.check_address = lambda settings: None\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path = f"{tmp_path}:{server.__file__.removesuffix('/api/server.py')}"
+        served = Server(tmp_path, MODEL_PATH=penguins_path, PYTHONPATH=path, PORT=port)
+        assert served.process.wait(60) == 1
+    assert served.log.read_text() == ("ERROR uWSGI ended: bind(): Address already in use\n")
+
+
+def test_the_greeting_comes_once_all_workers_accept_requests() -> None:
+    translator = Calls(processes=2)
+    translator.take(ACCEPTS)
+    assert translator.done == []
+    for _ in range(2):
+        translator.take(ACCEPTS)
+    assert translator.done == ["greet"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "DAMN ! worker 1 (pid: 70) died, killed by signal 9 :( trying respawn ...",
+            "WARNING worker 1 (pid 70) was killed by SIGKILL, as the kernel does where memory is short: another takes its place",
+        ),
+        (
+            "DAMN ! worker 2 (pid: 71) died, killed by signal 11 :( trying respawn ...",
+            "WARNING worker 2 (pid 71) was killed by SIGSEGV: another takes its place",
+        ),
+        (
+            "DAMN ! worker 2 (pid: 71) MISTERIOUSLY killed by signal 40 :( trying respawn ...",
+            "WARNING worker 2 (pid 71) was killed by signal 40: another takes its place",
+        ),
+        (
+            "DAMN ! worker 2 (pid: 71) died :( trying respawn ...",
+            "WARNING worker 2 (pid 71) ended: another takes its place",
+        ),
+        (
+            "Sun Nov 29 01:03:37 2026 - *** HARAKIRI ON WORKER 1 (pid: 70, try: 1, graceful: no) ***",
+            "ERROR worker 1 (pid 70) has answered nothing for too long: it is killed",
+        ),
+        (
+            'Sun Nov  1 01:03:37 2026 - *** uWSGI listen queue of socket "127.0.0.1:8080" (fd: 5) full !!! (1025/1024) ***',
+            "WARNING 1025 connections wait and the backlog holds 1024: more are turned away",
+        ),
+        (
+            "fork(): Resource temporarily unavailable [core/master_utils.c line 765]",
+            "ERROR no worker can be started (Resource temporarily unavailable)",
+        ),
+        (
+            "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during POST /predict (127.0.0.1)",
+            "INFO uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during POST /predict (127.0.0.1)",
+        ),
+        ("free(): invalid pointer", "WARNING free(): invalid pointer"),
+        ("Respawned uWSGI worker 1 (new pid: 72)", ""),
+        ("Gracefully killing worker 1 (pid: 72)...", ""),
+        ("worker respawning too fast !!! i have to sleep a bit (2 seconds)...", ""),
+        ("", ""),
+    ],
+)
+def test_a_line_says_what_it_means_for_the_service(
+    logged: pytest.LogCaptureFixture, line: str, expected: str
+) -> None:
+    started().take(line)
+    said = [f"{record.levelname} {record.getMessage()}" for record in logged.records]
+    assert said == [expected] * bool(expected)
+
+
+def test_a_start_that_fails_again_and_again_is_given_up(logged: pytest.LogCaptureFixture) -> None:
+    translator = Calls(processes=1)
+    for _ in range(MAX_DEATHS):
+        assert translator.done == []
+        translator.take("DAMN ! worker 1 (pid: 7) died, killed by signal 11 :( trying respawn ...")
+    assert translator.done == ["give up"]
+    assert "the service gives up" in logged.messages[-1]
+
+
+def test_workers_that_die_later_are_replaced_for_ever() -> None:
+    translator = started(processes=1)
+    for _ in range(MAX_DEATHS * 2):
+        translator.take("DAMN ! worker 1 (pid: 7) died, killed by signal 9 :( trying respawn ...")
+    assert translator.done == ["greet"]
+
+
+def test_an_end_that_was_asked_for_needs_no_reason(
+    logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator = Calls()
+    translator.take("chdir(): No such file or directory [core/uwsgi.c line 2618]")
+    translator.end()
+    monkeypatch.setattr(server, "is_ending", lambda: True)
+    translator.end()
+    started().end()
+    assert logged.messages == ["uWSGI ended: chdir(): No such file or directory"]

@@ -1,0 +1,267 @@
+"""How the service ends: on each signal, at each moment, and without losing a request."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.preprocessing import FunctionTransformer
+
+from api import shutdown
+from tests.test_rejections import GOOD
+from tests.test_serving import BOUND, ROOT, Server, free_port, serving, slowly, workers
+
+
+@pytest.fixture(scope="module")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("slow") / "slow.joblib"
+    joblib.dump(FunctionTransformer(slowly, validate=True).fit(np.zeros((1, 1))), path)
+    return path
+
+
+def wait_for(server: Server, words: str) -> None:
+    """Wait until the server has printed them."""
+    deadline = time.monotonic() + BOUND
+    while words not in server.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class Crowd:
+    """Clients that connect anew for each request, until nobody lets them in any more."""
+
+    def __init__(self, port: int, clients: int = 16) -> None:
+        self.answered: list[int] = []
+        self.lost: list[str] = []
+        self._port = port
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self) -> None:
+        body = json.dumps(GOOD)
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=3)
+            with contextlib.closing(connection):
+                try:
+                    connection.connect()
+                except OSError:
+                    return
+                try:
+                    connection.request(
+                        "POST", "/predict", body, {"Content-Type": "application/json"}
+                    )
+                    with connection.getresponse() as answer:
+                        assert json.load(answer) == {"predictions": ["Gentoo"]}
+                    self.answered.append(answer.status)
+                except (OSError, http.client.HTTPException) as error:
+                    self.lost.append(repr(error))
+
+    def leave(self) -> None:
+        for thread in self._threads:
+            thread.join(BOUND)
+
+
+@pytest.mark.parametrize(
+    ("number", "send"),
+    [
+        (signal.SIGTERM, os.kill),
+        (signal.SIGTERM, os.killpg),
+        (signal.SIGINT, os.killpg),
+        (signal.SIGQUIT, os.killpg),
+    ],
+    ids=["docker", "systemd", "Ctrl-C", "Ctrl-backslash"],
+)
+def test_no_request_is_lost_when_it_stops(
+    penguins_path: Path, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None]
+) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+        crowd = Crowd(server.port)
+        while len(crowd.answered) < 100 and not crowd.lost:
+            time.sleep(0.05)
+        send(server.process.pid, number)
+        assert server.process.wait(BOUND) == 0
+        crowd.leave()
+    assert crowd.lost == []
+
+
+def test_requests_under_way_are_answered_before_it_stops(slow_model: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=slow_model) as server:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(server.post, "/transform", [[1.6]]) for _ in range(2)]
+            time.sleep(0.5)
+            started = time.monotonic()
+            assert server.stop() == 0
+            assert [answer.result()["predictions"] for answer in answers] == [[[1.6]]] * 2
+        assert time.monotonic() - started < 5
+
+
+def test_what_takes_too_long_is_cut_off(slow_model: Path, tmp_path: Path) -> None:
+    path = changed(tmp_path, "from api import shutdown\nshutdown.GRACE_SECONDS = 1\n")
+    with serving(tmp_path, MODEL_PATH=slow_model, PYTHONPATH=path) as server:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(server.post, "/transform", [[30.1]])
+            time.sleep(0.5)
+            started = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - started < 5
+            assert isinstance(answer.exception(), OSError)
+        assert "WARNING requests under way were cut off after 1 seconds" in server.log.read_text()
+
+
+def changed(folder: Path, program: str) -> str:
+    """A PYTHONPATH by which `program` runs before the service does."""
+    (folder / "sitecustomize.py").write_text(program)
+    return f"{folder}:{ROOT}"
+
+
+@pytest.mark.parametrize("moment", ["getting INI", "Starting uWSGI", "spawned uWSGI worker 1"])
+def test_it_stops_when_told_to_while_it_starts(penguins_path: Path, moment: str) -> None:
+    assert told_to_stop(penguins_path, moment) == 0
+
+
+def told_to_stop(model: Path, moment: str, **variables: str) -> int:
+    """The exit status of a server that is told to stop as soon as it has printed some words."""
+    variables |= {"MODEL_PATH": str(model), "PORT": str(free_port()), "LOG_LEVEL": "debug"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "api"],
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        while moment not in process.stdout.readline():
+            assert process.poll() is None
+        process.terminate()
+        try:
+            return process.wait(BOUND)
+        finally:
+            process.kill()
+
+
+def test_it_stops_when_told_to_while_its_model_is_loaded(tmp_path: Path) -> None:
+    program = (
+        "import api, time\napi.load = lambda _: (print('loads', flush=True), time.sleep(99))\n"
+    )
+    path = changed(tmp_path, program)
+    assert told_to_stop(tmp_path, "loads", PYTHONPATH=path, TMPDIR=str(tmp_path)) == 0
+    assert not list(tmp_path.glob("metrics-*"))
+
+
+def test_it_leaves_nothing_in_the_temporary_folder(penguins_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path, TMPDIR=tmp_path):
+        assert list(tmp_path.glob("metrics-*"))
+    assert not list(tmp_path.glob("metrics-*"))
+
+
+def test_a_process_that_is_killed_comes_back_and_the_other_goes_on(
+    penguins_path: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+        wait_for(server, "In a browser")
+        first, second = workers(server.process)
+        os.kill(first, signal.SIGKILL)
+        for _ in range(20):
+            assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
+        deadline = time.monotonic() + BOUND
+        while first in workers(server.process) or len(workers(server.process)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert second in workers(server.process)
+    assert f"WARNING worker 1 (pid {first}) was killed by SIGKILL" in server.log.read_text()
+
+
+def test_no_worker_outlives_the_master(penguins_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+        left = workers(server.process)
+        server.process.kill()
+        server.process.wait(BOUND)
+        deadline = time.monotonic() + BOUND
+        while any(Path(f"/proc/{pid}").exists() for pid in left):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", server.port))
+
+
+def test_a_hangup_changes_nothing(penguins_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+        wait_for(server, "In a browser")
+        before = workers(server.process)
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(server, "SIGHUP changes nothing")
+        assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
+        assert workers(server.process) == before
+
+
+@contextlib.contextmanager
+def in_a_terminal(model: Path, hangup: signal.Handlers) -> Iterator[tuple[int, int, int]]:
+    """A server that leads the session of a terminal: its id, its port and the terminal."""
+    port = free_port()
+    variables = {"MODEL_PATH": str(model), "PORT": str(port), "PYTHONPATH": str(ROOT)}
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGHUP, hangup)
+        os.execve(sys.executable, [sys.executable, "-m", "api"], os.environ | variables)
+    try:
+        shown = b""
+        while b"In a browser" not in shown:
+            shown += os.read(terminal, 10_000)
+        yield pid, port, terminal
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_terminal_that_is_closed_takes_the_service_with_it(penguins_path: Path) -> None:
+    with in_a_terminal(penguins_path, signal.SIG_DFL) as (pid, _, terminal):
+        os.close(terminal)
+        deadline = time.monotonic() + BOUND
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_terminal_that_is_closed_leaves_it_alone_under_nohup(penguins_path: Path) -> None:
+    with in_a_terminal(penguins_path, signal.SIG_IGN) as (_, port, terminal):
+        os.close(terminal)
+        time.sleep(0.5)
+        socket.create_connection(("127.0.0.1", port), BOUND).close()
+
+
+def test_who_comes_when_the_door_is_shut_is_not_let_in_and_who_is_in_goes_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address, BOUND) as early:
+            shutdown.refuse_connections(listener)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, 0.2)
+            taken, _ = listener.accept()
+            with taken:
+                early.sendall(b"hello")
+                assert taken.recv(5) == b"hello"
+
+
+def test_the_door_stays_open_where_the_kernel_cannot_shut_it() -> None:
+    shutdown.refuse_connections(None)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.close()
+        shutdown.refuse_connections(other)
