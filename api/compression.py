@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 from api.errors import MalformedBody, TooLarge, UnsupportedType
 
 # What it costs to compress less than this is more than it saves.
 MIN_BYTES = 1_000
 LEVEL = 1
+# A body is decompressed in pieces of so many bytes: Python's lock is free in between.
+PIECE_BYTES = 1024 * 1024
 # Sizes of zlib's window, which say what stands around the data.
 GZIP, ZLIB, RAW = 31, 15, -15
 
 
-def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
+def decompress(
+    body: bytes, encoding: str, max_bytes: int, watch: Callable[[bytes], None] | None = None
+) -> bytes:
     """The body of a request with this Content-Encoding, in lower case.
+
+    `watch` is shown each piece that comes out, and may raise.
 
     Raises UnsupportedType, MalformedBody if the body is not what that says, and TooLarge before
     more than `max_bytes` have come out.
@@ -33,16 +40,23 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
             Accept_Encoding="gzip, deflate",
         )
     stream = zlib.decompressobj(window)
+    plain = bytearray()
     try:
-        plain = stream.decompress(body, max_bytes + 1)
+        while piece := stream.decompress(body, PIECE_BYTES):
+            body = stream.unconsumed_tail
+            if watch is not None:
+                watch(piece)
+            plain += piece
+            if len(plain) > max_bytes:
+                raise TooLarge(
+                    f"The body is over the limit of {max_bytes} bytes when it is decompressed."
+                )
     except zlib.error:
         raise MalformedBody(f"The body is not {encoding}, as its Content-Encoding says.") from None
-    if len(plain) > max_bytes:
-        raise TooLarge(f"The body is over the limit of {max_bytes} bytes when it is decompressed.")
     if not stream.eof or stream.unused_data:
         what = "goes on behind its end" if stream.eof else "ends too early"
         raise MalformedBody(f"The {encoding} of the body {what}.")
-    return plain
+    return bytes(plain)
 
 
 def compress(body: bytes, accept: str) -> tuple[bytes, dict[str, str]]:

@@ -171,8 +171,15 @@ def _raw(path: str) -> str:
     return path.encode().decode("latin-1")
 
 
-def read_body(environ: Environ, max_bytes: int, timeout: float) -> bytes:
+def read_body(
+    environ: Environ,
+    max_bytes: int,
+    timeout: float,
+    watch: Callable[[bytes], None] | None = None,
+) -> bytes:
     """Read the whole body of a request, take the turn if it is large, and decompress it.
+
+    `watch` is what `compression.decompress` shows its pieces.
 
     Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
     Busy if it has no turn for `timeout` seconds, and what `compression.decompress` raises.
@@ -186,7 +193,7 @@ def read_body(environ: Environ, max_bytes: int, timeout: float) -> bytes:
     if len(body) > LARGE or encoding:
         turns.take(timeout)
     if encoding:
-        return decompress(body, encoding.strip().lower(), max_bytes)
+        return decompress(body, encoding.strip().lower(), max_bytes, watch)
     return body
 
 

@@ -365,7 +365,7 @@ def test_a_hundred_orders_of_columns_are_all_right(serve: Serve, tmp_path: Path)
         {"dataframe_split": {"columns": [0] * 300_000, "data": []}},
         {"dataframe_split": {"data": [], **{f"no{i}": 0 for i in range(100_000)}}},
         {"dataframe_split": {"columns": NAMES, "data": [[0]] * 9_000}},
-        {"inputs": {f"no{i}": [0] for i in range(100_000)}},
+        {"inputs": {f"no{i}": [0] for i in range(15_000)}},
         {"inputs": {f"no{i}": 0 for i in range(100_000)}},
         {"instances": [], **{f"no{i}": 0 for i in range(100_000)}},
     ],

@@ -8,6 +8,7 @@ from api.formats import media, npy, parquet
 from api.formats.csv import CsvReader
 from api.formats.frames import FrameReader
 from api.formats.json import JsonReader
+from api.formats.limits import Limits, Watch
 from api.formats.rows import Batch
 from api.signature import Signature
 
@@ -19,9 +20,18 @@ class Reader:
         self._signature = signature
         self._max_rows = max_rows
         self._max_bytes = max_bytes
+        self._limits = Limits(signature, max_rows)
         self._json = JsonReader(signature, max_rows)
         self._frames = FrameReader(signature, max_rows, self._json)
         self._csv = CsvReader(signature, max_rows)
+
+    def watch(self, content_type: str) -> Watch | None:
+        """What looks at a body of this Content-Type while it is decompressed; None if none can."""
+        return self._limits.watch() if media.is_text(content_type) else None
+
+    def check_json(self, body: bytes) -> None:
+        """Raise TooLarge if JSON holds more than a request may."""
+        self._limits.check_json(body)
 
     def read(self, body: bytes, content_type: str = media.JSON, *, ignore: bool = False) -> Batch:
         """Read a body of this Content-Type; none means JSON.
@@ -50,4 +60,5 @@ class Reader:
             body = body.removeprefix(codecs.BOM_UTF8)
             if batch := self._json.read_fast(body):
                 return batch
+        self._limits.check_json(body)
         return self._frames.read(body) or self._json.explain(body, ignore=ignore)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 
 from api.errors import InvalidRows, Place, first
 from api.formats import dialect
+from api.formats.limits import PIECE_BYTES, Limits
 from api.formats.names import Names
 from api.formats.rows import (
     IGNORE_HINT,
@@ -50,6 +52,7 @@ class CsvReader:
     def __init__(self, signature: Signature, max_rows: int) -> None:
         self._signature = signature
         self._max_rows = max_rows
+        self._limits = Limits(signature, max_rows)
         self._names = Names(signature)
 
     def read(
@@ -64,10 +67,12 @@ class CsvReader:
         """
         signature = self._signature
         if signature.numeric and len(signature.features) > 1 and delimiter == ",":
-            batch = _read_numbers(signature, self._max_rows, body, header=header)
+            batch = _read_numbers(signature, self._limits, body, header=header)
             if batch:
                 return batch
-        table = dialect.read(body, self._names, header=header, delimiter=delimiter, ignore=ignore)
+        table = dialect.read(
+            body, self._names, self._limits, header=header, delimiter=delimiter, ignore=ignore
+        )
         order, ignored = self._order(table.header, ignore=ignore)
         check_count(len(table.lines), self._max_rows)
         width = len(table.header)
@@ -190,14 +195,15 @@ def _explained(place: Place, words: list[str]) -> Place:
 
 
 def _read_numbers(
-    signature: Signature, max_rows: int, body: bytes, *, header: bool
+    signature: Signature, limits: Limits, body: bytes, *, header: bool
 ) -> Batch | None:
     """Read a table of nothing but numbers, as JSON has them, and gaps; None if it is another."""
-    text = body.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").removesuffix(b"\n")
+    text = body.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
     names = [feature.name for feature in signature.features]
     if header:
         first_line, _, text = text.partition(b"\n")
-        if b'"' in first_line or not first_line:
+        first_line = first_line.removesuffix(b"\r")
+        if b'"' in first_line or first_line.count(b",") != len(names) - 1:
             return None
         try:
             names = first_line.decode().split(",")
@@ -211,23 +217,44 @@ def _read_numbers(
         return None
     if len(order) != len(names):
         return None
+    parts = []
+    total = 0
+    for piece in _pieces(text):
+        rows = _read_piece(piece, len(names))
+        if rows is None:
+            return None
+        total += len(rows)
+        limits.check_rows(total)
+        parts.append(array_of(rows))
+    table = np.concatenate(parts)
+    table = table.take(np.array(order, dtype=np.intp), axis=1)
+    return Batch(check_array(signature, table, pointer), pointer)
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """A text in pieces of whole lines, without the line end between them."""
+    start = 0
+    while len(text) - start > PIECE_BYTES and (cut := text.find(b"\n", start + PIECE_BYTES)) >= 0:
+        yield text[start:cut]
+        start = cut + 1
+    yield text[start:]
+
+
+def _read_piece(text: bytes, width: int) -> list[Any] | None:
+    """Rows of numbers and gaps; None if there is something else."""
+    text = text.removesuffix(b"\r").replace(b"\r\n", b"\n")
     # What would be something else in JSON: an end of the list, null, white space.
     if any(sign in text for sign in (b"]", b"n", b"\r")):
         return None
-    decode = _table(len(names)).decode
-    try:
-        rows = decode(_as_json(text))
-    except msgspec.DecodeError:
-        text = b"\n%b\n" % text
-        for gap, null in GAPS:
-            text = text.replace(gap, null)
-        try:
-            rows = decode(_as_json(text[1:-1]))
-        except msgspec.DecodeError:
-            return None
-    check_count(len(rows), max_rows)
-    table = array_of(rows).take(np.array(order, dtype=np.intp), axis=1)
-    return Batch(check_array(signature, table, pointer), pointer)
+    decode: Callable[[bytes], list[Any]] = _table(width).decode
+    with contextlib.suppress(msgspec.DecodeError):
+        return decode(_as_json(text))
+    text = b"\n%b\n" % text
+    for gap, null in GAPS:
+        text = text.replace(gap, null)
+    with contextlib.suppress(msgspec.DecodeError):
+        return decode(_as_json(text[1:-1]))
+    return None
 
 
 def _as_json(text: bytes) -> bytes:

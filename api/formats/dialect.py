@@ -6,13 +6,16 @@ table then fits the model. The words for missing values are those of pandas' `re
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from api.errors import InvalidRows, MalformedBody, Place, first
+from api.formats.limits import Limits
 from api.formats.names import Names
 from api.formats.rows import escape
 from api.signature import Feature
@@ -23,7 +26,9 @@ MISSING = frozenset(
     {"NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan"}
     | {"NULL", "null", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 )
-LINE_ENDS = re.compile(r"[\r\n]*")
+# As StringIO keeps a text, it has four bytes for each character.
+SMALL_BYTES = 1024 * 1024
+LINE_ENDS = re.compile(rb"[\r\n]*+")
 COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 
@@ -36,24 +41,28 @@ class Table(NamedTuple):
     delimiter: str
 
 
-def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: bool) -> Table:
+def read(
+    body: bytes, names: Names, limits: Limits, *, header: bool, delimiter: str, ignore: bool
+) -> Table:
     """Read a table; the first of the delimiters under which the header fits is taken.
 
     Without a `header` it is the first under which a line has as many fields as the model has
     features, and the names are the model's. `delimiter` is tried before the others.
 
-    Raises MalformedBody with the line.
+    Raises MalformedBody with the line, TooLarge.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise MalformedBody(
             f"The body is not UTF-8: {error.reason} at byte {error.start}."
         ) from None
     # Empty lines above the header are skipped once, here, and not again for each delimiter.
-    begin = LINE_ENDS.match(text).end() if header else 0  # type: ignore[union-attr]
-    above = text[:begin].replace("\r\n", "\n")
-    file = io.StringIO(text[begin:], newline="")
+    begin = LINE_ENDS.match(body).end() if header else 0  # type: ignore[union-attr]
+    above = body[:begin].replace(b"\r\n", b"\n")
+    file = _File(body, text, begin, limits)
+    del text
     order = sorted(DELIMITERS, key=lambda each: each != delimiter)
     found = []
     for each in order:
@@ -64,14 +73,17 @@ def read(body: bytes, names: Names, *, header: bool, delimiter: str, ignore: boo
     else:
         # Errors are reported for the delimiter under which most names match.
         each, spaced, _ = max(found, key=lambda one: len(names.resolve(one[2])))
-    lines = _lines(file, each, spaced=spaced, above=above.count("\n") + above.count("\r"))
+    lines = _lines(file, each, spaced=spaced, above=above.count(b"\n") + above.count(b"\r"))
     given = names.names
     if header:
         given = next((cells for _, cells in lines), [])
+    rows = list(itertools.islice(lines, limits.max_lines + 1))
+    limits.check_lines(len(rows))
+    if len(body) > limits.max_values:
+        limits.check_values(sum(len(cells) for _, cells in rows))
     if len(given) != 1:
-        return Table(given, [line for line in lines if line[1]], each)
+        return Table(given, [line for line in rows if line[1]], each)
     # In a table of one column an empty line is a missing value, but not at the end.
-    rows = list(lines)
     while rows and not rows[-1][1]:
         rows.pop()
     return Table(given, [(number, cells or [""]) for number, cells in rows], each)
@@ -84,9 +96,32 @@ def unnamed(header: Sequence[str], names: Names) -> int:
     return next((j for j, name in enumerate(header) if name), len(header))
 
 
-def _first(
-    file: io.StringIO, delimiter: str, names: Names, *, header: bool
-) -> tuple[bool, list[str]]:
+class _File:
+    """The lines of a body from one byte on, again and again."""
+
+    def __init__(self, body: bytes, text: str, begin: int, limits: Limits) -> None:
+        self._begin = begin
+        self._small = len(body) <= SMALL_BYTES
+        self.limits = limits
+        self._file: io.TextIOBase = (
+            io.StringIO(text, newline="")
+            if self._small
+            else io.TextIOWrapper(io.BytesIO(body), "utf-8", newline="")
+        )
+
+    def lines(self, delimiter: str) -> Iterable[str]:
+        """All lines; raises TooLarge before one that has too many delimiters is split."""
+        self._file.seek(self._begin)
+        return self._file if self._small else self._watched(delimiter)
+
+    def _watched(self, delimiter: str) -> Iterator[str]:
+        for line in self._file:
+            if len(line) > self.limits.max_values:
+                self.limits.check_values(line.count(delimiter))
+            yield line
+
+
+def _first(file: _File, delimiter: str, names: Names, *, header: bool) -> tuple[bool, list[str]]:
     """Whether a blank after a delimiter is dropped, and the first line that has a field.
 
     It is dropped if each name but the first begins with a blank, and none of these is a feature's.
@@ -98,10 +133,11 @@ def _first(
     return False, cells
 
 
-def _try(file: io.StringIO, delimiter: str, *, spaced: bool) -> list[str]:
+def _try(file: _File, delimiter: str, *, spaced: bool) -> list[str]:
     """The first line that has a field; empty if no line can be read."""
     try:
-        return next((cells for _, cells in _lines(file, delimiter, spaced=spaced) if cells), [])
+        lines = itertools.islice(_lines(file, delimiter, spaced=spaced), file.limits.max_lines)
+        return next((cells for _, cells in lines if cells), [])
     except MalformedBody:
         return []
 
@@ -113,11 +149,11 @@ def _fits(names: Names, cells: list[str], *, header: bool, ignore: bool) -> bool
 
 
 def _lines(
-    file: io.StringIO, delimiter: str, *, spaced: bool, above: int = 0
+    file: _File, delimiter: str, *, spaced: bool, above: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
     """The lines of a file, each with its number; `above` counts the lines above the file."""
-    file.seek(0)
-    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=spaced, strict=True)
+    lines = file.lines(delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=spaced, strict=True)
     try:
         for cells in reader:
             yield above + reader.line_num, cells

@@ -17,6 +17,7 @@ import numpy as np
 from api.errors import InvalidRows, InvalidTensors, MalformedBody, Place
 from api.formats import rows, tensors
 from api.formats.json import NOT_FAST, parse
+from api.formats.limits import Limits
 from api.formats.rows import Batch, check_array, check_count, count_unknown
 from api.formats.tensors import Output, Tensor, Values
 from api.signature import Signature
@@ -88,6 +89,8 @@ def read(
             raise MalformedBody(
                 f"The Inference-Header-Content-Length is {length}, the body has {len(body)} bytes."
             )
+    limits = Limits(signature, max_rows)
+    limits.check_json(body[:length])
     request = _decode(body[:length])
     if not request.inputs:
         raise MalformedBody("The request has no inputs.")

@@ -7,13 +7,14 @@ Whatever that refuses is decoded again, slowly, to say what is wrong and where.
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 import math
 import re
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -22,6 +23,7 @@ from msgspec import UNSET, UnsetType
 
 from api.errors import MalformedBody
 from api.formats import dates
+from api.formats.limits import PIECE_BYTES, TOO_DEEP, Limits, count
 from api.formats.orients import Documents
 from api.formats.rows import Batch, Repeated, array_of, check_count, count_unknown
 from api.signature import Feature, Signature
@@ -36,10 +38,17 @@ TYPES: dict[str, Any] = {
     "datetime": str,
     "any": Int64 | float | str | bool,
 }
-START = re.compile(rb"[ \t\r\n]*(.?)[ \t\r\n]*(.?)", re.DOTALL)
+START = re.compile(rb"[ \t\r\n]*+(.?)[ \t\r\n]*+(.?)", re.DOTALL)
+# A list of samples, bare or as `instances`, from its bracket to its first sample; and its end.
+LIST = re.compile(rb'[ \t\r\n]*+(\{[ \t\r\n]*+"instances"[ \t\r\n]*+:[ \t\r\n]*+)?\[[ \t\r\n]*+(.)')
+LIST_END = re.compile(rb"\][ \t\r\n]*(\}?)[ \t\r\n]*$")
+TAIL_BYTES = 64
+# What ends a sample that begins with this byte, and another follows.
+SAMPLE_ENDS = {b"{": b"},", b"[": b"],", b'"': b'",'}
 COLON = ord(":")
 # From so many bytes on numpy counts faster than Python.
 LONG = 10_000
+LINE_END = ord("\n")
 NOT_A_FIELD = re.compile(r'[\x00-\x1f"\\]')
 CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -51,6 +60,7 @@ class JsonReader:
     def __init__(self, signature: Signature, max_rows: int) -> None:
         self._signature = signature
         self._max_rows = max_rows
+        self._limits = Limits(signature, max_rows)
         self._documents = Documents(signature, max_rows)
         self._single = len(signature.features) == 1
         self._numeric = signature.numeric
@@ -103,6 +113,8 @@ class JsonReader:
 
     def read_fast(self, body: bytes) -> Batch | None:
         """Read one sample, a list of samples, or `{"instances": [...]}`; None if it is none."""
+        if len(body) > 2 * PIECE_BYTES:
+            return self._read_pieces(body)
         try:
             samples, prefix, wrappers = self._decode(body)
         except NOT_FAST:
@@ -118,14 +130,51 @@ class JsonReader:
 
         None if something is wrong with it, which whoever knows the larger body explains.
         """
+        if len(body) > 2 * PIECE_BYTES:
+            return self._read_pieces(body, prefix)
         try:
             samples = self._samples.decode(body)
         except NOT_FAST:
             return None
         return self._finish(body, samples, prefix, 0)
 
+    def _read_pieces(self, body: bytes, prefix: str = "") -> Batch | None:
+        """Read a long list piece by piece; None if it has something else in it.
+
+        Rows are counted on the way, numbers do not stay Python's, and others have Python's lock
+        in between.
+        """
+        begin = LIST.match(body)
+        end = LIST_END.search(body, len(body) - TAIL_BYTES)
+        if begin is None or end is None or bool(begin[1]) != bool(end[1]):
+            return None
+        parts: list[Any] = []
+        total = names = 0
+        try:
+            for piece in _pieces(body, begin.start(2), end.start(), begin[2]):
+                if len(piece) > 2 * PIECE_BYTES:
+                    self._limits.check_json(piece)
+                samples = self._samples.decode(piece)
+                found = self._rows(samples)
+                if found is None or not samples:
+                    return None
+                total += len(samples)
+                self._limits.check_rows(total)
+                names += found[1]
+                parts.append(array_of(found[0]) if self._numeric else found[0])
+        except NOT_FAST:
+            return None
+        if count_colons(body) != names + bool(begin[1]):
+            return None
+        pointers = _pointers("/instances" if begin[1] else prefix)
+        if self._numeric:
+            return Batch(np.concatenate(parts), pointers)
+        return self._batch(list(itertools.chain.from_iterable(parts)), pointers)
+
     def read_lines(self, body: bytes, *, ignore: bool = False) -> Batch:
         """Read NDJSON: one sample on each line; empty lines are ignored."""
+        if len(body) > self._limits.max_lines:
+            self._limits.check_lines(count(body, LINE_END))
         try:
             samples = [self._sample.decode(line) for _, line in _lines(body)]
         except NOT_FAST:
@@ -151,6 +200,22 @@ class JsonReader:
     ) -> Batch | None:
         """Rows of decoded samples; None if something is left that has to be explained."""
         check_count(len(samples), self._max_rows)
+        found = self._rows(samples)
+        if found is None:
+            return None
+        rows, names = found
+        # Each name has its colon. More colons than names: one stands in a text, or in a name
+        # that was repeated, of which msgspec keeps the last.
+        if count_colons(body) != names + wrappers:
+            return None
+        pointers = _pointers(prefix)
+        alone = rows[0] if len(rows) == 1 and self._row is not dict else ()
+        if self._numeric:
+            return Batch(None if alone else array_of(rows), pointers, alone=alone)
+        return self._batch(rows, pointers, alone)
+
+    def _rows(self, samples: list[Any]) -> tuple[Any, int] | None:
+        """Rows of decoded samples, and how many names they had; None if the width is wrong."""
         names, width = 0, len(self._signature.features)
         rows: Any = samples
         kinds = set(map(type, samples))
@@ -175,14 +240,12 @@ class JsonReader:
                     rows.append(tuple(None if v is UNSET else v for v in values))
                 else:
                     rows.append((sample,))
-        # Each name has its colon. More colons than names: one stands in a text, or in a name
-        # that was repeated, of which msgspec keeps the last.
-        if count_colons(body) != names + wrappers:
-            return None
-        pointers = _pointers(prefix)
-        alone = rows[0] if len(rows) == 1 and self._row is not dict else ()
-        if self._numeric:
-            return Batch(None if alone else array_of(rows), pointers, alone=alone)
+        return rows, names
+
+    def _batch(
+        self, rows: list[Any], pointers: Callable[[int], str], alone: tuple[Any, ...] = ()
+    ) -> Batch | None:
+        """Rows that are not all numbers; None if something is left that has to be explained."""
         if self._dates and not self._are_dates(rows):
             return None
         unknown = count_unknown(self._signature, rows)
@@ -194,9 +257,11 @@ class JsonReader:
 
     def explain(self, body: bytes, *, ignore: bool = False) -> Batch:
         """Read a body that `read_fast` does not, slowly, and say what is wrong and where."""
+        self._limits.check_json(body)
         return self._documents.read(parse(body), ignore=ignore)
 
     def _explain_lines(self, body: bytes, *, ignore: bool = False) -> Batch:
+        self._limits.check_json(body)
         samples = [parse(line, f"line {number}: ") for number, line in _lines(body)]
         return self._documents.check(samples, _pointers(""), ignore=ignore)
 
@@ -252,6 +317,22 @@ def _type(feature: Feature) -> Any:
     return base | None if feature.missing else base
 
 
+def _pieces(body: bytes, start: int, end: int, first: bytes) -> Iterator[bytes]:
+    """A list of samples from `start` to `end` as several lists, cut where a sample seems to end.
+
+    A cut in the middle of one leaves pieces that are no JSON.
+    """
+    ends = SAMPLE_ENDS.get(first, b",")
+    while end - start > PIECE_BYTES:
+        cut = body.find(ends, start + PIECE_BYTES, end)
+        if cut < 0:
+            break
+        cut += len(ends) - 1
+        yield b"[%b]" % body[start:cut]
+        start = cut + 1
+    yield b"[%b]" % body[start:end]
+
+
 def _pointers(prefix: str | None) -> Callable[[int], str]:
     return lambda i: "" if prefix is None else f"{prefix}/{i}"
 
@@ -278,7 +359,7 @@ def parse(body: bytes, where: str = "") -> Any:
     except json.JSONDecodeError as error:
         raise MalformedBody(_not_json(error, where)) from None
     except RecursionError:
-        raise MalformedBody(f"{where}The body is nested too deeply.") from None
+        raise MalformedBody(f"{where}{TOO_DEEP}") from None
     except ValueError:
         # The only one that is left is Python's own limit.
         limit = sys.get_int_max_str_digits()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from api.errors import MalformedBody, UnsupportedType
 
@@ -61,6 +61,10 @@ CHARSETS = {
 STARTS = {b"\x93NUMPY": NPY, b"PAR1": PARQUET}
 # A form with more fields is refused.
 MAX_PARTS = 20
+CUT_FORM = (
+    "The body is not a form that can be read: it was cut, or its boundary is not that of its "
+    "Content-Type."
+)
 
 
 class Body(NamedTuple):
@@ -89,6 +93,11 @@ def is_json(content_type: str) -> bool:
         _known(_parse(content_type)[0]) == JSON
         and CHARSETS.get(_parse(content_type)[1].get("charset", "utf-8").lower()) == "utf-8"
     )
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a body of this Content-Type is a text, as far as the Content-Type tells."""
+    return _known(_parse(content_type)[0]) in TEXTS
 
 
 def _parse(content_type: str) -> tuple[str, dict[str, str]]:
@@ -153,20 +162,23 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     from werkzeug.exceptions import RequestEntityTooLarge
     from werkzeug.formparser import MultiPartParser
 
+    boundary = options.get("boundary", "").encode("latin-1")
+    # What may stand above the first part is read very slowly, and no client sends it.
+    if not data.startswith((b"--" + boundary, b"\r\n--" + boundary)):
+        raise MalformedBody(CUT_FORM)
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: io.BytesIO(),
         max_form_memory_size=None,
         max_form_parts=MAX_PARTS,
     )
     try:
-        fields, files = parser.parse(
-            io.BytesIO(data), options.get("boundary", "").encode("latin-1"), len(data)
-        )
-    except (ValueError, RequestEntityTooLarge) as error:
-        reason = "it was cut, or its boundary is not that of its Content-Type"
-        if isinstance(error, RequestEntityTooLarge):
-            reason = f"it has over {MAX_PARTS} fields"
-        raise MalformedBody(f"The body is not a form that can be read: {reason}.") from None
+        fields, files = parser.parse(io.BytesIO(data), boundary, len(data))
+    except ValueError:
+        raise MalformedBody(CUT_FORM) from None
+    except RequestEntityTooLarge:
+        raise MalformedBody(
+            f"The body is not a form that can be read: it has over {MAX_PARTS} fields."
+        ) from None
     given = list(files.items(multi=True))
     others = list(fields.items(multi=True))
     if not given and len(others) == 1:
@@ -182,4 +194,4 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     if type_ in VAGUE:
         suffix = PurePosixPath((file.filename or "").lower()).suffix
         type_ = SUFFIXES.get(suffix, type_ or "application/octet-stream")
-    return _identify(file.stream.read(), type_, own)
+    return _identify(cast("io.BytesIO", file.stream).getvalue(), type_, own)

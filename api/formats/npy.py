@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from api.errors import InvalidRows, MalformedBody, Place
+from api.errors import InvalidRows, MalformedBody, Place, Problem
 from api.formats import dates
+from api.formats.limits import Limits
 from api.formats.names import Names
 from api.formats.rows import Batch, check, check_array, check_count, pointer, refuse_unclear
 from api.signature import Signature, is_missing
@@ -26,8 +27,8 @@ def read(signature: Signature, max_rows: int, body: bytes, *, ignore: bool = Fal
     takes one feature, shape (n_samples,) is enough. NaN is a missing value. With `ignore`, fields
     that are no features are ignored.
     """
-    array = _load(body)
     width = len(signature.features)
+    array = _load(body, Limits(signature, max_rows))
     if array.dtype.names:
         fields = array.dtype.names
         columns = zip(*(_plain(array[name].ravel()) for name in fields), strict=True)
@@ -62,7 +63,7 @@ def write(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _load(body: bytes) -> np.ndarray:
+def _load(body: bytes, limits: Limits) -> np.ndarray:
     """The array; its header may not promise another number of bytes than came."""
     try:
         file = io.BytesIO(body)
@@ -78,8 +79,11 @@ def _load(body: bytes) -> np.ndarray:
             raise ValueError(f"an array of {wrong[0]} is not read")
         array = np.frombuffer(body, dtype, offset=file.tell())
         array = array.reshape(header["shape"], order="F" if header["fortran_order"] else "C")
+        limits.check_values(array.size * len(fields))
         if dtype.kind in "UV":
             array.tolist()  # fails where bytes are no text
+    except (Problem, MemoryError):
+        raise
     except Exception as error:
         # The header is a Python literal, in which anything can be wrong.
         reason = str(error).partition("\n")[0] or type(error).__name__

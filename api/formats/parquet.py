@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import InvalidRows, MalformedBody, Place, TooLarge, UnsupportedType, first
+from api.errors import InvalidRows, MalformedBody, Place, Problem, TooLarge, UnsupportedType, first
 from api.formats import dates
+from api.formats.limits import Limits
 from api.formats.names import Names
 from api.formats.rows import (
     IGNORE_HINT,
@@ -27,6 +28,10 @@ from api.formats.rows import (
     pointer,
 )
 from api.signature import Signature, is_missing
+
+MAGIC = b"PAR1"
+# pyarrow makes a kilobyte of objects out of thirty bytes.
+MAX_FOOTER_BYTES = 4 * 1024 * 1024
 
 
 def read(
@@ -44,24 +49,18 @@ def read(
             "models/requirements.txt, which the image is built with."
         ) from None
     try:
+        _check_footer(body)
         schema = parquet.read_schema(io.BytesIO(body))
         texts = [field.name for field in schema if _is_text(types, field.type)]
         # A text that stands in many rows is kept once.
         file = parquet.ParquetFile(io.BytesIO(body), read_dictionary=texts)
         given = (schema.pandas_metadata or {}).get("index_columns", [])
         index = frozenset(name for name in given if isinstance(name, str))
+    except (Problem, MemoryError):
+        raise
     except Exception as error:
         raise _malformed(error) from None
-    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-    count = sum(group.num_rows for group in groups)
-    check_count(count, max_rows)
-    packing = {group.column(j).compression for group in groups for j in range(group.num_columns)}
-    if not packing <= {"UNCOMPRESSED", "SNAPPY"}:
-        # These unpack to as much as they like, whatever the file says of its size.
-        raise UnsupportedType("Parquet is read uncompressed, or with snappy as pandas writes it.")
-    # Packed, a column of one value in all rows is next to nothing.
-    if max(sum(group.total_byte_size for group in groups), count * len(schema)) > max_bytes:
-        raise TooLarge(f"Unpacked, the body is over the limit of {max_bytes} bytes.")
+    _check_size(signature, max_rows, max_bytes, file.metadata)
     order, ignored = _order(types, signature, schema, index, ignore=ignore)
     names = list(order.values())
     numeric = (
@@ -76,6 +75,8 @@ def read(
             columns = [column.cast(float64(), safe=False).to_numpy() for column in columns]
         else:
             columns = [_values(column) for column in columns]
+    except MemoryError:
+        raise
     except Exception as error:
         # Text is decoded only here.
         raise _malformed(error) from None
@@ -90,6 +91,34 @@ def read(
         batch = check(signature, [dict(zip(order, row, strict=True)) for row in values], pointer)
     batch.ignored = ignored
     return batch
+
+
+def _check_size(signature: Signature, max_rows: int, max_bytes: int, metadata: Any) -> None:
+    """Refuse what unpacks to more than a request may have, before it is unpacked."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    count = sum(group.num_rows for group in groups)
+    check_count(count, max_rows)
+    packing = {group.column(j).compression for group in groups for j in range(group.num_columns)}
+    if not packing <= {"UNCOMPRESSED", "SNAPPY"}:
+        # These unpack to as much as they like, whatever the file says of its size.
+        raise UnsupportedType("Parquet is read uncompressed, or with snappy as pandas writes it.")
+    # Packed, a column of one value in all rows is next to nothing.
+    if (
+        max(sum(group.total_byte_size for group in groups), count * metadata.num_columns)
+        > max_bytes
+    ):
+        raise TooLarge(f"Unpacked, the body is over the limit of {max_bytes} bytes.")
+    Limits(signature, max_rows).check_values(count * metadata.num_columns)
+
+
+def _check_footer(body: bytes) -> None:
+    """Raise TooLarge if what describes the columns would take far more memory than it has bytes."""
+    footer = int.from_bytes(body[-8:-4], "little")
+    if body[-4:] == MAGIC and footer > MAX_FOOTER_BYTES:
+        raise TooLarge(
+            f"The columns and row groups of the body take {footer} bytes to describe, over the "
+            f"limit of {MAX_FOOTER_BYTES}: send fewer of them."
+        )
 
 
 def _order(

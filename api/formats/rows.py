@@ -23,6 +23,7 @@ from api.formats import dates
 from api.signature import MAX_EXACT, Feature, Signature
 
 SHOWN_NAMES = 20
+MAX_NAME_CHARACTERS = 1_000
 UNKNOWN = "is not a feature of the model"
 IGNORE_HINT = "send the request to ...?extra=ignore to ignore names that are no features"
 UNCLEAR = (
@@ -180,8 +181,8 @@ def pointer(i: int) -> str:
 
 
 def escape(name: object) -> str:
-    """A name as a step of a JSON Pointer, RFC 6901, safe to encode."""
-    text = str(name).encode("utf-8", "replace").decode()
+    """A name as a step of a JSON Pointer, RFC 6901, safe to encode; one that is endless is cut."""
+    text = str(name)[:MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode()
     return text.replace("~", "~0").replace("/", "~1")
 
 

@@ -181,9 +181,7 @@ def _check_count(tensor: Tensor, count: int) -> None:
 
 def _from_bytes(tensor: Tensor, data: memoryview) -> np.ndarray | list[Any]:
     if tensor.datatype == BYTES:
-        strings = _strings(tensor, data)
-        _check_count(tensor, len(strings))
-        return strings
+        return _strings(tensor, data)
     dtype = DTYPES[tensor.datatype]
     expected = math.prod(tensor.shape) * dtype.itemsize
     if len(data) != expected:
@@ -191,17 +189,18 @@ def _from_bytes(tensor: Tensor, data: memoryview) -> np.ndarray | list[Any]:
             f"{tensor.called}: {tensor.datatype} of shape {tensor.shape} takes {expected} bytes, "
             f"its binary_data_size is {len(data)}."
         )
-    if dtype.kind == "b" and len(data) and max(data) > 1:
+    if dtype.kind == "b" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
         raise InvalidTensors([f"{tensor.called}: expected bytes of 0 and 1 for BOOL"])
     return np.frombuffer(data, dtype)
 
 
 def _strings(tensor: Tensor, data: memoryview) -> list[str]:
     """Texts, each behind its length."""
-    found = []
+    found: list[str] = []
     start = 0
+    expected = math.prod(tensor.shape)
     try:
-        while start < len(data):
+        while start < len(data) and len(found) <= expected:
             (length,) = LENGTH.unpack_from(data, start)
             start += LENGTH.size + length
             found.append(str(data[start - length : start], "utf-8"))
@@ -209,10 +208,11 @@ def _strings(tensor: Tensor, data: memoryview) -> list[str]:
         raise InvalidTensors([f"{tensor.called}: value {len(found)} is not UTF-8"]) from None
     except struct.error:
         start = len(data) + 1
-    if start != len(data):
+    if start != len(data) and len(found) <= expected:
         raise MalformedBody(
             f"{tensor.called}: value {len(found)} ends behind its {len(data)} bytes."
         )
+    _check_count(tensor, len(found))
     return found
 
 

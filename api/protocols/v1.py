@@ -40,6 +40,7 @@ def read(service: Service, environ: Environ) -> Batch:
     if not media.is_json(content_type):
         raise UnsupportedType(f"The Content-Type {content_type} is not read: send {results.JSON}.")
     body = service.body(environ).removeprefix(codecs.BOM_UTF8)
+    service.reader.check_json(body)
     try:
         given: dict[str, Any] = _decoder.decode(body)
     except msgspec.ValidationError:

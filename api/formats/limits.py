@@ -1,0 +1,134 @@
+"""How much a body may hold, counted on its bytes before any of it becomes a Python object.
+
+A byte of JSON or CSV can cost a hundred bytes of Python objects, and some kilobytes of gzip are
+many megabytes of JSON. No request needs more than `MAX_ROWS` rows of the model's features, and
+some columns that it ignores.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from api.errors import MalformedBody, TooLarge
+from api.signature import Signature
+
+# What a body may hold beside the features of `MAX_ROWS` rows.
+EXTRA_VALUES = 250_000
+EXTRA_CONTAINERS = 10_000
+EXTRA_LINES = 1_000
+# Texts are read and counted in pieces of so many bytes: Python's lock is free in between.
+PIECE_BYTES = 256 * 1024
+# No text that is data has a mark in so few bytes, unless the marks are between values.
+MARK_BYTES = 8
+COMMA, QUOTE, OPEN, CLOSE, LOWER = ord(","), ord('"'), ord("{"), ord("}"), 0x20
+MAX_DEPTH = 1_000
+TOO_DEEP = "The body is nested too deeply."
+LAST_CONTROL = ord("\r")
+ESCAPES = re.compile(rb"\\+$")
+
+
+class Limits:
+    """The limits for bodies of one signature."""
+
+    def __init__(self, signature: Signature, max_rows: int) -> None:
+        width = len(signature.features)
+        self.max_rows = max_rows
+        self.max_values = max_rows * width + EXTRA_VALUES
+        # A tensor of the Open Inference Protocol has up to four.
+        self.max_containers = max_rows + 4 * width + EXTRA_CONTAINERS
+        # Blank lines are lines, too.
+        self.max_lines = 2 * max_rows + EXTRA_LINES
+
+    def check_rows(self, count: int) -> None:
+        """Raise TooLarge if there are more rows than a request may have."""
+        if count > self.max_rows:
+            raise TooLarge(f"{count} rows are over the limit of {self.max_rows} in one request.")
+
+    def check_values(self, count: int) -> None:
+        """Raise TooLarge if there are more values than a request may have."""
+        self._check(count, self.max_values, "values")
+
+    def check_lines(self, count: int) -> None:
+        """Raise TooLarge if there are more lines than the rows of a request may take."""
+        self._check(count, self.max_lines, "lines")
+
+    def check_marks(self, count: int) -> None:
+        """Raise TooLarge if there is more between values than a request may have."""
+        self._check(count, self.max_values, "values, lines or lists")
+
+    def _check(self, count: int, most: int, what: str) -> None:
+        if count > most:
+            raise TooLarge(
+                f"The body has over {most} {what}, more than {self.max_rows} rows of this model "
+                "need, which is the limit in one request: send fewer rows."
+            )
+
+    def check_json(self, body: bytes) -> None:
+        """Raise TooLarge if JSON has more values, lists or objects than a request may have."""
+        if len(body) <= self.max_containers:
+            return
+        pieces = [body[i : i + PIECE_BYTES] for i in range(0, len(body), PIECE_BYTES)]
+        values = containers = 0
+        for piece in pieces:
+            values += count(piece, COMMA)
+            containers += _openings(piece)
+        if values <= self.max_values and containers <= self.max_containers:
+            return
+        # Some may stand in texts.
+        values = containers = depth = 0
+        inside = False
+        carry = b""
+        for piece in pieces:
+            plain, inside, carry = _without_texts(carry + piece, inside=inside)
+            values += count(plain, COMMA)
+            containers += _openings(plain)
+            depth += _openings(plain) - _openings(plain, CLOSE)
+            if depth > MAX_DEPTH:
+                raise MalformedBody(TOO_DEEP)
+            self.check_values(values)
+            self._check(containers, self.max_containers, "lists and objects")
+
+    def watch(self) -> Watch:
+        """Watch a text that is decompressed."""
+        return Watch(self)
+
+
+class Watch:
+    """Looks at the pieces of a text while they come."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._marks = 0
+        self._bytes = 0
+
+    def __call__(self, piece: bytes) -> None:
+        """Raise TooLarge once the text has more between its values than a request can have."""
+        view = np.frombuffer(piece, np.uint8)
+        self._marks += count(piece, COMMA) + _openings(piece)
+        self._marks += int(np.count_nonzero(view <= LAST_CONTROL))
+        self._bytes += len(piece)
+        if self._marks > 2 * self._limits.max_values and self._marks * MARK_BYTES > self._bytes:
+            self._limits.check_marks(self._marks)
+
+
+def count(body: bytes, byte: int) -> int:
+    """How often a byte stands in a body; a fifth of the time of `bytes.count`."""
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == byte))
+
+
+def _openings(piece: bytes, sign: int = OPEN) -> int:
+    """How many brackets and braces open, or close, in it: they differ in one bit."""
+    return int(np.count_nonzero(np.frombuffer(piece, np.uint8) | LOWER == sign))
+
+
+def _without_texts(piece: bytes, *, inside: bool) -> tuple[bytes, bool, bytes]:
+    """A piece of JSON without its texts, whether it ends in one, and what belongs to the next."""
+    tail = ESCAPES.search(piece)
+    carry = tail[0] if tail else b""
+    piece = piece.removesuffix(carry).replace(b"\\\\", b"").replace(b'\\"', b"")
+    view = np.frombuffer(piece, np.uint8)
+    quoted = np.bitwise_xor.accumulate(view == QUOTE) ^ inside
+    ends_inside = bool(quoted[-1]) if len(quoted) else inside
+    return view[~quoted].tobytes(), ends_inside, carry
