@@ -19,7 +19,8 @@ MAKE := make
 endif
 
 # What the service in the container is told of its settings; its port and model are the image's own.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL
+SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL \
+	ACCESS_LOG API_KEYS LOCK_METRICS ALLOWED_ORIGINS
 
 # No value becomes code. make itself looks at what can stand in a recipe as it is, and each variable
 # is in one of these lists; a value that can be any text is read by recipes from the environment, as
@@ -101,7 +102,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # What one target makes, the next one needs.
 .NOTPARALLEL:
-.PHONY: help install develop lock train fetch-model card bake run test lint format bench build-image run-container stop-container \
+.PHONY: help install develop lock train fetch-model card bake run api-key test lint format bench build-image run-container stop-container \
 	logs-container check-tag dist github-release check-settings require-model-uri require-docker require-card
 
 help: ## List the targets
@@ -147,6 +148,9 @@ require-model-uri:
 run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@exec $(VENV)/python -m api
+
+api-key: require-NAME install ## Make an API key for NAME, and print what lets it in: NAME=alice
+	@$(VENV)/python -m api.keys "$$NAME"
 
 check-settings:
 	@$(VENV)/python -m models.check --settings

@@ -7,7 +7,7 @@ import gc
 import os
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # What is imported and loaded stays: looking through it for garbage takes a twentieth of the start.
 gc.disable()
@@ -79,7 +79,8 @@ def load(settings: Settings) -> Service:
 
 def serve(service: Service, settings: Settings) -> Gateway:
     """The WSGI application around a model: the protocols at once, Flask when it is asked for."""
-    gateway = Gateway(service.model.version, partial(_others, service))
+    build = partial(_others, service)
+    gateway = Gateway(service.model.version, build, **_doors(service, settings))
     health.init(gateway, settings.aip_health_route)
     predict.init(gateway, service)
     v1.init(gateway, service)
@@ -89,6 +90,30 @@ def serve(service: Service, settings: Settings) -> Gateway:
     if settings.aip_predict_route:
         gateway.alias(settings.aip_predict_route, "/predict")
     return gateway
+
+
+def _doors(service: Service, settings: Settings) -> dict[str, Any]:
+    """What `Gateway` does for keys, pages of other origins and the log of requests, where set."""
+    doors: dict[str, Any] = {"finish": []}
+    if settings.api_keys:
+        from api.keys import Keys
+
+        open_paths = {"/", "/docs", "/redoc", *health.paths(service, settings.aip_health_route)}
+        if settings.lock_metrics == "false":
+            open_paths.add("/metrics")
+        doors["guard"] = Keys(settings.api_keys, open_paths).check
+    if settings.allowed_origins:
+        from api.origins import Origins
+
+        origins = Origins(settings.allowed_origins)
+        doors["preflight"] = origins.preflight
+        doors["finish"].append(origins.finish)
+    if settings.access_log == "true":
+        from api import access_log
+
+        access_log.log.setLevel("INFO")
+        doors["finish"].append(access_log.finish)
+    return doors
 
 
 def create_app(settings: Settings) -> Flask:

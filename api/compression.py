@@ -5,8 +5,14 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from api.errors import MalformedBody, TooLarge, UnsupportedType
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import Headers as FlaskHeaders
+
+    Headers: TypeAlias = dict[str, str] | FlaskHeaders
 
 # What it costs to compress less than this is more than it saves.
 MIN_BYTES = 1_000
@@ -59,15 +65,24 @@ def decompress(
     return bytes(plain)
 
 
-def compress(body: bytes, accept: str) -> tuple[bytes, dict[str, str]]:
-    """An answer compressed as its Accept-Encoding asks, and the headers that say so."""
-    if not accept or len(body) < MIN_BYTES:
-        return body, {}
-    encoding = _preferred(accept)
+def compress(body: bytes, accept: str, headers: Headers) -> bytes:
+    """An answer compressed as its Accept-Encoding asks; its headers say so."""
+    if len(body) < MIN_BYTES or "Content-Encoding" in headers:
+        return body
+    add_vary(headers, "Accept-Encoding")
+    encoding = _preferred(accept) if accept else None
     if encoding is None:
-        return body, {}
-    packed = gzip.compress(body, LEVEL) if encoding == "gzip" else zlib.compress(body, LEVEL)
-    return packed, {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
+        return body
+    headers["Content-Encoding"] = encoding
+    if encoding == "gzip":
+        return gzip.compress(body, LEVEL, mtime=0)
+    return zlib.compress(body, LEVEL)
+
+
+def add_vary(headers: Headers, name: str) -> None:
+    """Say that the answer depends on this header of the request."""
+    before = headers.get("Vary")
+    headers["Vary"] = f"{before}, {name}" if before else name
 
 
 def _preferred(accept: str) -> str | None:

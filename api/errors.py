@@ -72,6 +72,21 @@ class UnknownOption(Problem):
     """The query of the address has a value that is not one of those known."""
 
 
+class Unauthorized(Problem):
+    """The request has no key, or one that is not known."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, WWW_Authenticate="Bearer")
+
+
+class ForbiddenOrigin(Problem):
+    """Pages of this origin may not read answers."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class MalformedTarget(Problem):
     """The request line names no path, or is none."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from api import metrics, server, targets, telemetry, turns
-from api.compression import decompress
+from api.compression import MIN_BYTES, compress, decompress
 from api.errors import (
     PHRASES,
     Answer,
@@ -27,6 +27,8 @@ from api.errors import (
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from api.compression import Headers
 
 # Precomputed: HTTPStatus lookups are slow.
 STATUS_LINES = {status: f"{status} {phrase}" for status, phrase in PHRASES.items()}
@@ -47,6 +49,11 @@ PIECES = 4
 Environ = dict[str, Any]
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Handler = Callable[[Environ], Answer]
+# Raises a Problem if a request may not be answered.
+Guard = Callable[[Environ], None]
+# Is told of each answer, with its status and the start of its request by time.perf_counter, and may
+# add headers.
+Finish = Callable[[Environ, int, "Headers", float], None]
 
 
 class Gateway:
@@ -54,11 +61,24 @@ class Gateway:
 
     `build` makes the Flask application around it, which happens when it is first asked for.
     `handlers` answer, by method and path; that is as PEP 3333 has it, its bytes as if in Latin-1.
+    `guard` sees each request before it is answered, `preflight` answers those of browsers (CORS),
+    and each of `finish` sees each answer.
     """
 
-    def __init__(self, version: str, build: Callable[[Gateway], Flask]) -> None:
+    def __init__(
+        self,
+        version: str,
+        build: Callable[[Gateway], Flask],
+        *,
+        guard: Guard | None = None,
+        preflight: Handler | None = None,
+        finish: Sequence[Finish] = (),
+    ) -> None:
         self._version = version
         self._build = build
+        self._preflight = preflight
+        self.guard = guard
+        self.finish = tuple(finish)
         self._building = threading.Lock()
         self._built: tuple[Flask, WSGI] | None = None
         self.handlers: dict[tuple[str, str], Handler] = {}
@@ -70,11 +90,16 @@ class Gateway:
 
     def get(self, path: str, handler: Handler) -> None:
         """Let `handler` answer `GET path`; what it raises is rendered as the path's errors are."""
-        self.handlers["GET", _raw(path)] = handler
+        self._add("GET", path, handler)
 
     def post(self, path: str, handler: Handler) -> None:
         """Let `handler` answer `POST path`, in the same way."""
-        self.handlers["POST", _raw(path)] = handler
+        self._add("POST", path, handler)
+
+    def _add(self, method: str, path: str, handler: Handler) -> None:
+        if self.guard is not None:
+            handler = partial(_guarded, self.guard, handler)
+        self.handlers[method, _raw(path)] = handler
 
     def alias(self, path: str, known: str) -> None:
         """Let `POST path` be answered as `POST known` is, unless it has an answer of its own."""
@@ -104,6 +129,8 @@ class Gateway:
         except Problem as problem:
             return self._refuse(problem, environ, start_response)
         path = environ["PATH_INFO"]
+        if self._preflight is not None and _is_preflight(environ):
+            return self._respond(self._preflight, environ, start_response, OTHER)
         if path == "*":
             return self._respond(_tell_methods, environ, start_response, OTHER)
         if handler := self.handlers.get((environ["REQUEST_METHOD"], path)):
@@ -153,6 +180,10 @@ class Gateway:
         except Exception as error:
             status, headers, body = render(error, request_id, environ["PATH_INFO"])
         headers |= telemetry.names(request_id, self._version)
+        if len(body) >= MIN_BYTES:
+            body = compress(body, environ.get("HTTP_ACCEPT_ENCODING", ""), headers)
+        for finish in self.finish:
+            finish(environ, status, headers, started)
         headers["Content-Length"] = str(len(body))
         metrics.count_request(route, environ["REQUEST_METHOD"], status, started)
         start_response(STATUS_LINES[status], list(headers.items()))
@@ -161,6 +192,19 @@ class Gateway:
 
 def _raise(problem: Problem, _: Environ) -> NoReturn:
     raise problem
+
+
+def _guarded(guard: Guard, handler: Handler, environ: Environ) -> Answer:
+    guard(environ)
+    return handler(environ)
+
+
+def _is_preflight(environ: Environ) -> bool:
+    return (
+        environ["REQUEST_METHOD"] == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
 
 
 def _tell_methods(_: Environ) -> Answer:

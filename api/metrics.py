@@ -1,23 +1,25 @@
 """What the processes of the service have done, counted so that a request hardly notices.
 
-Each process counts in memory, and soon after writes all its counts to a file of its own in a folder
-that they share; whoever is asked adds the files up. The file of a process that has died stays, so
-that no counter ever goes back.
+Each process counts in memory, and soon after writes all its counts into a file that they share;
+whoever is asked adds them up. The counts of a process that has died stay, so that no counter ever
+goes back. The file is in memory and has no name: no disk can be full, and nobody can delete it.
 """
 
 from __future__ import annotations
 
-import atexit
+import contextlib
+import errno
+import fcntl
+import logging
+import math
 import os
-import shutil
+import struct
 import tempfile
 import threading
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -29,6 +31,14 @@ SECONDS = tuple(
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16_384)
 # Counts go to the file after so many seconds.
 SOON = 0.25
+# A file that cannot be written is told of no more often.
+SECONDS_BETWEEN_WARNINGS = 60
+# Where in the file its newest content begins, and how long it is.
+PLACE = struct.Struct("QQ")
+# What the dead processes counted goes by this name; no process has this id.
+DEAD = "0-0"
+
+log = logging.getLogger("api")
 
 
 def _times() -> list[float]:
@@ -55,6 +65,8 @@ class Counts(msgspec.Struct):
     rows: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
     # By feature.
     unknown: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
+    # By the name of an API key.
+    keys: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
     batches: list[float] = msgspec.field(default_factory=_sizes)
     waiting: int = 0
 
@@ -68,6 +80,8 @@ class Counts(msgspec.Struct):
             self.rows[route] += rows
         for feature, values in other.unknown.items():
             self.unknown[feature] += values
+        for name, requests in other.keys.items():
+            self.keys[name] += requests
         self.batches = [a + b for a, b in zip(self.batches, other.batches, strict=True)]
 
 
@@ -76,23 +90,65 @@ def _spread(histogram: list[float], bounds: tuple[float, ...], value: float) -> 
     histogram[-1] += value
 
 
+class Shared:
+    """The counts of all processes, encoded, in one file that they have from before their fork.
+
+    A process may be killed at any time. So new content goes beside the old, and becomes valid when
+    PLACE is written, which is too short to be written in part. The lock is one of processes: their
+    threads have to take turns by themselves.
+    """
+
+    def __init__(self) -> None:
+        if hasattr(os, "memfd_create"):  # Linux
+            self._file = os.memfd_create("metrics")
+        else:
+            with tempfile.TemporaryFile() as file:
+                self._file = os.dup(file.fileno())
+        os.pwrite(self._file, PLACE.pack(PLACE.size, 0), 0)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all other processes away."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def read(self) -> dict[str, msgspec.Raw]:
+        """The counts of each process, by its name."""
+        start, length = PLACE.unpack(os.pread(self._file, PLACE.size, 0))
+        content = os.pread(self._file, length, start)
+        return msgspec.msgpack.decode(content, type=dict[str, msgspec.Raw]) if content else {}
+
+    def write(self, entries: Mapping[str, msgspec.Raw]) -> None:
+        """Replace all counts, at once or not at all. Raises OSError if there is no room."""
+        content = msgspec.msgpack.encode(entries)
+        start, length = PLACE.unpack(os.pread(self._file, PLACE.size, 0))
+        new = PLACE.size if PLACE.size + len(content) <= start else start + length
+        if os.pwrite(self._file, content, new) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.pwrite(self._file, PLACE.pack(new, len(content)), 0)
+
+
 class Tally:
-    """The counts of this process, which go to a file in `folder` now and then.
+    """The counts of this process, which go to the file that all share now and then.
 
     To write them takes some ten microseconds, which is a good part of an answer.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        self.shared = Shared()
         self.begin()
 
     def begin(self) -> None:
-        """Count from nothing, into another file: what a process that was forked has to do."""
+        """Count from nothing, under another name: what a process that was forked has to do."""
         self._counts = Counts()
         self._due = False
         self._counting = threading.Lock()
         self._writing = threading.Lock()
-        # An id can come again, with the time it cannot.
+        self._warned = -math.inf
+        # A pid can be reused; pid and start time together cannot.
         self._name = f"{os.getpid()}-{time.time_ns()}"
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -123,28 +179,52 @@ class Tally:
             _spread(self._counts.batches, ROWS, rows)
             self._counts.waiting = waiting
 
+    def key(self, name: str) -> None:
+        """Count a request with this API key."""
+        with self._counting:
+            self._counts.keys[name] += 1
+
     def write(self) -> None:
         """Write all to the file, at once or not at all."""
-        with self._writing:
-            with self._counting:
-                counts = msgspec.msgpack.encode(self._counts)
-                self._due = False
-            unfinished = self.folder / f"{self._name}.unfinished"
-            unfinished.write_bytes(counts)
-            unfinished.replace(self.folder / f"{self._name}.counts")
+        try:
+            with self._writing, self.shared.locked():
+                with self._counting:
+                    counts = msgspec.Raw(msgspec.msgpack.encode(self._counts))
+                    self._due = False
+                entries = self.shared.read()
+                if self._name not in entries:
+                    entries = _buried(entries)
+                self.shared.write(entries | {self._name: counts})
+        except OSError as error:
+            if time.monotonic() - self._warned > SECONDS_BETWEEN_WARNINGS:
+                self._warned = time.monotonic()
+                log.warning("the counts for /metrics cannot be shared: %s", error.strerror)
+
+    def read(self) -> dict[str, Counts]:
+        """The counts of each process by its name, the others' up to SOON ago."""
+        self.write()
+        with self._writing, self.shared.locked():
+            entries = self.shared.read()
+        return {name: msgspec.msgpack.decode(raw, type=Counts) for name, raw in entries.items()}
 
 
-def _shared() -> Path:
-    """A folder in which all processes count, and which the first of them removes at its end."""
-    folder = tempfile.mkdtemp(prefix="metrics-")
-    remove = partial(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(remove)
-    # A process that is forked leaves the folder to the one that made it.
-    os.register_at_fork(after_in_child=partial(atexit.unregister, remove))
-    return Path(folder)
+def _buried(entries: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """The counts with those of all dead processes added up, since one more dies now and then."""
+    dead = Counts()
+    living = {}
+    for name, raw in entries.items():
+        if name != DEAD and alive(_pid(name)):
+            living[name] = raw
+        else:
+            dead.add(msgspec.msgpack.decode(raw, type=Counts))
+    return {DEAD: msgspec.Raw(msgspec.msgpack.encode(dead))} | living
 
 
-tally = Tally(_shared())
+def _pid(name: str) -> int:
+    return int(name.partition("-")[0])
+
+
+tally = Tally()
 os.register_at_fork(after_in_child=tally.begin)
 
 
@@ -163,16 +243,19 @@ def observe(rows: int, waiting: int) -> None:
     tally.batch(rows, waiting)
 
 
+def count_key(name: str) -> None:
+    """Count a request with the API key of this name."""
+    tally.key(name)
+
+
 def total() -> Counts:
     """What all processes have counted, the others up to SOON ago; what waits, in those alive."""
-    tally.write()
     counts = Counts()
     waiting = {}
     # The last of those that had the same id comes last.
-    for path in sorted(tally.folder.glob("*.counts")):
-        each = msgspec.msgpack.decode(path.read_bytes(), type=Counts)
+    for name, each in sorted(tally.read().items()):
         counts.add(each)
-        waiting[int(path.name.partition("-")[0])] = each.waiting
+        waiting[_pid(name)] = each.waiting
     counts.waiting = sum(number for pid, number in waiting.items() if alive(pid))
     return counts
 

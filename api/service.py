@@ -118,6 +118,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def count(self, environ: Environ, batch: Batch) -> None:
         """Count the rows of a request that has got its results."""
+        environ["api.rows"] = batch.count
         metrics.count_rows(environ["PATH_INFO"], batch.count, batch.unknown)
 
     def answer(self, environ: Environ, method: str, batch: Batch, media_type: str) -> Answer:

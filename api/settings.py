@@ -54,6 +54,26 @@ Origin = Annotated[
     ),
 ]
 
+KEY = "[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64}"
+# Extensions and apps have schemes of their own.
+WEB_ORIGIN = r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+ApiKeys = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({KEY}(, ?{KEY})*)?\Z",
+        description="names with the SHA-256 of their keys, as in alice:SHA256,bob:SHA256; "
+        "make api-key NAME=alice makes one",
+    ),
+]
+Origins = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(\*|{WEB_ORIGIN}(, ?{WEB_ORIGIN})*)?\Z",
+        description="* for all, or origins without a path and without a slash at their end, as in "
+        "https://one.example,http://localhost:3000",
+    ),
+]
+
 # A value may be a whole file by mistake.
 MAX_SHOWN = 80
 # What a platform calls a setting, which counts where our own name for it is not set.
@@ -87,6 +107,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Seconds = 60
     bake_seconds: Seconds = 120
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    access_log: Literal["false", "true"] = "false"
+    api_keys: ApiKeys = ""
+    lock_metrics: Literal["true", "false"] = "true"
+    allowed_origins: Origins = ""
     # Cloud Run sets the first, and who deploys there the second: traces have it in their name.
     k_service: str = ""
     google_cloud_project: str = ""
@@ -116,8 +140,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 values[field.name] = msgspec.convert(_plain(text, field), field.type, strict=False)
             except msgspec.ValidationError:
-                shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-                problems.append(f"{variable}={shown!r}: expected {_expected(variable, field)}")
+                shown = repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
+                if field.type == ApiKeys:  # it may be a key
+                    shown = "…"
+                problems.append(f"{variable}={shown}: expected {_expected(variable, field)}")
         if problems:
             raise SettingsError("\n".join(problems))
         if "model_path" in values:

@@ -13,7 +13,7 @@ VERSION = re.compile(r"HTTP/[0-9]\.[0-9]", re.ASCII)
 METHOD = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([^?#]*)", re.IGNORECASE)
 # uWSGI ends a request target at the next blank, wherever that is.
-CONTROLS = re.compile(r"[\x00-\x20\x7f]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def normalize(environ: dict[str, Any]) -> None:

@@ -65,9 +65,12 @@ class JsonFormatter(TextFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record; a traceback goes into `message`, for Error Reporting."""
         entry: dict[str, Any] = {"severity": record.levelname, "message": super().format(record)}
+        entry |= getattr(record, "fields", {})
         if (environ := current.get()) is not None:
             if name := environ.get("api.request_id"):
                 entry["request_id"] = name
+            if key := environ.get("api.key"):
+                entry["key"] = key
             entry |= trace(environ, self._prefix)
         return msgspec.json.encode(entry).decode()
 

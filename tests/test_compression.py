@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -94,11 +95,92 @@ def test_a_bomb_is_refused_before_it_goes_off(serve: Serve, encoding: str) -> No
 def test_an_answer_is_compressed_as_the_client_likes_it_best(
     accept: str, encoding: str | None
 ) -> None:
-    body, headers = compression.compress(b"x" * 2_000, accept)
+    headers = {"Vary": "Accept"}
+    body = compression.compress(b"x" * 2_000, accept, headers)
     assert headers.get("Content-Encoding") == encoding
+    assert headers["Vary"] == "Accept, Accept-Encoding"
     unpack = {"gzip": gzip.decompress, "deflate": zlib.decompress, None: bytes}[encoding]
     assert unpack(body) == b"x" * 2_000
 
 
-def test_a_short_answer_is_left_as_it_is() -> None:
-    assert compression.compress(b"short", "gzip") == (b"short", {})
+@pytest.mark.parametrize(
+    ("body", "headers"), [(b"short", {}), (b"x" * 2_000, {"Content-Encoding": "br"})]
+)
+def test_an_answer_that_is_short_or_compressed_is_left_as_it_is(
+    body: bytes, headers: dict[str, str]
+) -> None:
+    before = dict(headers)
+    assert compression.compress(body, "gzip", headers) == body
+    assert headers == before
+
+
+ROWS = [GOOD] * 200
+LINES = "island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex\n" + (
+    "Biscoe,46.1,13.2,211,4500,female\n" * 200
+)
+INFER = {
+    "inputs": [
+        {
+            "name": name,
+            "shape": [200],
+            "datatype": "BYTES" if isinstance(value, str) else "FP64",
+            "data": [value] * 200,
+        }
+        for name, value in GOOD.items()
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "arguments", "status"),
+    [
+        ("POST", "/predict", {"json": ROWS}, 200),
+        ("POST", "/predict_proba", {"json": ROWS}, 200),
+        ("POST", "/predict_proba", {"json": ROWS, "headers": {"Accept": "text/csv"}}, 200),
+        ("POST", "/predict_proba", {"json": ROWS, "headers": {"Accept": "application/x-npy"}}, 200),
+        ("POST", "/predict", {"data": LINES, "content_type": "text/csv"}, 200),
+        ("POST", "/invocations", {"json": {"instances": ROWS}}, 200),
+        ("POST", "/v1/models/model:predict", {"json": {"instances": ROWS}}, 200),
+        ("POST", "/v2/models/model/infer", {"json": INFER}, 200),
+        ("POST", "/explain", {"json": ROWS}, 200),
+        ("POST", "/predict", {"json": [{}] * 100}, 422),
+        ("GET", "/metadata", {}, 200),
+        ("HEAD", "/metadata", {}, 200),
+        ("GET", "/openapi.json", {}, 200),
+        ("GET", "/metrics", {}, 200),
+        ("GET", "/", {"headers": {"Accept": "text/html"}}, 200),
+    ],
+)  # fmt: skip
+def test_every_long_answer_is_compressed_where_that_is_asked_for(
+    penguins: FlaskClient, method: str, path: str, arguments: dict[str, Any], status: int
+) -> None:
+    plain = penguins.open(path, method=method, **arguments)
+    asked = {**arguments.get("headers", {}), "Accept-Encoding": "gzip"}
+    packed = penguins.open(path, method=method, **{**arguments, "headers": asked})
+    assert (plain.status_code, packed.status_code) == (status, status)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert "accept-encoding" in plain.vary.as_set()
+    assert packed.vary.as_set() == plain.vary.as_set()
+    if method != "HEAD":
+        assert packed.headers["Content-Length"] == str(len(packed.data))
+        assert len(packed.data) < len(plain.data)
+        assert packed.content_type == plain.content_type
+    if path in ("/predict", "/openapi.json") and status == 200:
+        assert gzip.decompress(packed.data) == plain.data
+
+
+def test_the_page_that_was_sent_compressed_is_not_sent_again(penguins: FlaskClient) -> None:
+    headers = {"Accept": "text/html", "Accept-Encoding": "gzip"}
+    first = penguins.get("/", headers=headers)
+    assert first.headers["ETag"].startswith("W/")
+    again = penguins.get("/", headers={**headers, "If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/health", "/version"])
+def test_a_short_answer_does_not_depend_on_accept_encoding(
+    penguins: FlaskClient, path: str
+) -> None:
+    answer = penguins.get(path, headers={"Accept-Encoding": "gzip"})
+    assert not {"Content-Encoding", "Vary"} & set(answer.headers.keys())

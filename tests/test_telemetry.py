@@ -8,13 +8,12 @@ import json
 import logging
 import os
 import signal
-import subprocess
-import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -258,15 +257,6 @@ def test_the_model_is_named(penguins: FlaskClient) -> None:
     assert [value for key, value in samples.items() if version in key] == [1]
 
 
-def test_counts_that_a_process_is_about_to_write_are_not_read(penguins: FlaskClient) -> None:
-    half = metrics.tally.folder / "1-1.unfinished"
-    half.write_bytes(b"\x86")
-    try:
-        assert penguins.get("/metrics").status_code == 200
-    finally:
-        half.unlink()
-
-
 def test_metrics_come_in_the_form_that_is_asked_for(penguins: FlaskClient) -> None:
     assert penguins.get("/metrics").content_type.startswith("text/plain; version=")
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -286,58 +276,89 @@ def test_calls_of_the_model_and_what_waits_are_told(penguins: FlaskClient) -> No
         assert after[key] - before.get(key, 0) == more
 
 
+def in_child(act: Callable[[], None]) -> int:
+    """Do this in a forked process that is killed then, and give its id."""
+    child = os.fork()
+    if child == 0:
+        act()
+        os._exit(9)
+    os.waitpid(child, 0)
+    return child
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
     penguins: FlaskClient,
 ) -> None:
-    before = read(penguins.get("/metrics").text)
-    child = os.fork()
-    if child == 0:
+    def count() -> None:
         metrics.observe(3, 100)
         metrics.tally.write()
-        os._exit(9)
-    os.waitpid(child, 0)
+
+    before = read(penguins.get("/metrics").text)
+    in_child(count)
     after = read(penguins.get("/metrics").text)
     assert after["requests_waiting",] == before["requests_waiting",]
     assert after["engine_batch_rows_sum",] - before["engine_batch_rows_sum",] == 3
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_counts_of_dead_processes_are_kept_as_one(penguins: FlaskClient) -> None:
+    def count() -> None:
+        metrics.observe(3, 0)
+        metrics.tally.write()
+
+    before = read(penguins.get("/metrics").text)
+    for _ in range(3):
+        in_child(count)
+    after = read(penguins.get("/metrics").text)
+    assert after["engine_batch_rows_sum",] - before["engine_batch_rows_sum",] == 9
+    dead = [name for name in metrics.tally.read() if not metrics.alive(int(name.split("-")[0]))]
+    # The last one has nobody after it that would add it to the others.
+    assert len(dead) <= 1
+
+
 def test_what_waited_in_a_dead_process_does_not_wait_in_another_of_its_id(
     penguins: FlaskClient,
 ) -> None:
+    shared = metrics.tally.shared
     before = read(penguins.get("/metrics").text)
-    old = metrics.tally.folder / f"{os.getpid()}-1.counts"
-    old.write_bytes(msgspec.msgpack.encode(metrics.Counts(waiting=5)))
+    old = {f"{os.getpid()}-1": msgspec.Raw(msgspec.msgpack.encode(metrics.Counts(waiting=5)))}
+    kept = shared.read()
+    shared.write(kept | old)
     try:
         after = read(penguins.get("/metrics").text)
     finally:
-        old.unlink()
+        shared.write(kept)
     assert after["requests_waiting",] == before["requests_waiting",]
 
 
-def written(folder: Path) -> metrics.Counts:
-    """What the only process that counts in this folder has written."""
-    (file,) = folder.iterdir()
-    return msgspec.msgpack.decode(file.read_bytes(), type=metrics.Counts)
+def written(tally: metrics.Tally) -> metrics.Counts:
+    """What the only process that counts here has written."""
+    (counts,) = [
+        counts
+        for raw in tally.shared.read().values()
+        if (counts := msgspec.msgpack.decode(raw, type=metrics.Counts)).requests
+    ]
+    return counts
 
 
 def test_what_has_no_thread_to_write_it_waits_for_the_next(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    tally = metrics.Tally(tmp_path)
+    tally = metrics.Tally()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         tally.request("no_thread", "POST", 200, 0.1)
     tally.request("no_thread", "POST", 200, 0.1)
     time.sleep(2 * metrics.SOON)
-    assert written(tmp_path).requests["no_thread", "POST", 200] == 2
+    assert written(tally).requests["no_thread", "POST", 200] == 2
 
 
-def test_what_many_threads_count_adds_up(tmp_path: Path) -> None:
-    tally = metrics.Tally(tmp_path)
+def test_what_many_threads_count_adds_up() -> None:
+    tally = metrics.Tally()
     route = ("counted_by_many", "POST", 200)
 
     def count() -> None:
@@ -350,34 +371,52 @@ def test_what_many_threads_count_adds_up(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     tally.write()
-    counts = written(tmp_path)
+    counts = written(tally)
     assert counts.requests[route] == 4_000
     assert counts.seconds[route[0]][-1] == 1_000
 
 
-def test_the_folder_of_the_counts_is_removed_by_who_made_it(tmp_path: Path) -> None:
-    program = (
-        "import os, api; folder = api.metrics.tally.folder; print(folder, flush=True)\n"
-        "if os.fork() == 0: raise SystemExit\n"
-        "os.wait(); assert folder.is_dir()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=BOUND,
-    )
-    used = Path(done.stdout.strip())
-    assert used.parent == tmp_path
-    assert not used.exists()
+def test_counts_that_grow_and_shrink_are_read_as_written() -> None:
+    shared = metrics.Shared()
+    for size in (1, 50, 3, 400, 2, 2, 1000, 0):
+        given = {f"{pid}-1": msgspec.Raw(b"\x07") for pid in range(size)}
+        shared.write(given)
+        assert {name: bytes(raw) for name, raw in shared.read().items()} == {
+            name: bytes(raw) for name, raw in given.items()
+        }
+
+
+def test_where_there_are_no_files_in_memory_a_file_without_a_name_has_the_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tally = metrics.Tally()
+    tally.request("no_name", "POST", 200, 0.1)
+    tally.write()
+    assert written(tally).requests["no_name", "POST", 200] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_counts_that_cannot_be_written_are_told_of_once_a_minute_and_written_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tally = metrics.Tally()
+    tally.request("no_room", "POST", 200, 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda *_: 0)
+        for _ in range(3):
+            tally.write()
+        assert not tally.read()
+    assert caplog.messages == ["the counts for /metrics cannot be shared: No space left on device"]
+    tally.write()
+    assert written(tally).requests["no_room", "POST", 200] == 1
 
 
 @contextlib.contextmanager
 def serving_alone(cwd: Path, **variables: Any) -> Iterator[Server]:
-    """A service that counts in a folder of its own, below `cwd`."""
-    with serving(cwd, TMPDIR=cwd, **variables) as server:
+    """A service whose folder for temporary files is gone, which it does not need."""
+    with serving(cwd, TMPDIR=cwd / "gone", **variables) as server:
         yield server
 
 
@@ -418,9 +457,7 @@ def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
             time.sleep(4 * metrics.SOON)
             assert samples(server)[PREDICTED] == 60 + 10 * count
         assert samples(server)["requests_waiting",] == 0
-        (folder,) = tmp_path.glob("metrics-*")
         assert server.stop() == 0
-        assert not folder.exists()
 
 
 def refuse(X: Any) -> Any:

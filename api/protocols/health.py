@@ -14,6 +14,7 @@ import msgspec
 from api.errors import Answer
 from api.formats.results import JSON
 from api.gateway import Environ, Gateway
+from api.service import Service
 
 WELL: dict[str, dict[str, Any]] = {
     "/health": {"status": "ok"},
@@ -52,6 +53,14 @@ def init(gateway: Gateway, health_route: str) -> None:
         gateway.get(path, partial(answer, document))
     if health_route and health_route not in {*WELL, *PAGES}:
         gateway.get(health_route, partial(answer, WELL["/health"]))
+
+
+def paths(service: Service, health_route: str) -> set[str]:
+    """Where platforms ask whether the service is well, or its model is."""
+    v2 = f"/v2/models/{service.name}"
+    models = {f"/v1/models/{service.name}"}
+    models |= {f"{path}/ready" for path in (v2, f"{v2}/versions/{service.model.version}")}
+    return {*WELL, *models, *filter(None, [health_route])}
 
 
 def answer(document: dict[str, Any], _: Environ) -> Answer:

@@ -11,7 +11,6 @@ from http import HTTPStatus
 
 import numpy as np
 
-from api import compression
 from api.errors import Answer, MalformedBody, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, rows, tensors
 from api.formats.inference import Request
@@ -54,8 +53,7 @@ def infer(service: Service, environ: Environ) -> Answer:
     headers = {"Content-Type": results.JSON}
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
-    answer, encoding = compression.compress(answer, environ.get("HTTP_ACCEPT_ENCODING", ""))
-    return Answer(HTTPStatus.OK, headers | encoding | notes(batch), answer)
+    return Answer(HTTPStatus.OK, headers | notes(batch), answer)
 
 
 def run(service: Service, method: str, batch: rows.Batch) -> np.ndarray:

@@ -19,7 +19,7 @@ def create(gateway: Gateway, service: Service) -> Flask:
     # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    hooks.init_app(app, service)
+    hooks.init_app(app, gateway, service)
     metrics.init_app(app, service.model)
     about.init_app(app, service)
     page.init_app(app)

@@ -65,6 +65,13 @@ class _Counted(Collector):
             {(feature,): number for feature, number in counts.unknown.items()},
         )
 
+        yield _counter(
+            "http_requests_by_key",
+            "Requests let in, by the name of their API key.",
+            ["key"],
+            {(name,): number for name, number in counts.keys.items()},
+        )
+
         batches = HistogramMetricFamily("engine_batch_rows", "Rows in one call of the model.")
         batches.add_metric([], *_buckets(metrics.ROWS, counts.batches))
         yield batches
