@@ -15,7 +15,7 @@ from api.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
-    "help", "install", "lock", "train", "card", "bake", "fetch-model", "run", "test", "lint", "format", "bench",
+    "help", "install", "lock", "train", "card", "bake", "fetch-model", "run", "api-key", "test", "lint", "format", "bench",
     "build-image", "run-container", "stop-container", "logs-container",
     "check-gcp-login", "enable-apis", "create-repository", "create-service-account", "add-roles",
     "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
