@@ -17,6 +17,8 @@ COPY models models
 # The scikit-learn that saved the model, with what fits it, and what models/requirements.txt asks for.
 RUN --mount=type=cache,target=/root/.cache \
     UV_LINK_MODE=copy python3 -m models.environment --folder /venv --lock requirements-pandas.lock models/latest.joblib
+# Nothing of the model runs if its file has another SHA-256.
+ARG MODEL_SHA256=
 # A model that cannot be served stops here. pandas, 40 MB, stays only for one that needs it. The
 # packages' own tests, a third of their room, go before the check.
 RUN python3 -m models.environment --folder /venv --strip \

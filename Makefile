@@ -163,13 +163,13 @@ $(EXAMPLE):
 build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/latest.joblib in it
 	@[ "$$MODEL_PATH" = "$(EXAMPLE)" ] || \
 		{ echo "An image is made of $(EXAMPLE): copy $$MODEL_PATH there" >&2; exit 1; }
-	@case $(MODEL_VERSION) in ($(MODEL_SHA256)*) ;; \
-		(*) echo "$(EXAMPLE) has the SHA-256 $(MODEL_VERSION)$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac
 	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
 		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
-	@python=3.13; if "$$PYTHON" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then python=$$("$$PYTHON" -m models.environment --base $(EXAMPLE)) || exit 1; fi; \
+	@version=$(MODEL_VERSION); case $$version in ($(MODEL_SHA256)*) ;; \
+		(*) echo "$(EXAMPLE) has the SHA-256 $$version$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac; \
+		python=3.13; if "$$PYTHON" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then python=$$("$$PYTHON" -m models.environment --base $(EXAMPLE)) || exit 1; fi; \
 		set -x; docker build --platform linux/amd64 --tag $(IMAGE) \
-		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$(MODEL_VERSION) --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) \
+		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$$version --build-arg MODEL_SHA256=$$version --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) \
 		--build-arg PYTHON=$$python .
 
 run-container: require-docker ## Serve the image on http://localhost:OS_PORT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import re
 import shlex
@@ -32,6 +33,8 @@ METHODS = (
 )
 # An address, of which Path makes one slash of two.
 ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
+# What is compared with its hash at a time.
+BLOCK_BYTES = 1024 * 1024
 # Those whose answer has one column for each class.
 PER_CLASS = ("predict_proba", "predict_log_proba", "predict_joint_log_proba")
 
@@ -67,21 +70,94 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         return "predict" if "predict" in self.methods else self.methods[0]
 
 
-def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
-    """Open the joblib file of a model, and give its SHA-256 too, which must be `sha256` if given.
+def version_of(path: Path, sha256: str = "") -> str:
+    """The SHA-256 of the joblib file of a model, which must be `sha256` if that is given.
 
     Raises ModelError.
     """
+    with _open(path) as file:
+        version = hashlib.file_digest(file, "sha256").hexdigest()
+    return _pinned(path, version, sha256)
+
+
+def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
+    """Open the joblib file of a model, and give its SHA-256 too, which must be `sha256` if given.
+
+    With `sha256`, what is read of the file afterwards is what was hashed, or ModelError is raised.
+
+    Raises ModelError.
+    """
+    file = _open(path)
     try:
-        file = path.open("rb")
+        if sha256:
+            hashed = _Hashed(file, path)
+            _pinned(path, hashed.version, sha256)
+            return io.BufferedReader(hashed, BLOCK_BYTES), hashed.version
+        version = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, version
+
+
+class _Hashed(io.RawIOBase):
+    """A file that is compared with what was hashed of it, block by block, as it is read.
+
+    It may be overwritten meanwhile, and to hold it in memory would take its room twice.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+        self._blocks: list[bytes] = []
+        self._position = 0
+        whole = hashlib.sha256()
+        while block := file.read(BLOCK_BYTES):
+            whole.update(block)
+            self._blocks.append(hashlib.sha256(block).digest())
+        self._size = file.tell()
+        self.version = whole.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        number, start = divmod(self._position, BLOCK_BYTES)
+        if number >= len(self._blocks):
+            return 0
+        self._file.seek(number * BLOCK_BYTES)
+        block = self._file.read(BLOCK_BYTES)
+        if hashlib.sha256(block).digest() != self._blocks[number]:
+            raise ModelError(f"{self._path} was overwritten while it was read: start again")
+        part = block[start : start + len(buffer)]
+        buffer[: len(part)] = part
+        self._position += len(part)
+        return len(part)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _open(path: Path) -> io.BufferedReader:
+    try:
+        return path.open("rb")
     except OSError as error:
         raise ModelError(_unreadable(path, error)) from None
-    version = hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _pinned(path: Path, version: str, sha256: str) -> str:
     if sha256 and version != sha256:
-        file.close()
         raise ModelError(f"{path} has SHA-256 {version}, but MODEL_SHA256 says {sha256}")
-    file.seek(0)
-    return file, version
+    return version
 
 
 def _unreadable(path: Path, error: OSError) -> str:

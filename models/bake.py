@@ -25,11 +25,11 @@ from api.engines import plan as plans
 from api.engines.choice import plan_path
 from api.engines.scikit_learn import ScikitLearnEngine
 from api.errors import brief
-from api.model import Model, ModelError, open_file, write_file
+from api.model import Model, ModelError, version_of, write_file
 from api.settings import Settings, SettingsError
 from api.signature import Signature
 from api.telemetry import configure_logging
-from models import bound, proof, proof_rows, work
+from models import bound, pins, proof, proof_rows, work
 from models.bound import Bound
 from models.compiler import compile_model
 
@@ -47,7 +47,8 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     limit = limit or Bound()
     limit.say("loading the model")
     register_own_rules()
-    model = fitted.load(path, sha256)
+    # The plan says which file it was made of, pinned or not.
+    model = fitted.load(path, version_of(path, sha256))
     plan, found = proven(model, ScikitLearnEngine(model), limit)
     report = {
         method: msgspec.to_builtins(found[method], str_keys=True)
@@ -57,7 +58,7 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     }
     write_card(path, model, report)
     # Last: it is as new as the card that it was made with.
-    plans.save(plan, plan_path(path))
+    pins.remember(plans.save(plan, plan_path(path)))
     limit.say("")
     return report
 
@@ -149,10 +150,8 @@ def table(report: dict[str, Any]) -> str:
 
 def leave(path: Path, reason: str) -> None:
     """Write a plan without methods, so that the model is not baked again at the next start."""
-    file, version = open_file(path)
-    file.close()
     empty = plans.Plan(
-        model=version,
+        model=version_of(path),
         kind="",
         classes=None,
         versions={},

@@ -13,6 +13,7 @@ import api  # noqa: F401  # isort: skip
 import argparse
 import contextlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from api.errors import InvalidRows, brief
 from api.formats import Reader
 from api.formats.rows import some
 from api.model import Model, ModelError
+from api.settings import Settings, SettingsError
 from api.signature import Signature
 from models import card as cards
 from models.proof import Difference, distance
@@ -69,18 +71,25 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     others: list[str]
 
 
-def describe(path: Path, data: Path, answer: str = "", background: int = cards.BACKGROUND) -> str:
+def describe(
+    path: Path,
+    data: Path,
+    answer: str = "",
+    background: int = cards.BACKGROUND,
+    sha256: str = "",
+) -> str:
     """Write the card of the model at `path` from the rows of the file `data`; say what was found.
 
-    `answer` is the column of known answers, `background` how many rows go into the card. Raises
-    ModelError if the model cannot be loaded, DataError if it does not answer the rows as they are
-    or the service would answer otherwise: then nothing is written.
+    `answer` is the column of known answers, `background` how many rows go into the card, `sha256`
+    what the file must have, if it is given. Raises ModelError if the model cannot be loaded,
+    DataError if it does not answer the rows as they are or the service would answer otherwise:
+    then nothing is written.
     """
     frame = read(data)
     if answer and answer not in frame:
         raise DataError(f"{data} has no column {answer}; it has {some(columns_of(frame))}")
     names = [name for name in columns_of(frame) if name != answer]
-    model = fitted.load(path, names=names)
+    model = fitted.load(path, sha256, names)
     signature = introspection.read(model.estimator, list(model.card.get("features") or names))
     training = take(data, frame, model, signature, answer)
     rows, said, places, results = answered(model, signature, training)
@@ -318,8 +327,10 @@ def main() -> None:
     if not given.background.isdecimal():
         sys.exit(f"error: BACKGROUND={given.background}: expected a number of rows, as 50, or 0")
     try:
-        print(describe(given.model_path, given.data, given.answer, int(given.background)))
-    except (ModelError, DataError) as error:
+        sha256 = Settings.from_env(os.environ).model_sha256
+        background = int(given.background)
+        print(describe(given.model_path, given.data, given.answer, background, sha256))
+    except (ModelError, DataError, SettingsError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename} cannot be written ({error.strerror})")

@@ -10,6 +10,7 @@ import argparse
 import glob
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from models import saved
+from models import pins, saved
 from models.pickles import LZ4, Content
 
 # The oldest Python 3.x and scikit-learn that this code runs with, and the image's Python 3.x.
@@ -283,14 +284,19 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
 
 
 def is_baked(path: Path) -> bool:
-    """Whether there is a plan that is newer than the model, its card and the code that makes it."""
+    """Whether there is a plan that is newer than the model, its card and the code that makes it.
+
+    Where the model is pinned, the plan must be one that was made here.
+    """
     if not path.name:
         return False
     place, root = path.with_suffix(".plan.npz"), Path(__file__).parents[1]
     cards = path.parent.glob(glob.escape(path.with_suffix(".json").name))
     sources = [path, *cards, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
     try:
-        return all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
+        new = all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
+        pinned = os.environ.get("MODEL_SHA256")
+        return new and (not pinned or pins.is_ours(hashlib.sha256(place.read_bytes()).hexdigest()))
     except OSError:
         return False
 
@@ -300,9 +306,10 @@ def drop_pandas(path: Path, environment: Environment) -> None:
     from api import fitted
     from api.engines.scikit_learn import ScikitLearnEngine
 
+    pin = os.environ.get("MODEL_SHA256", "")
     with path.open("rb") as file:
         others = saved.foreign(saved.look(file))
-    if EXTRA.exists() or others or ScikitLearnEngine(fitted.load(path)).signature.frame:
+    if EXTRA.exists() or others or ScikitLearnEngine(fitted.load(path, pin)).signature.frame:
         print("The model needs pandas: the image gets it")
         return
     base, more = (required(Path(lock).read_text()) for lock in ("requirements.lock", RUN))

@@ -12,7 +12,7 @@ import msgspec
 from api.engines import Engine
 from api.engines import plan as plans
 from api.errors import Replaced
-from api.model import Model, ModelError, open_file, read_card
+from api.model import Model, ModelError, read_card, version_of
 from api.settings import Settings
 
 log = logging.getLogger("api")
@@ -52,9 +52,8 @@ def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
     place = plan_path(path)
     if not place.exists():
         raise plans.PlanError(f"there is no plan {place}: make bake")
-    file, version = open_file(path, settings.model_sha256)
-    file.close()
-    plan = plans.load(place)
+    version = version_of(path, settings.model_sha256)
+    plan = plans.load(place, pinned=bool(settings.model_sha256))
     if plan.model != version:
         raise plans.PlanError(f"the plan {place} belongs to another model: make bake")
     if not plan.methods:

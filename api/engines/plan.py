@@ -24,6 +24,7 @@ from api.engines import Engine, Rows, Single, singles
 from api.engines.operations import OPERATIONS
 from api.model import write_file
 from api.signature import NAN, Signature, plain_rows
+from models import pins
 
 FORMAT = 2
 # A plan's file ends with the SHA-256 of all that stands before it, in hexadecimal digits.
@@ -75,8 +76,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     arrays: list[Any] = msgspec.field(default_factory=list)
 
 
-def save(plan: Plan, path: Path) -> None:
-    """Write a plan to an npz file; the same plan gives the same bytes."""
+def save(plan: Plan, path: Path) -> str:
+    """Write a plan to an npz file, and give its SHA-256; the same plan gives the same bytes."""
     features = plan.signature.features
     nones = tuple(i for i, feature in enumerate(features) if feature.null is None)
     document = msgspec.structs.replace(plan, arrays=[], nones=nones)
@@ -88,11 +89,13 @@ def save(plan: Plan, path: Path) -> None:
         # Readers of zip files take the digest for a comment.
         file.comment = b"0" * DIGEST_BYTES
     content = buffer.getvalue()[:-DIGEST_BYTES]
-    write_file(path, content + _digest(content))
+    raw = content + _digest(content)
+    write_file(path, raw)
+    return hashlib.sha256(raw).hexdigest()
 
 
-def load(path: Path) -> Plan:
-    """Read a plan.
+def load(path: Path, *, pinned: bool = False) -> Plan:
+    """Read a plan, which must be one that was made here where the model is `pinned`.
 
     Raises PlanError if the file is damaged, or is none that this version of the service wrote.
     """
@@ -103,6 +106,8 @@ def load(path: Path) -> Plan:
     content, digest = raw[:-DIGEST_BYTES], raw[-DIGEST_BYTES:]
     if digest != _digest(content):
         raise PlanError(f"the plan {path} is damaged, or of another version: make bake")
+    if pinned and not pins.is_ours(hashlib.sha256(raw).hexdigest()):
+        raise PlanError(f"MODEL_SHA256 is set, and the plan {path} was not made here: make bake")
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             document = file["plan"].tobytes()

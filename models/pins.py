@@ -1,0 +1,34 @@
+"""Remember which plans were made here: under a pin no other is served.
+
+`MODEL_SHA256` pins the model, and its plan only names it. Whoever could write the record could
+write the code beside it. Only the standard library is used: make asks before it bakes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+RECORD = Path(__file__).with_name(".baked")
+# The record has a line of 65 bytes for each plan; at this size its older half goes.
+MAX_BYTES = 65 * 10_000
+
+
+def remember(digest: str) -> None:
+    """Add the SHA-256 of a plan to the record, where it can be written."""
+    with contextlib.suppress(OSError):
+        with RECORD.open("a") as record:
+            record.write(f"{digest}\n")
+        if RECORD.stat().st_size > MAX_BYTES:
+            lines = RECORD.read_text().splitlines(keepends=True)
+            new = RECORD.with_name(f"{RECORD.name}.new")
+            new.write_text("".join(lines[len(lines) // 2 :]))
+            new.replace(RECORD)
+
+
+def is_ours(digest: str) -> bool:
+    """Whether the plan with this SHA-256 was made here."""
+    try:
+        return digest in RECORD.read_text().splitlines()
+    except OSError:
+        return False
