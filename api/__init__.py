@@ -74,6 +74,8 @@ def load(settings: Settings) -> Service:
         max_bytes=settings.max_body_bytes,
         max_rows=settings.max_rows,
         timeout=settings.timeout,
+        locked=bool(settings.api_keys),
+        open_paths=health.open_paths(settings, model.version),
     )
 
 
@@ -98,10 +100,7 @@ def _doors(service: Service, settings: Settings) -> dict[str, Any]:
     if settings.api_keys:
         from api.keys import Keys
 
-        open_paths = {"/", "/docs", "/redoc", *health.paths(service, settings.aip_health_route)}
-        if settings.lock_metrics == "false":
-            open_paths.add("/metrics")
-        doors["guard"] = Keys(settings.api_keys, open_paths).check
+        doors["guard"] = Keys(settings.api_keys, service.open_paths).check
     if settings.allowed_origins:
         from api.origins import Origins
 

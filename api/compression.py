@@ -81,8 +81,9 @@ def compress(body: bytes, accept: str, headers: Headers) -> bytes:
 
 def add_vary(headers: Headers, name: str) -> None:
     """Say that the answer depends on this header of the request."""
-    before = headers.get("Vary")
-    headers["Vary"] = f"{before}, {name}" if before else name
+    before = headers.get("Vary") or ""
+    if name not in before.split(", "):
+        headers["Vary"] = f"{before}, {name}" if before else name
 
 
 def _preferred(accept: str) -> str | None:

@@ -12,6 +12,9 @@ from api.formats.rows import some
 from api.model import Model, card_command
 from api.signature import Feature, Signature, plain_rows
 
+# A key is read from the environment of whoever asks: a text with a key in it would be passed on.
+CURL_KEY = '-H "authorization: Bearer $API_KEY"'
+
 
 def describe(model: Model, signature: Signature) -> dict[str, Any]:
     """Everything known about the model, as `/metadata` shows it."""
@@ -46,19 +49,20 @@ def example(model: Model, signature: Signature) -> Any:
     return {feature.name: value for feature, value in zip(signature.features, row, strict=True)}
 
 
-def greeting(model: Model, signature: Signature, port: int) -> str:
+def greeting(model: Model, signature: Signature, port: int, *, locked: bool = False) -> str:
     """What to tell the person who started the service: where it is, and what to send."""
     url = f"http://localhost:{port}"
     method = model.methods[0]
     body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
     quoted = body.replace("'", "'\\''")
+    key = f" {CURL_KEY} \\\n   " if locked else ""
     more = "".join(f"\n{sentence}\n" for sentence in advice(model, signature))
     return f"""
 {model.kind} from {model.path} (version {model.version[:12]}) is served on {url}
 
 Try it:
 
-  curl {url}/{method} -H 'content-type: application/json' \\
+  curl {url}/{method}{key} -H 'content-type: application/json' \\
     -d '{quoted}'
 
 In a browser: {url}, and {url}/docs

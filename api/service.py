@@ -36,7 +36,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One model, served.
 
     `name` is what protocols that name models call it. `timeout`, in seconds, is for each wait.
-    `ignore` says whether names that are no features are ignored where a request does not say it.
+    `ignore` says whether names that are no features are ignored where a request does not say it,
+    `locked` whether a request needs an API key, but for those at `open_paths`.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: int
     timeout: float
     ignore: bool
+    locked: bool
+    open_paths: frozenset[str]
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""

@@ -6,19 +6,24 @@ import json
 import textwrap
 from typing import Any
 
+from api.description import CURL_KEY
+
 # Stands for the address of the service, which only a request tells.
 ORIGIN = "https://origin.invalid"
 # What OpenAPI's x-codeSamples call the languages.
 LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript"}
 
 
-def write(method: str, row: dict[str, Any]) -> dict[str, str]:
-    """A request for one method with the example row, for a shell, for Python and for JavaScript."""
+def write(method: str, row: dict[str, Any], *, locked: bool) -> dict[str, str]:
+    """A request for one method with the example row, for a shell, for Python and for JavaScript.
+
+    `locked` says whether the service asks for an API key, which is read from API_KEY then.
+    """
     url = f"{ORIGIN}/{method}"
     return {
-        "curl": _curl(url, row),
-        "python": _python(url, row),
-        "javascript": _javascript(url, row),
+        "curl": _curl(url, row, locked=locked),
+        "python": _python(url, row, locked=locked),
+        "javascript": _javascript(url, row, locked=locked),
     }
 
 
@@ -29,18 +34,21 @@ def samples(texts: dict[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def _curl(url: str, row: dict[str, Any]) -> str:
+def _curl(url: str, row: dict[str, Any], *, locked: bool) -> str:
     quoted = json.dumps(row, ensure_ascii=False).replace("'", "'\\''")
-    return f"curl {url} \\\n  -H 'content-type: application/json' \\\n  -d '{quoted}'\n"
+    key = f"  {CURL_KEY} \\\n" if locked else ""
+    return f"curl {url} \\\n{key}  -H 'content-type: application/json' \\\n  -d '{quoted}'\n"
 
 
-def _python(url: str, row: dict[str, Any]) -> str:
+def _python(url: str, row: dict[str, Any], *, locked: bool) -> str:
     values = "".join(f"        {_literal(name)}: {_literal(v)},\n" for name, v in row.items())
-    return f"""import requests
+    start = "import os\n\n" if locked else ""
+    key = '    headers={"Authorization": f"Bearer {os.environ[\'API_KEY\']}"},\n' if locked else ""
+    return f"""{start}import requests
 
 answer = requests.post(
     "{url}",
-    json={{
+{key}    json={{
 {values}    }},
     timeout=60,
 )
@@ -56,11 +64,13 @@ def _literal(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _javascript(url: str, row: dict[str, Any]) -> str:
+def _javascript(url: str, row: dict[str, Any], *, locked: bool) -> str:
     literal = textwrap.indent(json.dumps(row, ensure_ascii=False, indent=2), "  ").strip()
-    return f"""const answer = await fetch("{url}", {{
+    start = 'const key = globalThis.process?.env.API_KEY ?? prompt("API key");\n' if locked else ""
+    key = ", authorization: `Bearer ${key}`" if locked else ""
+    return f"""{start}const answer = await fetch("{url}", {{
   method: "POST",
-  headers: {{ "content-type": "application/json" }},
+  headers: {{ "content-type": "application/json"{key} }},
   body: JSON.stringify({literal}),
 }});
 if (!answer.ok) throw new Error(await answer.text());

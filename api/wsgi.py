@@ -17,4 +17,4 @@ configure_logging(
 )
 service = load(settings)
 app = serve(service, settings)
-hello = greeting(service.model, service.signature, settings.port)
+hello = greeting(service.model, service.signature, settings.port, locked=service.locked)

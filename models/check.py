@@ -44,7 +44,7 @@ def main() -> None:
     if left and importlib.util.find_spec("sklearn") is None:
         method, reason = next(iter(left.items()))
         sys.exit(f"error: {method} needs scikit-learn ({reason}): build the image without SLIM")
-    print(greeting(service.model, service.signature, settings.port))
+    print(greeting(service.model, service.signature, settings.port, locked=service.locked))
 
 
 def ask(app: Flask, settings: Settings) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from sklearn.dummy import DummyRegressor
 
-from api import keys
+from api import create_app, keys
 from api.settings import Settings
 from tests.conftest import Serve
 from tests.test_telemetry import growth
@@ -194,6 +195,26 @@ def test_the_name_of_the_key_is_in_the_log_and_the_key_is_not(
         client.post("/predict", json=[1], headers={"X-Api-Key": "wrong"})
     assert [" key=bob" in message for message in caplog.messages] == [True, False]
     assert not any(key in caplog.text for key in (BOB, "wrong"))
+
+
+def test_the_document_says_which_operations_need_a_key(penguins_path: Path) -> None:
+    settings = Settings(model_path=str(penguins_path), api_keys=API_KEYS, lock_metrics="false")
+    client = create_app(settings).test_client()
+    document = client.get("/openapi.json", headers={"X-Api-Key": BOB}).json or {}
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["security"] == [{"Bearer": []}, {"X-Api-Key": []}]
+    assert list(document["components"]["securitySchemes"]) == ["Bearer", "X-Api-Key"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            answer = client.open(path, method=method.upper())
+            locked = answer.status_code == 401
+            assert ("401" in operation["responses"]) == locked
+            assert (operation.get("security") == []) != locked
+
+
+def test_the_document_of_an_open_service_has_no_keys_in_it(penguins: FlaskClient) -> None:
+    text = penguins.get("/openapi.json").text
+    assert not any(word in text for word in ("security", "X-Api-Key", "401", "API_KEY"))
 
 
 def make_key(*names: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import snippets
+from tests.test_keys import API_KEYS, BOB
 from tests.test_serving import BOUND, Server, serving
+from tests.test_shutdown import wait_for
 
 NODE = shutil.which("node")
 
@@ -75,9 +77,48 @@ def test_the_javascript_snippet_runs_in_node(server: Server) -> None:
     assert "Adelie" in run(NODE, "--input-type=module", "--eval", text)
 
 
+@pytest.fixture(scope="module")
+def locked(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("locked")
+    with serving(folder, MODEL_PATH=penguins_path, PROCESSES=1, API_KEYS=API_KEYS) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("curl", ("sh", "-c")),
+        ("python", (sys.executable, "-c")),
+        pytest.param(
+            "javascript",
+            (NODE, "--input-type=module", "--eval"),
+            marks=pytest.mark.skipif(NODE is None, reason="node is not installed"),
+        ),
+    ],
+)
+def test_the_snippets_of_a_locked_service_read_the_key_from_the_environment(
+    locked: Server, monkeypatch: pytest.MonkeyPatch, name: str, command: Any
+) -> None:
+    monkeypatch.setenv("API_KEY", BOB)
+    ask = f"curl -s http://localhost:{locked.port}/snippets -H 'X-Api-Key: {BOB}'"
+    text = json.loads(run("sh", "-c", ask))[name]
+    assert BOB not in text
+    assert "Adelie" in run(*command, text)
+
+
+def test_the_greeting_of_a_locked_service_can_be_pasted_into_a_shell(
+    locked: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", BOB)
+    wait_for(locked, "In a browser")
+    text = locked.log.read_text()
+    command = text[text.index("  curl ") : text.index("In a browser")]
+    assert json.loads(run("sh", "-c", command)) == {"predictions": ["Adelie"]}
+
+
 def test_whatever_is_in_the_row_is_quoted() -> None:
     row = {"it's": None, 'a "b"': True, "c\\d": "$HOME `ls`\n", "é": -1.5}
-    texts = snippets.write("predict", row)
+    texts = snippets.write("predict", row, locked=False)
     shell = run("sh", "-c", texts["curl"].replace("curl", "printf '%s\\n'"))
     assert json.loads(shell.splitlines()[-1]) == row
     assert eval(texts["python"].partition("json=")[2].rpartition(",\n    timeout")[0]) == row

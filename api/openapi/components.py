@@ -25,6 +25,7 @@ FORMS = {
 
 FAULTS = {
     400: "The body is not what its Content-Type says.",
+    401: "The request has no API key, or one that is not known.",
     404: "The model does not have this method.",
     405: "The path answers another method; `Allow` says which.",
     406: "The answer has no form that `Accept` asks for.",
@@ -59,13 +60,23 @@ HEADERS: Schema = {
         "schema": TEXT,
     },
     "Allow": {"description": "The methods of this path.", "required": True, "schema": TEXT},
+    "WWW-Authenticate": {
+        "description": "How a key is sent.",
+        "required": True,
+        "schema": {"const": "Bearer"},
+    },
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
 }
 # The headers of some faults, besides those that all answers have.
-MORE_HEADERS = {405: "Allow", 503: "Retry-After"}
+MORE_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
+# Where a service has API keys: either header will do.
+KEYS: Schema = {
+    "Bearer": {"type": "http", "scheme": "bearer"},
+    "X-Api-Key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+}
 
 PARAMETERS: Schema = {
     "X-Request-Id": {

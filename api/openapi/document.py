@@ -65,6 +65,8 @@ def describe(service: Service) -> Schema:
     paths: dict[str, Schema] = {}
     for path, verb, build in table(service):
         paths.setdefault(path, {})[verb.lower()] = build(context)
+    if service.locked:
+        _lock(paths, service.open_paths)
     used = {each["tags"][0] for path in paths.values() for each in path.values()}
     model = service.model
     return {
@@ -78,7 +80,19 @@ def describe(service: Service) -> Schema:
         "tags": [{"name": tag, "description": TAGS[tag]} for tag in TAGS if tag in used],
         "paths": paths,
         "components": _components(context, paths),
+        **({"security": [{name: []} for name in components.KEYS]} if service.locked else {}),
     }
+
+
+def _lock(paths: dict[str, Schema], open_paths: frozenset[str]) -> None:
+    """Say which operations need an API key, and how they refuse who has none."""
+    for path, operations in paths.items():
+        for each in operations.values():
+            if path in open_paths:
+                each["security"] = []
+            else:
+                fault = each["responses"]["500"]["$ref"].replace("500", "401")
+                each["responses"]["401"] = {"$ref": fault}
 
 
 def table(service: Service) -> list[tuple[str, str, Build]]:
@@ -165,7 +179,9 @@ def _method(method: str, context: Context) -> Schema:
     """`POST /<method>`."""
     result = context.results[method]
     samples: Schema = {
-        "x-codeSamples": snippets.samples(snippets.write(method, context.sample.row))
+        "x-codeSamples": snippets.samples(
+            snippets.write(method, context.sample.row, locked=context.service.locked)
+        )
     }
     answers: Schema = {
         results.JSON: {"schema": ref(f"{method}_answer")},
@@ -223,4 +239,5 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
         "responses": {name: answer for name, answer in faults if name in used},
         "headers": components.HEADERS,
         "parameters": components.PARAMETERS,
+        **({"securitySchemes": components.KEYS} if service.locked else {}),
     }

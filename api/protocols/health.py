@@ -14,7 +14,7 @@ import msgspec
 from api.errors import Answer
 from api.formats.results import JSON
 from api.gateway import Environ, Gateway
-from api.service import Service
+from api.settings import Settings
 
 WELL: dict[str, dict[str, Any]] = {
     "/health": {"status": "ok"},
@@ -55,12 +55,14 @@ def init(gateway: Gateway, health_route: str) -> None:
         gateway.get(health_route, partial(answer, WELL["/health"]))
 
 
-def paths(service: Service, health_route: str) -> set[str]:
-    """Where platforms ask whether the service is well, or its model is."""
-    v2 = f"/v2/models/{service.name}"
-    models = {f"/v1/models/{service.name}"}
-    models |= {f"{path}/ready" for path in (v2, f"{v2}/versions/{service.model.version}")}
-    return {*WELL, *models, *filter(None, [health_route])}
+def open_paths(settings: Settings, version: str) -> frozenset[str]:
+    """The paths that need no API key: where platforms ask whether all is well, and the pages."""
+    v2 = f"/v2/models/{settings.model_name}"
+    models = {f"/v1/models/{settings.model_name}", f"{v2}/ready", f"{v2}/versions/{version}/ready"}
+    paths = {"/", "/docs", "/redoc", settings.aip_health_route, *WELL, *models}
+    if settings.lock_metrics == "false":
+        paths.add("/metrics")
+    return frozenset(paths - {""})
 
 
 def answer(document: dict[str, Any], _: Environ) -> Answer:
