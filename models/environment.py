@@ -187,7 +187,7 @@ class Environment:
         self._stamp.unlink(missing_ok=True)
         uv = self.folder / "bin" / "uv"
         if not uv.exists():
-            pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+            pip = ("-m", "pip", "install", "-qq", "--disable-pip-version-check")
             self._run(self.python, *pip, "--require-hashes", "-r", INSTALLER)
         install = (uv, "pip", "install", "--quiet", "--python", self.python)
         sync = (uv, "pip", "sync", "--quiet", "--python", self.python)
