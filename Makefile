@@ -19,7 +19,7 @@ MAKE := make
 endif
 
 # What the service in the container is told of its settings; its port and model are the image's own.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL \
+SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL \
 	ACCESS_LOG API_KEYS LOCK_METRICS ALLOWED_ORIGINS
 
 # No value becomes code. make itself looks at what can stand in a recipe as it is, and each variable

@@ -72,6 +72,7 @@ def load(settings: Settings) -> Service:
         ignore=settings.extra_fields == "ignore",
         predictor=predictor,
         max_bytes=settings.max_body_bytes,
+        max_answer_bytes=settings.max_answer_bytes,
         max_rows=settings.max_rows,
         timeout=settings.timeout,
         locked=bool(settings.api_keys),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from api import deadlines
 from api.engines import Rows
 from api.errors import Busy, Refused, TooLarge, Unexplained
 from api.explainers import Clock, Explainer, background
@@ -67,7 +68,7 @@ class Explanations:
     def _ways(self) -> tuple[Explainer, Permutation]:
         """What `_choose` chose, once; the first requests wait for it."""
         if self._chosen is None:
-            if not self._lock.acquire(timeout=self._timeout):
+            if not self._lock.acquire(timeout=deadlines.left(deadlines.end(self._timeout))):
                 raise Busy("Another request still finds out how to explain this model.")
             try:
                 self._chosen = self._chosen or self._choose()
@@ -181,7 +182,7 @@ class Explanations:
         return array.reshape(len(array), -1).astype(np.float64)
 
     def _clock(self) -> Clock:
-        end = time.monotonic() + self._timeout
+        end = time.monotonic() + deadlines.left(deadlines.end(self._timeout))
 
         def check() -> None:
             if time.monotonic() > end:

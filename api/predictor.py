@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from api import turns
+from api import deadlines, turns
 from api.engines import Engine, Rows, part, whole
 from api.errors import Busy, Refused
 
@@ -52,7 +52,8 @@ class Predictor:
     """Runs methods of a model for many threads, one engine call at a time.
 
     `max_waiting` bounds how many requests wait in all: those in the queue and those that
-    `backlog` counts, which the server has not taken up yet. `timeout` is in seconds. `observe` is
+    `backlog` counts, which the server has not taken up yet. `timeout`, in seconds, is for all that
+    one request waits, and for each call. `observe` is
     told of each call: how many rows it has, and how many requests it leaves waiting.
 
     If a call runs longer than the timeout, all who wait are turned away, and `give_up` is given
@@ -91,13 +92,14 @@ class Predictor:
         """
         if method in self._engine.immediate:
             return self._run_at_once(method, rows)
+        end = deadlines.end(self._timeout)
         if len(rows) <= MERGED_ROWS or not self._engine.mergeable:
-            return self._run_in_turn(method, rows)
+            return self._run_in_turn(method, rows, end)
         # Others come in between.
         results = []
         for start in range(0, len(rows), MERGED_ROWS):
             try:
-                results.append(self._run_in_turn(method, rows[start : start + MERGED_ROWS]))
+                results.append(self._run_in_turn(method, rows[start : start + MERGED_ROWS], end))
             except Refused as refused:
                 raise Refused(start + refused.row, refused.reason) from None
         return whole(results)
@@ -124,8 +126,10 @@ class Predictor:
         except Exception as error:
             raise self._refusal(method, rows, error) from None
 
-    def _run_in_turn(self, method: str, rows: Rows) -> Any:
+    def _run_in_turn(self, method: str, rows: Rows, end: float) -> Any:
         turns.leave()
+        if time.monotonic() > end:
+            raise self._too_slow()
         ticket = _Ticket(method, rows)
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.
@@ -139,16 +143,16 @@ class Predictor:
             else:
                 self._queue.append(ticket)
         if not leads:
-            self._wait(ticket)
+            self._wait(ticket, end)
         if leads or ticket.leads:
             self._lead(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.result
 
-    def _wait(self, ticket: _Ticket) -> None:
+    def _wait(self, ticket: _Ticket, end: float) -> None:
         """Wait until the ticket is answered, or until it is its turn to lead."""
-        if ticket.lock.acquire(timeout=self._timeout):
+        if ticket.lock.acquire(timeout=deadlines.left(end)):
             return
         with self._mutex:
             if ticket.leads:

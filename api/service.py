@@ -23,7 +23,7 @@ from api.formats import Reader, results
 from api.formats.rows import Batch
 from api.gateway import Environ, read_body
 from api.model import PER_CLASS, Model
-from api.predictor import Predictor
+from api.predictor import MERGED_ROWS, Predictor
 from api.signature import Signature
 
 EXTRA = {"refuse": False, "ignore": True}
@@ -35,9 +35,10 @@ MAX_NAME_CHARACTERS = 80
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One model, served.
 
-    `name` is what protocols that name models call it. `timeout`, in seconds, is for each wait.
-    `ignore` says whether names that are no features are ignored where a request does not say it,
-    `locked` whether a request needs an API key, but for those at `open_paths`.
+    `name` is what protocols that name models call it. `timeout`, in seconds, is for all that one
+    request waits. `ignore` says whether names that are no features are ignored where a request does
+    not say it, `locked` whether a request needs an API key, but for those at `open_paths`.
+    `known` are results of one row, which tell how large those of many are.
     """
 
     name: str
@@ -46,11 +47,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     reader: Reader
     predictor: Predictor
     max_bytes: int
+    max_answer_bytes: int
     max_rows: int
     timeout: float
     ignore: bool
     locked: bool
     open_paths: frozenset[str]
+    known: dict[str, Any] = {}
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""
@@ -105,12 +108,23 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """Answer the rows of one request with one result a row.
 
         Raises InvalidRows where the estimator refuses a row's values, Busy, and whatever else the
-        engine raises.
+        engine raises; TooLarge if the results will not fit into an answer.
         """
         try:
+            if batch.count > MERGED_ROWS:
+                self._foresee(method, batch)
             return self.predictor.run(method, batch.rows)
         except Refused as refused:
             raise _invalid(batch, refused) from None
+
+    def _foresee(self, method: str, batch: Batch) -> None:
+        """Raise TooLarge if so many rows have results that fit into no answer.
+
+        The first time, the first row tells how many numbers a result has.
+        """
+        if method not in self.known:
+            self.known[method] = self.predictor.run(method, batch.rows[:1])
+        results.foresee(self.known[method], batch.count, self.max_answer_bytes)
 
     def run_single(self, method: str, batch: Batch) -> Any:
         """The same for the only row of a request: its result as JSON has it."""
@@ -131,6 +145,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             body = results.write_single(result, self._classes(method))
         else:
             body = self.encode(method, self.run(method, batch), media_type)
+        if len(body) > self.max_answer_bytes:
+            results.check_size(len(body), batch.count, self.max_answer_bytes)
         self.count(environ, batch)
         headers = {"Content-Type": media_type}
         if batch.unknown or batch.ignored:
@@ -141,7 +157,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """The body of an answer: the results of one method in this media type."""
         classes = self._classes(method)
         columns = self._columns(method, classes) if media_type == results.CSV else []
-        return results.write(result, media_type, columns, classes)
+        return results.write(result, media_type, columns, classes, self.max_answer_bytes)
 
     def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
         """The names of the columns of CSV."""

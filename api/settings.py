@@ -101,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     processes: Few = 2
     threads: Few = 32
     max_body_bytes: Bytes = 32 * 1024 * 1024
+    max_answer_bytes: Positive = 32 * 1024 * 1024
     max_rows: Positive = 10_000
     max_waiting: Positive = 256
     extra_fields: Literal["refuse", "ignore"] = "refuse"

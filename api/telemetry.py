@@ -23,7 +23,7 @@ CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]+))?"
 
 # The WSGI environment of the request that this thread answers. What a log line says of it is
 # worked out when there is a line, which is seldom.
-current: ContextVar[Mapping[str, Any] | None] = ContextVar("current", default=None)
+current: ContextVar[dict[str, Any] | None] = ContextVar("current", default=None)
 
 
 class TextFormatter(logging.Formatter):

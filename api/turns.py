@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 
+from api import deadlines
 from api.errors import Busy
 
 _lock = threading.Lock()
@@ -18,10 +19,10 @@ _owner = 0
 def take(timeout: float) -> None:
     """Wait until no other thread has the turn, and have it.
 
-    Raises Busy if that takes longer than `timeout`, in seconds.
+    Raises Busy once the request has taken longer than `timeout`, in seconds.
     """
     global _owner  # noqa: PLW0603
-    if not _lock.acquire(timeout=timeout):
+    if not _lock.acquire(timeout=deadlines.left(deadlines.end(timeout))):
         raise Busy(f"Other large requests have taken over {timeout:g} seconds.")
     _owner = threading.get_ident()
 

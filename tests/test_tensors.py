@@ -70,7 +70,7 @@ def test_nan_in_bytes_and_null_in_json_are_missing() -> None:
 def test_texts_come_back_as_they_went(array: np.ndarray) -> None:
     array = array.astype(object)
     for binary in (False, True):
-        tensor, data = tensors.encode("t", array, binary=binary)
+        tensor, data = tensors.encode("t", array, binary=binary, max_bytes=1 << 20)
         assert tensor.datatype == "BYTES"
         assert read(tensor, data).plain() == array.tolist()
 
@@ -92,7 +92,7 @@ def test_texts_come_back_as_they_went(array: np.ndarray) -> None:
     ids=str,
 )
 def test_an_array_goes_out_as_the_datatype_that_holds_it(array: np.ndarray, datatype: str) -> None:
-    tensor, data = tensors.encode("t", array, binary=True)
+    tensor, data = tensors.encode("t", array, binary=True, max_bytes=1 << 20)
     assert (tensor.datatype, tensor.shape) == (datatype, list(array.shape))
     assert tensor.size == len(data)
     values = read(tensor, data).plain()
@@ -100,7 +100,9 @@ def test_an_array_goes_out_as_the_datatype_that_holds_it(array: np.ndarray, data
 
 
 def test_what_is_not_finite_goes_out_as_in_every_json() -> None:
-    tensor, _ = tensors.encode("t", np.array([[1.0, np.nan], [np.inf, -np.inf]]), binary=False)
+    tensor, _ = tensors.encode(
+        "t", np.array([[1.0, np.nan], [np.inf, -np.inf]]), binary=False, max_bytes=1 << 20
+    )
     assert json.loads(bytes(tensor.data)) == [1.0, None, "Infinity", "-Infinity"]
 
 

@@ -113,13 +113,17 @@ def read(
 
 
 def write(
-    response: Response, outputs: list[tuple[str, np.ndarray, bool]]
+    response: Response, outputs: list[tuple[str, np.ndarray, bool]], max_bytes: int
 ) -> tuple[bytes, int | None]:
     """The body of an answer, and how many bytes of it are JSON; None if all are.
 
-    Each of `outputs` is a name, its array, and whether it goes out as binary data.
+    Each of `outputs` is a name, its array, and whether it goes out as binary data. Raises TooLarge
+    where one of them has more than `max_bytes`.
     """
-    encoded = [tensors.encode(name, array, binary=binary) for name, array, binary in outputs]
+    encoded = [
+        tensors.encode(name, array, binary=binary, max_bytes=max_bytes)
+        for name, array, binary in outputs
+    ]
     response.outputs = [tensor for tensor, _ in encoded]
     head = msgspec.json.encode(response)
     if not any(binary for _, _, binary in outputs):

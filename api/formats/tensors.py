@@ -224,15 +224,18 @@ def datatype(array: np.ndarray) -> str:
     return OF_DTYPES.get((array.dtype.kind, array.dtype.itemsize), BYTES)
 
 
-def encode(name: str, array: np.ndarray, *, binary: bool) -> tuple[Tensor, bytes]:
-    """An output, with its values as JSON in it or as the bytes beside it."""
+def encode(name: str, array: np.ndarray, *, binary: bool, max_bytes: int) -> tuple[Tensor, bytes]:
+    """An output, with its values as JSON in it or as the bytes beside it.
+
+    Raises TooLarge before much more than `max_bytes` are made.
+    """
     tensor = Tensor(name, list(array.shape), datatype(array))
     if not binary:
-        flat = results.flat(array)
-        if tensor.datatype == BYTES:
-            flat = [str(value) for value in flat]
-        tensor.data = msgspec.Raw(msgspec.json.encode(flat))
+        values = _texts if tensor.datatype == BYTES else msgspec.json.encode
+        lists = results.encoded(array.ravel(), values, len(array), max_bytes)
+        tensor.data = msgspec.Raw(results.joined(lists))
         return tensor, b""
+    results.check_size(array.nbytes, len(array), max_bytes)
     if tensor.datatype == BYTES:
         texts = [str(value).encode() for value in array.ravel().tolist()]
         data = b"".join(LENGTH.pack(len(text)) + text for text in texts)
@@ -240,3 +243,7 @@ def encode(name: str, array: np.ndarray, *, binary: bool) -> tuple[Tensor, bytes
         data = array.astype(DTYPES[tensor.datatype]).tobytes()
     tensor.parameters = {"binary_data_size": len(data)}
     return tensor, data
+
+
+def _texts(values: list[Any]) -> bytes:
+    return msgspec.json.encode([str(value) for value in values])

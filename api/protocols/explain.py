@@ -41,6 +41,7 @@ def answer(
     batch = read(environ)
     turns.leave()  # it may take long
     body = msgspec.json.encode(explanations.explain(batch))
+    results.check_size(len(body), batch.count, service.max_answer_bytes)
     service.count(environ, batch)
     headers = {"Content-Type": results.JSON, **notes(batch)}
     return Answer(HTTPStatus.OK, headers, body)

@@ -48,7 +48,8 @@ def infer(service: Service, environ: Environ) -> Answer:
         for method, binary in wanted(service.model, request).items()
     ]
     response = inference.Response(service.name, service.model.version, [], request.id)
-    answer, header_length = inference.write(response, outputs)
+    answer, header_length = inference.write(response, outputs, service.max_answer_bytes)
+    results.check_size(len(answer), batch.count, service.max_answer_bytes)
     service.count(environ, batch)
     headers = {"Content-Type": results.JSON}
     if header_length is not None:
@@ -59,7 +60,7 @@ def infer(service: Service, environ: Environ) -> Answer:
 def run(service: Service, method: str, batch: rows.Batch) -> np.ndarray:
     """The results of a method as one array, its rows first."""
     try:
-        return results.array(service.run(method, batch))
+        return results.array(service.run(method, batch), service.max_answer_bytes)
     except NotAcceptable:
         raise NotAcceptable(
             f"{method} has outputs of different widths, which make no tensor: POST /{method}."
