@@ -19,6 +19,7 @@ from tests.bench import (
     cores,
     curves,
     environment,
+    hostility,
     load,
     peers,
     plot,
@@ -30,7 +31,7 @@ from tests.bench.loads import HALF_KEPT
 from tests.bench.process import Server, ServerError
 from tests.bench.results import Results, Round
 
-PARTS = ("speed", "latency", "cores", "beside", "container")
+PARTS = ("speed", "latency", "cores", "beside", "hostile", "container")
 # At half load, so that there are enough requests for a p99.9.
 HALF_LOAD_SECONDS = 3
 
@@ -57,6 +58,11 @@ def main() -> None:
         run(results, names, number, options.parts)
     if "cores" in options.parts:
         measure_cores(results)
+    if "hostile" in options.parts and peers.OURS.name in options.only:
+        with noted(results, peers.OURS.name, f"{beside.MODEL} beside hostile bodies"):
+            where = environments[peers.OURS.name]
+            known = answer.Known(**environment.answers(where, beside.MODEL))
+            results.hostility = hostility.measure(where, known, options.seconds)
     if "container" in options.parts and peers.OURS.name in options.only:
         start_containers(results)
     write(results, options.out)

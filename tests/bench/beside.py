@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from statistics import quantiles
@@ -50,6 +50,19 @@ class Others:
     unanswered: int
     sent: int
 
+    @classmethod
+    def ask(cls, asked: pace.Asked, rate: float, seconds: float) -> Others:
+        """Send `rate` requests a second for `seconds`."""
+        return cls.of([pace.ask(asked, rate, seconds, load.PACED_WARM_UP_SECONDS, GIVE_UP_SECONDS)])
+
+    @classmethod
+    def of(cls, several: Sequence[pace.Paced]) -> Others:
+        """What was not answered took at least as long as was waited for it."""
+        answered = [each for paced in several for each in paced.answered]
+        unanswered = sum(len(paced.wrong) for paced in several)
+        times = quantiles(answered + [GIVE_UP_SECONDS * 1000] * unanswered, n=100)
+        return cls(times[49], times[98], unanswered, len(answered) + unanswered)
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -73,12 +86,12 @@ def measure(peer: Peer, where: Environment, known: Known, seconds: int) -> Besid
         asked = load.request(server, peer, known, "ordinary requests", kept=False)
         lasting = seconds * TIMES_AS_LONG
         large = json.dumps(peer.body(known.first(HUGE.rows).rows)).encode()
-        others = {NOBODY: _ask(asked, rate, lasting)}
+        others = {NOBODY: Others.ask(asked, rate, lasting)}
         with company(_ask_again_and_again, server.port, peer.path, large):
-            others[LARGE] = _ask(asked, rate, lasting)
+            others[LARGE] = Others.ask(asked, rate, lasting)
         for name, beginning in ((SLOW_BODY, BODY), (SLOW_HEAD, HEAD)):
             with company(_stay, server.port, beginning):
-                others[name] = _ask(asked, rate, lasting)
+                others[name] = Others.ask(asked, rate, lasting)
         return Beside(rate, others)
     finally:
         server.stop()
@@ -147,11 +160,3 @@ class Person:
         self.socket = socket.socket(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self.socket.connect_ex(("127.0.0.1", self.port))
         self.has_begun = False
-
-
-def _ask(asked: pace.Asked, rate: float, seconds: int) -> Others:
-    paced = pace.ask(asked, rate, seconds, load.PACED_WARM_UP_SECONDS, GIVE_UP_SECONDS)
-    # What was not answered took at least as long as was waited for it.
-    unanswered = len(paced.wrong)
-    times = quantiles(paced.answered + [GIVE_UP_SECONDS * 1000] * unanswered, n=100)
-    return Others(times[49], times[98], unanswered, len(paced.answered) + unanswered)

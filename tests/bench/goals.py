@@ -83,6 +83,7 @@ IMAGE_MEGABYTES = {"slim": 80, "usual": 260}
 SCALING = 0.8
 # How many times its p99 the p99 of ordinary requests is beside slow senders.
 BESIDE_SLOW = 2
+BESIDE_HOSTILE, HOSTILE_SECONDS, HOSTILE_MEGABYTES = 3, 1, 200
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def reached(results: Results) -> Iterator[Goal]:
     yield from _side_by_side(results)
     yield from _scaling(results)
     yield from _beside(results)
+    yield from _hostile(results)
     for kind, most in IMAGE_MEGABYTES.items():
         if kind in results.images:
             size = results.images[kind].size / MEGA
@@ -157,6 +159,16 @@ def _beside(results: Results) -> Iterator[Goal]:
         several = [each.others for each in results.beside[OURS.name]]
         rounds = [others[company].p99 / others[NOBODY].p99 for others in several]
         yield Goal(f"p99 beside {company}, against beside nobody", BESIDE_SLOW, rounds)
+
+
+def _hostile(results: Results) -> Iterator[Goal]:
+    if (measured := results.hostility) is not None:
+        slowest = max(each.seconds for each in measured.sent)
+        yield Goal("the slowest answer to a hostile body", HOSTILE_SECONDS, [slowest], unit="s")
+        grown = measured.memory / MEGA
+        yield Goal("more memory for hostile bodies", HOSTILE_MEGABYTES, [grown], unit="MB")
+        ratio = measured.beside.p99 / measured.without.p99
+        yield Goal("p99 beside hostile bodies, against without", BESIDE_HOSTILE, [ratio])
 
 
 def _scaling(results: Results) -> Iterator[Goal]:

@@ -107,7 +107,11 @@ class Server:
 
     def memory(self) -> int:
         """Bytes of memory, where a page that n processes share counts for 1/n in each (PSS)."""
-        return sum(_pss(pid) for pid in self.processes())
+        return sum(_figure(pid, "smaps_rollup", "Pss:") for pid in self.processes())
+
+    def resident(self) -> int:
+        """Bytes of memory, where a shared page counts in each process; told faster than the PSS."""
+        return sum(_figure(pid, "status", "VmRSS:") for pid in self.processes())
 
     def cpu_ticks(self) -> int:
         """Ticks of CPU that its processes have used, for themselves and in the kernel."""
@@ -160,9 +164,10 @@ def _processes() -> Iterator[tuple[int, Process]]:
                 yield int(folder.name), Process(int(parent), int(session), more[15], ticks)
 
 
-def _pss(pid: int) -> int:
+def _figure(pid: int, file: str, name: str) -> int:
+    """Bytes that a file of /proc tells of a process; 0 if that has ended."""
     try:
-        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        lines = (PROC / str(pid) / file).read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)

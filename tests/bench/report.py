@@ -36,6 +36,8 @@ def markdown(results: Results) -> str:
         parts += ["## More cores", sections.cores(results)]
     if results.beside:
         parts += ["## Beside others", sections.company(results)]
+    if results.hostility:
+        parts += ["## Beside hostile bodies", sections.hostile(results.hostility)]
     if results.images or results.no_images:
         parts += ["## In a container", sections.containers(results)]
     parts += ["## Goals", reached(results), "## Set-ups", setups(results)]

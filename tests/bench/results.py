@@ -10,6 +10,7 @@ from statistics import median
 from tests.bench.beside import Beside
 from tests.bench.container import Image
 from tests.bench.environment import Environment
+from tests.bench.hostility import Hostility
 from tests.bench.load import Latency, Speed
 from tests.bench.loads import (
     BULK,
@@ -55,6 +56,7 @@ class Results:
     measured: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
     scaling: dict[Case, list[Speed]] = field(default_factory=dict)
+    hostility: Hostility | None = None
     beside: dict[str, list[Beside]] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
     # Why there are no images, if they were asked for.

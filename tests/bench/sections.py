@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from statistics import median
 
-from tests.bench import beside, scaling
+from tests.bench import beside, hostility, scaling
 from tests.bench.cells import NONE, row, with_spread
 from tests.bench.columns import MEGA
 from tests.bench.cores import COUNTS, split
+from tests.bench.hostility import Hostility
 from tests.bench.load import Latency, Speed
 from tests.bench.loads import Pace
 from tests.bench.peers import ALL, PACED_MODEL, PROCESSES
 from tests.bench.results import Results
 from tests.bench.scaling import Case
+
+SLOWEST_KINDS = 5
 
 
 def latency(known: Mapping[str, Mapping[Pace, Latency]]) -> str:
@@ -104,6 +108,30 @@ def company(results: Results) -> str:
             ]
             lines.append(row([ALL[name].title, rate, others, *times]))
     return "\n".join(lines)
+
+
+def hostile(measured: Hostility) -> str:
+    """What became of hostile bodies and of ordinary requests beside them."""
+    seconds = attrgetter("seconds")
+    times = [each.seconds for each in measured.sent]
+    slowest = {each.name: each.seconds for each in sorted(measured.sent, key=seconds)}
+    last = sorted(slowest, key=lambda name: slowest[name])[-SLOWEST_KINDS:]
+    wrong = sorted({each.name for each in measured.sent if not each.right})
+    without, others = measured.without, measured.beside
+    return (
+        f"{len(times)} bodies of at most 100 kB, which unpack to 31 MiB or lie, from "
+        f"{hostility.CLIENTS} clients: half of them are refused in {median(times):.2f} s, all in "
+        f"{max(times):.2f} s, and all processes have at most {measured.memory / MEGA:,.0f} MB more. "
+        f"The slowest kinds: {_list([f'{name} ({slowest[name]:.2f} s)' for name in last])}. "
+        f"Kinds that got another answer than they should: {_list(wrong)}. "
+        f"Ordinary requests, {measured.rate:,.0f} a second, have a p50 of {without.p50:.2f} ms and a p99 of {without.p99:.2f} ms without "
+        f"them, {others.p50:.2f} and {others.p99:.2f} ms beside them, where {others.unanswered} of "
+        f"{others.sent:,} got no answer."
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def containers(results: Results) -> str:
