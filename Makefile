@@ -50,19 +50,20 @@ LETTERS := $(LOWER) A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
 # What is left of $(1) without the characters $(2).
 rest = $(if $(2),$(call rest,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,99,$(2))),$(1))
 fault = |$(1) ($(subst file,.env,$(origin $(1)))): expected $(2)
-only = $(foreach name,$(1),$(if $(call rest,$(if $(4),$(subst $(empty) ,,$(value $(name))),$(value $(name))),$(2)),$(call fault,$(name),$(3))))
+# A fault for each of the variables $(1) that has more than the characters $(2), and blanks with $(5).
+only = $(foreach name,$(1),$(if $(call rest,$(if $(5),$(subst $(empty) ,,$(value $(name))),$(value $(name))),$(2)),$(call fault,$(name),$(3)$(if $(4),$(comma) as in $(name)=$(4)))))
 FAULTS := \
-	$(call only,$(NUMBERS),$(DIGITS),a whole number$(comma) as 8080) \
-	$(call only,$(AMOUNTS),$(LETTERS) $(DIGITS) .,a number with or without a unit$(comma) as 2 or 512Mi) \
+	$(call only,$(NUMBERS),$(DIGITS),a whole number,8080) \
+	$(call only,$(AMOUNTS),$(LETTERS) $(DIGITS) .,a number with its unit,512Mi) \
 	$(foreach name,$(SWITCHES),$(if $(filter-out true false,$(subst $(newline),?,$(subst $(empty) ,?,$(value $(name))))),$(call fault,$(name),true or false))) \
-	$(call only,$(NAMES),$(LOWER) $(DIGITS) -,lower-case letters$(comma) digits and - only$(comma) as europe-west1) \
-	$(call only,$(HOSTS),$(LOWER) $(DIGITS) - . _ / :,lower-case letters$(comma) digits and - . _ / : only$(comma) as my-project) \
-	$(call only,$(TAGS),$(LETTERS) $(DIGITS) - . _ /,letters$(comma) digits and - . _ / only$(comma) as v1.2.3) \
-	$(call only,$(MEMBERS),$(LETTERS) $(DIGITS) - . _ / : @ + % $(comma),letters$(comma) digits and - . _ / : @ + % only$(comma) as user:name@example.com) \
-	$(call only,$(OPTIONS),$(LETTERS) $(DIGITS) - . _ / : @ =,options of gcloud$(comma) as --project=name,blank) \
-	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma),gs://bucket/path or https://host/path) \
-	$(call only,SCHEDULE,$(LETTERS) $(DIGITS) * / $(comma) : -,five fields of cron$(comma) as 0 3 * * *,blank) \
-	$(call only,MODEL_SHA256,$(DIGITS) a b c d e f A B C D E F,hexadecimal digits$(comma) as sha256sum models/latest.joblib prints them) \
+	$(call only,$(NAMES),$(LOWER) $(DIGITS) -,lower-case letters$(comma) digits and - only,europe-west1) \
+	$(call only,$(HOSTS),$(LOWER) $(DIGITS) - . _ / :,lower-case letters$(comma) digits and - . _ / : only,my-project) \
+	$(call only,$(TAGS),$(LETTERS) $(DIGITS) - . _ /,letters$(comma) digits and - . _ / only,v1.2.3) \
+	$(call only,$(MEMBERS),$(LETTERS) $(DIGITS) - . _ / : @ + % $(comma),letters$(comma) digits and - . _ / : @ + % only,user:name@example.com) \
+	$(call only,$(OPTIONS),$(LETTERS) $(DIGITS) - . _ / : @ =,options of gcloud,--project=name,blank) \
+	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma),an address of gs or https,gs://bucket/path) \
+	$(call only,SCHEDULE,$(LETTERS) $(DIGITS) * / $(comma) : -,five fields of cron,0 3 * * *,blank) \
+	$(call only,MODEL_SHA256,$(DIGITS) a b c d e f A B C D E F,the 64 hexadecimal digits that sha256sum models/latest.joblib prints) \
 	$(foreach name,$(filter-out MODEL_SHA256,$(TEXTS)) $(filter-out $(KNOWN),$(GIVEN)),$(if $(findstring $$,$(value $(name))),$(call fault,$(name),a value without a dollar)))
 # On the command line a name that is not known could be one of those that make keeps for itself.
 UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))

@@ -194,8 +194,6 @@ def _expected(variable: str, field: FieldInfo) -> str:
     if get_origin(field.type) is Literal:
         *words, last = get_args(field.type)
         listed = f"{', '.join(words)} or {last}"
-    elif field.type is bool:
-        listed = "true or false"
     else:
         listed = field.type.__metadata__[0].description
     return f"{listed}, as in {variable}={field.default}" if field.default else listed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -168,11 +170,11 @@ def test_a_value_that_is_no_word_is_refused(make, tmp_path: Path, name: str) -> 
 def test_values_that_are_wrong_are_named_at_once(make) -> None:
     said = make("help", "IMAGE=a;b", "PORT=http", "SLIM=yes", env="GCP_REGION=Mars 1\n").stderr
     assert said.partition("*** ")[2] == (
-        "PORT (command line): expected a whole number, as 8080\n"
+        "PORT (command line): expected a whole number, as in PORT=8080\n"
         "SLIM (command line): expected true or false\n"
-        "GCP_REGION (.env): expected lower-case letters, digits and - only, as europe-west1\n"
-        "IMAGE (command line): expected lower-case letters, digits and - . _ / : only, as "
-        "my-project.  Stop.\n"
+        "GCP_REGION (.env): expected lower-case letters, digits and - only, as in GCP_REGION=europe-west1\n"
+        "IMAGE (command line): expected lower-case letters, digits and - . _ / : only, as in "
+        "IMAGE=my-project.  Stop.\n"
     )
 
 
@@ -268,6 +270,22 @@ def test_a_name_on_the_command_line_that_is_not_known_is_refused(
     result = make("help", given)
     assert result.returncode == 2
     assert said in result.stderr
+
+
+def test_what_is_said_of_names_needs_no_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text("# PROT=1\nPROT=2\nDATABASE=x\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["names", "PORT", "HOST", "--given", "HOTS", "VENV"])
+    monkeypatch.delitem(sys.modules, "models.names")
+    runpy.run_module("models.names", run_name="__main__")
+    assert capsys.readouterr().out == (
+        ".env, line 2: there is no variable PROT: did you mean PORT? "
+        "If it is your own code's, rename it\n"
+        "make HOTS=...: there is no variable HOTS: did you mean HOST?\n"
+        "make VENV=...: there is no variable VENV; own code can read one of .env\n"
+    )
 
 
 def test_a_name_in_env_is_refused_if_it_misspells_one_and_let_in_if_not(

@@ -148,9 +148,10 @@ def test_nothing_of_a_file_with_another_hash_runs(
     assert "MODEL_SHA256 says 0000" in f"{error.value}{capfd.readouterr().err}"
 
 
-def test_what_is_read_of_a_pinned_file_is_what_was_hashed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [2 * BLOCK_BYTES, 2 * BLOCK_BYTES + 77])
+def test_what_is_read_of_a_pinned_file_is_what_was_hashed(tmp_path: Path, size: int) -> None:
     path = tmp_path / "file"
-    content = random.Random(0).randbytes(2 * BLOCK_BYTES + 77)
+    content = random.Random(0).randbytes(size)
     path.write_bytes(content)
     file, _ = open_file(path, hashlib.sha256(content).hexdigest())
     with file:

@@ -338,7 +338,12 @@ def test_settings_come_from_env_in_the_folder_it_is_started_in(
     penguins_path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text(f"MODEL_PATH={penguins_path}\nMAX_ROWS=1\n")
-    with serving(tmp_path) as server, pytest.raises(urllib.error.HTTPError) as error:
+    with (
+        serving(tmp_path, MODEL_PAHT="elsewhere") as server,
+        pytest.raises(urllib.error.HTTPError) as error,
+    ):
         server.post("/predict", [GOOD, GOOD])
     with error.value:
         assert error.value.code == 413
+    said = "the environment: there is no variable MODEL_PAHT: did you mean MODEL_PATH?"
+    assert said in server.log.read_text()
