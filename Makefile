@@ -20,7 +20,7 @@ endif
 
 # What the service in the container is told of its settings; its port and model are the image's own.
 SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL \
-	ACCESS_LOG API_KEYS LOCK_METRICS ALLOWED_ORIGINS
+	ACCESS_LOG API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY
 
 # No value becomes code. make itself looks at what can stand in a recipe as it is, and each variable
 # is in one of these lists; a value that can be any text is read by recipes from the environment, as

@@ -74,6 +74,15 @@ Origins = Annotated[
     ),
 ]
 
+Nothing = Annotated[
+    str,
+    Meta(
+        pattern=r"^\Z",
+        description="no value: uWSGI's wheel has no TLS, so let a proxy in front speak HTTPS, as "
+        "docs/access.md shows",
+    ),
+]
+
 # A value may be a whole file by mistake.
 MAX_SHOWN = 80
 # What a platform calls a setting, which counts where our own name for it is not set.
@@ -112,6 +121,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: ApiKeys = ""
     lock_metrics: Literal["true", "false"] = "true"
     allowed_origins: Origins = ""
+    # So that whoever looks for HTTPS learns where to find it.
+    tls_cert: Nothing = ""
+    tls_key: Nothing = ""
     # Cloud Run sets the first, and who deploys there the second: traces have it in their name.
     k_service: str = ""
     google_cloud_project: str = ""

@@ -57,7 +57,7 @@ def test_who_prefers_html_gets_the_page(penguins: FlaskClient, accept: str) -> N
     answer = penguins.get("/", headers={"Accept": accept})
     assert answer.mimetype == "text/html"
     assert answer.text.startswith("<!doctype html>")
-    assert answer.vary.as_set() == {"accept"}
+    assert answer.vary.as_set() == {"accept", "accept-encoding"}
 
 
 @pytest.mark.parametrize(

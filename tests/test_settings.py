@@ -77,6 +77,7 @@ WRONG = [
     ("AIP_STORAGE_URI", "s3://bucket", "a folder, as gs://bucket/path"),
     ("AIP_STORAGE_URI", "gs://", "a folder, as gs://bucket/path"),
     ("GCE_METADATA_HOST", "http://metadata", "the name or address of a machine"),
+    ("TLS_CERT", "cert.pem", "no value: uWSGI's wheel has no TLS, so let a proxy in front speak HTTPS"),
     ("STORAGE_EMULATOR_HOST", "file:///etc", "an address of https or http without a path"),
 ]  # fmt: skip
 

@@ -23,6 +23,8 @@ STATIC = Path(__file__).parent.parent / "static" / "docs"
 PAGES = {"/docs": "docs.html", "/redoc": "redoc.html"}
 TYPES = {
     "docs.js": "text/javascript",
+    "key.css": "text/css",
+    "key.js": "text/javascript",
     "redoc.js": "text/javascript",
     "redoc.standalone.js": "text/javascript",
     "swagger-ui-bundle.js": "text/javascript",

@@ -1,2 +1,2 @@
 // ReDoc. Without its search: it would need a worker made of text, which the page's policy forbids.
-Redoc.init("openapi.json", { disableSearch: true }, document.getElementById("redoc"));
+load((text) => Redoc.init(text, { disableSearch: true }, document.getElementById("redoc")));

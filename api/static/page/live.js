@@ -1,6 +1,7 @@
 /** Live figures of the service, from `/metrics`. */
 
 import { $, format, grouped, make } from "./dom.js";
+import { keyHeader } from "./key.js";
 
 const EVERY = 3000;
 
@@ -74,7 +75,7 @@ export function initLive() {
   const show = async () => {
     if (document.visibilityState !== "visible") return;
     try {
-      const response = await fetch("metrics", { headers: { accept: "text/plain" } });
+      const response = await fetch("metrics", { headers: { accept: "text/plain", ...keyHeader() } });
       if (!response.ok) return;
       for (const [key, value] of Object.entries(figures(samples(await response.text())))) {
         shown.get(key).textContent = key === "median" || key === "slow" ? time(value) : grouped(value);

@@ -1,19 +1,24 @@
 /** The request behind what is on screen, to paste elsewhere. */
 
 import { $, make } from "./dom.js";
+import { locked } from "./key.js";
 
 export function curl(url, body) {
   const quoted = spaced(body).replaceAll("'", "'\\''");
-  return `curl ${url} \\\n  -H 'content-type: application/json' \\\n  -d '${quoted}'`;
+  const key = locked() ? `  -H "authorization: Bearer $API_KEY" \\\n` : "";
+  return `curl ${url} \\\n${key}  -H 'content-type: application/json' \\\n  -d '${quoted}'`;
 }
 
 export function python(url, body) {
   const row = literal(body, "    ");
-  return `import requests
+  const [start, key] = locked()
+    ? ["import os\n\n", `    headers={"Authorization": f"Bearer {os.environ['API_KEY']}"},\n`]
+    : ["", ""];
+  return `${start}import requests
 
 answer = requests.post(
     ${literal(url)},
-    json=${row},
+${key}    json=${row},
     timeout=10,
 )
 answer.raise_for_status()

@@ -1,5 +1,7 @@
 /** What the service says of the model, and how it is asked. Source: `/metadata`. */
 
+import { fetchWithKey } from "./key.js";
+
 /** An answer that is none, with the service's own words (problem details, RFC 9457). */
 export class Refusal extends Error {
   constructor(status, problem) {
@@ -25,7 +27,7 @@ export async function post(path, body, { signal, type = "application/json" } = {
 async function reach(path, options) {
   for (let again = true; ; again = false) {
     try {
-      return await fetch(path, options);
+      return await fetchWithKey(path, options);
     } catch (error) {
       if (error.name === "AbortError") throw error;
       if (!again) throw new Refusal(0, { detail: "The service cannot be reached." });
@@ -55,7 +57,10 @@ export class Model {
 
   static async load() {
     const response = await reach("metadata", { headers: { accept: "application/json" } });
-    if (!response.ok) throw new Error(`/metadata answered with status ${response.status}.`);
+    if (!response.ok) {
+      const { detail } = await response.json().catch(() => ({}));
+      throw new Error(detail ?? `/metadata answered with status ${response.status}.`);
+    }
     return new Model(await response.json());
   }
 
