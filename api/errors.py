@@ -8,6 +8,7 @@ sentence; or what a protocol wants instead, with the same words.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from itertools import islice
@@ -186,6 +187,16 @@ class Busy(Problem):
         super().__init__(detail, Retry_After="1")
 
 
+class OutOfMemory(Busy):
+    """The request needs more memory than the process can get."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is not enough memory for this request: send fewer rows in one request, or the "
+            "same ones later."
+        )
+
+
 class Replaced(Problem):
     """The model's file is no longer what this process serves, and part of it is not loaded yet."""
 
@@ -214,6 +225,11 @@ def render(error: Exception, request_id: str, path: str = "") -> Answer:
     """
     headers: dict[str, str] = {}
     places: Sequence[Place] = ()
+    if isinstance(error, MemoryError):
+        # Let go of what the request has made, or there may be none for the answer.
+        traceback.clear_frames(error.__traceback__)
+        log.warning("request %s needs more memory than there is", request_id)
+        error = OutOfMemory()
     if isinstance(error, Problem):
         status, detail, places, headers = error.status, error.detail, error.places, error.headers
     else:

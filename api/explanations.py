@@ -13,11 +13,11 @@ import numpy as np
 
 from api import deadlines
 from api.engines import Rows
-from api.errors import Busy, Refused, TooLarge, Unexplained
+from api.errors import Busy, Refused, Replaced, TooLarge, Unexplained
 from api.explainers import Clock, Explainer, background
 from api.explainers.permutation import Permutation
 from api.formats.rows import Batch
-from api.model import Model
+from api.model import Model, ModelError, version_of
 from api.service import Service
 
 log = logging.getLogger("api")
@@ -130,6 +130,8 @@ class Explanations:
             return None
         try:
             columns = Columns(self._estimator(), self._service.signature)
+        except Replaced:
+            raise
         except Exception as error:
             log.info("explanations are sampled: %s", error)
             return None
@@ -150,11 +152,22 @@ class Explanations:
         return None
 
     def _estimator(self) -> Any:
-        """The fitted estimator; where a plan serves, nobody has loaded it yet."""
+        """The fitted estimator; where a plan serves, nobody has loaded it yet.
+
+        Raises Replaced if its file is another by now: processes that loaded it in time look into
+        the estimator, and another way would give other numbers.
+        """
         from api import fitted
 
         model = self._service.model
-        return model.estimator or fitted.load(Path(model.path), model.version).estimator
+        if model.estimator is not None:
+            return model.estimator
+        try:
+            version_of(Path(model.path), model.version)
+        except ModelError as error:
+            log.error("%s: restart the service", error)  # noqa: TRY400
+            raise Replaced from None
+        return fitted.load(Path(model.path), model.version).estimator
 
     def _ask(self, method: str, rows: Rows) -> np.ndarray:
         """The model's answers for rows that nobody has sent, as numbers."""

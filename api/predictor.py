@@ -134,7 +134,12 @@ class Predictor:
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.
             self._watched = True
-            threading.Thread(target=self._watch, args=(self._give_up,), daemon=True).start()
+            try:
+                threading.Thread(target=self._watch, args=(self._give_up,), daemon=True).start()
+            except RuntimeError:
+                # There is no memory for its stack.
+                self._watched = False
+                raise MemoryError from None
         with self._mutex:
             if leads := not self._running:
                 self._running = True

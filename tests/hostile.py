@@ -69,6 +69,13 @@ def npy(descr: Any, shape: Any, data: Callable[[], bytes] = bytes) -> Any:
     return make
 
 
+class Deep:
+    """Is written as many signs before a number."""
+
+    def __repr__(self) -> str:
+        return "-" * 60_000 + "1"
+
+
 def zeros(size: int) -> Any:
     return lambda: bytes(size)
 
@@ -211,6 +218,7 @@ HOSTILE = [
     Hostile("npy that lies", NPY, npy("<f8", (10**12, 6), zeros(48)), 400),
     Hostile("npy of objects", NPY, npy("|O", (6,), zeros(48)), 400),
     Hostile("npy of a nested header", NPY, npy("<f8", eval("(" * 90 + ")" * 90), zeros(48)), 400),
+    Hostile("npy of a deep header", NPY, npy(Deep(), (6,)), 400, packed=False),
     Hostile(
         "npy in a form",
         FORM,

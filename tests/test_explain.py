@@ -620,15 +620,18 @@ def test_where_shap_is_not_installed_trees_are_asked(
     assert "shap is not installed, which explains trees exactly" in caplog.text
 
 
-def test_a_model_that_has_been_replaced_on_disk_is_asked(baked: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "replaced"])
+def test_a_model_whose_file_is_another_by_now_is_not_explained_in_another_way(
+    baked: Path, tmp_path: Path, *, gone: bool
+) -> None:
     for name in ("latest.joblib", "latest.json", "latest.plan.npz"):
         (tmp_path / name).write_bytes((baked.parent / name).read_bytes())
     path = tmp_path / "latest.joblib"
     client = create_app(Settings(model_path=str(path))).test_client()
-    joblib.dump(LINEAR["scaled"], path)
-    found = explained(client, ROWS.tolist())
-    check_exact(found, TREES["forest of two"].predict_proba)
-    assert found["method"] == "permutation"
+    path.unlink() if gone else joblib.dump(LINEAR["scaled"], path)
+    answer = client.post("/explain", json=ROWS.tolist())
+    assert answer.status_code == 503
+    assert "was replaced or taken away while it is served" in answer.json["detail"]
 
 
 def test_many_first_requests_choose_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

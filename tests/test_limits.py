@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,10 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import NearestNeighbors
 
-from api import deadlines, telemetry, turns
+from api import deadlines, predictor, telemetry, turns
 from api.errors import Busy
+from api.predictor import MERGED_ROWS, Predictor
+from api.signature import Signature
 from tests.conftest import Serve
 
 CSV, NPY = "text/csv", "application/x-npy"
@@ -46,6 +50,19 @@ class Classes(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> Any:
         return np.random.default_rng(0).random((len(X), 500))
+
+
+class Hungry(TransformerMixin, BaseEstimator):
+    """Wants more memory than there is for a row above a thousand."""
+
+    def fit(self, X: Any, y: Any = None) -> Hungry:
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X: Any) -> Any:
+        if (np.asarray(X) > 1_000).any():
+            np.empty(1 << 50, dtype=np.uint8)
+        return X
 
 
 CALLS: list[int] = []
@@ -179,3 +196,61 @@ def test_who_has_waited_before_waits_less_for_a_turn() -> None:
     done.set()
     other.join()
     assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("path", ["/transform", V2, "/invocations"])
+def test_where_memory_runs_out_the_request_is_a_503_and_others_are_answered(
+    serve: Serve, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(Hungry().fit(POINTS))
+
+    def ask(value: int) -> Any:
+        rows = [[value, 1]]
+        return client.post(path, json=tensor(rows) if path == V2 else rows)
+
+    answer = ask(2_000)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "There is not enough memory for this request: send fewer rows" in answer.text
+    assert ask(1).status_code == 200
+    assert "needs more memory than there is" in caplog.text
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_where_no_thread_can_watch_the_model_there_is_no_memory(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(Hungry().fit(POINTS))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            predictor, "threading", SimpleNamespace(Thread=no_thread, Lock=threading.Lock)
+        )
+        assert client.post("/transform", json=[[1, 1]]).status_code == 503
+    assert client.post("/transform", json=[[1, 1]]).status_code == 200
+
+
+def no_thread(**_: Any) -> Any:
+    """What starting a thread does where a limit of memory leaves no room for its stack."""
+    raise RuntimeError("can't start new thread")
+
+
+def test_pieces_of_one_request_wait_no_longer_than_one() -> None:
+    calls = []
+
+    class Slow:
+        signature = Signature(example=(1.0,))
+        mergeable = True
+        immediate = ()
+        singles: Mapping[str, Any] = MappingProxyType({})
+
+        def run(self, _: str, rows: Any) -> Any:
+            calls.append(len(rows))
+            time.sleep(0.06)
+            return rows
+
+        def refuses(self, *_: Any) -> bool:
+            return False
+
+    own = Predictor(Slow(), max_waiting=8, timeout=0.1)
+    with pytest.raises(Busy, match=r"no answer for 0\.1 seconds"):
+        own.run("predict", np.zeros((10 * MERGED_ROWS, 1)))
+    assert calls == [MERGED_ROWS] * 2

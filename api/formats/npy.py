@@ -72,7 +72,7 @@ def _load(body: bytes, limits: Limits) -> np.ndarray:
         (length,) = struct.unpack(size, file.read(struct.calcsize(size)))
         if length > MAX_HEADER_BYTES:
             raise ValueError("the header is too long")
-        header = ast.literal_eval(file.read(length).decode(encoding))
+        header = _parse(file.read(length).decode(encoding))
         dtype = npy.descr_to_dtype(header["descr"])
         fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
         if wrong := [field for field in fields if field.kind not in "fiubUM" or field.shape]:
@@ -89,6 +89,14 @@ def _load(body: bytes, limits: Limits) -> np.ndarray:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise MalformedBody(f"The body is not an npy array that can be read: {reason}.") from None
     return array
+
+
+def _parse(header: str) -> Any:
+    try:
+        return ast.literal_eval(header)
+    except MemoryError:
+        # Not of memory: it is Python's word for what is nested too deeply.
+        raise ValueError("the header is nested too deeply") from None
 
 
 def _checked(signature: Signature, max_rows: int, samples: list[Any]) -> Batch:
