@@ -53,8 +53,11 @@ def main() -> None:
             "where that comes from"
         )
     greet = partial(os.write, sys.stdout.fileno(), f"{wsgi.hello}\n".encode())
-    server_log.watch(server_log.Translator(settings.processes, greet, shutdown.give_up))
-    shutdown.watch()
+    try:
+        server_log.watch(server_log.Translator(settings.processes, greet, shutdown.give_up))
+        shutdown.watch()
+    except RuntimeError as error:
+        sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
     pyuwsgi.run(server.arguments(settings))
 
 

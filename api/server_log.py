@@ -6,7 +6,6 @@ uWSGI writes to descriptor 2, from C. That becomes a pipe, which a thread of the
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import os
@@ -16,7 +15,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from io import TextIOWrapper
 from types import ModuleType
 
@@ -35,6 +33,7 @@ DIED = re.compile(
     r"DAMN ! worker (\d+) \(pid: (\d+)\) (?:MISTERIOUSLY killed by|died(?:, killed by)?)"
     r"(?: signal (\d+))? :\("
 )
+REPLACED = re.compile(r"Respawned uWSGI worker (\d+)")
 STUCK = re.compile(r"\*\*\* HARAKIRI ON WORKER (\d+) \(pid: (\d+)")
 FULL = re.compile(r"\*\*\* uWSGI listen queue of socket .* full !!! \((\d+)/(\d+)\)")
 NO_FORK = re.compile(r"fork\(\): (.+) \[")
@@ -46,9 +45,10 @@ CLIENT = re.compile(
 # What goes without saying: that it starts, ends or replaces its workers, and what it says of one
 # that is told of already.
 USUAL = re.compile(
-    r"running \"|(Res|s)pawned uWSGI|Gracefully killing worker|\.\.\.The work of process"
+    r"running \"|spawned uWSGI|Gracefully killing worker|\.\.\.The work of process"
     r"|graceful shutdown|worker \d+ (buried|killed)|goodbye to uWSGI|worker respawning too fast"
-    r"|HARAKIRI|SIGUSR2: |waitpid\(\): No child|!!! uWSGI process|\*\*\* (end of )?backtrace"
+    r"|pthread_join|HARAKIRI|SIGUSR2: |waitpid\(\): No child|!!! uWSGI process"
+    r"|\*\*\* (end of )?backtrace"
 )
 
 
@@ -67,6 +67,8 @@ class Translator:
         self._greet = greet
         self._give_up = give_up
         self._last = ""
+        self._failed = False
+        self._dead: set[str] = set()
 
     def take(self, line: str) -> None:
         """Log one line, put into words, if it is of interest."""
@@ -76,6 +78,8 @@ class Translator:
             self._accept()
         elif found := DIED.match(line):
             self._bury(*found.groups())
+        elif found := REPLACED.match(line):
+            self._replace(found[1])
         elif found := STUCK.match(line):
             log.error(
                 "worker %s (pid %s) has answered nothing for too long: it is killed",
@@ -87,7 +91,8 @@ class Translator:
                 *found.groups(),
             )
         elif found := NO_FORK.match(line):
-            log.error("no worker can be started (%s)", found[1])
+            log.error("no worker can be started (%s): the service ends", found[1])
+            self._failed = True
         elif CLIENT.match(line):
             log.info("%s", line)
         elif self._missing:
@@ -97,8 +102,10 @@ class Translator:
 
     def end(self) -> None:
         """Say why, if the master ends before all workers accepted requests and was not told to."""
-        if self._missing and not server.is_ending():
+        if self._missing and not (self._failed or server.is_ending()):
             log.error("uWSGI ended: %s", WHERE.sub("", self._last))
+        if self._failed:
+            self._give_up()
 
     def _accept(self) -> None:
         if self._missing:
@@ -109,6 +116,13 @@ class Translator:
     def _bury(self, worker: str, pid: str, number: str | None) -> None:
         by = f" was killed by {_name(int(number))}" if number else " ended"
         log.warning("worker %s (pid %s)%s: another takes its place", worker, pid, by)
+        self._dead.add(worker)
+
+    def _replace(self, worker: str) -> None:
+        if worker not in self._dead:
+            # uWSGI says nothing of one that ended as it was forked.
+            log.warning("worker %s ended as it started: another takes its place", worker)
+        self._dead.discard(worker)
         if self._missing:
             self._deaths_left -= 1
             if not self._deaths_left:
@@ -143,6 +157,10 @@ def watch(translator: Translator) -> None:
     os.set_blocking(theirs, False)
     os.dup2(theirs, 2)
     os.close(theirs)
+    # Each level is looked up once, under a lock that is held during a fork: for ever, if it fails.
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        log.isEnabledFor(level)
+    master = os.getpid()
     reading = threading.RLock()
     rest = b""
 
@@ -161,11 +179,12 @@ def watch(translator: Translator) -> None:
             drain()
 
     def end() -> None:
-        drain()
-        translator.end()
+        if os.getpid() == master:
+            drain()
+            translator.end()
 
-    # uWSGI imports this module before it runs what is registered here, and fills it only later.
-    sys.modules["uwsgi"] = ModuleType("uwsgi")
-    atexit.register(end)
-    os.register_at_fork(after_in_child=partial(atexit.unregister, end))
+    # What has this name in this module is called at the end of each process, the master first of
+    # all: uWSGI fills the module, and does not make it anew.
+    uwsgi = sys.modules["uwsgi"] = ModuleType("uwsgi")
+    uwsgi.atexit = end  # type: ignore[attr-defined]
     threading.Thread(target=follow, daemon=True).start()

@@ -7,7 +7,6 @@ those are taken up, and only then has uWSGI end its workers.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
 import logging
@@ -18,6 +17,7 @@ import struct
 import sys
 import threading
 import time
+from functools import partial
 
 from api import server
 
@@ -35,6 +35,8 @@ HANDSHAKE_SECONDS = 0.25
 DRAIN_SECONDS = 5.0
 POLL_SECONDS = 0.01
 ROUSE_SECONDS = 0.05
+# In this time a worker is forked, or it cannot be.
+FORK_SECONDS = 3
 # Python's module socket does not have it; source: asm-generic/socket.h of Linux.
 SO_ATTACH_FILTER = 26
 # Classic BPF: drop the segments of TCP that have the flag SYN (2) and not ACK (16), which begin a
@@ -66,6 +68,7 @@ def watch() -> None:
     ends_with_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and has_terminal()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP, signal.SIGHUP, END_WORKERS})
     threading.Thread(target=_wait, args=(ends_with_terminal,), daemon=True).start()
+    _end_where_forks_fail()
 
 
 def has_terminal() -> bool:
@@ -75,6 +78,20 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def _end_where_forks_fail() -> None:
+    """Have SIGALRM end the service, as uwsgi.ini has it, if a worker cannot be forked.
+
+    uWSGI holds the GIL for ever after that: no thread of the master runs any more.
+    """
+    master = os.getpid()
+
+    def alarm(seconds: int) -> None:
+        if os.getpid() == master:
+            signal.alarm(seconds)
+
+    os.register_at_fork(before=partial(alarm, FORK_SECONDS), after_in_parent=partial(alarm, 0))
 
 
 def _wait(ends_with_terminal: bool) -> None:  # noqa: FBT001
@@ -106,7 +123,6 @@ def _end() -> None:
 def give_up() -> None:
     """End the master and its workers at once, with the status 1."""
     kill_workers()
-    atexit._run_exitfuncs()  # noqa: SLF001
     os._exit(1)
 
 

@@ -8,6 +8,7 @@ import runpy
 import socket
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,18 @@ def test_the_workers_that_run_are_known(monkeypatch: pytest.MonkeyPatch) -> None
     assert server.workers() == [7]
 
 
-def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> list[str]:
+def run_main(
+    monkeypatch: pytest.MonkeyPatch,
+    *arguments: str,
+    watch: Callable[[], None] = lambda: None,
+    **variables: str,
+) -> list[str]:
     """Run `python -m api` up to the point where it becomes uWSGI."""
     handed_over: list[str] = []
     monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
-    for part in ("server_log.keep_stderr", "server_log.watch", "shutdown.obey", "shutdown.watch"):
+    for part in ("server_log.keep_stderr", "server_log.watch", "shutdown.obey"):
         monkeypatch.setattr(f"api.{part}", lambda *_: None)
+    monkeypatch.setattr("api.shutdown.watch", watch)
     monkeypatch.setattr("api.telemetry.configure_logging", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["api", *arguments])
     monkeypatch.delitem(sys.modules, "api.wsgi", raising=False)
@@ -166,7 +173,7 @@ def test_what_cannot_start_exits_with_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        run_main(monkeypatch, **variables)
+        run_main(monkeypatch, **variables)  # type: ignore[arg-type]
     assert str(stop.value.code).startswith(sentence)
 
 
@@ -184,6 +191,21 @@ def test_a_model_that_fails_unforeseen_exits_with_a_sentence(
     assert str(stop.value.code) == (
         "error: the model cannot be loaded (KeyError: 'a part'): "
         "LOG_LEVEL=debug shows where that comes from"
+    )
+
+
+def test_where_no_thread_can_be_started_it_exits_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, penguins_path: Path, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def fail() -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(SystemExit) as stop:
+        run_main(monkeypatch, MODEL_PATH=str(penguins_path), PORT="9004", watch=fail)
+    assert str(stop.value.code) == (
+        "error: can't start new thread: more processes have to be allowed, as by `ulimit -u`"
     )
 
 

@@ -114,14 +114,17 @@ def test_the_greeting_comes_once_all_workers_accept_requests() -> None:
         ),
         (
             "fork(): Resource temporarily unavailable [core/master_utils.c line 765]",
-            "ERROR no worker can be started (Resource temporarily unavailable)",
+            "ERROR no worker can be started (Resource temporarily unavailable): the service ends",
         ),
         (
             "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during POST /predict (127.0.0.1)",
             "INFO uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during POST /predict (127.0.0.1)",
         ),
         ("free(): invalid pointer", "WARNING free(): invalid pointer"),
-        ("Respawned uWSGI worker 1 (new pid: 72)", ""),
+        (
+            "Respawned uWSGI worker 1 (new pid: 72)",
+            "WARNING worker 1 ended as it started: another takes its place",
+        ),
         ("Gracefully killing worker 1 (pid: 72)...", ""),
         ("worker respawning too fast !!! i have to sleep a bit (2 seconds)...", ""),
         ("", ""),
@@ -135,11 +138,23 @@ def test_a_line_says_what_it_means_for_the_service(
     assert said == [expected] * bool(expected)
 
 
+DEATH = "DAMN ! worker 1 (pid: 7) died, killed by signal 9 :( trying respawn ..."
+REBIRTH = "Respawned uWSGI worker 1 (new pid: 8)"
+
+
+def test_a_death_is_told_once(logged: pytest.LogCaptureFixture) -> None:
+    translator = started()
+    translator.take(DEATH)
+    translator.take(REBIRTH)
+    assert len(logged.messages) == 1
+
+
 def test_a_start_that_fails_again_and_again_is_given_up(logged: pytest.LogCaptureFixture) -> None:
     translator = Calls(processes=1)
     for _ in range(MAX_DEATHS):
         assert translator.done == []
-        translator.take("DAMN ! worker 1 (pid: 7) died, killed by signal 11 :( trying respawn ...")
+        translator.take(DEATH)
+        translator.take(REBIRTH)
     assert translator.done == ["give up"]
     assert "the service gives up" in logged.messages[-1]
 
@@ -147,8 +162,16 @@ def test_a_start_that_fails_again_and_again_is_given_up(logged: pytest.LogCaptur
 def test_workers_that_die_later_are_replaced_for_ever() -> None:
     translator = started(processes=1)
     for _ in range(MAX_DEATHS * 2):
-        translator.take("DAMN ! worker 1 (pid: 7) died, killed by signal 9 :( trying respawn ...")
+        translator.take(DEATH)
+        translator.take(REBIRTH)
     assert translator.done == ["greet"]
+
+
+def test_a_failed_fork_ends_the_service_with_a_status_of_its_own() -> None:
+    translator = started()
+    translator.take("fork(): Cannot allocate memory [core/master_utils.c line 765]")
+    translator.end()
+    assert translator.done == ["greet", "give up"]
 
 
 def test_an_end_that_was_asked_for_needs_no_reason(
