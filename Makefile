@@ -37,6 +37,8 @@ TEXTS := $(SETTINGS) PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYT
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) MODEL_URI SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
 GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+# One of these could be a name that make keeps for itself.
+UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
 
 empty :=
 comma := ,
@@ -47,6 +49,7 @@ endef
 DIGITS := 0 1 2 3 4 5 6 7 8 9
 LOWER := a b c d e f g h i j k l m n o p q r s t u v w x y z
 LETTERS := $(LOWER) A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
+WORD_CHARACTERS := $(LETTERS) $(DIGITS) - . _ / : @ + % ~ = * $(comma)
 # What is left of $(1) without the characters $(2).
 rest = $(if $(2),$(call rest,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,99,$(2))),$(1))
 fault = |$(1) ($(subst file,.env,$(origin $(1)))): expected $(2)
@@ -64,11 +67,10 @@ FAULTS := \
 	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma),an address of gs or https,gs://bucket/path) \
 	$(call only,SCHEDULE,$(LETTERS) $(DIGITS) * / $(comma) : -,five fields of cron,0 3 * * *,blank) \
 	$(call only,MODEL_SHA256,$(DIGITS) a b c d e f A B C D E F,the 64 hexadecimal digits that sha256sum models/latest.joblib prints) \
-	$(foreach name,$(filter-out MODEL_SHA256,$(TEXTS)) $(filter-out $(KNOWN),$(GIVEN)),$(if $(findstring $$,$(value $(name))),$(call fault,$(name),a value without a dollar)))
-# On the command line a name that is not known could be one of those that make keeps for itself.
-UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
+	$(foreach name,$(filter-out MODEL_SHA256,$(TEXTS)) $(filter $(KNOWN),$(GIVEN)),$(if $(findstring $$,$(value $(name))),$(call fault,$(name),a value without a dollar))) \
+	$(call only,$(UNKNOWN),$(WORD_CHARACTERS),letters$(comma) digits and - . _ / : @ + % ~ = * and commas only since make does not know the name)
 ifneq ($(UNKNOWN)$(filter-out $(KNOWN),$(ENV_NAMES)),)
-FAULTS += $(or $(shell python3 -m models.names $(KNOWN) --given $(foreach name,$(UNKNOWN),$(if $(call rest,$(name),$(LETTERS) $(DIGITS) _),,$(name))) 2>/dev/null | sed 's/^/|/'),$(UNKNOWN:%=|there is no variable %))
+FAULTS += $(shell python3 -m models.names $(KNOWN) --given $(foreach name,$(UNKNOWN),$(if $(call rest,$(name),$(LETTERS) $(DIGITS) _),,$(name))) 2>/dev/null | sed 's/^/|/')
 endif
 ifneq ($(strip $(FAULTS)),)
 $(error $(subst |,,$(subst $(empty) |,$(newline),$(strip $(FAULTS)))))

@@ -203,7 +203,7 @@ image-to-gcp: conf-docker-for-gcp require-image ## Push the image, tagged with t
 SET = '^|^$(subst $(empty) ,|,$(strip GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(call set,$(SETTINGS))))'
 # Those variables that have a value, each as NAME=value; a setting must be a word here.
 set = $(foreach name,$(1),$(if $($(name)),$(call check-word,$(name))$(name)=$($(name))))
-check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(LETTERS) $(DIGITS) - . _ / : @ + % ~ = $(comma) *),$(error $(1): expected letters$(comma) digits and - . _ / : @ + % ~ = * and commas only))
+check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(WORD_CHARACTERS)),$(error $(1): expected letters$(comma) digits and - . _ / : @ + % ~ = * and commas only))
 probe = httpGet.path=$(1),httpGet.port=8080,periodSeconds=$(2),timeoutSeconds=$(2),failureThreshold=$(3)
 # Who may call is left as it is: a new service is private, and the deployer may not open it.
 DEPLOY = gcloud run deploy $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) --quiet \

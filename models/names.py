@@ -81,15 +81,8 @@ def main() -> None:
     options = parser.parse_args()
     file = Path(".env")
     lines = list(names_in(file.read_text(errors="replace"))) if file.is_file() else []
-    problems = list(misspelt(lines, options.known))
-    for name in options.given:
-        right = meant(name, options.known)
-        problems.append(
-            f"make {name}=...: there is no variable {name}: did you mean {right}?"
-            if right
-            else f"make {name}=...: there is no variable {name}; own code can read one of .env"
-        )
-    sys.stdout.writelines(f"{problem}\n" for problem in problems)
+    lines += [(f"make {name}=...", name) for name in options.given]
+    sys.stdout.writelines(f"{problem}\n" for problem in misspelt(lines, options.known))
 
 
 if __name__ == "__main__":

@@ -257,12 +257,13 @@ def test_a_container_is_told_settings_by_name_so_that_their_values_are_no_code(
     [
         ("PROT=9001", "make PROT=...: there is no variable PROT: did you mean PORT?"),
         ("CLOUDRUN_MEMORY=2Gi", "did you mean CLOUD_RUN_MEMORY?"),
-        ("DTA=train.csv", "there is no variable DTA"),
-        ("VENV=x; y", "make VENV=...: there is no variable VENV; own code can read one of .env"),
-        ("a;b=c", "there is no variable a;b"),
+        ("SAMPEL=row.json", "did you mean SAMPLE?"),
+        ("VENV=x; y", "VENV (command line): expected letters, digits and"),
+        ("OWN=$(shell id)", "OWN (command line): expected letters, digits and"),
+        ("a;b=c d", "a;b (command line): expected letters, digits and"),
     ],
 )
-def test_a_name_on_the_command_line_that_is_not_known_is_refused(
+def test_a_name_on_the_command_line_that_misspells_one_or_could_be_code_is_refused(
     make, tmp_path: Path, given: str, said: str
 ) -> None:
     (tmp_path / "models").mkdir()
@@ -270,6 +271,7 @@ def test_a_name_on_the_command_line_that_is_not_known_is_refused(
     result = make("help", given)
     assert result.returncode == 2
     assert said in result.stderr
+    assert make("help", "OWN=a/b.c").returncode == 0
 
 
 def test_what_is_said_of_names_needs_no_make(
@@ -283,8 +285,8 @@ def test_what_is_said_of_names_needs_no_make(
     assert capsys.readouterr().out == (
         ".env, line 2: there is no variable PROT: did you mean PORT? "
         "If it is your own code's, rename it\n"
-        "make HOTS=...: there is no variable HOTS: did you mean HOST?\n"
-        "make VENV=...: there is no variable VENV; own code can read one of .env\n"
+        "make HOTS=...: there is no variable HOTS: did you mean HOST? "
+        "If it is your own code's, rename it\n"
     )
 
 
