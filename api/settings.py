@@ -16,6 +16,7 @@ from models import names
 
 # The description of a type completes the sentence "expected ..." about a value that is not of it.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a whole number from 1 to 65535")]
+PortOrNone = Annotated[int, Meta(ge=0, le=65535, description="a whole number from 0 to 65535")]
 Few = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
 Positive = Annotated[int, Meta(ge=1, description="a whole number of at least 1")]
 Bytes = Annotated[
@@ -103,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Host = "127.0.0.1"
     port: Port = 8080
+    published_port: PortOrNone = 0
     model_path: str = "models/latest.joblib"
     model_sha256: Sha256 = ""
     model_name: Name = "model"

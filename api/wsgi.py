@@ -17,4 +17,9 @@ configure_logging(
 )
 service = load(settings)
 app = serve(service, settings)
-hello = greeting(service.model, service.signature, settings.port, locked=service.locked)
+hello = greeting(
+    service.model,
+    service.signature,
+    settings.published_port or settings.port,
+    locked=service.locked,
+)

@@ -60,6 +60,7 @@ def port(built: Path) -> Iterator[int]:
     port = free_port()
     out = make(built, "run-container", f"OS_PORT={port}").stdout
     assert f"Ready on http://localhost:{port}" in out
+    assert f"is served on http://localhost:{port}\n" in docker("logs", NAME).stdout
     yield port
     docker("rm", "--force", NAME)
 

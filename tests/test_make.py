@@ -91,6 +91,8 @@ def test_a_plain_env_is_read_and_the_command_line_beats_it(make) -> None:
 
 def test_a_container_is_told_every_setting_that_is_not_its_own(make) -> None:
     own = {"host", "port", "model_path", "k_service", "google_cloud_project", "sm_model_dir"}
+    # OS_PORT says it.
+    own |= {"published_port"}
     # The model is baked while the image is built.
     own |= {"bake_seconds"}
     # Vertex AI sets these, and an emulator's address is for tests.

@@ -9,7 +9,7 @@ import pytest
 
 from api import server
 from api.server_log import ACCEPTS, MAX_DEATHS, Translator
-from tests.test_serving import Server, serving
+from tests.test_serving import Server, serving, wait_for
 
 GREETING = """
 Pipeline → LogisticRegression from {path} (version {version}) is served on http://localhost:{port}
@@ -53,6 +53,13 @@ def test_nothing_but_the_greeting_is_printed(penguins_path: Path, tmp_path: Path
     assert served.process.returncode == 0
     expected = GREETING.format(path=penguins_path, version=version, port=served.port)
     assert served.log.read_text() == expected
+
+
+def test_the_greeting_names_the_port_that_a_container_publishes(
+    penguins_path: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path, PUBLISHED_PORT=9001, PROCESSES=8) as served:
+        wait_for(served, "In a browser: http://localhost:9001, and")
 
 
 def test_what_uwsgi_says_is_there_at_the_level_debug(penguins_path: Path, tmp_path: Path) -> None:

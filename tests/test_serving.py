@@ -96,6 +96,14 @@ class Server:
         return self.process.wait(BOUND)
 
 
+def wait_for(server: Server, words: str) -> None:
+    """Wait until the server has printed them."""
+    deadline = time.monotonic() + BOUND
+    while words not in server.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def serving(cwd: Path, *words: str, **variables: Any) -> Iterator[Server]:
     server = Server(cwd, *words, **variables)

@@ -25,7 +25,16 @@ from sklearn.preprocessing import FunctionTransformer
 
 from api import shutdown
 from tests.test_rejections import GOOD
-from tests.test_serving import BOUND, ROOT, Server, free_port, serving, slowly, workers
+from tests.test_serving import (
+    BOUND,
+    ROOT,
+    Server,
+    free_port,
+    serving,
+    slowly,
+    wait_for,
+    workers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +42,6 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("slow") / "slow.joblib"
     joblib.dump(FunctionTransformer(slowly, validate=True).fit(np.zeros((1, 1))), path)
     return path
-
-
-def wait_for(server: Server, words: str) -> None:
-    """Wait until the server has printed them."""
-    deadline = time.monotonic() + BOUND
-    while words not in server.log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 class Crowd:

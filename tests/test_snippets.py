@@ -16,8 +16,7 @@ from flask.testing import FlaskClient
 
 from api import snippets
 from tests.test_keys import API_KEYS, BOB
-from tests.test_serving import BOUND, Server, serving
-from tests.test_shutdown import wait_for
+from tests.test_serving import BOUND, Server, serving, wait_for
 
 NODE = shutil.which("node")
 
