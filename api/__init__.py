@@ -20,6 +20,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import msgspec  # noqa: E402
 
 from api import errors, metrics, server, source, telemetry  # noqa: E402
+from api.connections import aside  # noqa: E402
 from api.engines.choice import choose  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.gateway import Gateway  # noqa: E402
@@ -63,6 +64,7 @@ def load(settings: Settings) -> Service:
         hold=server.connection,
         give_up=partial(give_up, version=model.version),
         observe=metrics.observe,
+        aside=aside,
     )
     return Service(
         name=settings.model_name,

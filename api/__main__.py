@@ -58,6 +58,7 @@ def main() -> None:
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
+    wsgi.app.watch_in_processes()
     pyuwsgi.run(server.arguments(settings))
 
 

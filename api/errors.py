@@ -134,6 +134,12 @@ class NotAcceptable(Problem):
     status = HTTPStatus.NOT_ACCEPTABLE
 
 
+class TooSlow(Problem):
+    """The body did not come in the time that is left to it."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class LengthRequired(Problem):
     """The body came without a length and cannot be read safely."""
 

@@ -5,7 +5,6 @@ Flask's routing and contexts take as long as all the rest of an answer that is n
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,14 +13,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from api import metrics, server, targets, telemetry, turns
-from api.compression import MIN_BYTES, compress, decompress
+from api.compression import MIN_BYTES, compress
 from api.errors import (
     PHRASES,
     Answer,
-    LengthRequired,
-    MalformedBody,
     Problem,
-    TooLarge,
     render,
 )
 
@@ -37,14 +33,6 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER = "other"
 # What can be asked for with OPTIONS *, RFC 9110, section 9.3.7.
 SERVER_METHODS = "GET, HEAD, OPTIONS, POST"
-
-# No length has more; Python refuses to read thousands of them.
-MAX_DIGITS = 18
-# A body of more bytes waits for its turn.
-LARGE = 64 * 1024
-# It is read in so many pieces: uWSGI keeps the last one until the end of the request, and each has
-# to wait for Python's lock.
-PIECES = 4
 
 Environ = dict[str, Any]
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -213,77 +201,6 @@ def _tell_methods(_: Environ) -> Answer:
 
 def _raw(path: str) -> str:
     return path.encode().decode("latin-1")
-
-
-def read_body(
-    environ: Environ,
-    max_bytes: int,
-    timeout: float,
-    watch: Callable[[bytes], None] | None = None,
-) -> bytes:
-    """Read the whole body of a request, take the turn if it is large, and decompress it.
-
-    `watch` is what `compression.decompress` shows its pieces.
-
-    Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
-    Busy if it has no turn for `timeout` seconds, and what `compression.decompress` raises.
-    """
-    if coding := environ.get("HTTP_TRANSFER_ENCODING"):
-        body = _read_chunks(environ, coding, max_bytes)
-    else:
-        body = _read(environ, max_bytes)
-    encoding = environ.get("HTTP_CONTENT_ENCODING")
-    # What it will unpack to is not known.
-    if len(body) > LARGE or encoding:
-        turns.take(timeout)
-    if encoding:
-        return decompress(body, encoding.strip().lower(), max_bytes, watch)
-    return body
-
-
-def _read(environ: Environ, max_bytes: int) -> bytes:
-    """A body that has a length."""
-    given = environ.get("CONTENT_LENGTH") or "0"
-    if not (given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS):
-        raise MalformedBody("The Content-Length is not a number.")
-    length = int(given)
-    if length > max_bytes:
-        raise _too_large(max_bytes)
-    read = environ["wsgi.input"].read
-    try:
-        body = read(length) if length <= LARGE else _join(read, length)
-    except OSError:
-        body = b""
-    if len(body) < length:
-        raise MalformedBody(f"The body ended before its {length} bytes had come.")
-    return body
-
-
-def _join(read: Callable[[int], bytes], length: int) -> bytes:
-    size = math.ceil(length / PIECES)
-    return b"".join([read(min(size, length - at)) for at in range(0, length, size)])
-
-
-def _read_chunks(environ: Environ, coding: str, max_bytes: int) -> bytes:
-    """A body without a length, in chunks that each have theirs: RFC 9112, section 7.1."""
-    read = server.chunk_reader()
-    if read is None or coding.strip().lower() != "chunked":
-        raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
-    if environ.get("CONTENT_LENGTH"):
-        raise MalformedBody("The body has a Content-Length and comes in chunks, too.")
-    body = bytearray()
-    try:
-        while chunk := read():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
-    except OSError:
-        raise MalformedBody("The body ended before its last chunk had come.") from None
-    return bytes(body)
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"The body is over the limit of {max_bytes} bytes.")
 
 
 def content_type(environ: Environ) -> str:

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,8 @@ class Predictor:
     `max_waiting` bounds how many requests wait in all: those in the queue and those that
     `backlog` counts, which the server has not taken up yet. `timeout`, in seconds, is for all that
     one request waits, and for each call. `observe` is
-    told of each call: how many rows it has, and how many requests it leaves waiting.
+    told of each call: how many rows it has, and how many requests it leaves waiting. A thread that
+    waits for a call, or makes one, does so within `aside`.
 
     If a call runs longer than the timeout, all who wait are turned away, and `give_up` is given
     what `hold` returned in the thread that is stuck. It must end the process: nothing else can.
@@ -70,8 +72,10 @@ class Predictor:
         observe: Callable[[int, int], None] = lambda *_: None,
         hold: Callable[[], Any] = lambda: None,
         give_up: Callable[[Any], None] | None = None,
+        aside: AbstractContextManager[Any] | None = None,
     ) -> None:
         self._engine = engine
+        self._aside = aside or nullcontext()
         self._backlog = backlog
         self._max_waiting = max_waiting
         self._timeout = timeout
@@ -147,10 +151,11 @@ class Predictor:
                 raise Busy(f"{self._max_waiting} requests or more wait for the model.")
             else:
                 self._queue.append(ticket)
-        if not leads:
-            self._wait(ticket, end)
-        if leads or ticket.leads:
-            self._lead(ticket)
+        with self._aside:
+            if not leads:
+                self._wait(ticket, end)
+            if leads or ticket.leads:
+                self._lead(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.result

@@ -21,7 +21,7 @@ from api.settings import Settings
 
 # The default backlog of 100 would turn a burst away before anyone has seen it.
 LISTEN = 1024
-HARAKIRI_SECONDS = 30
+LEAST_SOCKET_SECONDS = 10
 # In this time threads that have an answer have sent it.
 FAREWELL_SECONDS = 1.0
 M_ARENA_MAX = -8
@@ -43,15 +43,15 @@ def arguments(settings: Settings) -> list[str]:
     return [
         "--ini",
         str(Path(__file__).with_name("uwsgi.ini")),
-        "--http-socket",
+        "--http11-socket",
         f"{settings.host}:{settings.port}",
         "--processes",
         str(settings.processes),
         "--threads",
         str(settings.threads),
-        # The predictor ends a call that takes too long, and says so; this is for all the rest.
-        "--harakiri",
-        str(math.ceil(settings.timeout) + HARAKIRI_SECONDS),
+        # How long it waits for anything from a client; `connections` has shorter limits for each.
+        "--socket-timeout",
+        str(math.ceil(max(settings.keep_alive, settings.body_timeout, LEAST_SOCKET_SECONDS))),
         # A chunk may be as long as a body, and one that is longer shall be seen to be.
         "--chunked-input-limit",
         str(2 * settings.max_body_bytes),
@@ -98,6 +98,12 @@ def untaken_connections() -> int:
         return 0
     info = waiting.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
     return int(struct.unpack_from("I", info, 24)[0])
+
+
+def port() -> int | None:
+    """The port of the service; None if it cannot be told."""
+    found = listener()
+    return None if found is None else int(found.getsockname()[1])
 
 
 def is_ending() -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote
 import msgspec
 
 from api import metrics
+from api.bodies import Environ, read_body
 from api.errors import (
     Answer,
     InvalidRows,
@@ -21,7 +22,6 @@ from api.errors import (
 )
 from api.formats import Reader, results
 from api.formats.rows import Batch
-from api.gateway import Environ, read_body
 from api.model import PER_CLASS, Model
 from api.predictor import MERGED_ROWS, Predictor
 from api.signature import Signature
@@ -74,7 +74,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return UnknownModel(f"The model {name} has only the version {self.model.version} here.")
 
     def body(self, environ: Environ) -> bytes:
-        """The body of a request; raises what `gateway.read_body` raises."""
+        """The body of a request; raises what `bodies.read_body` raises."""
         return read_body(environ, self.max_bytes, self.timeout, self._watch(environ))
 
     def read(self, environ: Environ) -> Batch:

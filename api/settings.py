@@ -25,6 +25,7 @@ Bytes = Annotated[
 Seconds = Annotated[
     float, Meta(gt=0, le=86_400, description="a number of seconds above 0, and at most 86400")
 ]
+Wait = Annotated[float, Meta(ge=0, le=86_400, description="a number of seconds from 0 to 86400")]
 Name = Annotated[
     str,
     Meta(
@@ -110,7 +111,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_name: Name = "model"
     engine: Literal["auto", "plan", "sklearn"] = "auto"
     processes: Few = 2
-    threads: Few = 32
+    threads: Few = 48
+    keep_alive: Wait = 75
+    body_timeout: Seconds = 30
     max_body_bytes: Bytes = 32 * 1024 * 1024
     max_answer_bytes: Positive = 32 * 1024 * 1024
     max_rows: Positive = 10_000

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
-from api import load, serve
+from api import give_up, load, serve
+from api.connections import Connections
 from api.description import greeting
 from api.settings import Settings
 from api.telemetry import configure_logging
@@ -16,7 +18,14 @@ configure_logging(
     level=settings.log_level,
 )
 service = load(settings)
-app = serve(service, settings)
+app = Connections(
+    serve(service, settings),
+    threads=settings.threads,
+    keep_alive=settings.keep_alive,
+    body_timeout=settings.body_timeout,
+    timeout=settings.timeout,
+    give_up=partial(give_up, version=service.model.version),
+)
 hello = greeting(
     service.model,
     service.signature,

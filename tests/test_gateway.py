@@ -19,8 +19,9 @@ from sklearn.linear_model import LinearRegression
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from api import turns
+from api.bodies import LARGE
 from api.engines.choice import plan_path
-from api.gateway import LARGE, Gateway
+from api.gateway import Gateway
 from api.protocols.health import PAGES
 from models.bake import bake
 from tests.conftest import Serve

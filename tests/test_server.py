@@ -23,7 +23,7 @@ from api.settings import Settings
 def test_uwsgi_is_told_the_address_the_processes_and_the_threads() -> None:
     arguments = server.arguments(Settings(host="127.0.0.1", port=9001, processes=3, threads=5))
     pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    assert pairs["--http-socket"] == "127.0.0.1:9001"
+    assert pairs["--http11-socket"] == "127.0.0.1:9001"
     assert (pairs["--processes"], pairs["--threads"]) == ("3", "5")
     assert Path(pairs["--ini"]).is_file()
 

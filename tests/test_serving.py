@@ -155,16 +155,6 @@ def test_many_clients_at_once_all_get_their_own_answers(server: Server) -> None:
             assert np.allclose(answer["predictions"], own, rtol=1e-12)
 
 
-def test_a_client_that_wants_to_keep_its_connection_is_told_that_it_closes(server: Server) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
-    with contextlib.closing(connection):
-        for _ in range(3):
-            connection.request("GET", "/ready", headers={"Connection": "keep-alive"})
-            answer = connection.getresponse()
-            assert (answer.status, answer.headers["Connection"]) == (200, "close")
-            answer.read()
-
-
 def test_a_body_over_the_limit_is_answered(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
     with contextlib.closing(connection):
