@@ -5,8 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+from urllib.parse import unquote
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from tests.test_serving import BOUND, Server, serving
 
@@ -35,7 +40,7 @@ def log(server: Server) -> list[str]:
     return [line for line in server.log.read_text().splitlines() if line.startswith(NOISE)]
 
 
-@pytest.mark.parametrize(
+LINES = pytest.mark.parametrize(
     ("request_line", "status", "words"),
     [
         ("GET http://other.example/health HTTP/1.1", 200, '{"status":"ok"}'),
@@ -66,6 +71,9 @@ def log(server: Server) -> list[str]:
         ("GET /health HTTP/2.0", 505, "HTTP/2.0 is not spoken here: send HTTP/1.1."),
     ],
 )  # fmt: skip
+
+
+@LINES
 def test_a_request_line_is_answered(
     server: Server, request_line: str, status: int, words: str
 ) -> None:
@@ -75,6 +83,62 @@ def test_a_request_line_is_answered(
     assert words in answer
     assert "evil.example" not in answer
     assert log(server) == before
+
+
+def as_uwsgi_has_it(head: str) -> dict[str, Any]:
+    """What uWSGI makes of a request line and headers: it looks for blanks, wherever they are."""
+    environ = EnvironBuilder("/").get_environ()
+    for name in ("REQUEST_METHOD", "REQUEST_URI", "PATH_INFO", "SERVER_PROTOCOL"):
+        del environ[name]
+    method, blank, rest = head.partition(" ")
+    if blank:
+        environ["REQUEST_METHOD"] = method
+    target, blank, rest = rest.partition(" ")
+    path, asks, query = target.partition("?")
+    if blank:
+        environ |= {"REQUEST_URI": target, "QUERY_STRING": query}
+    if blank or asks:
+        environ["PATH_INFO"] = unquote(path, "latin-1")
+    return environ | {"SERVER_PROTOCOL": rest.partition("\r\n")[0]}
+
+
+@LINES
+def test_a_request_line_is_answered_as_uwsgi_hands_it_on(
+    penguins: FlaskClient, request_line: str, status: int, words: str
+) -> None:
+    environ = as_uwsgi_has_it(request_line + HOST)
+    body, said, headers = run_wsgi_app(penguins.application.wsgi_app, environ)
+    assert said.startswith(f"{status} ")
+    listed = "".join(f"\r\n{name}: {value}" for name, value in headers) + "\r\n"
+    assert words in listed + b"".join(body).decode()
+
+
+NO_HEADERS = ("\r\n\r\n", "GET\r\n\r\n", "GET /health\r\n\r\n")
+
+
+@pytest.mark.parametrize("head", NO_HEADERS)
+def test_a_request_line_without_headers_is_refused(
+    server: Server, penguins: FlaskClient, head: str
+) -> None:
+    before = log(server)
+    assert send(server, head).startswith("HTTP/1.1 400 Bad Request\r\n")
+    assert log(server) == before
+    answer = run_wsgi_app(penguins.application.wsgi_app, as_uwsgi_has_it(head))
+    assert answer[1] == "400 Bad Request"
+
+
+def test_an_answer_to_what_is_no_request_line_begins_as_any_other(
+    penguins: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        monkeypatch.setattr("api.server.connection", ours.fileno)
+        environ = as_uwsgi_has_it(f"BREW /x{HOST}")
+        assert list(penguins.application.wsgi_app(environ, MagicMock())) == []
+        ours.close()
+        answer = b"".join(iter(lambda: theirs.recv(65536), b"")).decode()
+    assert answer.startswith("HTTP/1.1 400 Bad Request\r\n")
+    assert REFUSED in answer
 
 
 def test_the_host_of_an_absolute_address_counts(server: Server) -> None:

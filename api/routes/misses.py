@@ -97,12 +97,12 @@ def _endpoints(app: Flask, service: Service) -> dict[str, str]:
         f"/{method}" for method in service.model.methods
     }
     values = {"name": service.name, "version": service.model.version}
+    adapter = app.url_map.bind("")
     found = {}
     for rule in app.url_map.iter_rules():
         if rule.arguments <= values.keys() and rule.rule not in lacking:
-            built = rule.build({name: values[name] for name in rule.arguments})
-            if built:
-                found[built[1]] = _main(rule.methods)
+            given = {name: values[name] for name in rule.arguments}
+            found[adapter.build(rule.endpoint, given)] = _main(rule.methods)
     return found
 
 
