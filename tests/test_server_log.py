@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,19 @@ def started(processes: int = 2) -> Calls:
     return translator
 
 
-def test_nothing_but_the_greeting_is_printed(penguins_path: Path, tmp_path: Path) -> None:
+def vanish(port: int, body: bytes) -> None:
+    """Send a request whose body has 1000 bytes, and reset the connection."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + body)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_nothing_but_the_greeting_is_printed_whatever_clients_do(
+    penguins_path: Path, tmp_path: Path
+) -> None:
     with serving(tmp_path, MODEL_PATH=penguins_path) as served:
+        for body in (b"{", b"x" * 1000):
+            vanish(served.port, body)
         version = served.get("/metadata")["version"][:12]
     assert served.process.returncode == 0
     expected = GREETING.format(path=penguins_path, version=version, port=served.port)
