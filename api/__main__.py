@@ -6,10 +6,10 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import pyuwsgi
@@ -52,7 +52,12 @@ def main() -> None:
             f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
             "where that comes from"
         )
-    greet = partial(os.write, sys.stdout.fileno(), f"{wsgi.hello}\n".encode())
+
+    def greet() -> None:
+        # Not by `print`, whose buffer has a lock that a worker could find taken after a fork.
+        with contextlib.suppress(OSError):
+            os.write(sys.stdout.fileno(), f"{wsgi.hello}\n".encode())
+
     try:
         server_log.watch(server_log.Translator(settings.processes, greet, shutdown.give_up))
         shutdown.watch()

@@ -34,7 +34,6 @@ DIED = re.compile(
     r"(?: signal (\d+))? :\("
 )
 REPLACED = re.compile(r"Respawned uWSGI worker (\d+)")
-STUCK = re.compile(r"\*\*\* HARAKIRI ON WORKER (\d+) \(pid: (\d+)")
 FULL = re.compile(r"\*\*\* uWSGI listen queue of socket .* full !!! \((\d+)/(\d+)\)")
 NO_FORK = re.compile(r"fork\(\): (.+) \[")
 # Of interest to those only who look for what a client did.
@@ -47,7 +46,7 @@ CLIENT = re.compile(
 USUAL = re.compile(
     r"running \"|spawned uWSGI|Gracefully killing worker|\.\.\.The work of process"
     r"|graceful shutdown|worker \d+ (buried|killed)|goodbye to uWSGI|worker respawning too fast"
-    r"|pthread_join|HARAKIRI|SIGUSR2: |waitpid\(\): No child|!!! uWSGI process"
+    r"|pthread_join|waitpid\(\): No child|!!! uWSGI process"
     r"|\*\*\* (end of )?backtrace"
 )
 
@@ -80,11 +79,6 @@ class Translator:
             self._bury(*found.groups())
         elif found := REPLACED.match(line):
             self._replace(found[1])
-        elif found := STUCK.match(line):
-            log.error(
-                "worker %s (pid %s) has answered nothing for too long: it is killed",
-                *found.groups(),
-            )
         elif found := FULL.match(line):
             log.warning(
                 "%s connections wait and the backlog holds %s: more are turned away",

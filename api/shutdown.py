@@ -36,7 +36,7 @@ DRAIN_SECONDS = 5.0
 POLL_SECONDS = 0.01
 ROUSE_SECONDS = 0.05
 # In this time a worker is forked, or it cannot be.
-FORK_SECONDS = 3
+FORK_SECONDS = 10
 # Python's module socket does not have it; source: asm-generic/socket.h of Linux.
 SO_ATTACH_FILTER = 26
 # Classic BPF: drop the segments of TCP that have the flag SYN (2) and not ACK (16), which begin a
