@@ -12,6 +12,7 @@ Here it is decided after each answer whether the connection stays: RFC 9112, sec
 from __future__ import annotations
 
 import ctypes
+import itertools
 import logging
 import os
 import select
@@ -385,7 +386,9 @@ class _Closing:
         self._unread = unread
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
+        # uWSGI sends the headers with the first piece; without one it would close the connection
+        # first.
+        return itertools.chain(self._body, (b"",))
 
     def close(self) -> None:
         """Close the connection, once all was sent: PEP 3333."""
