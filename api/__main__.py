@@ -54,9 +54,9 @@ def main() -> None:
         )
 
     def greet() -> None:
-        # Not by `print`, whose buffer has a lock that a worker could find taken after a fork.
+        # Not by `print`: uWSGI has put standard error in the place of `sys.stdout`.
         with contextlib.suppress(OSError):
-            os.write(sys.stdout.fileno(), f"{wsgi.hello}\n".encode())
+            os.write(1, f"{wsgi.hello}\n".encode())
 
     try:
         server_log.watch(server_log.Translator(settings.processes, greet, shutdown.give_up))

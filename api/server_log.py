@@ -154,6 +154,13 @@ def watch(translator: Translator) -> None:
     # Each level is looked up once, under a lock that is held during a fork: for ever, if it fails.
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
         log.isEnabledFor(level)
+    kept = sys.stderr
+
+    def restore() -> None:
+        # uWSGI has both write to descriptor 2.
+        sys.stdout = sys.stderr = kept
+
+    os.register_at_fork(after_in_child=restore, after_in_parent=restore)
     master = os.getpid()
     reading = threading.RLock()
     rest = b""

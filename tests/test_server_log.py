@@ -5,8 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 from pathlib import Path
+from typing import Any
 
+import joblib
+import numpy as np
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 
 from api import server
 from api.server_log import ACCEPTS, MAX_DEATHS, Translator
@@ -46,6 +50,21 @@ def started(processes: int = 2) -> Calls:
     for _ in range(processes):
         translator.take(ACCEPTS)
     return translator
+
+
+def test_what_a_model_prints_comes_out_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "talking.joblib"
+    joblib.dump(FunctionTransformer(talk, validate=True).fit(np.zeros((1, 1))), path)
+    with serving(tmp_path, MODEL_PATH=path) as served:
+        served.post("/transform", [[0.3]])
+    assert "\nit runs\n" in served.log.read_text()
+    assert "WARNING it runs" not in served.log.read_text()
+
+
+def talk(X: Any) -> Any:
+    """Stands for a model that prints what it does."""
+    print("it runs")
+    return X
 
 
 def vanish(port: int, body: bytes) -> None:
