@@ -34,7 +34,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # A plan runs without scikit-learn and scipy, half of the image: SLIM=true leaves them out.
 ARG SLIM=false
 RUN --mount=type=cache,target=/root/.cache/pip \
-    test "$SLIM" != true || { rm -r /venv && python3 -m venv /venv \
+    test "$SLIM" != true || { touch /venv/.baked && mv /venv/.baked / \
+        && rm -r /venv && python3 -m venv /venv && mv /.baked /venv \
         && pip install --disable-pip-version-check --require-hashes -r requirements-slim.lock \
         && python3 -m models.environment --folder /venv --strip; }
 RUN python -m models.check

@@ -283,10 +283,10 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
     environment.need(lock, wanted, extra)
 
 
-def is_baked(path: Path) -> bool:
+def is_baked(path: Path, record: Path | None = None) -> bool:
     """Whether there is a plan that is newer than the model, its card and the code that makes it.
 
-    Where the model is pinned, the plan must be one that was made here.
+    Where the model is pinned, the plan must be one that was made here: `record` says which were.
     """
     if not path.name:
         return False
@@ -296,7 +296,9 @@ def is_baked(path: Path) -> bool:
     try:
         new = all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
         pinned = os.environ.get("MODEL_SHA256")
-        return new and (not pinned or pins.is_ours(hashlib.sha256(place.read_bytes()).hexdigest()))
+        return new and (
+            not pinned or pins.is_ours(hashlib.sha256(place.read_bytes()).hexdigest(), record)
+        )
     except OSError:
         return False
 
@@ -337,7 +339,7 @@ def main() -> None:
             print(f"3.{base_python(look(options.model_path)[0])}")
             return
         if options.is_baked:
-            sys.exit(not is_baked(options.model_path))
+            sys.exit(not is_baked(options.model_path, options.folder / pins.NAME))
         if options.strip:
             environment.strip()
             environment.share_openmp()

@@ -1,15 +1,18 @@
-"""Remember which plans were made here: under a pin no other is served.
+"""Remember which plans an environment has made: under a pin it serves no other.
 
-`MODEL_SHA256` pins the model, and its plan only names it. Whoever could write the record could
-write the code beside it. Only the standard library is used: make asks before it bakes.
+`MODEL_SHA256` pins the model, and its plan only names it. The record is in the environment:
+whoever could write it could write the code beside it. Only the standard library is used, since
+make asks before it bakes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
-RECORD = Path(__file__).with_name(".baked")
+NAME = ".baked"
+RECORD = Path(sys.prefix) / NAME
 # The record has a line of 65 bytes for each plan; at this size its older half goes.
 MAX_BYTES = 65 * 10_000
 
@@ -26,9 +29,9 @@ def remember(digest: str) -> None:
             new.replace(RECORD)
 
 
-def is_ours(digest: str) -> bool:
-    """Whether the plan with this SHA-256 was made here."""
+def is_ours(digest: str, record: Path | None = None) -> bool:
+    """Whether the plan with this SHA-256 was made here, or as another environment's record says."""
     try:
-        return digest in RECORD.read_text().splitlines()
+        return digest in (record or RECORD).read_text().splitlines()
     except OSError:
         return False

@@ -86,6 +86,7 @@ def test_a_plan_of_others_is_baked_anew_under_a_pin(
     # The plan is newer than all that it is made of.
     os.utime(plan_path(path), (4e9, 4e9))
     assert environment.is_baked(path)
+    assert not environment.is_baked(path, path.with_name("the record of another environment"))
     forge(pinned)
     os.utime(plan_path(path), (4e9, 4e9))
     assert not environment.is_baked(path)
