@@ -138,7 +138,18 @@ def _others(service: Service, gateway: Gateway) -> Flask:
 
 def give_up(connection: int, *, version: str) -> None:
     """Answer for a thread that is stuck in the model, and replace its process."""
-    request_id = telemetry.identify({})
-    answer = errors.render(errors.Busy("The model took too long for this request."), request_id)
-    answer.headers.update(telemetry.names(request_id, version))
+    answer = _last_answer(errors.Busy("The model took too long for this request."), version)
     server.replace_process(connection, answer)
+
+
+def refuse_late(connection: int, *, version: str) -> None:
+    """Answer a client whose request line and headers do not come."""
+    detail = "The line and the headers of the request took too long to come."
+    server.send_answer(connection, _last_answer(errors.TooSlow(detail), version))
+
+
+def _last_answer(error: errors.Problem, version: str) -> errors.Answer:
+    request_id = telemetry.identify({})
+    answer = errors.render(error, request_id)
+    answer.headers.update(telemetry.names(request_id, version))
+    return answer

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyuwsgi
 
-from api import server, server_log, shutdown
+from api import connections, server, server_log, shutdown
 from api.errors import brief
 from api.model import ModelError
 from api.settings import Settings, SettingsError, add_file, misspelt
@@ -63,7 +63,7 @@ def main() -> None:
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
-    wsgi.app.watch_in_processes()
+    connections.watch_in_processes(wsgi.watcher.watch, wsgi.app)
     pyuwsgi.run(server.arguments(settings))
 
 

@@ -29,16 +29,16 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Request:
-    """A request under way.
+    """A request under way, under uWSGI: `started` by time.perf_counter, its body aside.
 
-    `input` reads its body, from the time `reading` on, until all has come (`is_read`) or the
-    sender is too `late`. It is `merged` if it has waited for a call that others share.
+    `input` reads the body, from the time `reading` on, until all has come (`is_read`) or its sender
+    is too `late`. It is `merged` if it has waited for a call that others share.
     """
 
     __slots__ = ("input", "is_read", "late", "merged", "reading", "started")
 
-    def __init__(self, started: float, body: Any) -> None:
-        self.started = started
+    def __init__(self, body: Any) -> None:
+        self.started = time.perf_counter()
         self.input = body
         self.reading: float | None = None
         self.is_read = False
@@ -90,6 +90,7 @@ def _read_in_time(
             ) from None
         raise
     finally:
+        request.started = time.perf_counter()
         request.reading = None
     request.is_read = True
     return body

@@ -133,13 +133,18 @@ def send(descriptor: int, status: str, headers: Iterable[tuple[str, str]], body:
         os.write(descriptor, "\r\n".join(lines).encode("latin-1") + body)
 
 
+def send_answer(descriptor: int, answer: Answer) -> None:
+    """The same with an answer of this service."""
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    send(descriptor, f"{answer.status} {PHRASES[answer.status]}", headers.items(), answer.body)
+
+
 def replace_process(descriptor: int, answer: Answer) -> None:
     """Send `answer` for a thread that is stuck, let the others finish theirs, and end the process.
 
     uWSGI's master starts another in its place.
     """
-    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-    send(descriptor, f"{answer.status} {PHRASES[answer.status]}", headers.items(), answer.body)
+    send_answer(descriptor, answer)
     time.sleep(FAREWELL_SECONDS)
     os._exit(1)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from api import give_up, load, serve
+from api import give_up, load, refuse_late, serve
 from api.connections import Connections
 from api.description import greeting
 from api.settings import Settings
 from api.telemetry import configure_logging
+from api.watcher import Watcher
 
 settings = Settings.from_env(os.environ)
 configure_logging(
@@ -18,12 +19,13 @@ configure_logging(
     level=settings.log_level,
 )
 service = load(settings)
-app = Connections(
-    serve(service, settings),
-    threads=settings.threads,
+app = Connections(serve(service, settings), threads=settings.threads, keeps=settings.keep_alive > 0)
+watcher = Watcher(
+    app,
     keep_alive=settings.keep_alive,
     body_timeout=settings.body_timeout,
     timeout=settings.timeout,
+    refuse=partial(refuse_late, version=service.model.version),
     give_up=partial(give_up, version=service.model.version),
 )
 hello = greeting(
