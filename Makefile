@@ -33,7 +33,7 @@ HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE
 TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
-TEXTS := $(SETTINGS) PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
+TEXTS := $(SETTINGS) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) MODEL_URI SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
 GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
@@ -92,7 +92,7 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 CHECK_PYTHON = "$$PYTHON" -c '$(IS_NEW_ENOUGH)' || \
 	{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
 FIT = "$$PYTHON" -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
-export PYTHON MODEL_PATH
+export PYTHON MODEL_PATH API_KEY
 # What the image says of itself: the commit it is made of, and the SHA-256 of its model. They are not
 # given as build arguments, since podman's cache takes no notice of those.
 LABEL := org.opencontainers.image

@@ -103,7 +103,7 @@ URL = $(word 2,$(HAVE_service))
 	destroy deploy-vertex predict-vertex delete-vertex create-trigger delete-trigger create-schedule \
 	delete-schedule create-github-identity delete-github-identity require-gcp require-gcloud require-apis \
 	require-repository require-accounts require-config require-service require-no-service require-image \
-	require-sample require-percent require-pushed require-github require-trigger
+	require-sample require-API_KEY require-percent require-pushed require-github require-trigger
 
 ##@ Google Cloud: set up, once
 
@@ -261,16 +261,20 @@ url: require-config require-service ## Print the address of the service
 	@echo $(URL)
 	$(call next,make predict$(comma) since only who has a token may call it)
 
-predict: require-config require-service $(if $(SAMPLE),require-sample) ## Send the example row, or SAMPLE=file.json, to the service
+predict: $(if $(API_KEYS),require-API_KEY) require-config require-service $(if $(SAMPLE),require-sample) ## Send the example row, or SAMPLE=file.json, to the service
 	$(call send,url=$(URL) && at=$$url)
 	$(call next,make predict SAMPLE=file.json$(comma) or make open)
 
-# The token is for the service's address and stays out of the list of processes. What the model
+require-API_KEY:
+	@[ -n "$$API_KEY" ] || { echo "API_KEY is not set, and the service has API_KEYS: write one of its keys into .env, or behind the target: make predict API_KEY=..." >&2; exit 1; }
+
+# The token is for the service's address and stays out of the list of processes, as an API key does. What the model
 # can do and its example row are what the revision itself says.
-CALL := printf 'Authorization: Bearer %s' "$$token" | curl --silent --show-error --fail-with-body --max-time 60 --header @-
+CALL := printf '%s\n' "Authorization: Bearer $$token" "$${API_KEY:+X-Api-Key: $$API_KEY}" | curl --silent --show-error --fail-with-body --max-time 60 --header @-
 ROW := import json, sys; about = json.load(sys.stdin); print(about["methods"][0], json.dumps(about["example"]))
+UNSENT = $(if $(API_KEYS),$(if $(API_KEY),,echo "The example row is not sent: the service has API_KEYS$(comma) and API_KEY is not set" >&2; exit 0;))
 define send
-@$(1) && token=$$(gcloud auth print-identity-token $(IMPERSONATED) $(AS_DEPLOYER) --audiences="$$url") && \
+@$(UNSENT) $(1) && token=$$(gcloud auth print-identity-token $(IMPERSONATED) $(AS_DEPLOYER) --audiences="$$url") && \
 	about=$$($(CALL) "$$at/metadata") && row=$$(printf '%s' "$$about" | "$$PYTHON" -c '$(ROW)') && method=$${row%% *} && \
 	echo "$$at/$$method $(if $(SAMPLE),@$$SAMPLE,$${row#* })" >&2 && \
 	$(CALL) --header 'content-type: $(if $(filter %.csv,$(SAMPLE)),text/csv,application/json)' \

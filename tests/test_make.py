@@ -227,6 +227,28 @@ def test_a_value_that_is_any_text_is_never_run(
         assert f"<{texts[name]}>" in said, name
 
 
+@pytest.mark.parametrize(
+    ("given", "headers"),
+    [
+        ([], ["Authorization: Bearer x"]),
+        (["API_KEYS=alice:1", "API_KEY=k1"], ["Authorization: Bearer x", "X-Api-Key: k1"]),
+        (["API_KEYS=alice:1"], []),
+    ],
+)
+def test_a_locked_service_is_sent_the_key_beside_the_token(
+    make, stand_ins: Path, tmp_path: Path, given: list[str], headers: list[str]
+) -> None:
+    (stand_ins / "curl").write_text(f"#!/bin/sh\ncat >>'{tmp_path}/headers'\n")
+    listed = '*"services list"*) echo "machine-learning-api http://x" ;; (*) echo x ;;'
+    (stand_ins / "gcloud").write_text(f'#!/bin/sh\ncase "$*" in ({listed} esac\n')
+    named = ["GCP_PROJECT_ID=p", "GCP_CONFIG=", f"PYTHON={stand_ins / 'my python'}"]
+    result = make(*named, "predict", *given)
+    sent = tmp_path / "headers"
+    found = sent.read_text().split("\n") if sent.exists() else []
+    assert list(dict.fromkeys(filter(None, found))) == headers
+    assert ("API_KEY is not set, and the service has API_KEYS" in result.stderr) == (not headers)
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_python_that_is_none_is_not_run_as_a_command(
     make, stand_ins: Path, tmp_path: Path, kind: str
