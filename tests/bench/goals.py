@@ -16,7 +16,6 @@ from tests.bench.loads import (
     HALF_CLOSED,
     HALF_KEPT,
     KEPT_1,
-    KEPT_4,
     KEPT_16,
     KEPT_64,
 )
@@ -76,7 +75,7 @@ SIDE_BY_SIDE = (
     (CLOSED_64, OURS_OLD.name, CLOSED_64, 1.45),
     (KEPT_16, OURS_OLD.name, CLOSED_16, 2),
     (CLOSED_64, FLOOR.name, CLOSED_64, 0.6),
-    (KEPT_4, FLOOR_KEPT.name, KEPT_4, 0.6),
+    (KEPT_16, FLOOR_KEPT.name, KEPT_16, 0.6),
 )
 IMAGE_MEGABYTES = {"slim": 80, "usual": 260}
 # What part of n times its rate on one core a server reaches on n, at the best number of connections.

@@ -29,7 +29,7 @@ class Load:
 CLOSED_1, CLOSED_16, CLOSED_64, CLOSED_256 = (
     Load(number, kept=False) for number in (1, 16, 64, 256)
 )
-KEPT_1, KEPT_4, KEPT_16, KEPT_64, KEPT_256 = (Load(number) for number in (1, 4, 16, 64, 256))
+KEPT_1, KEPT_16, KEPT_64, KEPT_256 = (Load(number) for number in (1, 16, 64, 256))
 BULK, HUGE = Load(4, 1024), Load(2, 10_000)
 USUAL = (CLOSED_1, CLOSED_64, KEPT_1, KEPT_16, KEPT_64, BULK, HUGE)
 

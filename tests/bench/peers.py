@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from api import connections
+from api.settings import Settings
 from tests.bench.loads import (
     BULK,
     CLOSED_1,
@@ -28,9 +30,14 @@ MODELS = (*NUMERIC, *MIXED)
 MODEL = ("scikit-learn==1.9.1", "pandas")
 # Processes or workers of each server, if the bench does not say otherwise: our own default.
 PROCESSES = 2
-# What our server has in each process where a plan answers, and what it had before there was keep-alive.
-THREADS, OLD_THREADS = 4, 32
-UWSGI = "{bin}/uwsgi --master --die-on-term --need-app --disable-logging --processes {processes} "
+# Threads of our server in each process: those that accept connections, and all.
+ACCEPTING_THREADS, THREADS = connections.ACCEPTING, Settings().threads
+# How many threads accepted connections before there were few.
+MANY_THREADS = 32
+UWSGI = (
+    "{bin}/uwsgi --master --die-on-term --need-app --disable-logging --enable-threads "
+    "--listen 1024 --processes {processes} "
+)
 # Without the header a client that reuses its connection is cut off: http-socket has no keep-alive.
 CLOSE = "--http-socket 127.0.0.1:{port} --add-header 'Connection: close' "
 
@@ -96,8 +103,10 @@ OURS_OLD = replace(
     OURS,
     name="ours-old",
     title="this server with many threads, without keep-alive",
-    setup=f"`THREADS={OLD_THREADS} KEEP_ALIVE=0 python -m api`",
-    variables={"THREADS": f"{OLD_THREADS}", "KEEP_ALIVE": "0", **OURS.variables},
+    setup=f"its application behind uWSGI's `http-socket`, 2 processes of {MANY_THREADS} threads",
+    command=UWSGI + CLOSE + f"--threads {MANY_THREADS} --py-call-uwsgi-fork-hooks "
+    "--module tests.bench.servers.many_threads:application",
+    variables={},
     models=MIXED,
     loads=(CLOSED_64,),
     paces=(HALF_CLOSED,),
@@ -106,9 +115,10 @@ OURS_OLD = replace(
 FLOOR = Peer(
     name="floor",
     title="uWSGI, a constant answer (the floor)",
-    setup=f"a bare WSGI callable, 2 processes of {THREADS} threads; reads the request, knows no model",
+    setup=f"a bare WSGI callable, 2 processes of {ACCEPTING_THREADS} threads; reads the request, "
+    "knows no model",
     pins=("pyuwsgi==2.0.30.post1",),
-    command=UWSGI + CLOSE + f"--threads {THREADS} --listen 1024 --module floor:application",
+    command=UWSGI + CLOSE + f"--threads {ACCEPTING_THREADS} --module floor:application",
     variables={"ANSWERS": "{answers}"},
     models=MODELS,
     loads=(CLOSED_1, CLOSED_64),
@@ -118,12 +128,12 @@ FLOOR_KEPT = replace(
     FLOOR,
     name="floor-kept",
     title="the floor, connections kept",
-    setup="the same behind `http11-socket`, where a connection takes up a thread",
+    setup=f"the same behind `http11-socket`, {THREADS} threads: each connection takes up one",
     command=UWSGI
     + "--http11-socket 127.0.0.1:{port} "
-    + f"--threads {THREADS} --listen 1024 --module floor:application",
+    + f"--threads {THREADS} --module floor:application",
     # More connections at a time than threads in a process, and some would never get an answer.
-    loads=(KEPT_1, BULK),
+    loads=(KEPT_1, KEPT_16, BULK),
     paces=(),
     home="floor",
 )

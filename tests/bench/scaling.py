@@ -15,16 +15,16 @@ from tests.bench.answer import Known, wait_for_first_answer
 from tests.bench.cores import split
 from tests.bench.environment import Environment
 from tests.bench.load import Speed
-from tests.bench.loads import CLOSED_16, CLOSED_64, CLOSED_256, KEPT_4, KEPT_16, KEPT_256, Load
+from tests.bench.loads import CLOSED_16, CLOSED_64, CLOSED_256, KEPT_16, KEPT_256, Load
 from tests.bench.peers import ALL, FLOOR, FLOOR_KEPT, OURS, OURS_OLD, PROCESSES
 from tests.bench.process import Server
 
 MODEL = "penguins"
 LOADS: dict[str, tuple[Load, ...]] = {
-    OURS.name: (CLOSED_64, CLOSED_256, KEPT_4, KEPT_16, KEPT_256),
+    OURS.name: (CLOSED_64, CLOSED_256, KEPT_16, KEPT_256),
     OURS_OLD.name: (CLOSED_16, CLOSED_64),
     FLOOR.name: (CLOSED_64,),
-    FLOOR_KEPT.name: (KEPT_4,),
+    FLOOR_KEPT.name: (KEPT_16,),
 }
 
 

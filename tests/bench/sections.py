@@ -64,7 +64,8 @@ def cores(results: Results) -> str:
     apart = "; ".join(f"{split(count)}" for count in COUNTS)
     text = (
         f"The {scaling.MODEL}; all servers run at once and take turns. They have a process for "
-        f"each core, and at least {PROCESSES}. Requests/s, and p99 in ms: {apart}."
+        f"each core, and at least {PROCESSES}. Requests/s, p99, and CPU for a "
+        f"request: {apart}."
     )
     lines = [
         text,
@@ -83,7 +84,8 @@ def _speed(rounds: Sequence[Speed]) -> str:
     if not rounds:
         return NONE
     rate = with_spread([each.requests for each in rounds], ",.0f")
-    return f"{rate}, {median(each.p99 for each in rounds):.1f} ms"
+    p99, cpu = (median(getattr(each, name) for each in rounds) for name in ("p99", "cpu"))
+    return f"{rate}; {p99:.1f} ms; {cpu:.0f} µs"
 
 
 def company(results: Results) -> str:
