@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -46,14 +47,15 @@ def decompress(
             Accept_Encoding="gzip, deflate",
         )
     stream = zlib.decompressobj(window)
-    plain = bytearray()
+    # It gives its bytes away without a copy.
+    plain = io.BytesIO()
     try:
         while piece := stream.decompress(body, PIECE_BYTES):
             body = stream.unconsumed_tail
             if watch is not None:
                 watch(piece)
-            plain += piece
-            if len(plain) > max_bytes:
+            plain.write(piece)
+            if plain.tell() > max_bytes:
                 raise TooLarge(
                     f"The body is over the limit of {max_bytes} bytes when it is decompressed."
                 )
@@ -62,7 +64,7 @@ def decompress(
     if not stream.eof or stream.unused_data:
         what = "goes on behind its end" if stream.eof else "ends too early"
         raise MalformedBody(f"The {encoding} of the body {what}.")
-    return bytes(plain)
+    return plain.getvalue()
 
 
 def compress(body: bytes, accept: str, headers: Headers) -> bytes:

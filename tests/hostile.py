@@ -210,12 +210,12 @@ HOSTILE = [
         413,
     ),
     Hostile("npy of texts", NPY, npy("<U1", (UNPACKED // 24, 6), zeros(UNPACKED // 24 * 24)), 413),
-    Hostile("npy of empty texts", NPY, npy("<U0", (10**9, 6)), 400),
+    Hostile("npy of empty texts", NPY, npy("<U0", (10**9, 6)), 413),
     Hostile(
         "npy of dates", NPY, npy("<M8[ns]", (UNPACKED // 48, 6), zeros(UNPACKED // 48 * 48)), 413
     ),
     Hostile("npy of nothing", NPY, npy("|b1", (0, 10**12)), 422),
-    Hostile("npy that lies", NPY, npy("<f8", (10**12, 6), zeros(48)), 400),
+    Hostile("npy that lies", NPY, npy("<f8", (10**12, 6), zeros(48)), 413),
     Hostile("npy of objects", NPY, npy("|O", (6,), zeros(48)), 400),
     Hostile("npy of a nested header", NPY, npy("<f8", eval("(" * 90 + ")" * 90), zeros(48)), 400),
     Hostile("npy of a deep header", NPY, npy(Deep(), (6,)), 400, packed=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 
 from api.formats import media, npy, parquet
 from api.formats.csv import CsvReader
@@ -25,9 +26,11 @@ class Reader:
         self._frames = FrameReader(signature, max_rows, self._json)
         self._csv = CsvReader(signature, max_rows)
 
-    def watch(self, content_type: str) -> Watch | None:
+    def watch(self, content_type: str) -> Callable[[bytes], None] | None:
         """What looks at a body of this Content-Type while it is decompressed; None if none can."""
-        return self._limits.watch() if media.is_text(content_type) else None
+        if media.is_text(content_type):
+            return Watch(self._limits)
+        return npy.Watch(self._limits) if content_type == media.NPY else None
 
     def check_json(self, body: bytes) -> None:
         """Raise TooLarge if JSON holds more than a request may."""

@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from api.engines import Rows
-from api.formats.json import NOT_FAST, JsonReader, count_colons
+from api.formats.json import NOT_FAST, START, JsonReader, count_colons
 from api.formats.names import Names
 from api.formats.orients import FORMS, SPLIT
 from api.formats.rows import Batch
@@ -61,6 +61,8 @@ class FrameReader:
 
         Raises InvalidRows if it has no rows, TooLarge.
         """
+        if START.match(body)[1] != b"{":  # type: ignore[index]
+            return None
         if not any(f'"{form}"'.encode() in body for form in FORMS):
             return self._read_bare(body)
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
+import math
 import struct
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -67,19 +69,9 @@ def _load(body: bytes, limits: Limits) -> np.ndarray:
     """The array; its header may not promise another number of bytes than came."""
     try:
         file = io.BytesIO(body)
-        version = npy.read_magic(file)
-        size, encoding = ("<H", "latin-1") if version == (1, 0) else ("<I", "utf-8")
-        (length,) = struct.unpack(size, file.read(struct.calcsize(size)))
-        if length > MAX_HEADER_BYTES:
-            raise ValueError("the header is too long")
-        header = _parse(file.read(length).decode(encoding))
-        dtype = npy.descr_to_dtype(header["descr"])
-        fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
-        if wrong := [field for field in fields if field.kind not in "fiubUM" or field.shape]:
-            raise ValueError(f"an array of {wrong[0]} is not read")
+        dtype, header = _header(file, limits)
         array = np.frombuffer(body, dtype, offset=file.tell())
         array = array.reshape(header["shape"], order="F" if header["fortran_order"] else "C")
-        limits.check_values(array.size * len(fields))
         if dtype.kind in "UV":
             array.tolist()  # fails where bytes are no text
     except (Problem, MemoryError):
@@ -89,6 +81,38 @@ def _load(body: bytes, limits: Limits) -> np.ndarray:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise MalformedBody(f"The body is not an npy array that can be read: {reason}.") from None
     return array
+
+
+def _header(file: BinaryIO, limits: Limits) -> tuple[np.dtype, Any]:
+    """The dtype of an array, and the header that it is from; TooLarge if it has too many values."""
+    version = npy.read_magic(file)
+    size, encoding = ("<H", "latin-1") if version == (1, 0) else ("<I", "utf-8")
+    (length,) = struct.unpack(size, file.read(struct.calcsize(size)))
+    if length > MAX_HEADER_BYTES:
+        raise ValueError("the header is too long")
+    header = _parse(file.read(length).decode(encoding))
+    dtype = npy.descr_to_dtype(header["descr"])
+    fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
+    if wrong := [field for field in fields if field.kind not in "fiubUM" or field.shape]:
+        raise ValueError(f"an array of {wrong[0]} is not read")
+    limits.check_values(math.prod(header["shape"]) * len(fields))
+    return dtype, header
+
+
+class Watch:
+    """Looks at the header of an array that is decompressed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._seen = False
+
+    def __call__(self, piece: bytes) -> None:
+        """Raise TooLarge if the array, whose first piece comes first, has too many values."""
+        if not self._seen:
+            self._seen = True
+            # What else is wrong is said of the whole body.
+            with contextlib.suppress(ValueError, TypeError, LookupError, SyntaxError, struct.error):
+                _header(io.BytesIO(piece), self._limits)
 
 
 def _parse(header: str) -> Any:
