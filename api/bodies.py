@@ -85,9 +85,8 @@ def _read_in_time(
         body = read(environ, max_bytes)
     except MalformedBody:
         if request.late:
-            raise TooSlow(
-                "The body took too long to come: send it faster, or less of it."
-            ) from None
+            detail = "The body took too long to come: send it faster, or send fewer rows."
+            raise TooSlow(detail) from None
         raise
     finally:
         request.started = time.perf_counter()

@@ -158,6 +158,11 @@ class Connections:
         if self.accepting() > self.wanted() and not server.is_ending():
             self._stand_by(descriptor)
 
+    def forget(self, thread: int, kept: Kept) -> None:
+        """Count a connection as kept no longer, unless the thread has another by now."""
+        if self.kept.get(thread) is kept:
+            self.kept.pop(thread, None)
+
     def accepting(self) -> int:
         """How many threads accept connections, or answer a request."""
         return self._threads - len(self.standing_by) - len(self.kept)

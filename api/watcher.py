@@ -133,8 +133,7 @@ class Watcher:
         for thread, kept in list(connections.kept.items()):
             if self._is_gone(kept):
                 # Its client closed it, and uWSGI then did so without a word.
-                if connections.kept.get(thread) is kept:
-                    connections.kept.pop(thread, None)
+                connections.forget(thread, kept)
                 continue
             known.add(kept.descriptor)
             if now - kept.since > self._keep_alive:

@@ -295,6 +295,31 @@ def test_a_body_that_has_to_be_closed_is_closed(pair: tuple[socket.socket, socke
     assert closed == [1]
 
 
+@pytest.mark.parametrize(
+    ("variables", "kept"),
+    [
+        ({}, True),
+        ({"CONTENT_LENGTH": "0"}, True),
+        ({"CONTENT_LENGTH": "5"}, False),
+        ({"CONTENT_LENGTH": "5, 5"}, False),
+        ({"HTTP_CONNECTION": "Upgrade, close"}, False),
+        ({"HTTP_CONNECTION": "keep-alive"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/1.0"}, False),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, False),
+    ],
+)
+def test_a_connection_is_kept_if_what_comes_next_is_a_request(
+    pair: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    variables: dict[str, str],
+    kept: bool,
+) -> None:
+    monkeypatch.setattr(sockets, "LINGER_SECONDS", 0.0)
+    headers = ask(Connections(plain, threads=4, keeps=True), pair[0], **variables)
+    assert headers == ([] if kept else [("Connection", "close")])
+
+
 def test_no_connection_is_kept_while_many_requests_are_under_way(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
@@ -434,11 +459,17 @@ def test_a_connection_without_a_request_is_turned_away(
     assert pair[1].recv(1) == b""
 
 
-def test_a_connection_that_is_gone_is_not_turned_away(listener: socket.socket) -> None:
+def test_nothing_is_done_to_a_connection_that_has_taken_the_place_of_another(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     watcher, said = watcher_of(Connections(plain, threads=8, keeps=True))
-    watcher._turn_away((listener.fileno(), -1))
-    watcher._turn_away((1_000_000, -1))
+    for descriptor in (pair[0].fileno(), 1_000_000):
+        watcher._turn_away((descriptor, -1))
+        sockets.end_reading(descriptor, -1)
+        sockets.end(descriptor, -1)
     assert said == []
+    pair[1].sendall(b"more")
+    assert pair[0].recv(4) == b"more"
 
 
 def test_a_connection_that_the_client_has_closed_is_no_longer_kept(
@@ -454,6 +485,14 @@ def test_a_connection_that_the_client_has_closed_is_no_longer_kept(
     pair[0].close()
     watcher.tick(now + 2)
     assert not served.kept
+
+
+def test_a_connection_that_has_taken_the_place_of_another_is_not_forgotten() -> None:
+    served = Connections(plain, threads=48, keeps=True)
+    gone, kept = connections.Kept(7), connections.Kept(7)
+    served.kept[1] = kept
+    served.forget(1, gone)
+    assert served.kept == {1: kept}
 
 
 def test_a_connection_that_is_kept_for_too_long_is_closed(
@@ -589,6 +628,8 @@ def test_lingering_ends_after_a_while_or_when_the_client_resets(
 ) -> None:
     monkeypatch.setattr(sockets, "LINGER_SECONDS", 0.05)
     pair[1].sendall(b"more")
+    sockets.linger(pair[0].fileno())
+    pair[1].shutdown(socket.SHUT_WR)
     sockets.linger(pair[0].fileno())
     pair[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     pair[1].close()

@@ -1,0 +1,117 @@
+"""What is read of a body, told of it, and waited for: beside a real server, see test_connections."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.bodies import CONTINUE, REQUEST, Request, read_body
+from api.errors import MalformedBody, Problem, TooLarge, TooSlow
+
+LIMIT = 100
+
+
+class Input:
+    """wsgi.input with this body, and the writing end of the connection."""
+
+    def __init__(self, body: bytes, descriptor: int) -> None:
+        self._body = body
+        self._descriptor = descriptor
+
+    def read(self, size: int) -> bytes:
+        return self._body[:size]
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    yield ours, theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+def environ(body: bytes, descriptor: int, **variables: Any) -> dict[str, Any]:
+    read = Input(body, descriptor)
+    return {
+        "wsgi.input": read,
+        REQUEST: Request(read),
+        "CONTENT_LENGTH": str(len(body)),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **variables,
+    }
+
+
+def written(pipe: tuple[int, int]) -> bytes:
+    try:
+        return os.read(pipe[0], 1000)
+    except BlockingIOError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"HTTP_EXPECT": "100-continue"}, CONTINUE),
+        ({"HTTP_EXPECT": "100-Continue "}, CONTINUE),
+        ({"HTTP_EXPECT": "100-continue", "SERVER_PROTOCOL": "HTTP/1.0"}, b""),
+        ({"HTTP_EXPECT": "something"}, b""),
+        ({}, b""),
+    ],
+)
+def test_a_client_that_waits_with_its_body_is_told_to_send_it(
+    pipe: tuple[int, int], variables: dict[str, str], told: bytes
+) -> None:
+    assert read_body(environ(b"body", pipe[1], **variables), LIMIT, 1) == b"body"
+    assert written(pipe) == told
+
+
+def test_a_client_that_is_gone_is_not_told(pipe: tuple[int, int]) -> None:
+    assert read_body(environ(b"body", -1, HTTP_EXPECT="100-continue"), LIMIT, 1) == b"body"
+
+
+def test_chunks_are_asked_for_too(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = iter([b"bo", b"dy", b""])
+    uwsgi = types.SimpleNamespace(chunked_read=lambda: next(chunks))
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    given = environ(
+        b"", pipe[1], CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked",
+        HTTP_EXPECT="100-continue",
+    )  # fmt: skip
+    assert read_body(given, LIMIT, 1) == b"body"
+    assert written(pipe) == CONTINUE
+    assert given[REQUEST].is_read
+
+
+def test_a_body_that_is_refused_is_not_asked_for(pipe: tuple[int, int]) -> None:
+    given = environ(b"body", pipe[1], HTTP_EXPECT="100-continue", CONTENT_LENGTH="101")
+    with pytest.raises(TooLarge):
+        read_body(given, LIMIT, 1)
+    assert written(pipe) == b""
+
+
+@pytest.mark.parametrize(("late", "error"), [(True, TooSlow), (False, MalformedBody)])
+def test_a_body_that_ends_early_may_have_been_late(
+    pipe: tuple[int, int], *, late: bool, error: type[Problem]
+) -> None:
+    given = environ(b"bo", pipe[1], CONTENT_LENGTH="4")
+    given[REQUEST].late = late
+    with pytest.raises(error):
+        read_body(given, LIMIT, 1)
+    assert given[REQUEST].reading is None
+    assert not given[REQUEST].is_read
+
+
+def test_the_time_that_a_body_took_is_not_the_time_of_its_answer(pipe: tuple[int, int]) -> None:
+    given = environ(b"body", pipe[1])
+    given[REQUEST].started = 0.0
+    read_body(given, LIMIT, 1)
+    assert given[REQUEST].started > 0
