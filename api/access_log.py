@@ -21,11 +21,11 @@ def finish(environ: dict[str, Any], status: int, _: Headers, started: float) -> 
 
     The query is left out, since it may hold values.
     """
-    path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@")[:MAX_PATH_CHARACTERS]
+    path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@*")[:MAX_PATH_CHARACTERS]
     milliseconds = round(1000 * (time.perf_counter() - started), 2)
     fields: dict[str, Any] = {
         "method": environ["REQUEST_METHOD"],
-        "path": path,
+        "path": path or "-",
         "status": int(status),
         "ms": milliseconds,
     }

@@ -42,6 +42,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
         ("GET", "/predict", {}, "GET /predict 405 0 ms request_id=r1"),
         ("GET", "/", {"environ_overrides": {"PATH_INFO": "/a\nb"}}, "GET /a%0Ab 404 0 ms request_id=r1"),
         ("GET", "/", {"environ_overrides": {"SERVER_PROTOCOL": ""}}, "GET / 400 0 ms request_id=r1"),
+        ("BREW", "/", {"environ_overrides": {"PATH_INFO": ""}}, "other - 400 0 ms request_id=r1"),
     ],
 )  # fmt: skip
 def test_a_request_is_one_line(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from tests.test_keys import API_KEYS, BOB
 from tests.test_rejections import GOOD
@@ -127,8 +127,13 @@ def enter(page: Page, key: str) -> None:
 def test_the_page_asks_for_the_key_until_it_is_right(
     server: Server, page: Page, context: BrowserContext
 ) -> None:
-    sent: list[Any] = []
-    page.on("request", sent.append)
+    asked: set[str] = set()
+
+    def note(request: Request) -> None:
+        if request.headers.get("x-api-key") == BOB:
+            asked.add(request.url.rpartition("/")[2])
+
+    page.on("request", note)
     page.goto(f"http://127.0.0.1:{server.port}/")
     enter(page, "wrong")
     expect(page.get_by_role("alert")).to_have_text("The service does not know this key.")
@@ -141,11 +146,6 @@ def test_the_page_asks_for_the_key_until_it_is_right(
     expect(page.locator("#figures dd").first).to_have_text(re.compile("[0-9]"))
     expect(page.locator("#curl")).to_contain_text('-H "authorization: Bearer $API_KEY"')
     expect(page.locator("#python")).to_contain_text("os.environ['API_KEY']")
-    asked = {
-        request.url.rpartition("/")[2]
-        for request in sent
-        if request.headers.get("x-api-key") == BOB
-    }
     assert asked >= {"metadata", "predict", "predict_proba", "metrics"}
     # The tab keeps it, and no other tab has it.
     page.reload()

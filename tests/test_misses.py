@@ -34,6 +34,7 @@ def client(serve: Serve) -> FlaskClient:
         ("POST /v2/models/model/infr", 404, "Did you mean POST /v2/models/model/infer?"),
         ("POST /v1/models/model:predct", 404, "Did you mean POST /v1/models/model:predict?"),
         ("POST /predict_prob", 404, "There is no /predict_prob here. Did you mean POST /predict?"),
+        ("GET /x", 404, "There is no /x here. Rows go to POST /predict, and GET / lists the paths."),
         ("GET /favicon.ico", 404, "Rows go to POST /predict, and GET / lists the paths."),
         ("GET /predict", 405, "/predict does not answer GET: send POST /predict."),
         ("PUT /predict", 405, "/predict does not answer PUT: send POST /predict."),

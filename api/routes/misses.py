@@ -100,7 +100,8 @@ def _endpoints(app: Flask, service: Service) -> dict[str, str]:
     adapter = app.url_map.bind("")
     found = {}
     for rule in app.url_map.iter_rules():
-        if rule.arguments <= values.keys() and rule.rule not in lacking:
+        # Any other path that is short would be taken for "/".
+        if rule.arguments <= values.keys() and rule.rule not in {"/", *lacking}:
             given = {name: values[name] for name in rule.arguments}
             found[adapter.build(rule.endpoint, given)] = _main(rule.methods)
     return found
