@@ -90,9 +90,10 @@ def add_vary(headers: Headers, name: str) -> None:
 
 def _preferred(accept: str) -> str | None:
     """What the client likes best of gzip and deflate, or none if it takes neither."""
-    if ";" not in accept and "gzip" in {name.strip() for name in accept.split(",")}:
-        # As most clients have it, without what takes a good part of a start to import.
-        return "gzip"
+    if ";" not in accept:
+        # As most clients have it, without what takes a good part of a start, and 6 MB, to import.
+        names = {name.strip().lower() for name in accept.split(",")}
+        return next((name for name in ("gzip", "deflate") if names & {name, "*"}), None)
     from werkzeug.http import parse_accept_header
 
     parsed = parse_accept_header(accept)

@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_name: Name = "model"
     engine: Literal["auto", "plan", "sklearn"] = "auto"
     processes: Few = 2
-    threads: Few = 48
+    threads: Few = 40
     keep_alive: Wait = 75
     body_timeout: Seconds = 30
     max_body_bytes: Bytes = 32 * 1024 * 1024
