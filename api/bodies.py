@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api import server, turns
-from api.compression import decompress
+from api.compression import check, decompress
 from api.errors import LengthRequired, MalformedBody, TooLarge, TooSlow
 
 # No length has more; Python refuses to read thousands of them.
@@ -20,6 +20,8 @@ LARGE = 64 * 1024
 # It is read in so many pieces: uWSGI keeps the last one until the end of the request, and each has
 # to wait for Python's lock.
 PIECES = 4
+# What may stand around the value of a header, one that is folded too: RFC 9112, section 5.
+BLANKS = " \t\r\n"
 
 Environ = dict[str, Any]
 
@@ -32,15 +34,17 @@ class Request:
     """A request under way, under uWSGI: `started` by time.perf_counter, its body aside.
 
     `input` reads the body, from the time `reading` on, until all has come (`is_read`) or its sender
-    is too `late`. It is `merged` if it has waited for a call that others share.
+    is too `late`. It is `merged` if it has waited for a call that others share, and `answered` from
+    the time on at which the last answer of its connection was there to be sent.
     """
 
-    __slots__ = ("input", "is_read", "late", "merged", "reading", "started")
+    __slots__ = ("answered", "input", "is_read", "late", "merged", "reading", "started")
 
     def __init__(self, body: Any) -> None:
         self.started = time.perf_counter()
         self.input = body
         self.reading: float | None = None
+        self.answered: float | None = None
         self.is_read = False
         self.late = False
         self.merged = False
@@ -60,6 +64,10 @@ def read_body(
     TooSlow if it has not come within BODY_TIMEOUT, Busy if it has no turn for `timeout` seconds,
     and what `compression.decompress` raises.
     """
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    if encoding:
+        encoding = encoding.strip().lower()
+        check(encoding)
     read = _read_chunks if "HTTP_TRANSFER_ENCODING" in environ else _read
     request: Request | None = environ.get(REQUEST)
     if request is None:
@@ -67,12 +75,11 @@ def read_body(
         body = read(environ, max_bytes)
     else:
         body = _read_in_time(read, environ, max_bytes, request)
-    encoding = environ.get("HTTP_CONTENT_ENCODING")
     # What it will unpack to is not known.
     if len(body) > LARGE or encoding:
         turns.take(timeout)
     if encoding:
-        return decompress(body, encoding.strip().lower(), max_bytes, watch)
+        return decompress(body, encoding, max_bytes, watch)
     return body
 
 
@@ -95,11 +102,19 @@ def _read_in_time(
     return body
 
 
+def is_number(length: str) -> bool:
+    """Whether a Content-Length is one that uWSGI reads as it is meant."""
+    return length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS
+
+
 def _read(environ: Environ, max_bytes: int) -> bytes:
     """A body that has a length."""
     given = environ.get("CONTENT_LENGTH") or "0"
-    if not (given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS):
-        raise MalformedBody("The Content-Length is not a number.")
+    if not is_number(given):
+        # uWSGI leaves blanks at the end.
+        given = given.rstrip(BLANKS)
+        if not is_number(given):
+            raise MalformedBody("The Content-Length is not a number.")
     length = int(given)
     if length > max_bytes:
         raise _too_large(max_bytes)
@@ -123,7 +138,7 @@ def _join(read: Callable[[int], bytes], length: int) -> bytes:
 def _read_chunks(environ: Environ, max_bytes: int) -> bytes:
     """A body without a length, in chunks that each have theirs: RFC 9112, section 7.1."""
     read = server.chunk_reader()
-    if read is None or environ["HTTP_TRANSFER_ENCODING"].strip().lower() != "chunked":
+    if read is None or environ["HTTP_TRANSFER_ENCODING"].strip(BLANKS).lower() != "chunked":
         raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
     if environ.get("CONTENT_LENGTH"):
         raise MalformedBody("The body has a Content-Length and comes in chunks, too.")
@@ -136,7 +151,10 @@ def _read_chunks(environ: Environ, max_bytes: int) -> bytes:
             if len(body) > max_bytes:
                 raise _too_large(max_bytes)
     except OSError:
-        raise MalformedBody("The body ended before its last chunk had come.") from None
+        raise MalformedBody(
+            "The body ended before its last chunk had come, or has a chunk that cannot be read: "
+            "send it with a Content-Length instead."
+        ) from None
     return bytes(body)
 
 
@@ -144,7 +162,7 @@ def _ask_for_it(environ: Environ) -> None:
     """Tell a client that waits with its body to send it: RFC 9110, section 10.1.1."""
     if (
         REQUEST in environ
-        and environ["HTTP_EXPECT"].strip().lower() == "100-continue"
+        and "100-continue" in environ["HTTP_EXPECT"].lower()
         and environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
     ):
         # uWSGI does not do it, and has written nothing yet.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Headers: TypeAlias = dict[str, str] | FlaskHeaders
 
+READ = {"", "identity", "gzip", "x-gzip", "deflate"}
 # What it costs to compress less than this is more than it saves.
 MIN_BYTES = 1_000
 LEVEL = 1
@@ -24,28 +25,32 @@ PIECE_BYTES = 1024 * 1024
 GZIP, ZLIB, RAW = 31, 15, -15
 
 
-def decompress(
-    body: bytes, encoding: str, max_bytes: int, watch: Callable[[bytes], None] | None = None
-) -> bytes:
-    """The body of a request with this Content-Encoding, in lower case.
-
-    `watch` is shown each piece that comes out, and may raise.
-
-    Raises UnsupportedType, MalformedBody if the body is not what that says, and TooLarge before
-    more than `max_bytes` have come out.
-    """
-    if encoding in ("", "identity"):
-        return body
-    if encoding in ("gzip", "x-gzip"):
-        window = GZIP
-    elif encoding == "deflate":
-        # Some clients leave out the zlib header; with it, both bytes are a multiple of 31.
-        window = ZLIB if body[:1] == b"\x78" and int.from_bytes(body[:2]) % 31 == 0 else RAW
-    else:
+def check(encoding: str) -> None:
+    """Raise UnsupportedType if this Content-Encoding, in lower case, is not one that is read."""
+    if encoding not in READ:
         raise UnsupportedType(
             "This Content-Encoding is not read: send gzip, deflate, or plain bytes.",
             Accept_Encoding="gzip, deflate",
         )
+
+
+def decompress(
+    body: bytes, encoding: str, max_bytes: int, watch: Callable[[bytes], None] | None = None
+) -> bytes:
+    """The body of a request with this Content-Encoding, which is one of `READ`.
+
+    `watch` is shown each piece that comes out, and may raise.
+
+    Raises MalformedBody if the body is not what that says, and TooLarge before
+    more than `max_bytes` have come out.
+    """
+    if encoding in ("", "identity"):
+        return body
+    if encoding == "deflate":
+        # Some clients leave out the zlib header; with it, both bytes are a multiple of 31.
+        window = ZLIB if body[:1] == b"\x78" and int.from_bytes(body[:2]) % 31 == 0 else RAW
+    else:
+        window = GZIP
     stream = zlib.decompressobj(window)
     # It gives its bytes away without a copy.
     plain = io.BytesIO()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from api import server, sockets
-from api.bodies import REQUEST, Request
+from api.bodies import REQUEST, Request, is_number
 from api.gateway import WSGI, Environ
 
 # With more threads that accept connections, a process on many cores answers fewer requests a
@@ -53,13 +53,17 @@ aside = Aside()
 
 
 class Kept:
-    """An open connection that waits for its next request, since `since` by time.perf_counter."""
+    """An open connection that waits for its next request, since `since` by time.perf_counter.
 
-    __slots__ = ("descriptor", "inode", "since")
+    It is `ended` if no more is read from it: if it stays all the same, its answer is being sent.
+    """
+
+    __slots__ = ("descriptor", "ended", "inode", "since")
 
     def __init__(self, descriptor: int) -> None:
         self.since = time.perf_counter()
         self.descriptor = descriptor
+        self.ended = False
         # To ask for it takes as long as half of an answer: the watcher does.
         self.inode: int | None = None
 
@@ -109,6 +113,7 @@ class Connections:
             self.close(request, unread=False)
             raise
         if not keep:
+            request.answered = time.perf_counter()
             return _Closing(self, body, request, unread=is_unread(environ, request))
         self.kept[thread] = Kept(request.input.fileno())
         del self.under_way[thread]
@@ -135,7 +140,7 @@ class Connections:
         """Whether the connection stays open after this answer."""
         return (
             len(self.kept) < self._max_kept
-            and (len(self.under_way) <= BUSY or request.merged)
+            and (len(self.under_way) - self.blocked <= BUSY or request.merged)
             and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
             and "close" not in environ.get("HTTP_CONNECTION", "").lower()
             # uWSGI may have read the beginning of the next request with the last chunk.
@@ -149,6 +154,8 @@ class Connections:
         descriptor = request.input.fileno()
         try:
             if unread:
+                # The watcher cuts it off where somebody waits for its thread, as it does any body.
+                request.reading = time.perf_counter()
                 sockets.linger(descriptor)
             else:
                 # uWSGI would keep it.
@@ -219,11 +226,14 @@ class _Closing:
 
 
 def is_unread(environ: Environ, request: Request) -> bool:
-    """Whether part of the body, or all of it, has not been read."""
+    """Whether part of the body, or all of it, has not been read, or may not have been."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return not request.is_read
+    # A body may follow that uWSGI does not know of: RFC 9112, section 5.1.
+    if "HTTP_CONTENT_LENGTH " in environ or "HTTP_TRANSFER_ENCODING " in environ:
+        return True
     length = environ.get("CONTENT_LENGTH") or "0"
-    return not length.isdigit() or bool(request.input.tell() < int(length))
+    return not is_number(length) or bool(request.input.tell() < int(length))
 
 
 def watch_in_processes(watch: Callable[[], None], connections: Connections) -> None:

@@ -20,7 +20,7 @@ from api.errors import (
     UnknownModel,
     UnknownOption,
 )
-from api.formats import Reader, results
+from api.formats import Reader, media, results
 from api.formats.rows import Batch
 from api.model import PER_CLASS, Model
 from api.predictor import MERGED_ROWS, Predictor
@@ -78,7 +78,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return read_body(environ, self.max_bytes, self.timeout, self._watch(environ))
 
     def read(self, environ: Environ) -> Batch:
-        """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise."""
+        """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise.
+
+        A client that asks before it sends the body (Expect) is refused by its Content-Type at once.
+        """
+        if "HTTP_EXPECT" in environ:
+            media.check(environ.get("CONTENT_TYPE", ""))
         body = self.body(environ)
         ignore = self.ignores(environ) if environ.get("QUERY_STRING") else self.ignore
         return self.reader.read(body, environ.get("CONTENT_TYPE", ""), ignore=ignore)

@@ -25,6 +25,8 @@ LOOK_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 # The line and the headers of a request have to come in this time.
 HEAD_SECONDS = 10.0
+# Whoever has not read an answer for so long is cut off for the sake of another.
+ANSWER_SECONDS = 10.0
 # A request that takes longer than TIMEOUT by this loses its connection; by twice this, its process.
 PATIENCE_SECONDS = 30.0
 # A process in which no thread of Python has run for so long is ended.
@@ -136,7 +138,9 @@ class Watcher:
                 connections.forget(thread, kept)
                 continue
             known.add(kept.descriptor)
-            if now - kept.since > self._keep_alive:
+            if now - kept.since > self._keep_alive + self._timeout + PATIENCE_SECONDS:
+                sockets.end(kept.descriptor, kept.inode)
+            elif now - kept.since > self._keep_alive:
                 sockets.end_reading(kept.descriptor, kept.inode)
         known |= {request.input.fileno() for request in list(connections.under_way.values())}
         self._silent = {
@@ -162,12 +166,16 @@ class Watcher:
                 sockets.close_both(copied)
 
     def _make_room(self, now: float) -> None:
-        """Close what has been idle or slow for longest: somebody waits, and no thread is free."""
+        """Close what has been idle or slow for longest: somebody waits, and no thread is free.
+
+        Last come those that do not read: a large answer may take its time.
+        """
         connections = self._connections
         before = now - IDLE_SECONDS
-        idle = [kept for kept in list(connections.kept.values()) if kept.since <= before]
+        idle = [k for k in list(connections.kept.values()) if k.since <= before and not k.ended]
         if idle:
             oldest = min(idle, key=lambda kept: kept.since)
+            oldest.ended = True
             sockets.end_reading(oldest.descriptor, oldest.inode)
             return
         silent = [key for key, since in self._silent.items() if since <= before]
@@ -177,11 +185,31 @@ class Watcher:
         slow = [
             (request.reading, thread, request)
             for thread, request in list(connections.under_way.items())
-            if request.reading is not None and request.reading <= before
+            if request.reading is not None and request.reading <= before and not request.late
         ]
         if slow:
             _, thread, request = min(slow, key=lambda each: each[0])
             self._cut(thread, request)
+            return
+        self._cut_reader(now - ANSWER_SECONDS)
+
+    def _cut_reader(self, before: float) -> None:
+        """End the connection whose answer was there first, if that was before a time."""
+        connections = self._connections
+        readers = [
+            (kept.since, kept.descriptor, kept.inode)
+            for kept in list(connections.kept.values())
+            if kept.ended and kept.since <= before
+        ]
+        for thread, request in list(connections.under_way.items()):
+            if request.answered is not None and request.answered <= before:
+                descriptor = request.input.fileno()
+                inode = sockets.inode_of(descriptor)
+                if connections.under_way.get(thread) is request:
+                    readers.append((request.answered, descriptor, inode))
+        if readers:
+            _, descriptor, inode = min(readers, key=lambda each: each[0])
+            sockets.end(descriptor, inode)
 
     def _end(self) -> None:
         """The service was told to stop: no thread stands by, and no connection stays open."""

@@ -302,6 +302,11 @@ def test_a_body_that_has_to_be_closed_is_closed(pair: tuple[socket.socket, socke
         ({"CONTENT_LENGTH": "0"}, True),
         ({"CONTENT_LENGTH": "5"}, False),
         ({"CONTENT_LENGTH": "5, 5"}, False),
+        ({"CONTENT_LENGTH": "0 "}, False),
+        ({"CONTENT_LENGTH": "\xb2"}, False),
+        ({"CONTENT_LENGTH": "0" * 5_000}, False),
+        ({"HTTP_CONTENT_LENGTH ": "5"}, False),
+        ({"HTTP_TRANSFER_ENCODING ": "chunked"}, False),
         ({"HTTP_CONNECTION": "Upgrade, close"}, False),
         ({"HTTP_CONNECTION": "keep-alive"}, True),
         ({"SERVER_PROTOCOL": "HTTP/1.0"}, False),
@@ -320,14 +325,16 @@ def test_a_connection_is_kept_if_what_comes_next_is_a_request(
     assert headers == ([] if kept else [("Connection", "close")])
 
 
-def test_no_connection_is_kept_while_many_requests_are_under_way(
-    pair: tuple[socket.socket, socket.socket],
+@pytest.mark.parametrize("blocked", [0, 1])
+def test_no_connection_is_kept_while_many_requests_are_under_way_that_do_not_wait(
+    pair: tuple[socket.socket, socket.socket], blocked: int
 ) -> None:
     served = Connections(plain, threads=48, keeps=True)
     served.under_way = {-i: Request(Input(pair[0])) for i in range(connections.BUSY)}
     # The one thread of this test would stand by.
-    served.blocked = 48
-    assert ask(served, pair[0]) == [("Connection", "close")]
+    served._min_accepting = 48
+    served.blocked = blocked
+    assert ask(served, pair[0]) == ([] if blocked else [("Connection", "close")])
 
 
 def test_threads_that_are_not_needed_stand_by_until_another_steps_aside(
@@ -561,6 +568,52 @@ def test_room_is_made_by_slow_bodies_if_nothing_else_is_slow(
         watcher.tick(request.started + 1.5)
         assert request.late
         assert said == []
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["kept", "closing"])
+def test_room_is_made_last_by_those_that_do_not_read(
+    full: Connections, listener: socket.socket, *, stays: bool
+) -> None:
+    ours, _ = listener.accept()
+    with ours, socket.create_connection(listener.getsockname()):
+        if stays:
+            full.kept[1] = connections.Kept(ours.fileno())
+            started = full.kept[1].since
+        else:
+            request = under_way(full, ours)
+            started = request.answered = request.started
+        watcher, _ = watcher_of(full)
+        # A kept one is first taken for idle, and only what comes is ended.
+        watcher.tick(started + 2)
+        watcher.tick(started + 9)
+        ours.sendall(b"some of it")
+        watcher.tick(started + 11)
+        with pytest.raises(BrokenPipeError):
+            ours.sendall(b"more")
+
+
+def test_a_slow_body_is_cut_off_only_once(full: Connections, listener: socket.socket) -> None:
+    ours, _ = listener.accept()
+    with ours, socket.create_connection(listener.getsockname()):
+        request = under_way(full, ours)
+        request.reading = request.started
+        request.late = True
+        watcher, _ = watcher_of(full)
+        watcher.tick(request.started + 1.5)
+        ours.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            ours.recv(1)
+
+
+def test_a_kept_connection_whose_client_does_not_read_is_ended(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    served = Connections(plain, threads=48, keeps=True)
+    ask(served, pair[0])
+    watcher, _ = watcher_of(served)
+    watcher.tick(time.perf_counter() + 75 + 60 + PATIENCE_SECONDS)
+    with pytest.raises(BrokenPipeError):
+        pair[0].sendall(b"more")
 
 
 def test_no_room_can_be_made_of_requests_that_are_quick(full: Connections) -> None:

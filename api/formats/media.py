@@ -12,6 +12,9 @@ JSON, CSV, TSV = "application/json", "text/csv", "text/tab-separated-values"
 NDJSON, NPY, PARQUET = "application/x-ndjson", "application/x-npy", "application/vnd.apache.parquet"
 READ = (JSON, CSV, TSV, NDJSON, NPY, PARQUET)
 FORM, URL_ENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
+BYTES = "application/octet-stream"
+# Media types of bodies that are looked at to find their format.
+GUESSED = (URL_ENCODED, "text/plain", BYTES)
 # Other media types of these formats.
 ALIASES = {
     "": JSON,
@@ -40,7 +43,7 @@ SUFFIXES = {
 }
 # Media types that do not tell the format of a file: browsers and curl send them for files that they
 # do not know, and Windows sends that of a spreadsheet for CSV.
-VAGUE = {"", "application/octet-stream", "text/plain", "application/vnd.ms-excel"}
+VAGUE = {"", BYTES, "text/plain", "application/vnd.ms-excel"}
 TEXTS = {JSON, CSV, TSV, NDJSON}
 CHARSETS = {
     "ascii": "utf-8",
@@ -87,6 +90,13 @@ def identify(data: bytes, content_type: str) -> Body:
     return _identify(data, given, options)
 
 
+def check(content_type: str) -> None:
+    """Raise UnsupportedType if no body of this Content-Type is read."""
+    given, _ = _parse(content_type)
+    if _known(given) not in {*READ, FORM, *GUESSED}:
+        raise UnsupportedType(_not_read(given))
+
+
 def is_json(content_type: str) -> bool:
     """Whether a body of this Content-Type is JSON in UTF-8."""
     return content_type in ("", JSON) or (
@@ -125,7 +135,7 @@ def _identify(data: bytes, given: str, options: dict[str, str]) -> Body:
     if found in (URL_ENCODED, "text/plain") and json:
         # curl -d sends the first type with any body, and fetch in a browser the second.
         found = JSON
-    elif found == "application/octet-stream":
+    elif found == BYTES:
         found = next((STARTS[start] for start in STARTS if data.startswith(start)), found)
     if found not in READ:
         raise UnsupportedType(_not_read(given))
@@ -193,5 +203,5 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     type_, own = _parse(file.content_type or "")
     if type_ in VAGUE:
         suffix = PurePosixPath((file.filename or "").lower()).suffix
-        type_ = SUFFIXES.get(suffix, type_ or "application/octet-stream")
+        type_ = SUFFIXES.get(suffix, type_ or BYTES)
     return _identify(cast("io.BytesIO", file.stream).getvalue(), type_, own)
