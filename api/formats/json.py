@@ -328,6 +328,8 @@ def _pieces(body: bytes, start: int, end: int, first: bytes) -> Iterator[bytes]:
     view = memoryview(body)
     while end - start > PIECE_BYTES:
         cut = body.find(ends, start + PIECE_BYTES, min(end, start + MAX_PIECES * PIECE_BYTES))
+        if cut < 0 and end - start > MAX_PIECES * PIECE_BYTES:
+            raise msgspec.DecodeError("a sample does not seem to end")
         if cut < 0:
             break
         cut += len(ends) - 1

@@ -40,6 +40,11 @@ class Limits:
         self.max_containers = max_rows + 4 * width + EXTRA_CONTAINERS
         # Blank lines are lines, too.
         self.max_lines = 2 * max_rows + EXTRA_LINES
+        # Texts of any length may come only where the model takes any.
+        self.has_texts = signature.form != "table" or any(
+            feature.kind in ("string", "any") and not feature.categories
+            for feature in signature.features
+        )
 
     def check_rows(self, count: int) -> None:
         """Raise TooLarge if there are more rows than a request may have."""
@@ -53,6 +58,14 @@ class Limits:
     def check_lines(self, count: int) -> None:
         """Raise TooLarge if there are more lines than the rows of a request may take."""
         self._check(count, self.max_lines, "lines")
+
+    def check_value(self, piece: bytes | memoryview) -> None:
+        """Raise TooLarge if a long piece without a mark is of a value that no feature has."""
+        if not self.has_texts and len(piece) >= PIECE_BYTES:
+            raise TooLarge(
+                f"The body has a value, or white space, of over {PIECE_BYTES} bytes, which no "
+                "feature of this model takes."
+            )
 
     def check_marks(self, count: int) -> None:
         """Raise TooLarge if there is more between values than a request may have."""
@@ -72,9 +85,14 @@ class Limits:
         view = memoryview(body)
         pieces = [view[i : i + PIECE_BYTES] for i in range(0, len(body), PIECE_BYTES)]
         values = containers = 0
-        for piece in pieces:
-            values += count(piece, COMMA)
-            containers += _openings(piece)
+        for piece in pieces[:-1]:
+            commas, openings = count(piece, COMMA), _openings(piece)
+            if not commas and not openings and not count(piece, QUOTE):
+                self.check_value(piece)
+            values += commas
+            containers += openings
+        values += count(pieces[-1], COMMA)
+        containers += _openings(pieces[-1])
         if values <= self.max_values and containers <= self.max_containers:
             return
         # Some may stand in texts.
@@ -103,8 +121,11 @@ class Watch:
     def __call__(self, piece: bytes) -> None:
         """Raise TooLarge once the text has more between its values than a request can have."""
         view = np.frombuffer(piece, np.uint8)
-        self._marks += count(piece, COMMA) + _openings(piece)
-        self._marks += int(np.count_nonzero(view <= LAST_CONTROL))
+        marks = count(piece, COMMA) + _openings(piece)
+        marks += int(np.count_nonzero(view <= LAST_CONTROL))
+        if not marks:
+            self._limits.check_value(piece)
+        self._marks += marks
         self._bytes += len(piece)
         if self._marks > 2 * self._limits.max_values and self._marks * MARK_BYTES > self._bytes:
             self._limits.check_marks(self._marks)

@@ -64,6 +64,8 @@ CHARSETS = {
 STARTS = {b"\x93NUMPY": NPY, b"PAR1": PARQUET}
 # A form with more fields is refused.
 MAX_PARTS = 20
+# Rows that are longer come in a file.
+MAX_FIELD_BYTES = 1024 * 1024
 CUT_FORM = (
     "The body is not a form that can be read: it was cut, or its boundary is not that of its "
     "Content-Type."
@@ -178,7 +180,7 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
         raise MalformedBody(CUT_FORM)
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: io.BytesIO(),
-        max_form_memory_size=None,
+        max_form_memory_size=MAX_FIELD_BYTES,
         max_form_parts=MAX_PARTS,
     )
     try:
@@ -187,7 +189,8 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
         raise MalformedBody(CUT_FORM) from None
     except RequestEntityTooLarge:
         raise MalformedBody(
-            f"The body is not a form that can be read: it has over {MAX_PARTS} fields."
+            f"The body is not a form that can be read: it has over {MAX_PARTS} fields, or "
+            f"one that is no file has over {MAX_FIELD_BYTES} bytes."
         ) from None
     given = list(files.items(multi=True))
     others = list(fields.items(multi=True))
