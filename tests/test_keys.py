@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -239,11 +240,16 @@ def test_a_key_that_was_made_is_let_in_beside_those_before(
     assert not set("'\"$`\\#") & set(line)
 
 
-def test_the_first_key_stands_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_key(monkeypatch, "alice")
-    assert re.search(r"^API_KEYS=alice:[0-9a-f]{64}$", capsys.readouterr().out, re.MULTILINE)
+def test_the_first_key_stands_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "api.keys", "alice"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert re.search(r"^API_KEYS=alice:[0-9a-f]{64}$", done.stdout, re.MULTILINE)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
