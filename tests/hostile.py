@@ -293,6 +293,6 @@ HOSTILE = [
         times(
             b"[],", b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n[', b"[]]\r\n--x--\r\n"
         ),
-        400,
+        413,
     ),
 ]

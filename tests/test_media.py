@@ -129,6 +129,36 @@ def test_a_form_without_one_file_is_told_why(
     assert sentence in answer.json["detail"]
 
 
+HEAD = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.csv"\r\n\r\n'
+END = b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "content", "end"),
+    [
+        (HEAD, b"a\n1", END),
+        (b"\r\n" + HEAD, b"a\r\n1\r\n", END),
+        (HEAD, b"", END),
+        (HEAD, b"a\r\n--xx\r\n1", END),
+        (HEAD, b"a\r\n\r\n1", END),
+        (HEAD.replace(b"\r", b""), b"a\n1", END.replace(b"\r", b"")),
+        (HEAD.replace(b"\r", b""), b"a\r\n\r\n1", END),
+    ],
+    ids=[
+        "plain",
+        "a line end above",
+        "nothing",
+        "what looks like its end",
+        "a blank line",
+        "LF",
+        "LF above, a blank line",
+    ],
+)
+def test_the_file_of_a_form_is_taken_whole(head: bytes, content: bytes, end: bytes) -> None:
+    found = media.identify(head + content + end, "multipart/form-data; boundary=x")
+    assert (found.type, found.data) == (CSV, content)
+
+
 def test_a_form_that_is_cut_is_refused(penguins: FlaskClient) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="f"; filename="r.csv"\r\n\r\na,b'
     answer = penguins.post("/predict", data=body, content_type="multipart/form-data; boundary=x")

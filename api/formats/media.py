@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import PurePosixPath
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from api.errors import MalformedBody, UnsupportedType
 
@@ -66,6 +66,7 @@ STARTS = {b"\x93NUMPY": NPY, b"PAR1": PARQUET}
 MAX_PARTS = 20
 # Rows that are longer come in a file.
 MAX_FIELD_BYTES = 1024 * 1024
+BLANK_LINE = b"\r\n\r\n"
 CUT_FORM = (
     "The body is not a form that can be read: it was cut, or its boundary is not that of its "
     "Content-Type."
@@ -178,6 +179,13 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     # What may stand above the first part is read very slowly, and no client sends it.
     if not data.startswith((b"--" + boundary, b"\r\n--" + boundary)):
         raise MalformedBody(CUT_FORM)
+    # The parser is slow, and copies: it is not given what is in the first part up to its end, or to
+    # what looks like it, unless its lines do not end as they should.
+    begin = data.find(BLANK_LINE) + len(BLANK_LINE)
+    end = max(begin, data.find(b"\r\n--" + boundary, begin))
+    if any(data.find(other, 0, begin) >= 0 for other in (b"\n\n", b"\r\r")):
+        begin = end
+    content, data = data[begin:end], data[:begin] + data[end:]
     parser = MultiPartParser(
         stream_factory=lambda *_, **__: io.BytesIO(),
         max_form_memory_size=MAX_FIELD_BYTES,
@@ -196,7 +204,7 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     others = list(fields.items(multi=True))
     if not given and len(others) == 1:
         # What `curl -F rows='{"a": 1}'` sends.
-        return _identify(others[0][1].encode(), "text/plain", {})
+        return _identify(content + others[0][1].encode(), "text/plain", {})
     if len(given) != 1 or others:
         raise MalformedBody(
             "Expected a form with one file and nothing else: "
@@ -207,4 +215,4 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     if type_ in VAGUE:
         suffix = PurePosixPath((file.filename or "").lower()).suffix
         type_ = SUFFIXES.get(suffix, type_ or BYTES)
-    return _identify(cast("io.BytesIO", file.stream).getvalue(), type_, own)
+    return _identify(content + file.stream.read(), type_, own)
