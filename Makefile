@@ -227,7 +227,7 @@ github-release: check-tag ## Make the release TAG=v1.2.3 on GitHub, with what is
 ##@ Develop
 
 test: develop ## Run the tests; they need all of api/ and models/ covered
-	@printf '%s\n' "--numprocesses 2 --dist loadfile $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
+	@printf '%s\n' "--numprocesses 2 --dist loadfile --no-loadscope-reorder $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report
 

@@ -30,6 +30,18 @@ hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
 
 Serve = Callable[..., FlaskClient]
+# The files that take a minute or more. A worker gets a whole file, so that its fixtures are made once.
+LONGEST = (
+    "test_ship.py",
+    "test_ci_files.py",
+    "test_container.py",
+    "test_versions.py",
+    "test_google_cloud_run.py",
+    "test_pandas.py",
+    "test_google_cloud.py",
+    "test_serving.py",
+    "test_page.py",
+)
 
 # The tests run under make, with whatever .env says; what they start must not.
 for field in msgspec.structs.fields(Settings):
@@ -49,6 +61,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         report.outcome = "failed"
         report.longrepr = f"skipped, which --no-skips forbids: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: one that comes last would run alone."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
