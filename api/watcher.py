@@ -85,7 +85,7 @@ class Watcher:
         """Look once; `now` is by time.perf_counter."""
         connections = self._connections
         if server.is_ending():
-            self._end()
+            self._end(now)
             return
         waiting = server.untaken_connections()
         idle, self._counted = self._counted == connections.count, connections.count
@@ -211,9 +211,18 @@ class Watcher:
             _, descriptor, inode = min(readers, key=lambda each: each[0])
             sockets.end(descriptor, inode)
 
-    def _end(self) -> None:
-        """The service was told to stop: no thread stands by, and no connection stays open."""
+    def _end(self, now: float) -> None:
+        """The service was told to stop: no thread stands by, and no connection stays idle.
+
+        One that was in use a moment ago may have a request on its way, which gets its answer.
+        """
         while self._connections.wake():
             pass
+        self._look(now)
+        before = now - IDLE_SECONDS
         for kept in list(self._connections.kept.values()):
-            sockets.end_reading(kept.descriptor, sockets.inode_of(kept.descriptor))
+            if kept.since <= before:
+                sockets.end_reading(kept.descriptor, kept.inode)
+        for (descriptor, inode), since in self._silent.items():
+            if since <= before:
+                sockets.end_reading(descriptor, inode)

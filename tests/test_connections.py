@@ -20,7 +20,7 @@ import api
 from api import connections, server, sockets
 from api.bodies import Request
 from api.connections import Connections, aside
-from api.watcher import HEAD_SECONDS, PATIENCE_SECONDS, STUCK_SECONDS, Watcher
+from api.watcher import HEAD_SECONDS, IDLE_SECONDS, PATIENCE_SECONDS, STUCK_SECONDS, Watcher
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, serving
 
@@ -632,8 +632,12 @@ def test_at_the_end_nothing_stands_by_and_nothing_is_kept(
     served.standing_by = [(lock, -1)]
     monkeypatch.setattr(server, "is_ending", lambda: True)
     watcher, _ = watcher_of(served)
-    watcher.tick(1)
+    watcher.tick(now := time.perf_counter())
     assert not served.standing_by
+    pair[0].settimeout(0)
+    with pytest.raises(BlockingIOError):
+        pair[0].recv(1)
+    watcher.tick(now + IDLE_SECONDS)
     assert pair[0].recv(1) == b""
     assert ask(served, pair[0]) == [("Connection", "close")]
 

@@ -126,6 +126,37 @@ def test_requests_that_no_thread_has_taken_up_are_answered(
         assert [answer.result()["predictions"] for answer in answers] == [[[0.3]]] * 5
 
 
+def test_a_connection_that_is_kept_gets_one_more_answer(
+    penguins_path: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
+        with contextlib.closing(kept):
+            for moment in ("before", "after"):
+                kept.request("GET", "/ready")
+                with kept.getresponse() as answer:
+                    assert answer.read()
+                    assert answer.will_close is (moment == "after")
+                server.process.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+
+
+def test_idle_connections_do_not_hold_it_up(penguins_path: Path, tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, MODEL_PATH=penguins_path) as server,
+        socket.create_connection(("127.0.0.1", server.port), BOUND) as kept,
+        socket.create_connection(("127.0.0.1", server.port), BOUND) as half,
+    ):
+        kept.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert kept.recv(1000).startswith(b"HTTP/1.1 200")
+        half.sendall(b"GET /rea")
+        time.sleep(0.1)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < shutdown.GRACE_SECONDS / 2
+        assert kept.recv(1000) == half.recv(1000) == b""
+
+
 def test_what_takes_too_long_is_cut_off(slow_model: Path, tmp_path: Path) -> None:
     path = changed(tmp_path, "from api import shutdown\nshutdown.GRACE_SECONDS = 1\n")
     with serving(tmp_path, MODEL_PATH=slow_model, PYTHONPATH=path) as server:
