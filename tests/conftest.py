@@ -36,11 +36,11 @@ LONGEST = (
     "test_ci_files.py",
     "test_container.py",
     "test_versions.py",
+    "test_page.py",
     "test_google_cloud_run.py",
     "test_pandas.py",
     "test_google_cloud.py",
     "test_serving.py",
-    "test_page.py",
 )
 
 # The tests run under make, with whatever .env says; what they start must not.
