@@ -81,6 +81,7 @@ class Connections:
         self._min_accepting = min(ACCEPTING, threads)
         # By the thread that has it.
         self.under_way: dict[int, Request] = {}
+        # By the descriptor: as soon as it is used again, whoever it stood for before is gone.
         self.kept: dict[int, Kept] = {}
         # The locks that threads stand by at, and the descriptors of their last connections.
         self.standing_by: list[tuple[threading.Lock, int]] = []
@@ -93,8 +94,8 @@ class Connections:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, PEP 3333, and decide what becomes of its connection and thread."""
         thread = threading.get_ident()
-        self.kept.pop(thread, None)
         request = Request(environ["wsgi.input"])
+        self.kept.pop(request.input.fileno(), None)
         self.under_way[thread] = request
         self.count += 1
         environ[REQUEST] = request
@@ -115,7 +116,8 @@ class Connections:
         if not keep:
             request.answered = time.perf_counter()
             return _Closing(self, body, request, unread=is_unread(environ, request))
-        self.kept[thread] = Kept(request.input.fileno())
+        descriptor = request.input.fileno()
+        self.kept[descriptor] = Kept(descriptor)
         del self.under_way[thread]
         self._replace()
         return body
@@ -165,10 +167,10 @@ class Connections:
         if self.accepting() > self.wanted() and not server.is_ending():
             self._stand_by(descriptor)
 
-    def forget(self, thread: int, kept: Kept) -> None:
+    def forget(self, kept: Kept) -> None:
         """Count a connection as kept no longer, unless the thread has another by now."""
-        if self.kept.get(thread) is kept:
-            self.kept.pop(thread, None)
+        if self.kept.get(kept.descriptor) is kept:
+            self.kept.pop(kept.descriptor, None)
 
     def accepting(self) -> int:
         """How many threads accept connections, or answer a request."""

@@ -39,7 +39,7 @@ NO_FORK = re.compile(r"fork\(\): (.+) \[")
 # Of interest to those only who look for what a client did.
 CLIENT = re.compile(
     r"SIGPIPE: |uwsgi_(response|proto|simple)_|\[uwsgi-body-read\]|\[uwsgi-warning\]|invalid HTTP"
-    r"|Empty python request|.* \[core/(reader|writer)"
+    r"|Empty python request|.* \[core/(reader|writer|chunked)"
 )
 # What goes without saying: that it starts, ends or replaces its workers, and what it says of one
 # that is told of already.

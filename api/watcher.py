@@ -132,10 +132,10 @@ class Watcher:
         self._looked = now
         connections = self._connections
         known = {descriptor for _, descriptor in list(connections.standing_by)}
-        for thread, kept in list(connections.kept.items()):
+        for kept in list(connections.kept.values()):
             if self._is_gone(kept):
                 # Its client closed it, and uWSGI then did so without a word.
-                connections.forget(thread, kept)
+                connections.forget(kept)
                 continue
             known.add(kept.descriptor)
             if now - kept.since > self._keep_alive + self._timeout + PATIENCE_SECONDS:

@@ -497,9 +497,25 @@ def test_a_connection_that_the_client_has_closed_is_no_longer_kept(
 def test_a_connection_that_has_taken_the_place_of_another_is_not_forgotten() -> None:
     served = Connections(plain, threads=48, keeps=True)
     gone, kept = connections.Kept(7), connections.Kept(7)
-    served.kept[1] = kept
-    served.forget(1, gone)
-    assert served.kept == {1: kept}
+    served.kept[7] = kept
+    served.forget(gone)
+    assert served.kept == {7: kept}
+
+
+def test_a_connection_with_the_descriptor_of_one_that_is_gone_is_not_taken_for_it(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    served = Connections(plain, threads=48, keeps=True)
+    # Another thread kept it, and the client closed it before the watcher looked.
+    gone = served.kept[pair[0].fileno()] = connections.Kept(pair[0].fileno())
+    gone.since -= 75
+    ask(served, pair[0])
+    assert gone not in served.kept.values()
+    watcher, _ = watcher_of(served)
+    watcher.tick(time.perf_counter() + 1)
+    pair[0].settimeout(0)
+    with pytest.raises(BlockingIOError):
+        pair[0].recv(1)
 
 
 def test_a_connection_that_is_kept_for_too_long_is_closed(

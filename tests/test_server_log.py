@@ -154,6 +154,10 @@ def test_the_greeting_comes_once_all_workers_accept_requests() -> None:
             "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during POST /predict (127.0.0.1)",
             "INFO uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during POST /predict (127.0.0.1)",
         ),
+        (
+            "uwsgi_chunked_input_recv(): Connection reset by peer [core/chunked.c line 36]",
+            "INFO uwsgi_chunked_input_recv(): Connection reset by peer [core/chunked.c line 36]",
+        ),
         ("free(): invalid pointer", "WARNING free(): invalid pointer"),
         (
             "Respawned uWSGI worker 1 (new pid: 72)",
