@@ -29,11 +29,13 @@ MERGED_ROWS = 1024
 class _Ticket:
     """One request in the queue; its lock is released when there is something to do."""
 
-    __slots__ = ("error", "leads", "lock", "method", "result", "rows")
+    __slots__ = ("end", "error", "leads", "lock", "method", "piece", "result", "rows")
 
-    def __init__(self, method: str, rows: Rows) -> None:
+    def __init__(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> None:
         self.method = method
         self.rows = rows
+        self.end = end
+        self.piece = piece
         self.result: Any = None
         self.error: BaseException | None = None
         self.leads = False
@@ -103,7 +105,9 @@ class Predictor:
         results = []
         for start in range(0, len(rows), MERGED_ROWS):
             try:
-                results.append(self._run_in_turn(method, rows[start : start + MERGED_ROWS], end))
+                results.append(
+                    self._run_in_turn(method, rows[start : start + MERGED_ROWS], end, piece=True)
+                )
             except Refused as refused:
                 raise Refused(start + refused.row, refused.reason) from None
         return whole(results)
@@ -130,11 +134,11 @@ class Predictor:
         except Exception as error:
             raise self._refusal(method, rows, error) from None
 
-    def _run_in_turn(self, method: str, rows: Rows, end: float) -> Any:
+    def _run_in_turn(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> Any:
         turns.leave()
         if time.monotonic() > end:
             raise self._too_slow()
-        ticket = _Ticket(method, rows)
+        ticket = _Ticket(method, rows, end, piece=piece)
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.
             self._watched = True
@@ -184,13 +188,28 @@ class Predictor:
             self._call = None
             with self._mutex:
                 if self._queue:
-                    follower = self._queue.pop(0)
+                    follower = self._next()
                     follower.leads = True
                     follower.lock.release()
                 else:
                     self._running = False
             for other in tickets[1:]:
                 other.lock.release()
+
+    def _next(self) -> _Ticket:
+        """Take the next from the queue.
+
+        Where it is a piece of a large request, the one that began first goes on instead, or all
+        would end too late together.
+        """
+        ticket = self._queue.pop(0)
+        if ticket.piece:
+            pieces = [each for each in self._queue if each.piece]
+            older = min(pieces, key=lambda each: each.end, default=ticket)
+            if older.end < ticket.end:
+                self._queue[self._queue.index(older)] = ticket
+                return older
+        return ticket
 
     def _watch(self, give_up: Callable[[Any], None]) -> None:
         """Look now and then for a call that runs longer than the timeout."""

@@ -460,7 +460,7 @@ class Asked:
         if not self.calls:
             return "="
         predictor = self.service.predictor
-        tickets = [_Ticket("predict", call.rows) for call in self.calls]
+        tickets = [_Ticket("predict", call.rows, 0) for call in self.calls]
         predictor._running, predictor._queue = True, tickets[1:]
         tickets[0].leads = True
         while led := [ticket for ticket in tickets if ticket.leads]:

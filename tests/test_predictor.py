@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from api.engines import Single
 from api.errors import Busy, Refused
-from api.predictor import MERGED_ROWS, Predictor
+from api.predictor import MERGED_ROWS, Predictor, _Ticket
 from api.signature import Signature
 
 BOUND = 10
@@ -108,6 +108,13 @@ def test_rows_in_lists_are_joined_too() -> None:
     requests = [functools.partial(predictor.run, "predict", [(i,)]) for i in range(3)]
     assert np.array_equal(together(engine, predictor, requests), [[0], [2], [4]])
     assert engine.calls == [("predict", 1), ("predict", 2)]
+
+
+def test_of_large_requests_the_first_goes_on_and_small_ones_come_in_between() -> None:
+    own = Predictor(Doubling(), max_waiting=8, timeout=BOUND)
+    for name, end, piece in [("b", 2, True), ("c", 3, True), ("small", 9, False), ("a", 1, True)]:
+        own._queue.append(_Ticket(name, rows(1), end, piece=piece))
+    assert [own._next().method for _ in range(4)] == ["a", "b", "small", "c"]
 
 
 def test_each_method_has_a_call_of_its_own() -> None:
