@@ -8,12 +8,10 @@ those are taken up, and only then has uWSGI end its workers.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -38,17 +36,9 @@ ROUSE_SECONDS = 0.05
 # In this time a worker is forked, or it cannot be.
 FORK_SECONDS = 10
 # Python's module socket does not have it; source: asm-generic/socket.h of Linux.
-SO_ATTACH_FILTER = 26
-# Classic BPF: drop the segments of TCP that have the flag SYN (2) and not ACK (16), which begin a
-# connection, and take all others. Each line is code, jump if true, jump if false, operand.
-# Sources: bpf(4), linux/filter.h, RFC 9293 section 3.1 (the flags are byte 13 of the header).
-NO_NEW_CONNECTIONS = (
-    (0x30, 0, 0, 13),  # load byte 13
-    (0x54, 0, 0, 0x12),  # keep SYN and ACK
-    (0x15, 0, 1, 0x02),  # is it SYN alone?
-    (0x06, 0, 0, 0),  # take no byte of the segment
-    (0x06, 0, 0, 0xFFFFFFFF),  # take all of it
-)
+SO_BINDTOIFINDEX = 62
+# No network interface has this index.
+NO_INTERFACE = 2**31 - 1
 
 
 def obey() -> None:
@@ -134,14 +124,12 @@ def kill_workers() -> None:
 
 
 def refuse_connections(listener: socket.socket | None) -> None:
-    """Let the kernel drop what would begin a connection to `listener`, where it can do that.
+    """Let the kernel refuse who begins to connect to `listener`, where it can do that.
 
-    gVisor and macOS cannot: they go on to let connections in until the workers have ended.
+    A listener that is bound to an interface is not found for what comes by another one. Handshakes
+    that have begun go on. gVisor, macOS and Linux before 5.7 cannot do this: they let connections
+    in until the workers have ended.
     """
-    if listener is None:
-        return
-    steps = b"".join(struct.pack("HBBI", *step) for step in NO_NEW_CONNECTIONS)
-    buffer = ctypes.create_string_buffer(steps)
-    program = struct.pack("HP", len(NO_NEW_CONNECTIONS), ctypes.addressof(buffer))
     with contextlib.suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        if listener is not None:
+            listener.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, NO_INTERFACE)
