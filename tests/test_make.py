@@ -155,6 +155,15 @@ def test_every_variable_that_recipes_use_is_known() -> None:
     assert used - assigned - of_make - of_shell <= KNOWN
 
 
+@pytest.mark.parametrize("name", sorted((TEXTS | SERVICE) - {"MODEL_SHA256"}))
+def test_a_variable_of_any_text_stands_in_no_recipe(name: str) -> None:
+    text = "".join((ROOT / file).read_text() for file in ("Makefile", "google-cloud.mk"))
+    # Whether it is set, and what it is or ends with, can be asked.
+    asked = rf"\$\((?:if |filter-out python3,|filter %\.csv,)\$\({name}\)"
+    assert f"$({name})" not in re.sub(asked, "", text)
+    assert f"${{{name}}}" not in text
+
+
 @pytest.mark.parametrize("name", sorted(KNOWN - TEXTS - SERVICE))
 def test_a_value_that_is_no_word_is_refused(make, tmp_path: Path, name: str) -> None:
     mark = tmp_path / "mark"
