@@ -23,6 +23,7 @@ from tests.bench import (
     load,
     peers,
     plot,
+    readme,
     report,
     scaling,
 )
@@ -46,7 +47,11 @@ def main() -> None:
     try:
         # The penguins of all servers are trained in ours.
         environment.make(peers.OURS)
-        environments = {name: environment.make(peers.ALL[name]) for name in options.only}
+        environments = {
+            name: environment.make(peers.ALL[name])
+            for name in options.only
+            if name in needed(options.parts)
+        }
     except (OSError, subprocess.SubprocessError) as error:
         sys.exit(f"error: an environment could not be made: {error}")
     results = Results(environments, options.models, options.rounds, options.seconds)
@@ -94,6 +99,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.out is None:
         options.out = Path(__file__).parent if whole else environment.BENCH
     return options
+
+
+def needed(parts: Sequence[str]) -> set[str]:
+    """The servers that these parts measure."""
+    if not {"speed", "latency"}.isdisjoint(parts):
+        return set(peers.ALL)
+    several = {"cores": scaling.LOADS, "beside": beside.NAMES}
+    return {peers.OURS.name}.union(*(several.get(part, ()) for part in parts))
 
 
 def run(results: Results, names: Sequence[str], number: int, parts: Sequence[str]) -> None:
@@ -174,7 +187,7 @@ def start_containers(results: Results) -> None:
 
 
 def write(results: Results, folder: Path) -> None:
-    """Print the report, and write it and its pictures into the folder."""
+    """Print the report, and write it and its pictures into the folder; a whole run, the README."""
     folder.mkdir(parents=True, exist_ok=True)
     text = report.markdown(results)
     (folder / "results.md").write_text(text)
@@ -182,6 +195,8 @@ def write(results: Results, folder: Path) -> None:
         (folder / "results.svg").write_text(plot.svg(results))
     if latencies := results.latencies():
         (folder / "latency.svg").write_text(curves.svg(latencies))
+    if folder == Path(__file__).parent:
+        readme.update(results)
     print(text)
 
 

@@ -45,18 +45,18 @@ def cents(once: Round) -> float:
 
 # The heading of each column, what stands in it, and how it is written.
 Columns = tuple[tuple[str, Value, str], ...]
-# What the README shows; the model of each figure stands before its heading.
+# What the README shows: the model, the heading, the figure, and how it is written.
 SUMMARY: tuple[tuple[str, str, Value, str], ...] = (
-    ("pipeline", "pipeline, requests/s", rate(KEPT_16), ",.0f"),
-    ("pipeline", "p50 alone, ms", p50(KEPT_1), ".2f"),
-    ("pipeline", "1 ms away", far_kept, ".2f"),
-    ("forest", "forest, requests/s", rate(KEPT_16), ",.0f"),
-    ("forest", "p50 alone, ms", p50(KEPT_1), ".2f"),
-    ("penguins", "penguins, requests/s", rate(KEPT_16), ",.0f"),
-    ("penguins", "64 closed", rate(CLOSED_64), ",.0f"),
-    ("pipeline", "1,024 rows a request, rows/s", bulk, ",.0f"),
-    ("pipeline", "start, s", start, ".2f"),
-    ("pipeline", "memory, MB", megabytes(BULK), ",.0f"),
+    ("pipeline", "pipeline, requests/s", rate(KEPT_16), "{:,.0f}"),
+    ("pipeline", "p50 alone", p50(KEPT_1), "{:.2f} ms"),
+    ("pipeline", "1 ms away", far_kept, "{:.2f} ms"),
+    ("forest", "forest of 100 trees", rate(KEPT_16), "{:,.0f}"),
+    ("forest", "p50 alone", p50(KEPT_1), "{:.2f} ms"),
+    ("penguins", "penguins", rate(KEPT_16), "{:,.0f}"),
+    ("penguins", "64 connections, closed", rate(CLOSED_64), "{:,.0f}"),
+    ("pipeline", "1,024 rows a request, rows/s", bulk, "{:,.0f}"),
+    ("pipeline", "start", start, "{:.2f} s"),
+    ("pipeline", "memory", megabytes(BULK), "{:,.0f} MB"),
 )
 RATES: Columns = (
     ("requests/s: 64 closed", rate(CLOSED_64), ",.0f"),

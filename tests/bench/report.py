@@ -102,7 +102,7 @@ def summary(results: Results) -> str:
             continue
         medians = [results.median(name, model, value) for model, _, value, _ in SUMMARY]
         cells = [
-            NONE if each is None else format(each, form)
+            NONE if each is None else form.format(each)
             for each, (*_, form) in zip(medians, SUMMARY, strict=True)
         ]
         lines.append(row([ALL[name].title, *cells]))
