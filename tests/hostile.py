@@ -104,6 +104,7 @@ _wide, _wide_header = binary(zeros(UNPACKED), UNPACKED, datatype="BOOL", shape=[
 
 _bools, _bools_header = binary(zeros(60_000), 60_000, datatype="BOOL", shape=[10_000, 6])
 
+LONG_HEADER = b"\x93NUMPY\x02\x00" + struct.pack("<I", 70_000) + b" " * 70_000
 HEADER = b"island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex\n"
 ROW = b"Torgersen,39.1,18.7,181,3750,male\n"
 
@@ -218,6 +219,7 @@ HOSTILE = [
     Hostile("npy that lies", NPY, npy("<f8", (10**12, 6), zeros(48)), 413),
     Hostile("npy of objects", NPY, npy("|O", (6,), zeros(48)), 400),
     Hostile("npy of a nested header", NPY, npy("<f8", eval("(" * 90 + ")" * 90), zeros(48)), 400),
+    Hostile("npy of a long header", NPY, lambda: LONG_HEADER, 400, packed=False),
     Hostile("npy of a deep header", NPY, npy(Deep(), (6,)), 400, packed=False),
     Hostile(
         "npy in a form",

@@ -83,6 +83,12 @@ def test_a_file_of_a_form_may_have_columns_that_are_passed_over(answers: Any) ->
             415,
             "Parquet is read uncompressed, or with snappy as pandas writes it.",
         ),
+        ("too many values", 413, "The body has over 310000 values"),
+        (
+            "too many groups",
+            413,
+            "bytes to describe, over the limit of 4194304: send fewer of them",
+        ),
         ("too large unpacked", 413, "Unpacked, the body is over the limit of 50000 bytes"),
     ],
 )

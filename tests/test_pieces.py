@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from api import create_app
+from api.formats import npy
 from api.formats.limits import PIECE_BYTES
 from api.settings import Settings
 from tests.conftest import Serve
@@ -99,7 +101,7 @@ WHOLE = json.dumps(ROWS.tolist())
         (WHOLE + "]", 400, "The body is not JSON"),
         (WHOLE[:-1] + "}", 400, "The body is not JSON"),
         (f'{{"instances": {WHOLE}, "instances": []}}', 422, "stands twice"),
-        ('[{"x0": 1, "x0": 2}, ' + json.dumps(OBJECTS)[1:], 422, "/0/x0"),
+        ('[{"x0": 1, ' + json.dumps(OBJECTS)[2:], 422, "/0/x0"),
         (json.dumps(OBJECTS[0] | {"x0": "a" * 600_000}), 413, "no feature of this model takes"),
         (json.dumps([ROWS[0].tolist(), [{"a": [1] * 4}] * 200_000]), 413, "lists and objects"),
         (json.dumps([ROWS[0].tolist()] * 10_001), 413, "rows are over the limit of 10000"),
@@ -155,6 +157,34 @@ def test_a_text_may_be_longer_than_a_piece(serve: Serve) -> None:
     text = "word " * 600_000 + "\\"
     assert client.post("/transform", json=[text, "a, b"]).status_code == 200
     assert client.post("/transform", json=[text, "[{" * 500_000]).status_code == 200
+
+
+def test_a_text_may_be_as_long_as_a_few_pieces(serve: Serve) -> None:
+    client = serve(HashingVectorizer(n_features=4))
+    assert client.post("/transform", json=["word, " * 120_000] * 2).status_code == 200
+
+
+def test_a_row_of_two_numbers_is_found_among_many_of_one(serve: Serve) -> None:
+    model = LinearRegression().fit(ROWS[:50, :1], ROWS[:50, 0])
+    client = serve(model, max_rows=200_000)
+    rows = [[1.5]] * 100_000
+    assert client.post("/predict", json=rows).status_code == 200
+    assert "/99999" in client.post("/predict", json=[*rows[1:], [1, 2]]).text
+
+
+def test_a_line_of_many_fields_is_refused(penguins: FlaskClient) -> None:
+    answer = penguins.post("/predict", data=b"," * 1_200_000, content_type=CSV)
+    assert answer.status_code == 413
+    assert "over 310000 values" in answer.text
+
+
+def test_an_array_is_looked_at_before_all_of_it_is_decompressed(numbers: FlaskClient) -> None:
+    packed = {"Content-Encoding": "gzip", "Content-Type": "application/x-npy"}
+    for count, sentence in ((20_000, "20000 rows"), (200_000, "over 350000 values")):
+        body = gzip.compress(npy.write(np.zeros((count, 10))), 1)
+        answer = numbers.post("/predict", data=body, headers=packed)
+        assert answer.status_code == 413
+        assert sentence in answer.text
 
 
 def test_many_objects_with_keys_of_their_own_are_read(serve: Serve) -> None:

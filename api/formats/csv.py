@@ -215,8 +215,6 @@ def _read_numbers(
         order = [places.pop(feature.name) for feature in signature.features]
     except KeyError:
         return None
-    if len(order) != len(names):
-        return None
     parts = []
     total = 0
     for piece in _pieces(text):

@@ -56,8 +56,6 @@ def read(
         file = parquet.ParquetFile(io.BytesIO(body), read_dictionary=texts)
         given = (schema.pandas_metadata or {}).get("index_columns", [])
         index = frozenset(name for name in given if isinstance(name, str))
-    except (Problem, MemoryError):
-        raise
     except Exception as error:
         raise _malformed(error) from None
     _check_size(signature, max_rows, max_bytes, file.metadata)
@@ -75,8 +73,6 @@ def read(
             columns = [column.cast(float64(), safe=False).to_numpy() for column in columns]
         else:
             columns = [_values(column) for column in columns]
-    except MemoryError:
-        raise
     except Exception as error:
         # Text is decoded only here.
         raise _malformed(error) from None
@@ -193,6 +189,8 @@ def _plain(value: Any) -> Any:
     return None if is_missing(value) else value
 
 
-def _malformed(error: Exception) -> MalformedBody:
+def _malformed(error: Exception) -> Exception:
+    if isinstance(error, (Problem, MemoryError)):
+        return error
     reason = str(error).partition("\n")[0]
     return MalformedBody(f"The body is not Parquet that can be read: {reason}")

@@ -112,6 +112,8 @@ said = {
         "booleans for numbers": ask(regression, (numbers > 0).to_parquet()),
         "too many nulls": ask(client(objects, max_body_bytes=50_000), written(pa.table({f"c{i}": pa.nulls(5000) for i in range(30)}))),
         "too large unpacked": ask(small, frame.loc[[0] * 5000].to_parquet(use_dictionary=False)),
+        "too many values": ask(service, written(pa.table({f"c{i}": pa.nulls(10_000) for i in range(40)}))),
+        "too many groups": ask(service, pd.DataFrame(np.zeros((200, 250))).rename(columns=str).to_parquet(row_group_size=1)),
         "packed with zstd": ask(small, frame.to_parquet(compression="zstd")),
     },
     "sagemaker": ask(service, good, "application/x-parquet"),
