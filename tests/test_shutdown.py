@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 from api import shutdown
+from models.bake import bake
 from tests.test_rejections import GOOD
 from tests.test_serving import (
     BOUND,
@@ -35,6 +37,16 @@ from tests.test_serving import (
     wait_for,
     workers,
 )
+
+
+@pytest.fixture(scope="module")
+def penguins_path(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example model with a plan, by which the service starts sooner."""
+    path = tmp_path_factory.mktemp("planned") / penguins_path.name
+    for name in (penguins_path, penguins_path.with_suffix(".json")):
+        shutil.copy(name, path.parent)
+    bake(path)
+    return path
 
 
 @pytest.fixture(scope="module")
