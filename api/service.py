@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -75,7 +74,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def body(self, environ: Environ) -> bytes:
         """The body of a request; raises what `bodies.read_body` raises."""
-        return read_body(environ, self.max_bytes, self.timeout, self._watch(environ))
+        watch = None
+        if "HTTP_CONTENT_ENCODING" in environ:
+            watch = self.reader.watch(environ.get("CONTENT_TYPE", ""))
+        return read_body(environ, self.max_bytes, self.timeout, watch)
 
     def read(self, environ: Environ) -> Batch:
         """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise.
@@ -87,12 +89,6 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         body = self.body(environ)
         ignore = self.ignores(environ) if environ.get("QUERY_STRING") else self.ignore
         return self.reader.read(body, environ.get("CONTENT_TYPE", ""), ignore=ignore)
-
-    def _watch(self, environ: Environ) -> Callable[[bytes], None] | None:
-        """What looks at a body while it is decompressed."""
-        if "HTTP_CONTENT_ENCODING" not in environ:
-            return None
-        return self.reader.watch(environ.get("CONTENT_TYPE", ""))
 
     def ignores(self, environ: Environ) -> bool:
         """Whether names that are no features are ignored: by `?extra=`, or else by the setting.
