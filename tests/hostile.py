@@ -278,7 +278,7 @@ HOSTILE = [
     Hostile("JSON in a form", FORM, form(times(b"[],", b"[", b"[]]"), "a.json"), 413),
     Hostile("a form of line ends", FORM, times(b"\r\n"), 400),
     Hostile("a form of dashes in a part", FORM, form(times(b"\r\n--")), 413),
-    Hostile("a form of returns in a part", FORM, form(times(b"\r")), 422),
+    Hostile("a form of returns in a part", FORM, form(times(b"\r")), 413),
     Hostile("a form of boundaries in a part", FORM, form(times(b"\n--xx")), 413),
     Hostile("v2 of bools, good shape", BINARY, _bools, 422, V2, headers=_bools_header),
     Hostile("a form of dashes", FORM, times(b"\r\n--"), 400),

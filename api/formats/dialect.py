@@ -59,7 +59,10 @@ def read(
             f"The body is not UTF-8: {error.reason} at byte {error.start}."
         ) from None
     # Empty lines above the header are skipped once, here, and not again for each delimiter.
-    begin = LINE_ENDS.match(body).end() if header else 0  # type: ignore[union-attr]
+    most = 2 * limits.max_lines
+    begin = LINE_ENDS.match(body, 0, most).end() if header else 0  # type: ignore[union-attr]
+    if begin == most:
+        limits.check_lines(begin)
     above = body[:begin].replace(b"\r\n", b"\n")
     file = _File(body, text, begin, limits)
     del text

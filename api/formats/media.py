@@ -64,6 +64,8 @@ CHARSETS = {
 STARTS = {b"\x93NUMPY": NPY, b"PAR1": PARQUET}
 # A form with more fields is refused.
 MAX_PARTS = 20
+# Above JSON that its Content-Type does not tell there may be so much white space.
+MAX_BLANKS = 64 * 1024
 # Rows that are longer come in a file.
 MAX_FIELD_BYTES = 1024 * 1024
 BLANK_LINE = b"\r\n\r\n"
@@ -134,7 +136,7 @@ def _known(given: str) -> str:
 
 def _identify(data: bytes, given: str, options: dict[str, str]) -> Body:
     found = _known(given)
-    json = data.lstrip()[:1] in (b"{", b"[")
+    json = data[:MAX_BLANKS].lstrip()[:1] in (b"{", b"[")
     if found in (URL_ENCODED, "text/plain") and json:
         # curl -d sends the first type with any body, and fetch in a browser the second.
         found = JSON
