@@ -12,6 +12,7 @@ Here it is decided after each answer whether the connection stays: RFC 9112, sec
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -21,6 +22,8 @@ from typing import Any
 from api import server, sockets
 from api.bodies import REQUEST, Request, is_number
 from api.gateway import WSGI, Environ
+
+log = logging.getLogger("api")
 
 # With more threads that accept connections, a process on many cores answers fewer requests a
 # second, and with fewer it answers no more: docs/connections.md has the figures.
@@ -246,6 +249,11 @@ def watch_in_processes(watch: Callable[[], None], connections: Connections) -> N
         # A worker forks, too: to try a model out.
         if os.getppid() == parent:
             aside.connections = connections
-            threading.Thread(target=watch, daemon=True).start()
+            try:
+                threading.Thread(target=watch, daemon=True).start()
+            except RuntimeError as error:
+                # uWSGI's master starts another process, and gives up after some.
+                log.error("a process that cannot watch its connections ends: %s", error)  # noqa: TRY400
+                os._exit(1)
 
     os.register_at_fork(after_in_child=start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import sys
 import threading
@@ -694,6 +695,29 @@ def test_each_process_is_watched_and_what_they_fork_is_not(monkeypatch: pytest.M
     assert watched.wait(5)
     assert aside.connections is served
     aside.connections = None
+
+
+def test_a_process_that_cannot_watch_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks: dict[str, Any] = {}
+    monkeypatch.setattr("os.register_at_fork", lambda **given: hooks.update(given))
+    monkeypatch.setattr("os.getppid", os.getpid)
+
+    def fail(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("threading.Thread.start", fail)
+    served = Connections(plain, threads=8, keeps=True)
+    connections.watch_in_processes(lambda: None, served)
+    hooks["after_in_child"]()
+    aside.connections = None
+    assert ended == [1]
+    assert caplog.messages == [
+        "a process that cannot watch its connections ends: can't start new thread"
+    ]
 
 
 def test_lingering_ends_after_a_while_or_when_the_client_resets(

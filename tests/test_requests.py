@@ -93,7 +93,7 @@ def chunks(*given: bytes | Exception) -> Any:
     ("given", "environ", "status", "words"),
     [
         ([b"[", b"]"], {}, 422, "see errors"),
-        ([b"{", OSError("gone")], {}, 400, "The body ended before its last chunk had come."),
+        ([b"{", OSError("gone")], {}, 400, "The body ended before its last chunk had come"),
         ([b"[0]", b" " * 200], {}, 413, "The body is over the limit of 100 bytes."),
         ([b"[0]"], {"CONTENT_LENGTH": "3"}, 400, "The body has a Content-Length and comes in chunks"),
         ([b"[0]"], {"HTTP_TRANSFER_ENCODING": "gzip, chunked"}, 411, "Send the body with a"),
