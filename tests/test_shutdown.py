@@ -276,16 +276,24 @@ os.register_at_fork(before=forbid)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="calls have other numbers elsewhere")
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("processes", "status", "said"),
+    [
+        (
+            1,
+            1,
+            "ERROR no worker can be started (Resource temporarily unavailable): the service ends\n",
+        ),
+        (2, signal.SIGALRM, ""),
+    ],
+)
 def test_where_no_worker_can_be_forked_the_service_ends(
-    penguins_path: Path, tmp_path: Path, processes: int
+    penguins_path: Path, tmp_path: Path, processes: int, status: int, said: str
 ) -> None:
     path = changed(tmp_path, NO_FORK)
     server = Server(tmp_path, MODEL_PATH=penguins_path, PYTHONPATH=path, PROCESSES=processes)
-    assert server.process.wait(BOUND) == 1
-    assert server.log.read_text() == (
-        "ERROR no worker can be started (Resource temporarily unavailable): the service ends\n"
-    )
+    assert server.process.wait(BOUND) == status
+    assert server.log.read_text() == said
 
 
 def test_no_worker_outlives_the_master(penguins_path: Path, tmp_path: Path) -> None:
