@@ -296,6 +296,17 @@ def test_where_no_worker_can_be_forked_the_service_ends(
     assert server.log.read_text() == said
 
 
+def test_a_worker_that_forks_sets_no_alarm() -> None:
+    program = (
+        "import os, signal; from api import shutdown; first = os.getpid()\n"
+        "look = lambda: os.getpid() == first or os._exit(signal.alarm(0))\n"
+        "os.register_at_fork(before=look); shutdown._end_where_forks_fail()\n"
+        "if os.fork(): raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+        "os.fork()"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=BOUND)
+
+
 def test_no_worker_outlives_the_master(penguins_path: Path, tmp_path: Path) -> None:
     with serving(tmp_path, MODEL_PATH=penguins_path) as server:
         left = workers(server.process)
