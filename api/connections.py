@@ -208,6 +208,8 @@ class Connections:
 class _Closing:
     """The body of an answer after which the connection is closed."""
 
+    __slots__ = ("_body", "_connections", "_request", "_unread")
+
     def __init__(
         self, connections: Connections, body: Iterable[bytes], request: Request, *, unread: bool
     ) -> None:
@@ -218,7 +220,9 @@ class _Closing:
 
     def __iter__(self) -> Iterator[bytes]:
         # uWSGI sends the headers with the first piece; without one it would close the connection
-        # first.
+        # first. For each piece it gives Python's lock away.
+        if isinstance(self._body, list) and self._body:
+            return iter(self._body)
         return itertools.chain(self._body, (b"",))
 
     def close(self) -> None:

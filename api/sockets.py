@@ -24,8 +24,9 @@ LINGER_SECONDS = 10.0
 LINGER_READ_BYTES = 65_536
 DESCRIPTORS = Path("/proc/self/fd")
 
-# Python's own needs a socket object for the descriptor, which takes longer than the call.
-_shutdown = ctypes.CDLL(None, use_errno=True).shutdown
+# Python's own needs a socket object for the descriptor, which takes longer than the call. The call
+# itself takes less time than to give Python's lock away for it.
+_shutdown = ctypes.PyDLL(None).shutdown
 
 
 def close_both(descriptor: int) -> None:
