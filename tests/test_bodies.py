@@ -62,6 +62,7 @@ def written(pipe: tuple[int, int]) -> bytes:
     [
         ({"HTTP_EXPECT": "100-continue"}, CONTINUE),
         ({"HTTP_EXPECT": "100-Continue "}, CONTINUE),
+        ({"HTTP_EXPECT": "100-continue, 100-continue"}, CONTINUE),
         ({"HTTP_EXPECT": "100-continue", "SERVER_PROTOCOL": "HTTP/1.0"}, b""),
         ({"HTTP_EXPECT": "something"}, b""),
         ({}, b""),
@@ -115,3 +116,17 @@ def test_the_time_that_a_body_took_is_not_the_time_of_its_answer(pipe: tuple[int
     given[REQUEST].started = 0.0
     read_body(given, LIMIT, 1)
     assert given[REQUEST].started > 0
+
+
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [("2", b"{}"), ("2 ", b"{}"), ("2\t", b"{}"), ("002", b"{}"), ("", b""), ("0", b"")],
+)
+def test_blanks_after_a_length_are_no_part_of_it(length: str, body: bytes) -> None:
+    assert read_body({"CONTENT_LENGTH": length, "wsgi.input": Input(body, -1)}, LIMIT, 1) == body
+
+
+@pytest.mark.parametrize("length", ["\xb2", "+2", "2, 2", "0x2", "2_0", "-1", " ", "9" * 5_000])
+def test_a_length_that_is_no_number_is_refused(length: str) -> None:
+    with pytest.raises(MalformedBody, match="Content-Length is not a number"):
+        read_body({"CONTENT_LENGTH": length, "wsgi.input": Input(b"{}", -1)}, LIMIT, 1)

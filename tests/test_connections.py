@@ -609,6 +609,26 @@ def test_room_is_made_last_by_those_that_do_not_read(
             ours.sendall(b"more")
 
 
+def test_an_answer_that_was_read_at_the_last_moment_is_let_be(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Connections(plain, threads=8, keeps=True)
+    request = under_way(served, pair[0])
+    request.answered = request.started
+    inode = sockets.inode_of(pair[0].fileno())
+
+    def look(_: int) -> int | None:
+        # Its thread is done with it by now, and the descriptor stands for another.
+        served.under_way.clear()
+        return inode
+
+    watcher, _ = watcher_of(served)
+    monkeypatch.setattr(sockets, "inode_of", look)
+    watcher._cut_reader(request.started + 11)
+    pair[0].sendall(b"whole")
+    assert pair[1].recv(5) == b"whole"
+
+
 def test_a_slow_body_is_cut_off_only_once(full: Connections, listener: socket.socket) -> None:
     ours, _ = listener.accept()
     with ours, socket.create_connection(listener.getsockname()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
+from api.errors import UnsupportedType
 from api.formats import media
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, JSON, LINE, NDJSON, NPY, npy
@@ -191,3 +193,15 @@ def test_protocols_of_json_take_each_name_of_it(penguins: FlaskClient, content_t
 def test_json_of_another_charset_is_not_taken_by_protocols_that_are_utf_8() -> None:
     assert not media.is_json(f"{JSON}; charset=utf-16")
     assert not media.is_json(CSV)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "refused"),
+    [("", False), ("application/json; charset=utf-8", False), ("text/plain", False),
+     ("application/vnd.api+json", False), ("multipart/form-data; boundary=x", False),
+     ("application/octet-stream", False), ("application/x-www-form-urlencoded", False),
+     ("application/pdf", True), ("text/html; charset=utf-8", True)],
+)  # fmt: skip
+def test_what_no_body_can_be_is_known_before_it_comes(content_type: str, *, refused: bool) -> None:
+    with pytest.raises(UnsupportedType) if refused else contextlib.nullcontext():
+        media.check(content_type)
