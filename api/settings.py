@@ -43,7 +43,8 @@ Route = Annotated[
     str, Meta(pattern=r"^(/[^\s<>?#]*)?\Z", description="a path that begins with /, as /predict")
 ]
 Bucket = Annotated[
-    str, Meta(pattern=r"^(gs://[^/\s]+(/\S*)?)?\Z", description="a folder, as gs://bucket/path")
+    str,
+    Meta(pattern=r"^(gs://[^/\s]+(/[^\r\n]*)?)?\Z", description="a folder, as gs://bucket/path"),
 ]
 Host = Annotated[
     str, Meta(pattern=r"^[\w.:\[\]-]+\Z", description="the name or address of a machine")
@@ -89,6 +90,8 @@ Nothing = Annotated[
 MAX_SHOWN = 80
 # What a platform calls a setting, which counts where our own name for it is not set.
 OTHER_NAMES = {"port": ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT")}
+# What only make knows, and is like a setting.
+MAKES = {"API_KEY"}
 # Where a platform puts a model, which is passed over where MODEL_PATH is set.
 PLACES = ("aip_storage_uri", "sm_model_dir")
 
@@ -190,8 +193,9 @@ def add_file(environ: MutableMapping[str, str], path: Path) -> None:
 
 
 def misspelt(environ: Mapping[str, str]) -> list[str]:
-    """A sentence on each variable of the environment that misspells a setting."""
-    return list(names.misspelt((("the environment", name) for name in environ), variables()))
+    """A sentence on each variable of the environment that misspells a setting, and has a value."""
+    given = (("the environment", name) for name, value in environ.items() if value)
+    return list(names.misspelt(given, variables() | MAKES))
 
 
 def variables() -> set[str]:

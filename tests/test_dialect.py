@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api import create_app
+from api.formats import dialect
 from api.formats.dialect import MISSING
 from api.settings import Settings
 from tests.conftest import Serve
@@ -72,6 +73,13 @@ def test_a_table_predicts_as_the_frame(client: FlaskClient, form: str) -> None:
         answer = ask(client, WRITTEN[form](FRAME), type_=type_)
         assert (answer.status_code, answer.json) == (200, {"predictions": OWN})
         assert "X-Ignored-Columns" not in answer.headers
+
+
+def test_a_table_of_over_a_megabyte_is_read_to_its_end(client: FlaskClient) -> None:
+    copies = 10_000 // len(FRAME)
+    body = pd.concat([FRAME] * copies).to_csv(index=False, float_format="%.200f")
+    assert len(body) > dialect.SMALL_BYTES
+    assert ask(client, body).json == {"predictions": OWN * copies}
 
 
 @pytest.mark.parametrize("form", ["as to_csv writes it", "semicolons and decimal commas", "tabs"])

@@ -576,7 +576,7 @@ class Choosy(RegressorMixin, BaseEstimator):
 
 def test_memory_that_runs_out_is_not_the_rows_fault(serve: Serve) -> None:
     client = serve(Choosy(MemoryError).fit(FRAME[["size"]], Y))
-    assert client.post("/predict", json=[7.0]).status_code == 500
+    assert client.post("/predict", json=[7.0]).status_code == 503
 
 
 def test_integers_of_an_array_stay_integers_on_the_way_to_own_code(serve: Serve) -> None:

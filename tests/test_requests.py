@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from api.errors import Busy
+from api.errors import Busy, MalformedBody
+from api.formats.json import parse
 from api.predictor import Predictor
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
@@ -256,3 +257,13 @@ def test_no_body_at_all_makes_a_500(
         "/predict", data=body, content_type=content_type, headers={"Accept": accept}
     )
     assert answer.status_code in (200, 400, 406, 415, 422)
+
+
+def test_a_client_that_asks_before_it_sends_is_refused_by_its_type(penguins: FlaskClient) -> None:
+    headers = {"Expect": "100-continue", "Content-Type": "image/png"}
+    assert penguins.post("/predict", headers=headers).status_code == 415
+
+
+def test_json_that_is_nested_too_deeply_for_python_is_refused() -> None:
+    with pytest.raises(MalformedBody, match="nested too deeply"):
+        parse(b"[" * 100_000)

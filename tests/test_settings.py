@@ -221,7 +221,8 @@ def test_names_of_ones_own_in_env_are_let_in(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_name_in_the_environment_is_named() -> None:
-    said = misspelt({"MODEL_PAHT": "a", "PORT": "1", "AIP_HTTP_PORT": "1", "HOME": "/", "PWD": "/"})
+    right = {"PORT": "1", "AIP_HTTP_PORT": "1", "HOME": "/", "PWD": "/", "API_KEY": "a", "PROT": ""}
+    said = misspelt({"MODEL_PAHT": "a", **right})
     assert [sentence.partition("?")[0] for sentence in said] == [
         "the environment: there is no variable MODEL_PAHT: did you mean MODEL_PATH"
     ]

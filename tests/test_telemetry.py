@@ -189,6 +189,15 @@ def test_a_line_logged_in_a_request_names_it(
     assert telemetry.current.get() is None
 
 
+def test_a_line_names_the_key_of_its_request() -> None:
+    token = telemetry.current.set({"api.key": "alice"})
+    try:
+        entry = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "late"})))
+    finally:
+        telemetry.current.reset(token)
+    assert entry["key"] == "alice"
+
+
 def test_a_line_from_before_a_request_has_its_id_names_only_the_trace() -> None:
     token = telemetry.current.set({"HTTP_TRACEPARENT": PARENT})
     try:
