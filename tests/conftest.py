@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import joblib
@@ -25,9 +25,14 @@ from tests.desk import IMAGE, Desk
 from tests.google_cloud import tools
 from tests.google_cloud.cloud import PROJECT, Cloud
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 # The same examples in every run: what is covered may not depend on chance.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
+
+CHROMIUM = shutil.which("chromium")
 
 Serve = Callable[..., FlaskClient]
 # The files that take a minute or more. A worker gets a whole file, so that its fixtures are made once.
@@ -87,6 +92,22 @@ def serve(tmp_path: Path) -> Serve:
         return create_app(Settings(model_path=str(path), **settings)).test_client()
 
     return build
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    # Few tests need it, and its import takes long.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Tests run as root in containers, where Chromium has no sandbox of its own.
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier
@@ -34,10 +34,9 @@ from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from models.card import write_card
-from tests.conftest import Serve
+from tests.conftest import CHROMIUM, Serve
 from tests.test_serving import Server, serving
 
-CHROMIUM = shutil.which("chromium")
 AXE = "axe-core@4.14.1"
 CLIENTS = Path(__file__).parents[1] / ".clients"
 EXAMPLE_LINE = "Dream,33.1,16.1,178.0,2900.0,female"
@@ -119,17 +118,6 @@ def test_the_metadata_has_the_name(serve: Serve) -> None:
 
 
 # What people see.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Tests run as root in containers, where Chromium has no sandbox of its own.
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
