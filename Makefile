@@ -50,7 +50,7 @@ DIGITS := 0 1 2 3 4 5 6 7 8 9
 LOWER := a b c d e f g h i j k l m n o p q r s t u v w x y z
 LETTERS := $(LOWER) A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
 WORD_CHARACTERS := $(LETTERS) $(DIGITS) - . _ / : @ + % ~ = * $(comma)
-# What is left of $(1) without the characters $(2).
+# The text $(1) without the characters $(2).
 rest = $(if $(2),$(call rest,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,99,$(2))),$(1))
 fault = |$(1) ($(subst file,.env,$(origin $(1)))): expected $(2)
 # A fault for each of the variables $(1) that has more than the characters $(2), and blanks with $(5).

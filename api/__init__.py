@@ -98,7 +98,7 @@ def serve(service: Service, settings: Settings) -> Gateway:
 
 
 def _doors(service: Service, settings: Settings) -> dict[str, Any]:
-    """What `Gateway` does for keys, pages of other origins and the log of requests, where set."""
+    """The arguments of `Gateway` for API keys, other origins and the access log, where set."""
     doors: dict[str, Any] = {"finish": []}
     if settings.api_keys:
         from api.keys import Keys

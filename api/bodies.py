@@ -20,7 +20,7 @@ LARGE = 64 * 1024
 # It is read in so many pieces: uWSGI keeps the last one until the end of the request, and each has
 # to wait for Python's lock.
 PIECES = 4
-# What may stand around the value of a header, one that is folded too: RFC 9112, section 5.
+# White space around the value of a header, also of a folded one: RFC 9112, section 5.
 BLANKS = " \t\r\n"
 
 Environ = dict[str, Any]
@@ -75,7 +75,7 @@ def read_body(
         body = read(environ, max_bytes)
     else:
         body = _read_in_time(read, environ, max_bytes, request)
-    # What it will unpack to is not known.
+    # The size of a packed body is not known before it is unpacked.
     if len(body) > LARGE or encoding:
         turns.take(timeout)
     if encoding:

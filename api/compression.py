@@ -96,7 +96,7 @@ def add_vary(headers: Headers, name: str) -> None:
 def _preferred(accept: str) -> str | None:
     """What the client likes best of gzip and deflate, or none if it takes neither."""
     if ";" not in accept:
-        # As most clients have it, without what takes a good part of a start, and 6 MB, to import.
+        # Most clients send no weights. To import werkzeug takes 6 MB and a good part of a start.
         names = {name.strip().lower() for name in accept.split(",")}
         return next((name for name in ("gzip", "deflate") if names & {name, "*"}), None)
     from werkzeug.http import parse_accept_header

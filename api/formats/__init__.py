@@ -27,7 +27,7 @@ class Reader:
         self._csv = CsvReader(signature, max_rows)
 
     def watch(self, content_type: str) -> Callable[[bytes], None] | None:
-        """What looks at a body of this Content-Type while it is decompressed; None if none can."""
+        """A check of such a body while it is decompressed; None if there is none."""
         if media.is_text(content_type):
             return Watch(self._limits)
         return npy.Watch(self._limits) if content_type == media.NPY else None

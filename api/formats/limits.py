@@ -14,7 +14,7 @@ import numpy as np
 from api.errors import MalformedBody, TooLarge
 from api.signature import Signature
 
-# What a body may hold beside the features of `MAX_ROWS` rows.
+# The most values, containers and lines of a body beside those that `MAX_ROWS` rows need.
 EXTRA_VALUES = 250_000
 EXTRA_CONTAINERS = 10_000
 EXTRA_LINES = 1_000

@@ -178,7 +178,7 @@ def _identify_form(data: bytes, options: dict[str, str]) -> Body:
     from werkzeug.formparser import MultiPartParser
 
     boundary = options.get("boundary", "").encode("latin-1")
-    # What may stand above the first part is read very slowly, and no client sends it.
+    # A text above the first part is parsed very slowly, and no client sends one.
     if not data.startswith((b"--" + boundary, b"\r\n--" + boundary)):
         raise MalformedBody(CUT_FORM)
     # The parser is slow, and copies: it is not given what is in the first part up to its end, or to

@@ -110,7 +110,7 @@ class Watch:
         """Raise TooLarge if the array, whose first piece comes first, has too many values."""
         if not self._seen:
             self._seen = True
-            # What else is wrong is said of the whole body.
+            # All other faults are told once the whole body is there.
             with contextlib.suppress(ValueError, TypeError, LookupError, SyntaxError, struct.error):
                 _header(io.BytesIO(piece), self._limits)
 
