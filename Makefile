@@ -105,8 +105,8 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # What one target makes, the next one needs.
 .NOTPARALLEL:
-.PHONY: help install develop lock train fetch-model card bake run api-key test lint format bench build-image run-container stop-container \
-	logs-container check-tag dist github-release check-settings require-model-uri require-docker require-card
+.PHONY: help install develop lock train fetch-model card bake run api-key test lint format bench easter build-image run-container stop-container \
+	logs-container check-tag tag dist github-release check-settings require-model-uri require-docker require-card
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -117,11 +117,6 @@ help: ## List the targets
 install: ## Make the environment .venv that MODEL_PATH needs, in locked versions
 	@$(CHECK_PYTHON)
 	@$(FIT) "$$MODEL_PATH"
-
-# Make the environment .venv with all that tests need.
-develop:
-	@$(CHECK_PYTHON)
-	@$(FIT) --develop
 
 train: ## Train the example model and write it to MODEL_PATH
 	@$(CHECK_PYTHON)
@@ -187,7 +182,8 @@ run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 	done; docker logs $(CONTAINER) >&2; echo "The container does not answer; its log stands above" >&2; exit 1
 
 stop-container: require-docker ## Stop the container; requests under way are answered first
-	docker stop --time 10 $(CONTAINER)
+	@docker container inspect $(CONTAINER) >/dev/null 2>&1 || { echo "There is no container $(CONTAINER): make run-container starts one" >&2; exit 1; }
+	docker stop -t 10 $(CONTAINER)
 	docker rm $(CONTAINER)
 
 logs-container: require-docker ## Follow the container's log
@@ -207,9 +203,17 @@ require-%:
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 RELEASED = machine-learning-api-$(VERSION)
-check-tag: require-TAG ## Check that TAG=v1.2.3 says the version of pyproject.toml
+# The lines of CHANGELOG.md on this version.
+CHANGES = awk '/^\#\# / {on = $$2 == "$(VERSION)"; next} on' CHANGELOG.md
+check-tag: require-TAG ## Check that TAG=v1.2.3 says the version of pyproject.toml, and that CHANGELOG.md has it
 	@[ "$(TAG)" = "v$(VERSION)" ] || { echo "The tag $(TAG) is not the version of pyproject.toml: expected v$(VERSION)" >&2; exit 1; }
-	$(call next,make dist)
+	@$(CHANGES) | grep -q . || { echo "CHANGELOG.md says nothing about $(VERSION): write its changes below the heading \"## $(VERSION)\"" >&2; exit 1; }
+	$(call next,make tag TAG=$(TAG))
+
+tag: check-tag ## Tag this commit as TAG=v1.2.3, with its lines of CHANGELOG.md; pushing the tag makes the release
+	@[ -z "$$(git status --porcelain)" ] || { echo "There are changes that are not committed: commit them, and tag then" >&2; exit 1; }
+	$(CHANGES) | git tag --annotate --cleanup=whitespace --file=- $(TAG)
+	$(call next,git push origin $(TAG)$(comma) on which GitHub runs .github/workflows/release.yaml)
 
 dist: build-image require-card ## Write the model's card, the image, and the source with its model, to dist/
 	rm -rf dist && mkdir dist
@@ -221,13 +225,17 @@ dist: build-image require-card ## Write the model's card, the image, and the sou
 	$(call next,make github-release TAG=v$(VERSION))
 
 github-release: check-tag ## Make the release TAG=v1.2.3 on GitHub, with what is in dist/
-	gh release create $(TAG) dist/* --verify-tag --generate-notes --title $(TAG)
+	$(CHANGES) | gh release create $(TAG) dist/* --verify-tag --notes-file - --title $(TAG)
 	$(call next,gh release view $(TAG))
 
 ##@ Develop
 
+develop: ## Make the environment .venv with all that tests, linters and benchmarks need
+	@$(CHECK_PYTHON)
+	@$(FIT) --develop
+
 test: develop ## Run the tests; they need all of api/ and models/ covered
-	@printf '%s\n' "--numprocesses 2 --dist loadfile --no-loadscope-reorder $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
+	@printf '%s\n' "--numprocesses 2 --dist loadfile --no-loadscope-reorder -rs $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report
 
@@ -242,6 +250,12 @@ format: develop ## Put the code into form
 
 bench: develop ## Measure this server and its peers on a core, the client on another; 20 minutes, needs wrk
 	@printf '%s\n' "tests.bench $$BENCH_ARGS" | xargs -t $(VENV)/python -m
+
+easter:
+	@printf '%s\n' '' '    (o>    A penguin waddles up to an API: "One fish, please."' \
+		'  \_//)   "422," says the API. "/beak/0: expected a number, got a fish."' \
+		'   \_/_)  "How many fish do you have, then?"' \
+		'    _|_   "null. But a fish is required: send null for a missing fish."' ''
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml
 lock: develop ## Write the locks anew from pyproject.toml

@@ -14,7 +14,7 @@ import msgspec
 from flask import Flask
 
 from api import load, serve, server
-from api.description import greeting
+from api.description import advice
 from api.model import ModelError
 from api.settings import Settings, SettingsError
 
@@ -44,7 +44,9 @@ def main() -> None:
     if left and importlib.util.find_spec("sklearn") is None:
         method, reason = next(iter(left.items()))
         sys.exit(f"error: {method} needs scikit-learn ({reason}): build the image without SLIM")
-    print(greeting(service.model, service.signature, settings.port, locked=service.locked))
+    model = service.model
+    print(f"{model.kind} from {model.path} (version {model.version[:12]}) answers its own example")
+    print(*advice(model, service.signature), sep="\n")
 
 
 def ask(app: Flask, settings: Settings) -> dict[str, Any]:

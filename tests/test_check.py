@@ -27,12 +27,14 @@ def never(X: Any) -> Any:
     raise RuntimeError(X)
 
 
-def test_a_good_model_is_told_how_to_ask(
+def test_a_good_model_is_one_sentence_that_says_nothing_of_serving(
     penguins_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MODEL_PATH", str(penguins_path))
     runpy.run_module("models.check", run_name="__main__")
-    assert "Try it:" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "LogisticRegression" in said
+    assert said.strip().endswith("answers its own example")
 
 
 def test_the_settings_alone_are_checked_without_a_model(

@@ -117,6 +117,20 @@ def test_the_python_of_the_workflows_is_one_that_the_project_takes() -> None:
     assert tests["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
 
 
+@pytest.mark.parametrize("name", ["fault", "wish"])
+def test_a_form_for_issues_fits_the_schema_of_github(name: str) -> None:
+    path = f".github/ISSUE_TEMPLATE/{name}.yaml"
+    tool("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", path)
+
+
+def test_each_hook_runs_a_tool_that_make_develop_installs() -> None:
+    (local,) = read(".pre-commit-config.yaml")["repos"]
+    tools = [Path(hook["entry"].split()[0]) for hook in local["hooks"]]
+    assert {tool.name for tool in tools} == {"ruff", "mypy", "zizmor"}
+    for tool in tools:
+        assert (BIN / tool.name).exists()
+
+
 def test_every_target_that_a_file_calls_is_in_the_makefile() -> None:
     called = {
         goal
@@ -218,6 +232,32 @@ def test_a_tag_must_be_the_version_of_the_project(bench: Bench) -> None:
     assert "TAG is not set" in bench.make("check-tag", fails=True).stderr
 
 
+def test_a_version_that_the_changelog_does_not_have_is_not_released(bench: Bench) -> None:
+    log = bench.folder / "CHANGELOG.md"
+    text = log.read_text()
+    log.write_text(text.replace(f"## {version()}", "## Unreleased"))
+    for target in ("check-tag", "tag", "github-release"):
+        said = bench.make(target, f"TAG=v{version()}", fails=True).stderr
+        assert f"CHANGELOG.md says nothing about {version()}" in said
+    log.write_text(text)
+
+
+def test_a_version_is_tagged_with_its_changes_once_all_is_committed(bench: Bench) -> None:
+    git = ["git", "-C", str(bench.folder)]
+    env = {
+        f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    (bench.folder / "more").touch()
+    said = bench.make("tag", f"TAG=v{version()}", fails=True, **env).stderr
+    assert "There are changes that are not committed" in said
+    (bench.folder / "more").unlink()
+    bench.make("tag", f"TAG=v{version()}", **env)
+    show = subprocess.run([*git, "tag", "-n99"], capture_output=True, text=True, check=True).stdout
+    assert show.startswith(f"v{version()} ")
+    assert "Serve any fitted scikit-learn model" in show
+    assert "# Changelog" not in show
+
+
 def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: Bench) -> None:
     if docker("version").returncode != 0:
         pytest.skip("docker does not answer")
@@ -244,7 +284,7 @@ def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: B
     docker("rmi", f"{IMAGE}:{version()}")
 
     # GitHub's own client, to the edge of this machine.
-    (bench.folder / "gh").write_text('#!/bin/sh\necho "$@" > said\n')
+    (bench.folder / "gh").write_text('#!/bin/sh\necho "$@" > said; cat > notes\n')
     (bench.folder / "gh").chmod(0o755)
     tag = f"v{version()}"
     bench.make("github-release", f"TAG={tag}", PATH=f"{bench.folder}:{os.environ['PATH']}")
@@ -252,6 +292,7 @@ def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: B
     assert said[:3] == ["release", "create", tag]
     assert said[3:7] == ["dist/SHA256SUMS", *(f"dist/{file}" for file in files)]
     assert "--verify-tag" in said
+    assert "Serve any fitted scikit-learn model" in (bench.folder / "notes").read_text()
 
 
 # The model of a build

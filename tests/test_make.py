@@ -17,7 +17,7 @@ from api.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TARGETS = {
-    "help", "install", "lock", "train", "card", "bake", "fetch-model", "run", "api-key", "test", "lint", "format", "bench",
+    "help", "install", "develop", "lock", "train", "card", "bake", "fetch-model", "run", "api-key", "test", "lint", "format", "bench",
     "build-image", "run-container", "stop-container", "logs-container",
     "check-gcp-login", "enable-apis", "create-repository", "create-service-account", "add-roles",
     "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
@@ -26,7 +26,7 @@ TARGETS = {
     "delete-deployment", "delete-latest-gcp-image", "delete-key", "delete-service-account", "destroy",
     "deploy-vertex", "predict-vertex", "delete-vertex", "create-trigger", "delete-trigger",
     "create-schedule", "delete-schedule", "create-github-identity", "delete-github-identity",
-    "check-tag", "dist", "github-release",
+    "check-tag", "tag", "dist", "github-release",
 }  # fmt: skip
 
 
@@ -117,6 +117,18 @@ def test_docker_is_asked_for_where_it_is_needed(make, monkeypatch: pytest.Monkey
         result = make(target)
         assert result.returncode != 0
         assert "docker does not answer: install it and start it" in result.stderr
+
+
+def test_a_container_that_is_not_there_is_not_stopped_but_named(make, stand_ins: Path) -> None:
+    (stand_ins / "docker").write_text('#!/bin/sh\n[ "$1" = version ]\n')
+    said = make("stop-container", "CONTAINER=mine").stderr
+    assert "There is no container mine: make run-container starts one" in said
+
+
+def test_make_easter_says_it_with_a_penguin(make) -> None:
+    said = make("easter").stdout
+    assert "(o>" in said
+    assert "fish" in said
 
 
 def variables(prefix: str) -> set[str]:
