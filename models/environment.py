@@ -34,6 +34,10 @@ EXTRA = Path("models/requirements.txt")
 # Packages that are installed as wheels only: compiling them takes long, and fails.
 BINARY = ("scikit-learn", "numpy", "scipy", "pandas")
 NUMPY_2 = "numpy._core"
+# The classes of scikit-learn that shap explains. shap and what it needs are half of .venv.
+TREES = re.compile(
+    r"((Decision|Extra)Tree|ExtraTrees|RandomForest|(Hist)?GradientBoosting)(Classifier|Regressor)"
+)
 
 
 class Wheels(NamedTuple):
@@ -238,6 +242,12 @@ def look(path: Path) -> tuple[Content, bool]:
         return saved.look(file), lz4
 
 
+def needs_shap(content: Content, wanted: list[str]) -> bool:
+    """Whether the file has trees, and the locked scikit-learn, which is new enough for shap."""
+    older = any(line.startswith("scikit-learn") for line in wanted)
+    return not older and any(TREES.fullmatch(name) for _, name in content.names)
+
+
 def locked_version(lock: Path) -> str:
     """The version of scikit-learn in a lock."""
     return required(lock.read_text())["scikit-learn"]
@@ -277,8 +287,8 @@ def fit(path: Path, environment: Environment, lock: str) -> None:
     if environment.is_made and path != NO_MODEL and not path.is_file():
         # A wrong path is said by what runs next, and is no reason to install something else.
         wanted = list(state.get("wanted") or [])  # type: ignore[call-overload]
-    if lock == EXPLAIN and any(line.startswith("scikit-learn") for line in wanted):
-        # shap needs a newer NumPy than older versions.
+        lock = str(state.get("lock") or lock)
+    elif lock == EXPLAIN and not needs_shap(content, wanted):
         lock = RUN
     environment.need(lock, wanted, extra)
 
@@ -326,7 +336,9 @@ def main() -> None:
     parser.add_argument("model_path", nargs="?", type=Path, default=NO_MODEL)
     parser.add_argument("--folder", type=Path, default=Path(".venv"))
     parser.add_argument("--develop", action="store_true", help="with what tests need")
-    parser.add_argument("--lock", default=EXPLAIN, help="what to install without --develop")
+    parser.add_argument(
+        "--lock", default=EXPLAIN, help="what to install without --develop; shap only for trees"
+    )
     parser.add_argument("--given", action="store_true", help="remake it for this Python")
     parser.add_argument("--base", action="store_true", help="say the Python of the image")
     parser.add_argument("--is-baked", action="store_true", help="end with 1 if it is to be baked")

@@ -18,7 +18,10 @@ import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import all_estimators
 
+from api.explainers.tree import OUTPUTS
 from models import environment
 from models.environment import Environment, Misfit, additions, base_python, required, set_for
 from models.pickles import LZ4, Content
@@ -26,6 +29,7 @@ from models.pickles import LZ4, Content
 ROOT = Path(__file__).parent.parent
 X = np.arange(40.0).reshape(20, 2)
 FITTED = LogisticRegression().fit(X, [0, 1] * 10)
+TREE = DecisionTreeClassifier().fit(X, [0, 1] * 10)
 LOCKED = sklearn.__version__
 
 
@@ -199,12 +203,26 @@ def test_what_is_missing_is_known_before_it_is_installed(
             environment.fit(path, recorder, environment.RUN)
 
 
-def test_what_explains_trees_comes_only_beside_the_locked_scikit_learn(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("estimator", "version", "lock"),
+    [
+        (TREE, LOCKED, environment.EXPLAIN),
+        (TREE, "1.8.0", environment.RUN),
+        (FITTED, LOCKED, environment.RUN),
+    ],
+)
+def test_shap_is_installed_for_trees_beside_the_locked_scikit_learn_only(
+    estimator: Any, version: str, lock: str, project: Path
+) -> None:
     (project / environment.EXPLAIN).write_text(f"scikit-learn=={LOCKED}\n")
     recorder = Recorder()
-    for version, lock in ((LOCKED, environment.EXPLAIN), ("1.8.0", environment.RUN)):
-        environment.fit(saved(project, FITTED, version=version), recorder, environment.EXPLAIN)
-        assert recorder.asked[0] == lock
+    environment.fit(saved(project, estimator, version=version), recorder, environment.EXPLAIN)
+    assert recorder.asked[0] == lock
+
+
+def test_shap_is_installed_for_each_class_that_it_explains_and_no_other() -> None:
+    found = {name for name, _ in all_estimators() if environment.TREES.fullmatch(name)}
+    assert found == set(OUTPUTS)
 
 
 def test_a_missing_file_needs_no_more_than_the_lock(project: Path) -> None:
@@ -217,7 +235,7 @@ def test_a_wrong_path_leaves_an_environment_as_it_is(project: Path) -> None:
     (project / environment.EXPLAIN).write_text(f"scikit-learn=={LOCKED}\n")
     recorder = Recorder()
     recorder.is_made = True
-    recorder.installed = lambda: {"wanted": ["scikit-learn==1.8.0"]}  # type: ignore[method-assign]
+    recorder.installed = lambda: {"lock": environment.RUN, "wanted": ["scikit-learn==1.8.0"]}  # type: ignore[method-assign]
     environment.fit(project / "missing.joblib", recorder, environment.EXPLAIN)
     assert recorder.asked == (environment.RUN, ["scikit-learn==1.8.0"], "")
     environment.fit(environment.NO_MODEL, recorder, environment.RUN)
