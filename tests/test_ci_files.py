@@ -244,7 +244,7 @@ def test_a_version_that_the_changelog_does_not_have_is_not_released(bench: Bench
 
 def test_a_version_is_tagged_with_its_changes_once_all_is_committed(bench: Bench) -> None:
     git = ["git", "-C", str(bench.folder)]
-    env = {
+    env: Any = {
         f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
     (bench.folder / "more").touch()
