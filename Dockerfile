@@ -38,7 +38,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         && rm -r /venv && python3 -m venv /venv && mv /.baked /venv \
         && pip install --disable-pip-version-check --require-hashes -r requirements-slim.lock \
         && python3 -m models.environment --folder /venv --strip; }
-RUN python -m models.check
+RUN python -m api.check
 # Nobody needs pip where nothing is installed any more; bytecode is compiled once, here. A model may
 # come with rights for its owner only, but is read by another user.
 RUN rm -f /venv/.gitignore /venv/.lock /venv/.installed && pip uninstall --yes --quiet uv pip && python -m compileall -q api models \

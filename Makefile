@@ -148,10 +148,10 @@ run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:P
 	@exec $(VENV)/python -m api
 
 api-key: require-NAME install ## Make an API key for NAME, and print what lets it in: NAME=alice
-	@$(VENV)/python -m api.keys "$$NAME"
+	@$(VENV)/python -m api.http.keys "$$NAME"
 
 check-settings:
-	@$(VENV)/python -m models.check --settings
+	@$(VENV)/python -m api.check --settings
 
 $(EXAMPLE):
 	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.train $@; }

@@ -19,15 +19,17 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import msgspec  # noqa: E402
 
-from api import errors, metrics, server, source, telemetry  # noqa: E402
-from api.connections import aside  # noqa: E402
-from api.engines.choice import choose  # noqa: E402
+from api import errors, source  # noqa: E402
+from api.batching import Predictor  # noqa: E402
 from api.formats import Reader  # noqa: E402
-from api.gateway import Gateway  # noqa: E402
-from api.predictor import Predictor  # noqa: E402
-from api.protocols import explain, health, invocations, predict, v1, v2  # noqa: E402
+from api.http.gateway import Gateway  # noqa: E402
+from api.monitor import metrics, telemetry  # noqa: E402
+from api.protocols import explain, health, inference_v2, kserve_v1, mlflow, native  # noqa: E402
+from api.server import process  # noqa: E402
+from api.server.connections import aside  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
+from models.engines.choose import choose  # noqa: E402
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -60,8 +62,8 @@ def load(settings: Settings) -> Service:
         engine,
         max_waiting=settings.max_waiting,
         timeout=settings.timeout,
-        backlog=server.untaken_connections,
-        hold=server.connection,
+        backlog=process.untaken_connections,
+        hold=process.connection,
         give_up=partial(give_up, version=model.version),
         observe=metrics.observe,
         aside=aside,
@@ -87,10 +89,10 @@ def serve(service: Service, settings: Settings) -> Gateway:
     build = partial(_others, service)
     gateway = Gateway(service.model.version, build, **_doors(service, settings))
     health.init(gateway, settings.aip_health_route)
-    predict.init(gateway, service)
-    v1.init(gateway, service)
-    v2.init(gateway, service)
-    invocations.init(gateway, service)
+    native.init(gateway, service)
+    kserve_v1.init(gateway, service)
+    inference_v2.init(gateway, service)
+    mlflow.init(gateway, service)
     explain.init(gateway, service)
     if settings.aip_predict_route:
         gateway.alias(settings.aip_predict_route, "/predict")
@@ -101,17 +103,17 @@ def _doors(service: Service, settings: Settings) -> dict[str, Any]:
     """The arguments of `Gateway` for API keys, other origins and the access log, where set."""
     doors: dict[str, Any] = {"finish": []}
     if settings.api_keys:
-        from api.keys import Keys
+        from api.http.keys import Keys
 
         doors["guard"] = Keys(settings.api_keys, service.open_paths).check
     if settings.allowed_origins:
-        from api.origins import Origins
+        from api.http.origins import Origins
 
         origins = Origins(settings.allowed_origins)
         doors["preflight"] = origins.preflight
         doors["finish"].append(origins.finish)
     if settings.access_log == "true":
-        from api import access_log
+        from api.monitor import access_log
 
         access_log.log.setLevel("INFO")
         doors["finish"].append(access_log.finish)
@@ -131,21 +133,21 @@ def _others(service: Service, gateway: Gateway) -> Flask:
 
     It takes as long to import as all the rest, and most processes are never asked for it.
     """
-    from api import routes
+    from api.http import flask_app
 
-    return routes.create(gateway, service)
+    return flask_app.create(gateway, service)
 
 
 def give_up(connection: int, *, version: str) -> None:
     """Answer for a thread that is stuck in the model, and replace its process."""
     answer = _last_answer(errors.Busy("The model took too long for this request."), version)
-    server.replace_process(connection, answer)
+    process.replace_process(connection, answer)
 
 
 def refuse_late(connection: int, *, version: str) -> None:
     """Answer a client whose request line and headers do not come."""
     detail = "The line and the headers of the request took too long to come."
-    server.send_answer(connection, _last_answer(errors.TooSlow(detail), version))
+    process.send_answer(connection, _last_answer(errors.TooSlow(detail), version))
 
 
 def _last_answer(error: errors.Problem, version: str) -> errors.Answer:

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pyuwsgi
 
-from api import connections, server, server_log, shutdown
 from api.errors import brief
-from api.model import ModelError
+from api.server import connections, process, shutdown, uwsgi_log
 from api.settings import Settings, SettingsError, add_file, misspelt
+from models.model import ModelError
 
 log = logging.getLogger("api")
 
 
 def main() -> None:
     """Load the model, say how to ask it, and become uWSGI."""
-    server_log.keep_stderr()
+    uwsgi_log.keep_stderr()
     shutdown.obey()
     if sys.argv[1:] not in ([], ["serve"]):
         sys.exit(
@@ -35,15 +35,15 @@ def main() -> None:
         if Path(".env").exists():
             add_file(os.environ, Path(".env"))
         settings = Settings.from_env(os.environ)
-        server.check_address(settings)
-        server.share_one_heap()
+        process.check_address(settings)
+        process.share_one_heap()
         # The application is built here, where what is wrong can be said in one sentence; uWSGI
         # finds it imported.
-        from api import wsgi
+        from api.server import wsgi
 
         for problem in misspelt(os.environ):
             log.warning(problem)
-    except (ModelError, SettingsError, server.AddressError) as error:
+    except (ModelError, SettingsError, process.AddressError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
         # Somebody's own code runs while a model is loaded, and libraries that may not fit it.
@@ -59,12 +59,12 @@ def main() -> None:
             os.write(1, f"{wsgi.hello}\n".encode())
 
     try:
-        server_log.watch(server_log.Translator(settings.processes, greet, shutdown.give_up))
+        uwsgi_log.watch(uwsgi_log.Translator(settings.processes, greet, shutdown.give_up))
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
     connections.watch_in_processes(wsgi.watcher.watch, wsgi.app)
-    pyuwsgi.run(server.arguments(settings))
+    pyuwsgi.run(process.arguments(settings))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from api.model import ModelError
 from api.settings import Settings
+from models.model import ModelError
 
 NAME = "model.joblib"
 TIMEOUT = 30

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from api import deadlines
-from api.engines import Rows
 from api.errors import Busy, Refused, Replaced, TooLarge, Unexplained
-from api.explainers import Clock, Explainer, background
-from api.explainers.permutation import Permutation
-from api.formats.rows import Batch
-from api.model import Model, ModelError, version_of
+from api.http import deadlines
 from api.service import Service
+from models.engines import Rows
+from models.explain import Clock, Explainer, background
+from models.explain.permutation import Permutation
+from models.model import Model, ModelError, version_of
+from models.rows.check import Batch
 
 log = logging.getLogger("api")
 
@@ -122,9 +122,9 @@ class Explanations:
     def _structured(self, rows: Rows) -> Explainer | None:
         """A way that looks into the estimator; None if there is none for it."""
         try:
-            from api.explainers.columns import Columns
-            from api.explainers.linear import Linear
-            from api.explainers.tree import Tree
+            from models.explain.columns import Columns
+            from models.explain.linear import Linear
+            from models.explain.tree import Tree
         except ModuleNotFoundError:
             log.info("explanations are sampled: scikit-learn is not installed")
             return None
@@ -157,7 +157,7 @@ class Explanations:
         Raises Replaced if its file is another by now: processes that loaded it in time look into
         the estimator, and another way would give other numbers.
         """
-        from api import fitted
+        from models import fitted
 
         model = self._service.model
         if model.estimator is not None:

@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 
-from api import metrics
-from api.bodies import Environ, read_body
+from api.batching import MERGED_ROWS, Predictor
 from api.errors import (
     Answer,
     InvalidRows,
@@ -20,10 +19,11 @@ from api.errors import (
     UnknownOption,
 )
 from api.formats import Reader, media, results
-from api.formats.rows import Batch
-from api.model import PER_CLASS, Model
-from api.predictor import MERGED_ROWS, Predictor
-from api.signature import Signature
+from api.http.bodies import Environ, read_body
+from api.monitor import metrics
+from models.model import PER_CLASS, Model
+from models.rows.check import Batch
+from models.signature.types import Signature
 
 EXTRA = {"refuse": False, "ignore": True}
 # X-Ignored-Columns lists at most so many names, each cut to so many characters.

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from api.model import ModelError
 from api.settings import Settings
+from models.model import ModelError
 
 NAMES = ("latest.joblib", "model.joblib")
 

@@ -20,18 +20,18 @@ from typing import Any
 
 import msgspec
 
-from api import fitted
-from api.engines import plan as plans
-from api.engines.choice import plan_path
-from api.engines.scikit_learn import ScikitLearnEngine
 from api.errors import brief
-from api.model import Model, ModelError, version_of, write_file
+from api.monitor.telemetry import configure_logging
 from api.settings import Settings, SettingsError
-from api.signature import Signature
-from api.telemetry import configure_logging
-from models import bound, pins, proof, proof_rows, work
+from models import bound, fitted, pins
 from models.bound import Bound
-from models.compiler import compile_model
+from models.engines.choose import plan_path
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.model import Model, ModelError, version_of, write_file
+from models.plan import run as plans
+from models.plan import verify, verify_rows, work
+from models.plan.rules import compile_model
+from models.signature.types import Signature
 
 log = logging.getLogger("api")
 
@@ -76,7 +76,7 @@ def register_own_rules() -> None:
 
 def proven(
     model: Model, own: ScikitLearnEngine, limit: Bound
-) -> tuple[plans.Plan, dict[str, proof.Proof]]:
+) -> tuple[plans.Plan, dict[str, verify.Proof]]:
     """The plan, less what it does not do as scikit-learn does; and the proof for the rest."""
     limit.say("compiling the model")
     plan = compile_model(model, own.signature)
@@ -85,7 +85,7 @@ def proven(
     alone: list[str] = []
     try:
         engine = plans.PlanEngine(plan)
-        batches = proof_rows.batches(plan, model.card) if plan.methods else []
+        batches = verify_rows.batches(plan, model.card) if plan.methods else []
     except Exception as error:
         log.debug("no rows to prove the plan with", exc_info=True)
         left |= dict.fromkeys(plan.methods, f"its plan cannot be tried ({brief(error)})")
@@ -94,8 +94,8 @@ def proven(
         limit.say(f"comparing {method}")
         share = limit.part(MAX_SECONDS_OF_A_PROOF, 2 * (len(plan.methods) - place))
         try:
-            found[method] = proof.prove(method, own, engine, batches, share)
-        except proof.Difference as difference:
+            found[method] = verify.prove(method, own, engine, batches, share)
+        except verify.Difference as difference:
             left[method] = str(difference)
         except Exception as error:
             log.debug("%s cannot be compared", method, exc_info=True)
@@ -105,7 +105,7 @@ def proven(
         limit.say(f"comparing {method}, one row at a time")
         share = limit.part(MAX_SECONDS_OF_A_PROOF, len(found) - place)
         if work.is_sooner_in_python(plan, method) and (
-            faster := proof.prove_alone(method, engine, found[method], batches, share)
+            faster := verify.prove_alone(method, engine, found[method], batches, share)
         ):
             found[method] = faster
             alone.append(method)

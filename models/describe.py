@@ -25,19 +25,20 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
-from api import fitted, introspection
-from api.engines import part
-from api.engines.choice import plan_path
-from api.engines.scikit_learn import ScikitLearnEngine, as_arrays
-from api.engines.trial import TrialError, apart
 from api.errors import InvalidRows, brief
 from api.formats import Reader
-from api.formats.rows import some
-from api.model import Model, ModelError
 from api.settings import Settings, SettingsError
-from api.signature import Signature
 from models import card as cards
-from models.proof import Difference, distance
+from models import fitted
+from models.engines import part
+from models.engines.choose import plan_path
+from models.engines.scikit_learn import ScikitLearnEngine, as_arrays
+from models.engines.trial import TrialError, apart
+from models.model import Model, ModelError
+from models.plan.verify import Difference, distance
+from models.rows.check import some
+from models.signature.read import read as read_signature
+from models.signature.types import Signature
 from models.training_rows import (
     MAX_ROWS,
     DataError,
@@ -90,7 +91,7 @@ def describe(
         raise DataError(f"{data} has no column {answer}; it has {some(columns_of(frame))}")
     names = [name for name in columns_of(frame) if name != answer]
     model = fitted.load(path, sha256, names)
-    signature = introspection.read(model.estimator, list(model.card.get("features") or names))
+    signature = read_signature(model.estimator, list(model.card.get("features") or names))
     training = take(data, frame, model, signature, answer)
     rows, said, places, results = answered(model, signature, training)
     card = {
@@ -288,7 +289,7 @@ def check_served(model: Model, card: dict[str, Any], rows: pd.DataFrame, results
     rows = rows.iloc[:MAX_ROWS_SERVED]
     types = f"its columns are {some([f'{name}: {dtype}' for name, dtype in rows.dtypes.items()])}"
     try:
-        signature = introspection.read(model.estimator, card["features"])
+        signature = read_signature(model.estimator, card["features"])
         engine = ScikitLearnEngine(msgspec.structs.replace(model, signature=signature, card=card))
         samples = [dict(zip(columns_of(rows), row, strict=True)) for row in cards.values(rows)]
         body = msgspec.json.encode(samples)

@@ -302,7 +302,7 @@ def is_baked(path: Path, record: Path | None = None) -> bool:
         return False
     place, root = path.with_suffix(".plan.npz"), Path(__file__).parents[1]
     cards = path.parent.glob(glob.escape(path.with_suffix(".json").name))
-    sources = [path, *cards, *root.glob("models/**/*.py"), *root.glob("api/engines/**/*.py")]
+    sources = [path, *cards, *root.glob("models/**/*.py")]
     try:
         new = all(source.stat().st_mtime <= place.stat().st_mtime for source in sources)
         pinned = os.environ.get("MODEL_SHA256")
@@ -315,8 +315,8 @@ def is_baked(path: Path, record: Path | None = None) -> bool:
 
 def drop_pandas(path: Path, environment: Environment) -> None:
     """Take pandas out of an image whose model does not need it."""
-    from api import fitted
-    from api.engines.scikit_learn import ScikitLearnEngine
+    from models import fitted
+    from models.engines.scikit_learn import ScikitLearnEngine
 
     pin = os.environ.get("MODEL_SHA256", "")
     with path.open("rb") as file:

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from api.formats.dialect import DELIMITERS
-from api.formats.names import plain_name
-from api.formats.rows import some
-from api.signature import Signature
+from models.rows.check import some
+from models.rows.names import plain_name
+from models.signature.types import Signature
 
 # At most so many rows of a file are read, from its beginning.
 MAX_ROWS = 1_000_000

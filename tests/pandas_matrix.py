@@ -40,14 +40,14 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from api.engines import scikit_learn
-from api.engines.plan import PlanEngine
-from api.engines.scikit_learn import ScikitLearnEngine
-from api.predictor import Predictor, _Ticket
+from api.batching import Predictor, _Ticket
 from api.service import Service
 from api.settings import Settings
 from models.card import write_card
-from models.compiler import compile_model
+from models.engines import scikit_learn
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan.rules import compile_model
+from models.plan.run import PlanEngine
 
 N = 24
 SENT = [0, 1, 2, 5, 9]  # the rows of the frame that are sent; 5 lacks its value, if any does

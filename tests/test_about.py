@@ -16,10 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 from api import load
-from api.description import describe, greeting
-from api.model import Model
+from api.metadata import describe, greeting
 from api.settings import Settings
-from api.signature import Feature, Signature
+from models.model import Model
+from models.signature.types import Feature, Signature
 from tests.conftest import Serve
 
 

@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
-from api.access_log import MAX_PATH_CHARACTERS, log
-from api.telemetry import JsonFormatter
+from api.monitor.access_log import MAX_PATH_CHARACTERS, log
+from api.monitor.telemetry import JsonFormatter
 from tests.conftest import Serve
 
 ID = {"X-Request-Id": "r1"}

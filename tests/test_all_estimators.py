@@ -14,7 +14,7 @@ from sklearn.utils import all_estimators, get_tags
 from sklearn.utils._test_common.instance_generator import _construct_instances
 from sklearn.utils.estimator_checks import _enforce_estimator_tags_X, _enforce_estimator_tags_y
 
-from api.model import METHODS
+from models.model import METHODS
 from tests.conftest import Serve
 
 # Their own warnings, as of a logarithm of zero, are not what is tested here.

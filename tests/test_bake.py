@@ -22,14 +22,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from api import fitted
-from api.engines import plan as plans
-from api.engines.choice import choose, plan_path
-from api.engines.scikit_learn import ScikitLearnEngine
 from api.settings import Settings
-from models import bake, bound, compiler, proof, proof_rows
-from models.compiler import linear
-from models.compiler.builder import Builder, Outputs, Table, predictor, transformer
+from models import bake, bound, fitted
+from models.engines.choose import choose, plan_path
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan import rules, verify, verify_rows
+from models.plan import run as plans
+from models.plan.builder import Builder, Outputs, Table, predictor, transformer
+from models.plan.rules import linear
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.where(X[:, 0] > 0, "high", "low")
@@ -109,9 +109,9 @@ def test_a_method_that_differs_is_left_to_scikit_learn(
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
 
     def differ(*given: Any) -> None:
-        raise proof.Difference("a number differs")
+        raise verify.Difference("a number differs")
 
-    monkeypatch.setattr(proof, "prove", differ)
+    monkeypatch.setattr(verify, "prove", differ)
     assert bake.bake(path)["predict"]["reason"] == "a number differs"
 
 
@@ -173,9 +173,9 @@ def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
 @pytest.mark.parametrize(
     ("module", "name", "sentence"),
     [
-        (compiler, "_compile_method", "it cannot be compiled (KeyError: 'x')"),
-        (proof, "prove", "it cannot be compared (KeyError: 'x')"),
-        (proof_rows, "batches", "its plan cannot be tried (KeyError: 'x')"),
+        (rules, "_compile_method", "it cannot be compiled (KeyError: 'x')"),
+        (verify, "prove", "it cannot be compared (KeyError: 'x')"),
+        (verify_rows, "batches", "its plan cannot be tried (KeyError: 'x')"),
     ],
 )
 def test_what_fails_unforeseen_leaves_the_model_to_scikit_learn_and_says_so(
@@ -262,11 +262,11 @@ def test_the_same_model_gets_the_same_plan_however_busy_the_machine_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, model: Any
 ) -> None:
     joblib.dump(model.fit(X, X[:, 0] > 0), path)
-    monkeypatch.setattr(proof_rows, "ROWS", 1_500)
+    monkeypatch.setattr(verify_rows, "ROWS", 1_500)
     plans_ = []
     for slowness in (0.01, 1.0, 100.0):
         clock = itertools.count(1)
-        monkeypatch.setattr(proof, "best", lambda _, c=clock, s=slowness: next(c) ** s)
+        monkeypatch.setattr(verify, "best", lambda _, c=clock, s=slowness: next(c) ** s)
         bake.bake(path)
         plans_.append(plan_path(path).read_bytes())
     assert len(set(plans_)) == 1

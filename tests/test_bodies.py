@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from api.bodies import CONTINUE, REQUEST, Request, read_body
 from api.errors import MalformedBody, Problem, TooLarge, TooSlow
+from api.http.bodies import CONTINUE, REQUEST, Request, read_body
 
 LIMIT = 100
 

@@ -28,11 +28,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api import create_app
-from api.formats import rows
-from api.model import ModelError
 from api.settings import Settings
-from api.signature import Signature
 from models import bake, card, describe, environment, train, training_rows
+from models.model import ModelError
+from models.rows import check
+from models.signature.types import Signature
 from models.training_rows import DataError
 from tests import clients
 from tests.test_parquet import OURS, PYARROW
@@ -579,7 +579,7 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    assert rows.some([str(i) for i in range(25)]).endswith("18, 19 and 5 more")
+    assert check.some([str(i) for i in range(25)]).endswith("18, 19 and 5 more")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from api.engines import plan as plans
-from api.engines.choice import plan_path
 from models.bake import bake
+from models.engines.choose import plan_path
+from models.plan import run as plans
 
 FITTED = LogisticRegression().fit(np.arange(400).reshape(100, 4), [0, 1] * 50)
 
@@ -31,7 +31,7 @@ def test_a_good_model_is_one_sentence_that_says_nothing_of_serving(
     penguins_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MODEL_PATH", str(penguins_path))
-    runpy.run_module("models.check", run_name="__main__")
+    runpy.run_module("api.check", run_name="__main__")
     said = capsys.readouterr().out
     assert "LogisticRegression" in said
     assert said.strip().endswith("answers its own example")
@@ -40,20 +40,20 @@ def test_a_good_model_is_one_sentence_that_says_nothing_of_serving(
 def test_the_settings_alone_are_checked_without_a_model(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["models.check", "--settings"])
+    monkeypatch.setattr(sys, "argv", ["api.check", "--settings"])
     for name, value in {"MODEL_PATH": "nowhere.joblib", "PORT": "9691"}.items():
         monkeypatch.setenv(name, value)
-    runpy.run_module("models.check", run_name="__main__")
+    runpy.run_module("api.check", run_name="__main__")
     assert not capsys.readouterr().out
     monkeypatch.setenv("PORT", "99999")
     with pytest.raises(SystemExit, match="^error: PORT='99999': expected a whole number from 1"):
-        runpy.run_module("models.check", run_name="__main__")
+        runpy.run_module("api.check", run_name="__main__")
 
 
 def test_a_model_that_does_not_load_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_PATH", "nowhere.joblib")
     with pytest.raises(SystemExit, match="^error: there is no file nowhere.joblib"):
-        runpy.run_module("models.check", run_name="__main__")
+        runpy.run_module("api.check", run_name="__main__")
 
 
 def test_a_model_that_does_not_answer_its_own_example_is_one_sentence(
@@ -65,7 +65,7 @@ def test_a_model_that_does_not_answer_its_own_example_is_one_sentence(
     with pytest.raises(
         SystemExit, match="loads, but transform does not answer its own example: [45]"
     ):
-        runpy.run_module("models.check", run_name="__main__")
+        runpy.run_module("api.check", run_name="__main__")
 
 
 @pytest.mark.parametrize("installed", ["installed", ""])
@@ -82,11 +82,11 @@ def test_a_method_without_a_plan_needs_scikit_learn(
     path.with_suffix(".json").write_bytes(msgspec.json.encode(card))
     monkeypatch.setenv("MODEL_PATH", str(path))
     if installed:
-        runpy.run_module("models.check", run_name="__main__")
+        runpy.run_module("api.check", run_name="__main__")
         return
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name == "sklearn" else found(name)
     )
     with pytest.raises(SystemExit, match=r"predict_proba needs scikit-learn \(a test\)"):
-        runpy.run_module("models.check", run_name="__main__")
+        runpy.run_module("api.check", run_name="__main__")

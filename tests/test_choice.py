@@ -24,14 +24,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from api import create_app
-from api.engines import plan as plans
-from api.engines.choice import choose, plan_path
-from api.engines.plan import PlanEngine
-from api.engines.scikit_learn import ScikitLearnEngine
-from api.model import ModelError
 from api.settings import Settings
-from api.signature import NAN
 from models.bake import bake
+from models.engines.choose import choose, plan_path
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.model import ModelError
+from models.plan import run as plans
+from models.plan.run import PlanEngine
+from models.signature.types import NAN
 from tests.test_rejections import GOOD
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -282,9 +282,9 @@ def test_where_scikit_learn_is_not_installed_the_plan_serves_what_it_can(
 def test_where_scikit_learn_is_not_installed_a_model_without_a_plan_says_what_to_do(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "api.fitted")
+    monkeypatch.delitem(sys.modules, "models.fitted")
     monkeypatch.setitem(sys.modules, "joblib", None)
-    monkeypatch.delattr("api.fitted")
+    monkeypatch.delattr("models.fitted")
     plan_path(path).unlink()
     with pytest.raises(ModelError, match="has no plan and joblib is not installed: make bake"):
         engine_of(path)

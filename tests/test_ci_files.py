@@ -275,7 +275,7 @@ def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: B
         model = source.extractfile(f"{name}/models/latest.joblib")
         assert model
         assert hashlib.sha256(model.read()).hexdigest() == card["sha256"]
-        assert {f"{name}/Makefile", f"{name}/api/model.py"} <= set(source.getnames())
+        assert {f"{name}/Makefile", f"{name}/models/model.py"} <= set(source.getnames())
     with tarfile.open(dist / files[0]) as image:
         manifest = image.extractfile("manifest.json")
         assert manifest

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
-from api import compression
+from api.http import compression
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 

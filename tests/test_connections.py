@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 import api
-from api import connections, server, sockets
-from api.bodies import Request
-from api.connections import Connections, aside
-from api.watcher import HEAD_SECONDS, IDLE_SECONDS, PATIENCE_SECONDS, STUCK_SECONDS, Watcher
+from api.http.bodies import Request
+from api.server import connections, process, sockets
+from api.server.connections import Connections, aside
+from api.server.watcher import HEAD_SECONDS, IDLE_SECONDS, PATIENCE_SECONDS, STUCK_SECONDS, Watcher
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, serving
 
@@ -220,15 +220,15 @@ class Input:
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    server.listener.cache_clear()
+    process.listener.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         uwsgi = types.SimpleNamespace(sockets=[listening.fileno()])
         monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
         yield listening
-        copied = server.listener()
+        copied = process.listener()
         assert copied is not None
         copied.close()
-    server.listener.cache_clear()
+    process.listener.cache_clear()
 
 
 @pytest.fixture
@@ -667,7 +667,7 @@ def test_at_the_end_nothing_stands_by_and_nothing_is_kept(
     lock = threading.Lock()
     lock.acquire()
     served.standing_by = [(lock, -1)]
-    monkeypatch.setattr(server, "is_ending", lambda: True)
+    monkeypatch.setattr(process, "is_ending", lambda: True)
     watcher, _ = watcher_of(served)
     watcher.tick(now := time.perf_counter())
     assert not served.standing_by

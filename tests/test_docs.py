@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page
 
-from api.routes.docs import STATIC, TYPES
+from api.protocols.docs import STATIC, TYPES
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, serving
 

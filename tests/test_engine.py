@@ -25,10 +25,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from api.engines import part
-from api.engines.scikit_learn import NoPandas, ScikitLearnEngine
-from api.fitted import load
-from api.model import ModelError
+from models.engines import part
+from models.engines.scikit_learn import NoPandas, ScikitLearnEngine
+from models.fitted import load
+from models.model import ModelError
 from tests.test_signature import FRAME, Y, columns
 
 X = np.arange(20.0).reshape(10, 2)
@@ -210,7 +210,7 @@ def test_a_model_that_crashes_or_hangs_on_rows_that_were_made_up_is_served_all_t
     seconds: float,
     reason: str,
 ) -> None:
-    monkeypatch.setattr("api.engines.scikit_learn.TRIAL_SECONDS", seconds)
+    monkeypatch.setattr("models.engines.scikit_learn.TRIAL_SECONDS", seconds)
     engine = engine_of(model)
     assert (missing(engine), engine.mergeable) == ([False, False], False)
     assert f"could not be tried on rows that were made up ({reason})" in caplog.text

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from api.engines import part, whole
-from api.engines.operations.sparse import nonzeros
+from models.engines import part, whole
+from models.plan.operations.sparse import nonzeros
 
 TABLE = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
 

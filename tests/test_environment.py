@@ -15,13 +15,13 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from api.explainers.tree import OUTPUTS
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 
-from api.explainers.tree import OUTPUTS
 from models import environment
 from models.environment import Environment, Misfit, additions, base_python, required, set_for
 from models.pickles import LZ4, Content

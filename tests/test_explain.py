@@ -360,7 +360,7 @@ def test_the_same_row_gets_the_same_explanation_alone_and_in_company(serve: Serv
 def test_trees_that_are_too_large_are_asked(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("api.explainers.tree.MOST_NODES", 2)
+    monkeypatch.setattr("models.explain.tree.MOST_NODES", 2)
     with caplog.at_level("INFO", "api"):
         found = explained(serve(TREES["forest of two"], CARD), ROWS.tolist())
     assert found["method"] == "permutation"
@@ -557,7 +557,7 @@ def test_a_wrong_sum_is_logged_and_the_model_asked_instead(
 ) -> None:
     client = serve(LINEAR["scaled"], CARD)
     assert explained(client, ROWS.tolist())["method"] == "linear"
-    from api.explainers.linear import Linear
+    from models.explain.linear import Linear
 
     right = Linear.contributions
     monkeypatch.setattr(Linear, "contributions", lambda *given: 1.01 * right(*given))

@@ -27,11 +27,11 @@ from sklearn.preprocessing import (
 )
 
 from api.errors import Unexplained
-from api.explainers import background, permutation
-from api.explainers.columns import Mixed, follow, unfold
-from api.explainers.permutation import Permutation, as_rows, table
-from api.signature import Feature, Signature
 from models.card import background as chosen
+from models.explain import background, permutation
+from models.explain.columns import Mixed, follow, unfold
+from models.explain.permutation import Permutation, as_rows, table
+from models.signature.types import Feature, Signature
 from tests.shapley import brute_force
 
 RANDOM = np.random.default_rng(0)

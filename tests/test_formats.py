@@ -32,7 +32,7 @@ from api.errors import InvalidRows, MalformedBody
 from api.formats import csv as csv_format
 from api.formats import results
 from api.formats.json import JsonReader
-from api.signature import Feature, Signature
+from models.signature.types import Feature, Signature
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, LINE, NDJSON, NPY, npy
 
@@ -434,7 +434,7 @@ def test_a_transformer_names_the_columns_of_its_csv(serve: Serve) -> None:
 def test_very_many_names_of_columns_are_not_kept(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.fitted.MAX_OUTPUTS", 1)
+    monkeypatch.setattr("models.fitted.MAX_OUTPUTS", 1)
     scaler = serve(StandardScaler().fit(NUMBERS))
     answer = scaler.post("/transform", json=[[1, 2]], headers={"Accept": "text/csv"})
     assert answer.text.startswith("transform_0,transform_1\n")

@@ -18,12 +18,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import LinearRegression
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from api import turns
-from api.bodies import LARGE
-from api.engines.choice import plan_path
-from api.gateway import Gateway
+from api.http import turns
+from api.http.bodies import LARGE
+from api.http.gateway import Gateway
 from api.protocols.health import PAGES
 from models.bake import bake
+from models.engines.choose import plan_path
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 

@@ -11,10 +11,11 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from api.errors import InvalidTensors, MalformedBody, Problem, TooLarge
-from api.formats import inference, rows
-from api.formats.rows import Batch
+from api.formats import inference
 from api.formats.tensors import Tensor, Values
-from api.signature import Feature, Signature
+from models.rows import check
+from models.rows.check import Batch
+from models.signature.types import Feature, Signature
 
 NUMBERS = Signature(features=(Feature(name="a"), Feature(name="b", missing=True)))
 MIXED = Signature(
@@ -128,7 +129,7 @@ def test_columns_that_fit_at_a_glance_fit_the_contract(values: tuple[Values, ...
     event("fitting" if fitting else "not")
     if fitting is not None:
         samples = list(zip(*(each.flat for each in values), strict=True))
-        batch = rows.check(EVERY, samples, rows.pointer)
+        batch = check.check(EVERY, samples, check.pointer)
         assert (fitting.rows, fitting.unknown) == (batch.rows, batch.unknown)
         assert [[*map(type, row)] for row in fitting.rows] == [
             [*map(type, row)] for row in batch.rows

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sklearn.dummy import DummyRegressor
 
-from api import create_app, keys
+from api import create_app
+from api.http import keys
 from api.settings import Settings
 from tests.conftest import Serve
 from tests.test_telemetry import growth
@@ -219,7 +220,7 @@ def test_the_document_of_an_open_service_has_no_keys_in_it(penguins: FlaskClient
 
 def make_key(monkeypatch: pytest.MonkeyPatch, *names: str, api_keys: str = "") -> None:
     """What `make api-key` runs."""
-    monkeypatch.setattr(sys, "argv", ["api.keys", *names])
+    monkeypatch.setattr(sys, "argv", ["api.http.keys", *names])
     monkeypatch.setenv("API_KEYS", api_keys)
     keys.main()
 
@@ -242,7 +243,7 @@ def test_a_key_that_was_made_is_let_in_beside_those_before(
 
 def test_the_first_key_stands_alone() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "api.keys", "alice"],
+        [sys.executable, "-m", "api.http.keys", "alice"],
         check=False,
         capture_output=True,
         text=True,

@@ -16,10 +16,12 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import NearestNeighbors
 
-from api import deadlines, predictor, telemetry, turns
+from api import batching
+from api.batching import MERGED_ROWS, Predictor
 from api.errors import Busy
-from api.predictor import MERGED_ROWS, Predictor
-from api.signature import Signature
+from api.http import deadlines, turns
+from api.monitor import telemetry
+from models.signature.types import Signature
 from tests.conftest import Serve
 
 CSV, NPY = "text/csv", "application/x-npy"
@@ -221,9 +223,7 @@ def test_where_no_thread_can_watch_the_model_there_is_no_memory(
 ) -> None:
     client = serve(Hungry().fit(POINTS))
     with monkeypatch.context() as patch:
-        patch.setattr(
-            predictor, "threading", SimpleNamespace(Thread=no_thread, Lock=threading.Lock)
-        )
+        patch.setattr(batching, "threading", SimpleNamespace(Thread=no_thread, Lock=threading.Lock))
         assert client.post("/transform", json=[[1, 1]]).status_code == 503
     assert client.post("/transform", json=[[1, 1]]).status_code == 200
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 from werkzeug.exceptions import ImATeapot
 
-from api.routes.misses import MAX_PATH_CHARACTERS
+from api.http.misses import MAX_PATH_CHARACTERS
 from tests.conftest import Serve
 
 STOCK = ("spelling", "not found on the server", "not allowed for the requested URL")

@@ -24,9 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from api import fitted
-from api.fitted import load
-from api.model import ModelError
+from models import fitted
+from models.fitted import load
+from models.model import ModelError
 from models.pickles import LZ4
 from tests.conftest import Serve
 from tests.test_signature import Silent

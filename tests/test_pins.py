@@ -21,15 +21,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from api import fitted
-from api.engines import plan as plans
-from api.engines.choice import choose, plan_path
-from api.engines.plan import PlanEngine
-from api.engines.scikit_learn import ScikitLearnEngine
-from api.model import BLOCK_BYTES, ModelError, open_file
 from api.settings import Settings
-from models import environment, pins, saved
+from models import environment, fitted, pins, saved
 from models.bake import bake
+from models.engines.choose import choose, plan_path
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.model import BLOCK_BYTES, ModelError, open_file
+from models.plan import run as plans
+from models.plan.run import PlanEngine
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 
@@ -122,7 +121,7 @@ class Trap:
     [
         ["api"],
         ["models.bake", "{path}"],
-        ["models.check"],
+        ["api.check"],
         ["models.describe", "{path}", "models/penguins.csv"],
         ["models.environment", "--drop-pandas", "{path}"],
     ],
@@ -141,7 +140,7 @@ def test_nothing_of_a_file_with_another_hash_runs(
         monkeypatch.setenv(name, value)
     module, *words = command
     monkeypatch.setattr(sys, "argv", [module, *(word.format(path=path) for word in words)])
-    for known in {module, "api.wsgi"} - {"api"}:
+    for known in {module, "api.server.wsgi"} - {"api"}:
         monkeypatch.delitem(sys.modules, known, raising=False)
     with pytest.raises((SystemExit, ModelError)) as error:
         runpy.run_module(module, run_name="__main__")

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.engines import Single
+from api.batching import MERGED_ROWS, Predictor, _Ticket
 from api.errors import Busy, Refused
-from api.predictor import MERGED_ROWS, Predictor, _Ticket
-from api.signature import Signature
+from models.engines import Single
+from models.signature.types import Signature
 
 BOUND = 10
 

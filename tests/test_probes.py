@@ -27,11 +27,11 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from api import fitted
-from api.engines import probes
-from api.engines.plan import PlanEngine
-from api.engines.scikit_learn import ScikitLearnEngine
-from models.compiler import compile_model
+from models import fitted
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan.rules import compile_model
+from models.plan.run import PlanEngine
+from models.signature import probe
 from tests.conftest import Serve
 
 N = 60
@@ -685,7 +685,7 @@ def test_a_value_that_an_imputer_takes_for_a_missing_one_is_no_unknown_category(
 def test_what_there_is_no_room_to_try_stays_unknown(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "MAX_CALLS", 3)
+    monkeypatch.setattr(probe, "MAX_CALLS", 3)
     model, _ = own(doubled, ["rooms", "size"])
     features = serve(model).get("/metadata").json["features"]
     assert [feature["type"] for feature in features] == ["any", "any"]
@@ -716,7 +716,7 @@ def test_a_mapping_and_a_scaler_need_no_trial_of_kinds(serve: Serve) -> None:
 def test_a_model_that_no_made_up_row_suits_is_tried_on_a_bounded_number_of_rows(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "MAX_TRIALS", 10)
+    monkeypatch.setattr(probe, "MAX_TRIALS", 10)
     steps = make_column_transformer((FunctionTransformer(codes), ["note"]))
     model = make_pipeline(steps, LinearRegression()).fit(FRAME[["note"]].astype("category"), Y)
     assert serve(model).get("/metadata").json["features"][0]["type"] == "any"

@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
+from api.batching import Predictor
 from api.errors import Busy, MalformedBody
 from api.formats.json import parse
-from api.predictor import Predictor
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 
@@ -105,7 +105,7 @@ def test_a_body_in_chunks_is_read_or_refused(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, given: Any, environ: Any, status: int, words: str
 ) -> None:
     client = serve(LinearRegression().fit([[0], [1]], [0, 1]), max_body_bytes=100)
-    monkeypatch.setattr("api.server.chunk_reader", chunks(*given))
+    monkeypatch.setattr("api.server.process.chunk_reader", chunks(*given))
     base = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
     answer = client.post("/predict", environ_overrides=base | environ)
     assert (answer.status_code, words in answer.text) == (status, True)

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 import api
-from api import server
 from api.errors import Answer
+from api.server import process
 from api.settings import Settings
 
 
 def test_uwsgi_is_told_the_address_the_processes_and_the_threads() -> None:
-    arguments = server.arguments(Settings(host="127.0.0.1", port=9001, processes=3, threads=5))
+    arguments = process.arguments(Settings(host="127.0.0.1", port=9001, processes=3, threads=5))
     pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
     assert pairs["--http11-socket"] == "127.0.0.1:9001"
     assert (pairs["--processes"], pairs["--threads"]) == ("3", "5")
@@ -31,29 +31,29 @@ def test_uwsgi_is_told_the_address_the_processes_and_the_threads() -> None:
 def test_the_backlog_is_no_longer_than_the_kernel_allows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for content, expected in (("128", "128"), ("99999", str(server.LISTEN)), (None, "100")):
+    for content, expected in (("128", "128"), ("99999", str(process.LISTEN)), (None, "100")):
         path = tmp_path / "somaxconn"
         path.unlink(missing_ok=True)
         if content:
             path.write_text(content)
-        monkeypatch.setattr(server, "SOMAXCONN", path)
-        assert server.arguments(Settings())[-1] == expected
+        monkeypatch.setattr(process, "SOMAXCONN", path)
+        assert process.arguments(Settings())[-1] == expected
 
 
 def test_connections_that_nobody_has_taken_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    server.listener.cache_clear()
+    process.listener.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setitem(
             sys.modules, "uwsgi", types.SimpleNamespace(sockets=[listener.fileno()])
         )
         clients = [socket.create_connection(listener.getsockname()) for _ in range(3)]
-        assert server.untaken_connections() == 3
+        assert process.untaken_connections() == 3
         for client in clients:
             client.close()
-        counted = server.listener()
+        counted = process.listener()
         assert counted is not None
         counted.close()
-    server.listener.cache_clear()
+    process.listener.cache_clear()
 
 
 def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
@@ -61,12 +61,12 @@ def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
 ) -> None:
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
-    monkeypatch.setattr(server, "FAREWELL_SECONDS", 0)
+    monkeypatch.setattr(process, "FAREWELL_SECONDS", 0)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        server.replace_process(ours.fileno(), Answer(503, {"Retry-After": "1"}, b"busy"))
+        process.replace_process(ours.fileno(), Answer(503, {"Retry-After": "1"}, b"busy"))
         received = theirs.recv(1000).decode()
-    server.replace_process(-1, Answer(503, {}, b""))
+    process.replace_process(-1, Answer(503, {}, b""))
     assert ended == [1, 1]
     assert received == (
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 4\r\n"
@@ -76,7 +76,7 @@ def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
 
 def test_who_is_stuck_is_told_as_everybody_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
-    monkeypatch.setattr(server, "replace_process", lambda *given: sent.extend(given))
+    monkeypatch.setattr(process, "replace_process", lambda *given: sent.extend(given))
     api.give_up(7, version="abc")
     connection, answer = sent
     assert (connection, answer.status) == (7, 503)
@@ -85,42 +85,42 @@ def test_who_is_stuck_is_told_as_everybody_else_is(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_connection_is_the_one_that_uwsgi_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server.connection() == -1
+    assert process.connection() == -1
     monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(connection_fd=lambda: 7))
-    assert server.connection() == 7
+    assert process.connection() == 7
 
 
 def test_a_process_sees_what_another_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "ENDING", mmap.mmap(-1, 1))
-    assert not server.is_ending()
+    monkeypatch.setattr(process, "ENDING", mmap.mmap(-1, 1))
+    assert not process.is_ending()
     child = os.fork()
     if child == 0:
-        server.ENDING[0] = 1
+        process.ENDING[0] = 1
         os._exit(0)
     os.waitpid(child, 0)
-    assert server.is_ending()
+    assert process.is_ending()
 
 
 def test_chunks_are_read_by_uwsgi_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server.chunk_reader() is None
+    assert process.chunk_reader() is None
     uwsgi = types.SimpleNamespace(chunked_read=lambda: b"{}")
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
-    reader = server.chunk_reader()
+    reader = process.chunk_reader()
     assert reader is not None
     assert reader() == b"{}"
 
 
 def test_without_uwsgi_no_connections_are_counted() -> None:
-    server.listener.cache_clear()
-    assert server.untaken_connections() == 0
-    server.listener.cache_clear()
+    process.listener.cache_clear()
+    assert process.untaken_connections() == 0
+    process.listener.cache_clear()
 
 
 def test_the_workers_that_run_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server.workers() == []
+    assert process.workers() == []
     uwsgi = types.SimpleNamespace(workers=lambda: ({"id": 1, "pid": 7}, {"id": 2, "pid": 0}))
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
-    assert server.workers() == [7]
+    assert process.workers() == [7]
 
 
 def run_main(
@@ -134,10 +134,10 @@ def run_main(
     monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
     for part in ("server_log.keep_stderr", "server_log.watch", "shutdown.obey"):
         monkeypatch.setattr(f"api.{part}", lambda *_: None)
-    monkeypatch.setattr("api.shutdown.watch", watch)
-    monkeypatch.setattr("api.telemetry.configure_logging", lambda **_: None)
+    monkeypatch.setattr("api.server.shutdown.watch", watch)
+    monkeypatch.setattr("api.monitor.telemetry.configure_logging", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["api", *arguments])
-    monkeypatch.delitem(sys.modules, "api.wsgi", raising=False)
+    monkeypatch.delitem(sys.modules, "api.server.wsgi", raising=False)
     monkeypatch.delattr(api, "wsgi", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
-from api import server
-from api.server_log import ACCEPTS, MAX_DEATHS, Translator
+from api.server import process
+from api.server.uwsgi_log import ACCEPTS, MAX_DEATHS, Translator
 from tests.test_serving import Server, serving, wait_for
 
 GREETING = """
@@ -108,7 +108,7 @@ def test_why_uwsgi_cannot_start_is_told(penguins_path: Path, tmp_path: Path) -> 
     )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        path = f"{tmp_path}:{server.__file__.removesuffix('/api/server.py')}"
+        path = f"{tmp_path}:{process.__file__.removesuffix('/api/server/process.py')}"
         served = Server(tmp_path, MODEL_PATH=penguins_path, PYTHONPATH=path, PORT=port)
         assert served.process.wait(60) == 1
     assert served.log.read_text() == ("ERROR uWSGI ended: bind(): Address already in use\n")
@@ -218,7 +218,7 @@ def test_an_end_that_was_asked_for_needs_no_reason(
     translator = Calls()
     translator.take("chdir(): No such file or directory [core/uwsgi.c line 2618]")
     translator.end()
-    monkeypatch.setattr(server, "is_ending", lambda: True)
+    monkeypatch.setattr(process, "is_ending", lambda: True)
     translator.end()
     started().end()
     assert logged.messages == ["uWSGI ended: chdir(): No such file or directory"]

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
-from api import shutdown
+from api.server import shutdown
 from models.bake import bake
 from tests.test_rejections import GOOD
 from tests.test_serving import (

@@ -34,9 +34,9 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from api.estimators import parts
-from api.introspection import read
-from api.signature import Feature, Signature, SignatureError, plain_rows
+from models.signature.composition import parts
+from models.signature.read import read
+from models.signature.types import Feature, Signature, SignatureError, plain_rows
 from tests.conftest import Serve
 
 FRAME = pd.DataFrame(

@@ -27,14 +27,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from api import create_app
-from api.engines import plan as plans
-from api.engines import singles
-from api.engines.choice import plan_path
-from api.engines.plan import PlanEngine
-from api.engines.singles import linear
 from api.settings import Settings
-from models import proof, proof_rows
 from models.bake import bake
+from models.engines.choose import plan_path
+from models.plan import one_row, verify, verify_rows
+from models.plan import run as plans
+from models.plan.one_row import linear
+from models.plan.run import PlanEngine
 
 X, Y = load_breast_cancer(return_X_y=True)
 X = X[:, :6]
@@ -45,7 +44,7 @@ NUMBERS = st.floats(width=32) | st.sampled_from([np.nan, 1e300, *X[:9].ravel().t
 @pytest.fixture
 def engine_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], PlanEngine]:
     """The engine of an estimator's plan, which has been proven."""
-    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
+    monkeypatch.setattr(verify_rows, "ROWS", 1_000)
 
     def build(estimator: Any) -> PlanEngine:
         path = tmp_path / "latest.joblib"
@@ -135,13 +134,13 @@ def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
     agrees()
 
 
-NOTHING_FOUND = proof.Proof(rows=0, difference=0.0, microseconds={}, faster={})
+NOTHING_FOUND = verify.Proof(rows=0, difference=0.0, microseconds={}, faster={})
 
 
 def test_a_method_with_a_step_that_only_numpy_does_has_none(engine_of: Any) -> None:
     engine = engine_of(GaussianNB().fit(X, Y))
     assert engine.single("predict") is None
-    assert proof.prove_alone("predict", engine, NOTHING_FOUND, [X[:1]]) is None
+    assert verify.prove_alone("predict", engine, NOTHING_FOUND, [X[:1]]) is None
 
 
 def test_what_python_has_no_number_for_is_left_to_numpy(engine_of: Any) -> None:
@@ -201,8 +200,8 @@ def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
 def test_what_is_other_or_fails_alone_is_left_to_numpy(
     maker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(singles.MAKERS, "affine", maker)
-    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
+    monkeypatch.setitem(one_row.MAKERS, "affine", maker)
+    monkeypatch.setattr(verify_rows, "ROWS", 1_000)
     path = tmp_path / "latest.joblib"
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
     bake(path)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api import snippets
+from api.openapi import snippets
 from tests.test_keys import API_KEYS, BOB
 from tests.test_serving import BOUND, Server, serving, wait_for
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from api import create_app, source
-from api.model import ModelError
 from api.settings import Settings
+from models.model import ModelError
 from tests.test_rejections import GOOD
 
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"

@@ -132,7 +132,7 @@ def test_an_answer_to_what_is_no_request_line_begins_as_any_other(
 ) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        monkeypatch.setattr("api.server.connection", ours.fileno)
+        monkeypatch.setattr("api.server.process.connection", ours.fileno)
         environ = as_uwsgi_has_it(f"BREW /x{HOST}")
         assert list(penguins.application.wsgi_app(environ, MagicMock())) == []
         ours.close()

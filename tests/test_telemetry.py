@@ -28,8 +28,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from api import metrics, telemetry
-from api.telemetry import JsonFormatter, TextFormatter, configure_logging, trace
+from api.monitor import metrics, telemetry
+from api.monitor.telemetry import JsonFormatter, TextFormatter, configure_logging, trace
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, serving, workers

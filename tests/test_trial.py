@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from api.engines.trial import TrialError, apart, send
+from models.engines.trial import TrialError, apart, send
 
 
 def tasks() -> int:

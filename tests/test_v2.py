@@ -20,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from api.batching import Predictor
 from api.errors import Busy
 from api.formats import tensors
-from api.predictor import Predictor
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 from tests.test_requests import JSON_VALUES, VALID

@@ -18,8 +18,9 @@ import requests
 import sklearn
 from sklearn.linear_model import LinearRegression
 
-from api.engines.operations import kernels
-from api.versions import (
+from models.environment import Misfit, pythons, required, set_for
+from models.plan.operations import kernels
+from models.sklearn_versions import (
     InputTags,
     calibrated_estimator,
     fill_dtype,
@@ -29,7 +30,6 @@ from api.versions import (
     keeps_empty,
     older_tags,
 )
-from models.environment import Misfit, pythons, required, set_for
 from tests.checkout import checkout
 from tests.clients import environment
 from tests.tables import DOCS, check_table
@@ -62,7 +62,7 @@ class Older:
 def test_older_versions_are_asked_for_their_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     tags = {"X_types": ["string"], "allow_nan": False}
     monkeypatch.delattr("sklearn.utils.get_tags")
-    monkeypatch.setattr("api.versions.find", lambda *_: lambda _: tags)
+    monkeypatch.setattr("models.sklearn_versions.find", lambda *_: lambda _: tags)
     assert input_tags(LinearRegression()) == InputTags(two_d_array=False, string=True)
 
 

@@ -10,7 +10,7 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import PolynomialFeatures
 
-from models import work
+from models.plan import work
 from tests.test_proof_rows import plan_of
 
 X = np.random.default_rng(0).normal(size=(300, 4))

@@ -38,15 +38,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeRegressor
 
-from api import fitted
-from api.engines import plan as plans
-from api.engines.choice import plan_path
-from api.engines.scikit_learn import ScikitLearnEngine
 from api.settings import Settings
-from models import proof, proof_rows
-from models.compiler import compile_model
+from models import fitted
+from models.engines.choose import plan_path
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan import run as plans
+from models.plan import verify, verify_rows
+from models.plan.rules import compile_model
 
-proof_rows.ROWS = 300
+verify_rows.ROWS = 300
 ROWS = 120
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -96,11 +96,11 @@ def serve(rows: Any, path: Path) -> dict[str, Any]:
     plan = compile_model(model, own.signature)
     engine = plans.PlanEngine(plan)
     left = dict(plan.left)
-    batches = proof_rows.batches(plan, model.card) if plan.methods else []
+    batches = verify_rows.batches(plan, model.card) if plan.methods else []
     for method in plan.methods:
         try:
-            proof.compare(method, own, engine, batches)
-        except proof.Difference as difference:
+            verify.compare(method, own, engine, batches)
+        except verify.Difference as difference:
             left[method] = str(difference)
     methods = {name: place for name, place in plan.methods.items() if name not in left}
     plans.save(msgspec.structs.replace(plan, methods=methods, left=left), plan_path(path))

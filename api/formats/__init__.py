@@ -10,8 +10,8 @@ from api.formats.csv import CsvReader
 from api.formats.frames import FrameReader
 from api.formats.json import JsonReader
 from api.formats.limits import Limits, Watch
-from api.formats.rows import Batch
-from api.signature import Signature
+from models.rows.check import Batch
+from models.signature.types import Signature
 
 
 class Reader:

@@ -16,8 +16,7 @@ import numpy as np
 from api.errors import InvalidRows, Place, first
 from api.formats import dialect
 from api.formats.limits import PIECE_BYTES, Limits
-from api.formats.names import Names
-from api.formats.rows import (
+from models.rows.check import (
     IGNORE_HINT,
     UNKNOWN,
     Batch,
@@ -30,7 +29,8 @@ from api.formats.rows import (
     named,
     pointer,
 )
-from api.signature import Feature, Signature
+from models.rows.names import Names
+from models.signature.types import Feature, Signature
 
 BOOLEANS = {"true": True, "false": False}
 # No program writes a number with a leading zero, so this is text.

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from api.errors import InvalidRows, MalformedBody, Place, first
 from api.formats.limits import Limits
-from api.formats.names import Names
-from api.formats.rows import escape
-from api.signature import Feature
+from models.rows.check import escape
+from models.rows.names import Names
+from models.signature.types import Feature
 
 DELIMITERS = (",", ";", "\t", "|")
 # https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html, na_values

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from api.engines import Rows
 from api.formats.json import NOT_FAST, START, JsonReader, count_colons
-from api.formats.names import Names
 from api.formats.orients import FORMS, SPLIT
-from api.formats.rows import Batch
-from api.signature import Signature
+from models.engines import Rows
+from models.rows.check import Batch
+from models.rows.names import Names
+from models.signature.types import Signature
 
 # Orders of columns whose readers are kept.
 KEPT_ORDERS = 16

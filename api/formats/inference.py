@@ -15,12 +15,13 @@ import msgspec
 import numpy as np
 
 from api.errors import InvalidRows, InvalidTensors, MalformedBody, Place
-from api.formats import rows, tensors
+from api.formats import tensors
 from api.formats.json import NOT_FAST, parse
 from api.formats.limits import Limits
-from api.formats.rows import Batch, check_array, check_count, count_unknown
 from api.formats.tensors import Output, Tensor, Values
-from api.signature import Signature
+from models.rows import check
+from models.rows.check import Batch, check_array, check_count, count_unknown
+from models.signature.types import Signature
 
 SHOWN_REASON = 200
 LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -187,15 +188,15 @@ def _check_names(signature: Signature, inputs: list[Tensor], *, ignore: bool) ->
     ]
     if signature.form != "mapping":
         features = dict.fromkeys(feature.name for feature in signature.features)
-        shown = rows.some([*features])
+        shown = check.some([*features])
         wrong += [
             f"{tensor.called} is not a feature of the model: expected {shown}, or all of them in "
-            f"one tensor of shape [rows, {len(features)}]; {rows.IGNORE_HINT}"
+            f"one tensor of shape [rows, {len(features)}]; {check.IGNORE_HINT}"
             for tensor in inputs
             if tensor.name not in features and not ignore
         ]
         wrong += [
-            f"there is no tensor {feature.name!r}: expected {rows.expectation(feature)}"
+            f"there is no tensor {feature.name!r}: expected {check.expectation(feature)}"
             for feature in signature.features
             if feature.name not in names
         ]
@@ -229,13 +230,13 @@ def _batch(signature: Signature, values: list[Values], *, whole: bool) -> Batch:
             # A copy, for memory that starts anywhere is slower, and may be added up otherwise.
             columns = [each.numbers() for each in values]
             table = columns[0].reshape(-1, width) if whole else np.column_stack(columns)
-            return Batch(check_array(signature, table, rows.pointer), _row)
+            return Batch(check_array(signature, table, check.pointer), _row)
         if len(values) == width and (batch := _fitting(signature, values)):
             return batch
         samples = _samples(signature, values, whole=whole)
         if whole:
-            rows.refuse_unclear(signature, samples, rows.pointer)
-        batch = rows.check(signature, samples, rows.pointer)
+            check.refuse_unclear(signature, samples, check.pointer)
+        batch = check.check(signature, samples, check.pointer)
     except InvalidRows as error:
         prefix = f"{values[0].tensor.called}: " if whole else ""
         raise InvalidTensors([prefix + _sentence(signature, p) for p in error.places]) from None
@@ -271,7 +272,7 @@ def _samples(signature: Signature, values: list[Values], *, whole: bool) -> list
     if signature.form != "mapping":
         return list(columns)
     names = [each.tensor.name for each in values]
-    return [rows.named(names, row) for row in columns]
+    return [check.named(names, row) for row in columns]
 
 
 def _row(i: int) -> str:

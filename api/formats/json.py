@@ -22,11 +22,11 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from api.errors import MalformedBody
-from api.formats import dates
 from api.formats.limits import PIECE_BYTES, TOO_DEEP, Limits, count
 from api.formats.orients import Documents
-from api.formats.rows import Batch, Repeated, array_of, check_count, count_unknown
-from api.signature import Feature, Signature
+from models.rows import dates
+from models.rows.check import Batch, Repeated, array_of, check_count, count_unknown
+from models.signature.types import Feature, Signature
 
 # Integers that stay integers, as far as every array holds them; the others are looked at slowly.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from api.errors import MalformedBody, TooLarge
-from api.signature import Signature
+from models.signature.types import Signature
 
 # The most values, containers and lines of a body beside those that `MAX_ROWS` rows need.
 EXTRA_VALUES = 250_000

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from api.errors import InvalidRows, MalformedBody, Place, Problem
-from api.formats import dates
 from api.formats.limits import Limits
-from api.formats.names import Names
-from api.formats.rows import Batch, check, check_array, check_count, pointer, refuse_unclear
-from api.signature import Signature, is_missing
+from models.rows import dates
+from models.rows.check import Batch, check, check_array, check_count, pointer, refuse_unclear
+from models.rows.names import Names
+from models.signature.types import Signature, is_missing
 
 MAX_HEADER_BYTES = 65536
 

@@ -16,8 +16,7 @@ from functools import partial
 from typing import Any
 
 from api.errors import InvalidRows, Place, first
-from api.formats.names import Names
-from api.formats.rows import (
+from models.rows.check import (
     IGNORE_HINT,
     UNKNOWN,
     Batch,
@@ -28,7 +27,8 @@ from api.formats.rows import (
     name_of,
     named,
 )
-from api.signature import Signature
+from models.rows.names import Names
+from models.signature.types import Signature
 
 # The names that MLflow, Vertex AI and KServe give to a table.
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from api.errors import InvalidRows, MalformedBody, Place, Problem, TooLarge, UnsupportedType, first
-from api.formats import dates
 from api.formats.limits import Limits
-from api.formats.names import Names
-from api.formats.rows import (
+from models.rows import dates
+from models.rows.check import (
     IGNORE_HINT,
     UNKNOWN,
     Batch,
@@ -27,7 +26,8 @@ from api.formats.rows import (
     named,
     pointer,
 )
-from api.signature import Signature, is_missing
+from models.rows.names import Names
+from models.signature.types import Signature, is_missing
 
 MAGIC = b"PAR1"
 # pyarrow makes a kilobyte of objects out of thirty bytes.

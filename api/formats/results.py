@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.engines import part
 from api.errors import NotAcceptable, TooLarge
 from api.formats import npy
+from models.engines import part
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 ANY = "*/*"

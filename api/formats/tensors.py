@@ -18,7 +18,7 @@ import numpy as np
 
 from api.errors import InvalidTensors, MalformedBody
 from api.formats import results
-from api.signature import is_missing
+from models.signature.types import is_missing
 
 DTYPES = {
     "BOOL": np.dtype("?"),

@@ -8,16 +8,15 @@ from typing import Any
 
 import msgspec
 
-from api import snippets
 from api.errors import Busy
 from api.formats import results
 from api.formats.inference import tensor_methods
-from api.formats.rows import expectation
-from api.openapi import components, protocols, sample, schemas
+from api.openapi import components, protocols, sample, schemas, snippets
 from api.openapi.components import NOTES, TEXT, WITH_EXTRA, WITH_ROWS, operation
 from api.openapi.sample import Sample
 from api.openapi.schemas import Schema, ref
 from api.service import Service
+from models.rows.check import expectation
 
 PLAIN = {"text/plain": TEXT}
 # An example of an answer is left out where it is longer than this.

@@ -20,7 +20,7 @@ from api.openapi.components import (
 from api.openapi.sample import Sample
 from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, Schema, record, ref
 from api.service import Service
-from api.signature import Feature, Signature
+from models.signature.types import Feature, Signature
 
 V1, V2, MLFLOW = "KServe v1", "Open Inference v2", "MLflow and SageMaker"
 PARAMETERS: Schema = {"type": ["object", "null"]}

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from api.description import example
 from api.errors import Problem
 from api.formats import Reader
-from api.formats.rows import Batch
-from api.model import Model
-from api.signature import Signature, plain_rows
+from api.metadata import example
+from models.model import Model
+from models.rows.check import Batch
+from models.signature.types import Signature, plain_rows
 
 
 class Sample(msgspec.Struct, frozen=True):

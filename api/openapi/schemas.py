@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.model import PER_CLASS, Model
-from api.signature import Feature, Signature
+from models.model import PER_CLASS, Model
+from models.signature.types import Feature, Signature
 
 Schema = dict[str, Any]
 

@@ -8,14 +8,14 @@ from http import HTTPStatus
 
 import msgspec
 
-from api import turns
 from api.errors import Answer, NotAcceptable
 from api.explanations import Explanations
 from api.formats import results
-from api.formats.rows import Batch
-from api.gateway import Environ, Gateway
-from api.protocols import v1
+from api.http import turns
+from api.http.gateway import Environ, Gateway
+from api.protocols import kserve_v1
 from api.service import Service, notes
+from models.rows.check import Batch
 
 
 def init(gateway: Gateway, service: Service) -> None:
@@ -23,7 +23,7 @@ def init(gateway: Gateway, service: Service) -> None:
     explanations = Explanations(service, service.timeout)
     reads: dict[str, Callable[[Environ], Batch]] = {
         "/explain": service.read,
-        f"/v1/models/{service.name}:explain": partial(v1.read, service),
+        f"/v1/models/{service.name}:explain": partial(kserve_v1.read, service),
     }
     for path, read in reads.items():
         gateway.post(path, partial(answer, service, explanations, read))

@@ -13,7 +13,7 @@ import msgspec
 
 from api.errors import Answer
 from api.formats.results import JSON
-from api.gateway import Environ, Gateway
+from api.http.gateway import Environ, Gateway
 from api.settings import Settings
 
 WELL: dict[str, dict[str, Any]] = {

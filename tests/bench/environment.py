@@ -18,7 +18,7 @@ BENCH = ROOT / "bench"
 SERVERS = Path(__file__).with_name("servers")
 TRAIN = SERVERS / "train.py"
 TRAIN_PENGUINS = SERVERS / "train_penguins.py"
-COMPILER = ("models/*.py", "models/compiler/*.py", "api/engines/*.py", "api/engines/*/*.py")
+COMPILER = ("models/**/*.py",)
 UV = Path(sys.executable).with_name("uv")
 INSTALL_SECONDS = 900
 # The packages whose versions are told with the results.

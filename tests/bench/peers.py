@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from api import connections
+from api.server import connections
 from api.settings import Settings
 from tests.bench.loads import (
     BULK,

@@ -12,10 +12,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from api import create_app
-from api.engines.trial import apart
-from api.model import ModelError
 from api.settings import Settings
 from models.bake import bake
+from models.engines.trial import apart
+from models.model import ModelError
 
 folder = Path(sys.argv[1])
 own = json.loads((folder / "own.json").read_text())

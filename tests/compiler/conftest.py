@@ -9,12 +9,12 @@ from typing import Any
 import joblib
 import pytest
 
-from api import fitted
-from api.engines import plan as plans
-from api.engines.scikit_learn import ScikitLearnEngine
-from models import proof, proof_rows
+from models import fitted
 from models.bound import Bound
-from models.compiler import compile_model
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan import run as plans
+from models.plan import verify, verify_rows
+from models.plan.rules import compile_model
 
 Prove = Callable[..., plans.Plan]
 
@@ -26,9 +26,9 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
     `left` are the methods that have no rule, None if the test itself looks at them.
     """
     # A bake compares ten thousand; here there are hundreds of models.
-    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
-    monkeypatch.setattr(proof_rows, "SINGLES", 30)
-    monkeypatch.setattr(proof_rows, "MIN_ROWS", 1_000)
+    monkeypatch.setattr(verify_rows, "ROWS", 1_000)
+    monkeypatch.setattr(verify_rows, "SINGLES", 30)
+    monkeypatch.setattr(verify_rows, "MIN_ROWS", 1_000)
 
     def check(estimator: Any, left: Collection[str] | None = (), card: bytes = b"") -> plans.Plan:
         path = tmp_path / "latest.joblib"
@@ -41,11 +41,11 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         plan = plans.load(tmp_path / "latest.plan.npz")
         assert left is None or set(plan.left) == set(left), plan.left
         engine = plans.PlanEngine(plan)
-        batches = proof_rows.batches(plan, model.card) if plan.methods else []
+        batches = verify_rows.batches(plan, model.card) if plan.methods else []
         for method in plan.methods:
-            proof.compare(method, own, engine, batches, Bound(2))
+            verify.compare(method, own, engine, batches, Bound(2))
             if single := engine.single(method):
-                proof.compare(method, engine, proof.Alone(single), batches, Bound(2))
+                verify.compare(method, engine, verify.Alone(single), batches, Bound(2))
         return plan
 
     return check

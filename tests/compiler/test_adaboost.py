@@ -11,7 +11,7 @@ from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from api.engines.plan import PlanEngine
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

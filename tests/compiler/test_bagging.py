@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeClassifier
 
-from api.engines.plan import PlanEngine
-from models.compiler import builder
+from models.plan import builder
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

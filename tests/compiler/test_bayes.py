@@ -15,8 +15,8 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
-from api.engines.operations.bayes import sum_of_categories
-from api.engines.operations.gaussian import log_sum_exp
+from models.plan.operations.bayes import sum_of_categories
+from models.plan.operations.gaussian import log_sum_exp
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import BENIGN, CANCER, IRIS, NAMES
 

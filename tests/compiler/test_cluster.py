@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 
-from api.engines.operations.distances import nearest_center
+from models.plan.operations.distances import nearest_center
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import CANCER, IRIS
 

@@ -27,7 +27,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC
 
-from api.engines.operations import OPERATIONS
+from models.plan.operations import OPERATIONS
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

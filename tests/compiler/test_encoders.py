@@ -21,7 +21,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from api.engines.plan import PlanEngine
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 GENERATOR = np.random.default_rng(0)
@@ -153,7 +153,7 @@ def test_an_unknown_number_is_no_number_of_its_own(prove: Prove) -> None:
 def test_many_categories_are_put_in_their_places(
     prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.compiler.encoders.LARGEST", 10)
+    monkeypatch.setattr("models.plan.rules.encoders.LARGEST", 10)
     plan = prove(OneHotEncoder(handle_unknown="ignore", drop="first").fit(WHOLE))
     assert "one_at" in {step.operation for step in plan.steps}
 

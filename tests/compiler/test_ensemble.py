@@ -21,9 +21,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from api.signature import Feature, Signature
-from models.compiler.builder import Builder, NotCompiled
-from models.compiler.responses import answer
+from models.plan.builder import Builder, NotCompiled
+from models.plan.rules.responses import answer
+from models.signature.types import Feature, Signature
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import (
     FEW_BENIGN,

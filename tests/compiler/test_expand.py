@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, SplineTransformer, StandardScaler
 
-from api.engines.operations.expand import splines
-from api.engines.plan import PlanEngine
+from models.plan.operations.expand import splines
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

@@ -17,8 +17,8 @@ from sklearn.ensemble import (
     RandomTreesEmbedding,
 )
 
-from api.engines.plan import Plan, PlanEngine
-from api.engines.singles import trees as singles
+from models.plan.one_row import trees as singles
+from models.plan.run import Plan, PlanEngine
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from api.engines.plan import PlanEngine
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 pd = pytest.importorskip("pandas")

@@ -146,7 +146,7 @@ def test_a_missing_value_may_be_a_category_of_another_encoder(prove: Prove) -> N
 
 
 def plan_engine(plan: Any) -> Any:
-    from api.engines.plan import PlanEngine
+    from models.plan.run import PlanEngine
 
     return PlanEngine(plan)
 

@@ -26,10 +26,10 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeRegressor
 
-from api import fitted
-from api.engines.plan import PlanEngine
-from api.engines.scikit_learn import ScikitLearnEngine
-from models.compiler import compile_model
+from models import fitted
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan.rules import compile_model
+from models.plan.run import PlanEngine
 
 X, Y = make_classification(700, 8, n_informative=6, n_classes=3, flip_y=0.2, random_state=0)
 GAPS = np.where(np.random.default_rng(0).random(X.shape) < 0.05, np.nan, X)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
-from api.engines.operations.linear import complete, one_versus_rest
+from models.plan.operations.linear import complete, one_versus_rest
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import (
     BENIGN,

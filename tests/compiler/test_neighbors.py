@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
-from models.compiler import neighbors
+from models.plan.rules import neighbors
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import BENIGN, CANCER, IRIS, LABELS, NAMES, SEVERAL, SPECIES, X, Y
 

@@ -35,11 +35,11 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from api import fitted
-from api.engines import plan as plans
-from api.engines.scikit_learn import ScikitLearnEngine
-from models import proof
-from models.compiler import compile_model
+from models import fitted
+from models.engines.scikit_learn import ScikitLearnEngine
+from models.plan import run as plans
+from models.plan import verify
+from models.plan.rules import compile_model
 
 # Columns that are constant, bins without width: what is fitted on chance may be odd.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -109,7 +109,7 @@ def test_a_random_pipeline_answers_as_its_plan_does(data: st.DataObject, tmp_pat
         rows = np.array(rows, dtype=np.float64)
     batches = [rows, *(rows[i : i + 1] for i in range(5))]
     for method in plan.methods:
-        _, compared, _ = proof.compare(method, own, plans.PlanEngine(plan), batches)
+        _, compared, _ = verify.compare(method, own, plans.PlanEngine(plan), batches)
         assert compared == 35
 
 

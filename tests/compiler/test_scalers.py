@@ -23,8 +23,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from api.engines.operations.scaling import ufunc
-from api.engines.plan import PlanEngine
+from models.plan.operations.scaling import ufunc
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

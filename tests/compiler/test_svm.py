@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
-from models.compiler import svm
+from models.plan.rules import svm
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import BENIGN, CANCER, IRIS, NAMES, X, Y
 

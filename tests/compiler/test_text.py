@@ -21,10 +21,10 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from api.engines import part
-from api.engines.operations.sparse import nonzeros
-from api.signature import Feature, Signature
-from models.compiler.builder import Builder, NotCompiled
+from models.engines import part
+from models.plan.builder import Builder, NotCompiled
+from models.plan.operations.sparse import nonzeros
+from models.signature.types import Feature, Signature
 from tests.compiler.conftest import Prove
 from tests.compiler.samples import named
 

@@ -14,8 +14,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from api.engines.operations import trees
-from api.engines.plan import PlanEngine
+from models.plan.operations import trees
+from models.plan.run import PlanEngine
 from tests.compiler.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)

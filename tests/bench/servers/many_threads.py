@@ -2,9 +2,10 @@
 
 import os
 
-from api import load, serve, server
+from api import load, serve
+from api.server import process
 from api.settings import Settings
 
-server.share_one_heap()
+process.share_one_heap()
 settings = Settings.from_env(os.environ)
 application = serve(load(settings), settings)

@@ -1,0 +1,300 @@
+"""One engine call for all requests that wait.
+
+While a call runs, requests queue; whoever comes next takes the whole queue. There is no timer, so
+a request that comes alone waits for nothing. A call of scikit-learn takes almost as long for one
+row as for thirty, which is why this answers several times as many requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from api.errors import Busy, Refused
+from api.http import deadlines, turns
+from models.engines import Engine, Rows, part, whole
+
+log = logging.getLogger("api")
+
+# Requests are joined up to this many rows, so that a large one holds no other up for long.
+MERGED_ROWS = 1024
+
+
+class _Ticket:
+    """One request in the queue; its lock is released when there is something to do."""
+
+    __slots__ = ("end", "error", "leads", "lock", "method", "piece", "result", "rows")
+
+    def __init__(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> None:
+        self.method = method
+        self.rows = rows
+        self.end = end
+        self.piece = piece
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.leads = False
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+
+class _Call(NamedTuple):
+    """An engine call that runs: since when (monotonic seconds), for whom, and what was held."""
+
+    started: float
+    tickets: list[_Ticket]
+    held: Any
+
+
+class Predictor:
+    """Runs methods of a model for many threads, one engine call at a time.
+
+    `max_waiting` bounds how many requests wait in all: those in the queue and those that
+    `backlog` counts, which the server has not taken up yet. `timeout`, in seconds, is for all that
+    one request waits, and for each call. `observe` is
+    told of each call: how many rows it has, and how many requests it leaves waiting. A thread that
+    waits for a call, or makes one, does so within `aside`.
+
+    If a call runs longer than the timeout, all who wait are turned away, and `give_up` is given
+    what `hold` returned in the thread that is stuck. It must end the process: nothing else can.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_waiting: int,
+        timeout: float,
+        backlog: Callable[[], int] = lambda: 0,
+        observe: Callable[[int, int], None] = lambda *_: None,
+        hold: Callable[[], Any] = lambda: None,
+        give_up: Callable[[Any], None] | None = None,
+        aside: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._aside = aside or nullcontext()
+        self._backlog = backlog
+        self._max_waiting = max_waiting
+        self._timeout = timeout
+        self._observe = observe
+        self._hold = hold
+        self._give_up = give_up
+        self._watched = give_up is None
+        self._call: _Call | None = None
+        self._mutex = threading.Lock()
+        self._queue: list[_Ticket] = []
+        self._running = False
+
+    def run(self, method: str, rows: Rows) -> Any:
+        """Answer rows of one request with one result a row.
+
+        Raises Busy if too many wait or the wait is too long, Refused if the estimator refuses the
+        values of a row, and whatever else the engine raises.
+        """
+        if method in self._engine.immediate:
+            return self._run_at_once(method, rows)
+        end = deadlines.end(self._timeout)
+        if len(rows) <= MERGED_ROWS or not self._engine.mergeable:
+            return self._run_in_turn(method, rows, end)
+        # Others come in between.
+        results = []
+        for start in range(0, len(rows), MERGED_ROWS):
+            try:
+                results.append(
+                    self._run_in_turn(method, rows[start : start + MERGED_ROWS], end, piece=True)
+                )
+            except Refused as refused:
+                raise Refused(start + refused.row, refused.reason) from None
+        return whole(results)
+
+    def has_single(self, method: str) -> bool:
+        """Whether `run_single` does this method."""
+        return method in self._engine.singles
+
+    def run_single(self, method: str, row: Sequence[Any]) -> Any:
+        """Answer one row with one result as JSON has it; see `Engine.singles`.
+
+        Raises Refused if the estimator refuses its values.
+        """
+        self._observe(1, 0)
+        try:
+            return self._engine.singles[method](row)
+        except Exception as error:
+            raise self._refusal(method, [row], error) from None
+
+    def _run_at_once(self, method: str, rows: Rows) -> Any:
+        self._observe(len(rows), 0)
+        try:
+            return self._engine.run(method, rows)
+        except Exception as error:
+            raise self._refusal(method, rows, error) from None
+
+    def _run_in_turn(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> Any:
+        turns.leave()
+        if time.monotonic() > end:
+            raise self._too_slow()
+        ticket = _Ticket(method, rows, end, piece=piece)
+        if not self._watched:
+            # Not before the first request: a thread does not outlive the fork.
+            self._watched = True
+            try:
+                threading.Thread(target=self._watch, args=(self._give_up,), daemon=True).start()
+            except RuntimeError:
+                # There is no memory for its stack.
+                self._watched = False
+                raise MemoryError from None
+        with self._mutex:
+            if leads := not self._running:
+                self._running = True
+            elif len(self._queue) + self._backlog() >= self._max_waiting:
+                raise Busy(f"{self._max_waiting} requests or more wait for the model.")
+            else:
+                self._queue.append(ticket)
+        with self._aside:
+            if not leads:
+                self._wait(ticket, end)
+            if leads or ticket.leads:
+                self._lead(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result
+
+    def _wait(self, ticket: _Ticket, end: float) -> None:
+        """Wait until the ticket is answered, or until it is its turn to lead."""
+        if ticket.lock.acquire(timeout=deadlines.left(end)):
+            return
+        with self._mutex:
+            if ticket.leads:
+                return
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+        raise self._too_slow()
+
+    def _lead(self, ticket: _Ticket) -> None:
+        """Answer this ticket and those that can go with it, then let the next one lead."""
+        with self._mutex:
+            tickets = self._take(ticket)
+            waiting = len(self._queue)
+        self._observe(sum(len(taken.rows) for taken in tickets), waiting)
+        self._call = _Call(time.monotonic(), tickets, self._hold())
+        try:
+            self._answer(tickets)
+        finally:
+            self._call = None
+            with self._mutex:
+                if self._queue:
+                    follower = self._next()
+                    follower.leads = True
+                    follower.lock.release()
+                else:
+                    self._running = False
+            for other in tickets[1:]:
+                other.lock.release()
+
+    def _next(self) -> _Ticket:
+        """Take the next from the queue.
+
+        Where it is a piece of a large request, the one that began first goes on instead, or all
+        would end too late together.
+        """
+        ticket = self._queue.pop(0)
+        if ticket.piece:
+            pieces = [each for each in self._queue if each.piece]
+            older = min(pieces, key=lambda each: each.end, default=ticket)
+            if older.end < ticket.end:
+                self._queue[self._queue.index(older)] = ticket
+                return older
+        return ticket
+
+    def _watch(self, give_up: Callable[[Any], None]) -> None:
+        """Look now and then for a call that runs longer than the timeout."""
+        while True:
+            time.sleep(min(self._timeout / 4, 1))
+            call = self._call
+            if call is not None and time.monotonic() - call.started > self._timeout:
+                break
+        log.error("a call ran for over %g seconds: this process is replaced", self._timeout)
+        with self._mutex:
+            # Nobody is let in any more.
+            self._max_waiting = 0
+            left = [*call.tickets[1:], *self._queue]
+            self._queue = []
+        for ticket in left:
+            ticket.error = self._too_slow()
+            ticket.lock.release()
+        give_up(call.held)
+
+    def _too_slow(self) -> Busy:
+        return Busy(f"The model gave no answer for {self._timeout:g} seconds.")
+
+    def _take(self, ticket: _Ticket) -> list[_Ticket]:
+        """Take from the queue what goes into one call with `ticket`."""
+        tickets = [ticket]
+        if not self._engine.mergeable:
+            return tickets
+        count = len(ticket.rows)
+        left = []
+        for other in self._queue:
+            if other.method == ticket.method and count + len(other.rows) <= MERGED_ROWS:
+                count += len(other.rows)
+                tickets.append(other)
+            else:
+                left.append(other)
+        self._queue = left
+        return tickets
+
+    def _answer(self, tickets: list[_Ticket]) -> None:
+        if len(tickets) > 1:
+            try:
+                self._answer_together(tickets)
+                return
+            except Exception:
+                # One of them brought it about; the others shall not suffer for it.
+                log.debug("%d requests did not go into one call", len(tickets), exc_info=True)
+        for ticket in tickets:
+            try:
+                ticket.result = self._engine.run(ticket.method, ticket.rows)
+            except Exception as error:
+                ticket.error = self._refusal(ticket.method, ticket.rows, error)
+
+    def _answer_together(self, tickets: list[_Ticket]) -> None:
+        rows: Rows
+        if isinstance(tickets[0].rows, np.ndarray):
+            rows = np.concatenate([ticket.rows for ticket in tickets])
+        else:
+            rows = [row for ticket in tickets for row in ticket.rows]
+        result = self._engine.run(tickets[0].method, rows)
+        start = 0
+        for ticket in tickets:
+            stop = start + len(ticket.rows)
+            ticket.result = part(result, start, stop)
+            start = stop
+
+    def _refusal(self, method: str, rows: Rows, error: Exception) -> Exception:
+        """The first row that the estimator refuses, found by halves; or the error, if ours."""
+        # A model that is busy says nothing of the row.
+        if isinstance(error, Busy) or not self._engine.refuses(method, error):
+            return error
+        # Not the sentence: it may quote a value.
+        log.warning("%s refused a request's values: %s", method, type(error).__name__)
+        start, stop = 0, len(rows)
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            try:
+                self._engine.run(method, rows[start:middle])
+                start = middle
+            except Exception as refusal:
+                error = refusal
+                stop = middle
+        reason = str(error).partition("\n")[0]
+        if isinstance(error, KeyError) or not reason:
+            # A KeyError's sentence is nothing but the key.
+            reason = f"{type(error).__name__} {reason}".rstrip()
+        if self._engine.signature.form == "table" and self._engine.signature.example is None:
+            reason += "; what the model takes is not known: `make card DATA=train.csv` tells it"
+        return Refused(start, reason)

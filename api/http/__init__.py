@@ -1,0 +1,1 @@
+"""HTTP: requests, the dispatcher ahead of Flask, and Flask."""

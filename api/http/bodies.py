@@ -1,0 +1,175 @@
+"""The body of a request, from the connection to plain bytes: its length, its time, its coding."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from api.errors import LengthRequired, MalformedBody, TooLarge, TooSlow
+from api.http import turns
+from api.http.compression import check, decompress
+from api.server import process
+
+# No length has more; Python refuses to read thousands of them.
+MAX_DIGITS = 18
+# A body of more bytes waits for its turn.
+LARGE = 64 * 1024
+# It is read in so many pieces: uWSGI keeps the last one until the end of the request, and each has
+# to wait for Python's lock.
+PIECES = 4
+# White space around the value of a header, also of a folded one: RFC 9112, section 5.
+BLANKS = " \t\r\n"
+
+Environ = dict[str, Any]
+
+# Where the environment of a request has what is known of its connection, under uWSGI.
+REQUEST = "api.request"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Request:
+    """A request under way, under uWSGI: `started` by time.perf_counter, its body aside.
+
+    `input` reads the body, from the time `reading` on, until all has come (`is_read`) or its sender
+    is too `late`. It is `merged` if it has waited for a call that others share, and `answered` from
+    the time on at which the last answer of its connection was there to be sent.
+    """
+
+    __slots__ = ("answered", "input", "is_read", "late", "merged", "reading", "started")
+
+    def __init__(self, body: Any) -> None:
+        self.started = time.perf_counter()
+        self.input = body
+        self.reading: float | None = None
+        self.answered: float | None = None
+        self.is_read = False
+        self.late = False
+        self.merged = False
+
+
+def read_body(
+    environ: Environ,
+    max_bytes: int,
+    timeout: float,
+    watch: Callable[[bytes], None] | None = None,
+) -> bytes:
+    """Read the whole body of a request, take the turn if it is large, and decompress it.
+
+    `watch` is what `compression.decompress` shows its pieces.
+
+    Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
+    TooSlow if it has not come within BODY_TIMEOUT, Busy if it has no turn for `timeout` seconds,
+    and what `compression.decompress` raises.
+    """
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    if encoding:
+        encoding = encoding.strip().lower()
+        check(encoding)
+    read = _read_chunks if "HTTP_TRANSFER_ENCODING" in environ else _read
+    request: Request | None = environ.get(REQUEST)
+    if request is None:
+        # Not under uWSGI: whoever serves it looks after its connections.
+        body = read(environ, max_bytes)
+    else:
+        body = _read_in_time(read, environ, max_bytes, request)
+    # The size of a packed body is not known before it is unpacked.
+    if len(body) > LARGE or encoding:
+        turns.take(timeout)
+    if encoding:
+        return decompress(body, encoding, max_bytes, watch)
+    return body
+
+
+def _read_in_time(
+    read: Callable[[Environ, int], bytes], environ: Environ, max_bytes: int, request: Request
+) -> bytes:
+    """Read a body while `connections` looks at the time, and say what became of it."""
+    request.reading = time.perf_counter()
+    try:
+        body = read(environ, max_bytes)
+    except MalformedBody:
+        if request.late:
+            detail = "The body took too long to come: send it faster, or send fewer rows."
+            raise TooSlow(detail) from None
+        raise
+    finally:
+        request.started = time.perf_counter()
+        request.reading = None
+    request.is_read = True
+    return body
+
+
+def is_number(length: str) -> bool:
+    """Whether a Content-Length is one that uWSGI reads as it is meant."""
+    return length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS
+
+
+def _read(environ: Environ, max_bytes: int) -> bytes:
+    """A body that has a length."""
+    given = environ.get("CONTENT_LENGTH") or "0"
+    if not is_number(given):
+        # uWSGI leaves blanks at the end.
+        given = given.rstrip(BLANKS)
+        if not is_number(given):
+            raise MalformedBody("The Content-Length is not a number.")
+    length = int(given)
+    if length > max_bytes:
+        raise _too_large(max_bytes)
+    if "HTTP_EXPECT" in environ:
+        _ask_for_it(environ)
+    read = environ["wsgi.input"].read
+    try:
+        body = read(length) if length <= LARGE else _join(read, length)
+    except OSError:
+        body = b""
+    if len(body) < length:
+        raise MalformedBody(f"The body ended before its {length} bytes had come.")
+    return body
+
+
+def _join(read: Callable[[int], bytes], length: int) -> bytes:
+    size = math.ceil(length / PIECES)
+    return b"".join([read(min(size, length - at)) for at in range(0, length, size)])
+
+
+def _read_chunks(environ: Environ, max_bytes: int) -> bytes:
+    """A body without a length, in chunks that each have theirs: RFC 9112, section 7.1."""
+    read = process.chunk_reader()
+    if read is None or environ["HTTP_TRANSFER_ENCODING"].strip(BLANKS).lower() != "chunked":
+        raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
+    if environ.get("CONTENT_LENGTH"):
+        raise MalformedBody("The body has a Content-Length and comes in chunks, too.")
+    if "HTTP_EXPECT" in environ:
+        _ask_for_it(environ)
+    body = bytearray()
+    try:
+        while chunk := read():
+            body += chunk
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+    except OSError:
+        raise MalformedBody(
+            "The body ended before its last chunk had come, or has a chunk that cannot be read: "
+            "send it with a Content-Length instead."
+        ) from None
+    return bytes(body)
+
+
+def _ask_for_it(environ: Environ) -> None:
+    """Tell a client that waits with its body to send it: RFC 9110, section 10.1.1."""
+    if (
+        REQUEST in environ
+        and "100-continue" in environ["HTTP_EXPECT"].lower()
+        and environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
+    ):
+        # uWSGI does not do it, and has written nothing yet.
+        with contextlib.suppress(OSError):
+            os.write(environ["wsgi.input"].fileno(), CONTINUE)
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The body is over the limit of {max_bytes} bytes.")

@@ -1,0 +1,65 @@
+"""Which web pages of other origins a browser lets read the answers: CORS, the Fetch standard."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from api.errors import Answer, ForbiddenOrigin
+from api.http.compression import add_vary
+
+if TYPE_CHECKING:
+    from api.http.compression import Headers
+
+METHODS = "GET, HEAD, POST, OPTIONS"
+# What a page may send; browsers do not ask for Accept, but some lists have it.
+REQUEST_HEADERS = (
+    "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
+    "Traceparent, Tracestate, X-Api-Key, X-Request-Id, X-Requested-With"
+)
+# What a page may read, besides Content-Type and Content-Length.
+ANSWER_HEADERS = (
+    "Allow, Content-Encoding, Inference-Header-Content-Length, Location, Retry-After, "
+    "WWW-Authenticate, X-Ignored-Columns, X-Model-Version, X-Request-Id, X-Unknown-Categories"
+)
+# Seconds for which a browser need not ask again.
+MAX_AGE = "600"
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class Origins:
+    """The origins of `ALLOWED_ORIGINS`: `*`, or a list as in `https://a.example,https://b.example`."""
+
+    def __init__(self, allowed_origins: str) -> None:
+        self._all = allowed_origins.strip() == "*"
+        self._origins = frozenset(_as_browsers_do(each) for each in allowed_origins.split(","))
+
+    def preflight(self, environ: dict[str, Any]) -> Answer:
+        """Answer a browser that asks whether a page may send a request; raises ForbiddenOrigin."""
+        origin = environ.get("HTTP_ORIGIN", "")
+        if not self._allows(origin):
+            raise ForbiddenOrigin(f"The origin {origin} is not in ALLOWED_ORIGINS of this service.")
+        headers = {
+            "Access-Control-Allow-Methods": METHODS,
+            "Access-Control-Allow-Headers": REQUEST_HEADERS,
+            "Access-Control-Max-Age": MAX_AGE,
+        }
+        return Answer(HTTPStatus.OK, headers, b"")
+
+    def finish(self, environ: dict[str, Any], _: int, headers: Headers, __: float) -> None:
+        """Say in the headers of an answer that the page of this request may read it."""
+        if not self._all:
+            add_vary(headers, "Origin")
+        origin = environ.get("HTTP_ORIGIN")
+        if origin and self._allows(origin):
+            headers["Access-Control-Allow-Origin"] = "*" if self._all else origin
+            headers["Access-Control-Expose-Headers"] = ANSWER_HEADERS
+
+    def _allows(self, origin: str) -> bool:
+        return self._all or origin in self._origins
+
+
+def _as_browsers_do(origin: str) -> str:
+    """An origin as browsers send it: in small letters, and without the usual port."""
+    origin = origin.strip().lower()
+    return origin.removesuffix(DEFAULT_PORTS.get(origin.partition(":")[0], "/"))

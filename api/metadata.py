@@ -1,0 +1,102 @@
+"""What is known of the model, in words for programs and for people."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.model import Model, card_command
+from models.rows.check import some
+from models.signature.types import Feature, Signature, plain_rows
+
+# A key is read from the environment of whoever asks: a text with a key in it would be passed on.
+CURL_KEY = '-H "authorization: Bearer $API_KEY"'
+
+
+def describe(model: Model, signature: Signature) -> dict[str, Any]:
+    """Everything known about the model, as `/metadata` shows it."""
+    return {
+        "model": model.kind,
+        "version": model.version,
+        "methods": model.methods,
+        "classes": model.classes,
+        "input": signature.form,
+        "example": example(model, signature),
+        "advice": advice(model, signature),
+        "features": [describe_feature(feature) for feature in signature.features],
+        # Its rows are for explanations, and may be many.
+        "card": {name: facts for name, facts in model.card.items() if name != "background"},
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            **model.versions,
+        },
+    }
+
+
+def example(model: Model, signature: Signature) -> Any:
+    """A sample to try the model with: the card's, or one made from the signature."""
+    if "example" in model.card:
+        return model.card["example"]
+    row = signature.example or plain_rows(signature)[0]
+    if signature.form == "mapping":
+        return row
+    if signature.form == "table" and not signature.named:
+        return list(row)
+    return {feature.name: value for feature, value in zip(signature.features, row, strict=True)}
+
+
+def greeting(model: Model, signature: Signature, port: int, *, locked: bool = False) -> str:
+    """What to tell the person who started the service: where it is, and what to send."""
+    url = f"http://localhost:{port}"
+    method = model.methods[0]
+    body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
+    quoted = body.replace("'", "'\\''")
+    key = f" {CURL_KEY} \\\n   " if locked else ""
+    more = "".join(f"\n{sentence}\n" for sentence in advice(model, signature))
+    return f"""
+{model.kind} from {model.path} (version {model.version[:12]}) is served on {url}
+
+Try it:
+
+  curl {url}/{method}{key} -H 'content-type: application/json' \\
+    -d '{quoted}'
+
+In a browser: {url}, and {url}/docs
+{more}"""
+
+
+def advice(model: Model, signature: Signature) -> list[str]:
+    """Sentences on the facts of the model that only training rows can tell."""
+    if signature.form not in ("table", "text"):
+        return []
+    command = card_command(model.path)
+    said = []
+    if unknown := [feature.name for feature in signature.features if feature.kind == "any"]:
+        said.append(
+            f"The type of {some(unknown)} is not known: any number, text, true or false is taken. "
+            f"Let the rows of training tell it: {command}"
+        )
+    if "example" not in model.card:
+        said.append(
+            "The example is made up, and the ranges of the features are not known. "
+            f"Let the rows of training tell them: {command}"
+        )
+    return said
+
+
+def describe_feature(feature: Feature) -> dict[str, Any]:
+    """One feature of the signature, without what is not known of it."""
+    facts: dict[str, Any] = {
+        "name": feature.name,
+        "type": feature.kind,
+        "missing": feature.missing,
+    }
+    if feature.dtype:
+        facts["dtype"] = feature.dtype
+    if feature.categories is not None:
+        facts |= {"categories": feature.categories, "unknown_categories": feature.unknown}
+    return facts

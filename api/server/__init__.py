@@ -1,0 +1,1 @@
+"""The server: uWSGI, its processes, connections and end."""

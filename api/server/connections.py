@@ -1,0 +1,263 @@
+"""Which threads accept connections, and which connections stay open.
+
+Python runs one thread of a process at a time, and each further one that wants to run slows the
+others down. So few threads accept connections, and the others stand by. A thread that keeps an
+open connection, waits for a sender or for the model, or writes to a slow reader is not counted
+among the few: another takes its place.
+
+uWSGI's `http11-socket` keeps every connection open, and the thread waits for its next request.
+Here it is decided after each answer whether the connection stays: RFC 9112, section 9.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from api.http.bodies import REQUEST, Request, is_number
+from api.http.gateway import WSGI, Environ
+from api.server import process, sockets
+
+log = logging.getLogger("api")
+
+# With more threads that accept connections, a process on many cores answers fewer requests a
+# second, and with fewer it answers no more: docs/connections.md has the figures.
+ACCEPTING = 4
+# While more requests than these are under way in a process, no connection is kept.
+BUSY = 8
+
+
+class Aside:
+    """A context in which a thread waits for something else than Python's lock: another takes over.
+
+    It does nothing where there are no `Connections`.
+    """
+
+    def __init__(self) -> None:
+        self.connections: Connections | None = None
+
+    def __enter__(self) -> None:
+        """Let another thread accept connections."""
+        if self.connections is not None:
+            self.connections.step_aside()
+
+    def __exit__(self, *_: object) -> None:
+        """Count this thread among the few again."""
+        if self.connections is not None:
+            self.connections.step_back()
+
+
+aside = Aside()
+
+
+class Kept:
+    """An open connection that waits for its next request, since `since` by time.perf_counter.
+
+    It is `ended` if no more is read from it: if it stays all the same, its answer is being sent.
+    """
+
+    __slots__ = ("descriptor", "ended", "inode", "since")
+
+    def __init__(self, descriptor: int) -> None:
+        self.since = time.perf_counter()
+        self.descriptor = descriptor
+        self.ended = False
+        # To ask for it takes as long as half of an answer: the watcher does.
+        self.inode: int | None = None
+
+
+class Connections:
+    """A WSGI application around another, for uWSGI with `threads` threads in each process.
+
+    `keeps` is whether connections may stay open at all.
+    """
+
+    def __init__(self, app: WSGI, *, threads: int, keeps: bool) -> None:
+        self._app = app
+        self._threads = threads
+        self._max_kept = threads // 2 if keeps else 0
+        self._min_accepting = min(ACCEPTING, threads)
+        # By the thread that has it.
+        self.under_way: dict[int, Request] = {}
+        # By the descriptor: as soon as it is used again, whoever it stood for before is gone.
+        self.kept: dict[int, Kept] = {}
+        # The locks that threads stand by at, and the descriptors of their last connections.
+        self.standing_by: list[tuple[threading.Lock, int]] = []
+        self._aside: set[int] = set()
+        # How many threads the watcher has found waiting.
+        self.blocked = 0
+        # How many requests have come.
+        self.count = 0
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request, PEP 3333, and decide what becomes of its connection and thread."""
+        thread = threading.get_ident()
+        request = Request(environ["wsgi.input"])
+        self.kept.pop(request.input.fileno(), None)
+        self.under_way[thread] = request
+        self.count += 1
+        environ[REQUEST] = request
+        keep = False
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            nonlocal keep
+            keep = self._keeps(environ, request)
+            if not keep:
+                headers.append(("Connection", "close"))
+            return start_response(status, headers, *rest)
+
+        try:
+            body = self._app(environ, start)
+        except BaseException:
+            self.close(request, unread=False)
+            raise
+        if not keep:
+            request.answered = time.perf_counter()
+            return _Closing(self, body, request, unread=is_unread(environ, request))
+        descriptor = request.input.fileno()
+        self.kept[descriptor] = Kept(descriptor)
+        del self.under_way[thread]
+        self._replace()
+        return body
+
+    def step_aside(self) -> None:
+        """Let another thread accept connections while this one waits."""
+        thread = threading.get_ident()
+        self._aside.add(thread)
+        if request := self.under_way.get(thread):
+            request.merged = True
+        self._replace()
+
+    def step_back(self) -> None:
+        """Count this thread among the few again."""
+        self._aside.discard(threading.get_ident())
+
+    def is_aside(self, thread: int) -> bool:
+        """Whether this thread has stepped aside."""
+        return thread in self._aside
+
+    def _keeps(self, environ: Environ, request: Request) -> bool:
+        """Whether the connection stays open after this answer."""
+        return (
+            len(self.kept) < self._max_kept
+            and (len(self.under_way) - self.blocked <= BUSY or request.merged)
+            and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+            and "close" not in environ.get("HTTP_CONNECTION", "").lower()
+            # uWSGI may have read the beginning of the next request with the last chunk.
+            and "HTTP_TRANSFER_ENCODING" not in environ
+            and not is_unread(environ, request)
+            and not process.is_ending()
+        )
+
+    def close(self, request: Request, *, unread: bool) -> None:
+        """Close the connection after its answer; the thread stands by if it is not needed."""
+        descriptor = request.input.fileno()
+        try:
+            if unread:
+                # The watcher cuts it off where somebody waits for its thread, as it does any body.
+                request.reading = time.perf_counter()
+                sockets.linger(descriptor)
+            else:
+                # uWSGI would keep it.
+                sockets.close_both(descriptor)
+        finally:
+            del self.under_way[threading.get_ident()]
+        if self.accepting() > self.wanted() and not process.is_ending():
+            self._stand_by(descriptor)
+
+    def forget(self, kept: Kept) -> None:
+        """Count a connection as kept no longer, unless the thread has another by now."""
+        if self.kept.get(kept.descriptor) is kept:
+            self.kept.pop(kept.descriptor, None)
+
+    def accepting(self) -> int:
+        """How many threads accept connections, or answer a request."""
+        return self._threads - len(self.standing_by) - len(self.kept)
+
+    def wanted(self) -> int:
+        """How many threads should."""
+        return self._min_accepting + self.blocked + len(self._aside)
+
+    def _replace(self) -> None:
+        if self.standing_by and self.accepting() < self.wanted():
+            self.wake()
+
+    def _stand_by(self, descriptor: int) -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        self.standing_by.append((lock, descriptor))
+        # Another thread may have come to the same decision at the same time.
+        self._replace()
+        lock.acquire()
+
+    def wake(self) -> bool:
+        """Let a thread accept connections that stood by; False if none does."""
+        try:
+            lock, _ = self.standing_by.pop()
+        except IndexError:
+            return False
+        lock.release()
+        return True
+
+
+class _Closing:
+    """The body of an answer after which the connection is closed."""
+
+    __slots__ = ("_body", "_connections", "_request", "_unread")
+
+    def __init__(
+        self, connections: Connections, body: Iterable[bytes], request: Request, *, unread: bool
+    ) -> None:
+        self._connections = connections
+        self._body = body
+        self._request = request
+        self._unread = unread
+
+    def __iter__(self) -> Iterator[bytes]:
+        # uWSGI sends the headers with the first piece; without one it would close the connection
+        # first. For each piece it gives Python's lock away.
+        if isinstance(self._body, list) and self._body:
+            return iter(self._body)
+        return itertools.chain(self._body, (b"",))
+
+    def close(self) -> None:
+        """Close the connection, once all was sent: PEP 3333."""
+        try:
+            if hasattr(self._body, "close"):
+                self._body.close()
+        finally:
+            self._connections.close(self._request, unread=self._unread)
+
+
+def is_unread(environ: Environ, request: Request) -> bool:
+    """Whether part of the body, or all of it, has not been read, or may not have been."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return not request.is_read
+    # A body may follow that uWSGI does not know of: RFC 9112, section 5.1.
+    if "HTTP_CONTENT_LENGTH " in environ or "HTTP_TRANSFER_ENCODING " in environ:
+        return True
+    length = environ.get("CONTENT_LENGTH") or "0"
+    return not is_number(length) or bool(request.input.tell() < int(length))
+
+
+def watch_in_processes(watch: Callable[[], None], connections: Connections) -> None:
+    """Have a thread call `watch` in each process that this one forks, and no other."""
+    parent = os.getpid()
+
+    def start() -> None:
+        # A worker forks, too: to try a model out.
+        if os.getppid() == parent:
+            aside.connections = connections
+            try:
+                threading.Thread(target=watch, daemon=True).start()
+            except RuntimeError as error:
+                # uWSGI's master starts another process, and gives up after some.
+                log.error("a process that cannot watch its connections ends: %s", error)  # noqa: TRY400
+                os._exit(1)
+
+    os.register_at_fork(after_in_child=start)

@@ -1,0 +1,228 @@
+"""Replaces threads that wait, and ends what takes too long: one thread in each process.
+
+What a client takes too long for holds a thread, and no other request: the line and headers of a
+request, its body, reading the answer, or the next request on an open connection.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+from api.http.bodies import Request
+from api.server import process, sockets
+from api.server.connections import Connections, Kept
+
+log = logging.getLogger("api")
+
+TICK_SECONDS = 0.025
+# Where nobody waits, connections are looked through this often.
+LOOK_SECONDS = 1.0
+# An idle connection, or a slow sender, is not cut off for the sake of another before this.
+IDLE_SECONDS = 1.0
+# The line and the headers of a request have to come in this time.
+HEAD_SECONDS = 10.0
+# Whoever has not read an answer for so long is cut off for the sake of another.
+ANSWER_SECONDS = 10.0
+# A request that takes longer than TIMEOUT by this loses its connection; by twice this, its process.
+PATIENCE_SECONDS = 30.0
+# A process in which no thread of Python has run for so long is ended.
+STUCK_SECONDS = 120.0
+
+Key = tuple[int, int]
+
+
+class Watcher:
+    """Looks after the connections of a process.
+
+    `keep_alive` is how long a connection may be idle, `body_timeout` how long a body may take to
+    come, and `timeout` an answer, all in seconds. `refuse` is given the connection of a request
+    whose headers do not come, and answers it; `give_up` that of one that has taken far too long,
+    and must end the process.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        *,
+        keep_alive: float,
+        body_timeout: float,
+        timeout: float,
+        refuse: Callable[[int], object],
+        give_up: Callable[[int], object],
+    ) -> None:
+        self._connections = connections
+        self._keep_alive = keep_alive
+        self._body_timeout = body_timeout
+        self._timeout = timeout
+        self._refuse = refuse
+        self._give_up = give_up
+        # Connections that no request has come out of yet, by descriptor and inode, since when.
+        self._silent: dict[Key, float] = {}
+        self._looked = 0.0
+        self._counted = 0
+
+    def watch(self) -> None:
+        """Tick for ever."""
+        armed = 0.0
+        while True:
+            time.sleep(TICK_SECONDS)
+            now = time.perf_counter()
+            if now - armed > LOOK_SECONDS:
+                armed = now
+                # A thread of C ends the process if this one is not let run any more.
+                patience = self._timeout + STUCK_SECONDS
+                faulthandler.dump_traceback_later(patience, exit=True, file=sys.stderr)
+            try:
+                self.tick(now)
+            except Exception:
+                log.exception("connections cannot be looked after")
+
+    def tick(self, now: float) -> None:
+        """Look once; `now` is by time.perf_counter."""
+        connections = self._connections
+        if process.is_ending():
+            self._end(now)
+            return
+        waiting = process.untaken_connections()
+        idle, self._counted = self._counted == connections.count, connections.count
+        blocked = 0
+        for thread, request in list(connections.under_way.items()):
+            if now - request.started > TICK_SECONDS:
+                blocked += not connections.is_aside(thread)
+                self._hurry(thread, request, now)
+        if (waiting and idle) or self._silent or now - self._looked > LOOK_SECONDS:
+            self._look(now)
+        blocked += sum(now - since >= TICK_SECONDS for since in self._silent.values())
+        connections.blocked = blocked
+        while connections.accepting() < connections.wanted() and connections.wake():
+            pass
+        if waiting and idle and not connections.standing_by:
+            self._make_room(now)
+
+    def _hurry(self, thread: int, request: Request, now: float) -> None:
+        """End a request whose body, or whose answer, takes too long."""
+        if request.reading is not None:
+            if now - request.reading > self._body_timeout:
+                self._cut(thread, request)
+            return
+        late = now - request.started - self._timeout
+        if late > 2 * PATIENCE_SECONDS:
+            log.error("a request took over %g seconds: this process is replaced", self._timeout)
+            self._give_up(request.input.fileno())
+        elif late > PATIENCE_SECONDS:
+            # Perhaps its client does not read the answer.
+            descriptor = request.input.fileno()
+            sockets.end(descriptor, sockets.inode_of(descriptor))
+
+    def _cut(self, thread: int, request: Request) -> None:
+        """Let the thread that reads a body find its end at once."""
+        descriptor = request.input.fileno()
+        inode = sockets.inode_of(descriptor)
+        # Once it is known by its inode: is it still this body that is read from it?
+        if request.reading is not None and self._connections.under_way.get(thread) is request:
+            request.late = True
+            sockets.end_reading(descriptor, inode)
+
+    def _look(self, now: float) -> None:
+        """Find connections that no request has come out of, and kept ones that are gone or old."""
+        self._looked = now
+        connections = self._connections
+        known = {descriptor for _, descriptor in list(connections.standing_by)}
+        for kept in list(connections.kept.values()):
+            if self._is_gone(kept):
+                # Its client closed it, and uWSGI then did so without a word.
+                connections.forget(kept)
+                continue
+            known.add(kept.descriptor)
+            if now - kept.since > self._keep_alive + self._timeout + PATIENCE_SECONDS:
+                sockets.end(kept.descriptor, kept.inode)
+            elif now - kept.since > self._keep_alive:
+                sockets.end_reading(kept.descriptor, kept.inode)
+        known |= {request.input.fileno() for request in list(connections.under_way.values())}
+        self._silent = {
+            key: self._silent.get(key, now)
+            for key in sockets.others(known)
+            if key in self._silent or sockets.is_client(key[0])
+        }
+        for key, since in self._silent.items():
+            if now - since > HEAD_SECONDS:
+                self._turn_away(key)
+
+    def _is_gone(self, kept: Kept) -> bool:
+        inode = sockets.inode_of(kept.descriptor)
+        if kept.inode is None:
+            kept.inode = inode
+        return inode is None or inode != kept.inode
+
+    def _turn_away(self, key: Key) -> None:
+        """Answer a connection whose request does not come, and close it."""
+        with sockets.copy(*key) as copied:
+            if copied is not None:
+                self._refuse(copied)
+                sockets.close_both(copied)
+
+    def _make_room(self, now: float) -> None:
+        """Close what has been idle or slow for longest: somebody waits, and no thread is free.
+
+        Last come those that do not read: a large answer may take its time.
+        """
+        connections = self._connections
+        before = now - IDLE_SECONDS
+        idle = [k for k in list(connections.kept.values()) if k.since <= before and not k.ended]
+        if idle:
+            oldest = min(idle, key=lambda kept: kept.since)
+            oldest.ended = True
+            sockets.end_reading(oldest.descriptor, oldest.inode)
+            return
+        silent = [key for key, since in self._silent.items() if since <= before]
+        if silent:
+            self._turn_away(min(silent, key=self._silent.__getitem__))
+            return
+        slow = [
+            (request.reading, thread, request)
+            for thread, request in list(connections.under_way.items())
+            if request.reading is not None and request.reading <= before and not request.late
+        ]
+        if slow:
+            _, thread, request = min(slow, key=lambda each: each[0])
+            self._cut(thread, request)
+            return
+        self._cut_reader(now - ANSWER_SECONDS)
+
+    def _cut_reader(self, before: float) -> None:
+        """End the connection whose answer was there first, if that was before a time."""
+        connections = self._connections
+        readers = [
+            (kept.since, kept.descriptor, kept.inode)
+            for kept in list(connections.kept.values())
+            if kept.ended and kept.since <= before
+        ]
+        for thread, request in list(connections.under_way.items()):
+            if request.answered is not None and request.answered <= before:
+                descriptor = request.input.fileno()
+                inode = sockets.inode_of(descriptor)
+                if connections.under_way.get(thread) is request:
+                    readers.append((request.answered, descriptor, inode))
+        if readers:
+            _, descriptor, inode = min(readers, key=lambda each: each[0])
+            sockets.end(descriptor, inode)
+
+    def _end(self, now: float) -> None:
+        """The service was told to stop: no thread stands by, and no connection stays idle.
+
+        One that was in use a moment ago may have a request on its way, which gets its answer.
+        """
+        while self._connections.wake():
+            pass
+        self._look(now)
+        before = now - IDLE_SECONDS
+        for kept in list(self._connections.kept.values()):
+            if kept.since <= before:
+                sockets.end_reading(kept.descriptor, kept.inode)
+        for (descriptor, inode), since in self._silent.items():
+            if since <= before:
+                sockets.end_reading(descriptor, inode)

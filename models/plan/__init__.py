@@ -1,0 +1,1 @@
+"""The compiled form of a model: numpy operations that are proven equal to scikit-learn."""

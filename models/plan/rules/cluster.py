@@ -1,0 +1,66 @@
+"""Clusters around centers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
+from sklearn.utils.extmath import row_norms
+
+from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor, transformer
+from models.plan.rules.linear import complete
+
+
+def centers_of(estimator: Any) -> np.ndarray:
+    """The centers, if they are of double precision."""
+    if estimator.cluster_centers_.dtype != np.float64:
+        raise NotCompiled("centers in single precision")
+    return np.asarray(estimator.cluster_centers_)
+
+
+@predictor(KMeans, MiniBatchKMeans)
+def k_means(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The nearest center."""
+    centers = centers_of(estimator)
+    norms = row_norms(centers, squared=True)
+    value = complete(builder, table)
+    return {"predict": builder.do("nearest_center", value, centers=centers, norms=norms)}
+
+
+@transformer(KMeans, MiniBatchKMeans, BisectingKMeans)
+def k_means_transform(builder: Builder, estimator: Any, table: Table) -> Table:
+    """The distance to each center."""
+    centers = centers_of(estimator)
+    norms = row_norms(centers, squared=True)
+    found = builder.do("euclidean", complete(builder, table), points=centers, norms=norms)
+    return builder.columns(found, len(centers))
+
+
+@predictor(BisectingKMeans)
+def bisecting_k_means(builder: Builder, estimator: BisectingKMeans, table: Table) -> Outputs:
+    """The nearer of two centers, again and again down a tree."""
+    centers_of(estimator)
+    root = estimator._bisecting_tree  # noqa: SLF001
+    inner = [root] if root.left else []
+    for node in inner:
+        inner += [child for child in (node.left, node.right) if child.left]
+    if not inner:
+        raise NotCompiled("a BisectingKMeans with one cluster")
+    numbers = {id(node): number for number, node in enumerate(inner)}
+    both = [child for node in inner for child in (node.left, node.right)]
+    centers = np.array([child.center for child in both]) + getattr(estimator, "_X_mean", 0)
+    reached = builder.do(
+        "descend",
+        complete(builder, table),
+        centers=centers,
+        norms=row_norms(centers, squared=True),
+        children=np.array([numbers[id(c)] if c.left else -1 - c.label for c in both]),
+        depth=height(root),
+    )
+    return {"predict": reached}
+
+
+def height(node: Any) -> int:
+    """The number of steps down to the lowest leaf."""
+    return 1 + max(height(node.left), height(node.right)) if node.left else 0

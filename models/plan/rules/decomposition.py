@@ -1,0 +1,45 @@
+"""Projections to fewer columns."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.utils.extmath import fast_logdet
+
+from models.plan.builder import Builder, Outputs, Table, predictor, transformer
+
+
+@transformer(PCA, IncrementalPCA)
+def pca(builder: Builder, estimator: Any, table: Table) -> Table:
+    """Projected, less the projected mean, perhaps divided by the deviation."""
+    components = estimator.components_
+    value = builder.do("onto", builder.checked(table), components=components)
+    middle = (estimator.mean_.reshape(1, -1) @ components.T).ravel()
+    value = builder.do("subtract", value, values=middle)
+    if estimator.whiten:
+        scale = np.sqrt(estimator.explained_variance_)
+        least = np.finfo(scale.dtype).eps
+        value = builder.do("divide", value, values=np.where(scale < least, least, scale))
+    return builder.columns(value, len(components))
+
+
+@predictor(PCA)
+def pca_scores(builder: Builder, estimator: PCA, table: Table) -> Outputs:
+    """The logarithm of the density of the normal distribution that it stands for."""
+    precision = estimator.get_precision()
+    constant = 0.5 * (len(precision) * log(2.0 * np.pi) - fast_logdet(precision))
+    value = builder.do("subtract", builder.checked(table), values=estimator.mean_)
+    likely = builder.do("quadratic_density", value, precision=precision, constant=float(constant))
+    return {"score_samples": likely}
+
+
+@transformer(TruncatedSVD)
+def truncated_svd(builder: Builder, estimator: TruncatedSVD, table: Table) -> Table:
+    """Projected on the components."""
+    components = estimator.components_
+    given = builder.sparse(table) if builder.is_sparse(table) else builder.checked(table)
+    value = builder.do("onto", given, components=components)
+    return builder.columns(value, len(components))

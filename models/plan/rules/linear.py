@@ -1,0 +1,177 @@
+"""Linear models: sums of weighted features, and what is chosen by them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.linear_model import (
+    ARDRegression,
+    BayesianRidge,
+    ElasticNet,
+    ElasticNetCV,
+    HuberRegressor,
+    Lars,
+    LarsCV,
+    Lasso,
+    LassoCV,
+    LassoLars,
+    LassoLarsCV,
+    LassoLarsIC,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+    OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV,
+    PassiveAggressiveClassifier,
+    PassiveAggressiveRegressor,
+    Perceptron,
+    QuantileRegressor,
+    RANSACRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    SGDClassifier,
+    SGDOneClassSVM,
+    SGDRegressor,
+    TheilSenRegressor,
+)
+from sklearn.svm import LinearSVC, LinearSVR
+
+from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
+from models.plan.run import INPUT
+
+
+def complete(builder: Builder, table: Table) -> Value:
+    """The columns as one array, refused where steps before have made no number of a number."""
+    value = builder.numbers(table)
+    return value if value == INPUT else builder.do("complete", value)
+
+
+def weighable(builder: Builder, table: Table) -> Value:
+    """The same for what is only multiplied by weights, which a sparse value can be too."""
+    return builder.sparse(table) if builder.is_sparse(table) else complete(builder, table)
+
+
+def scores(builder: Builder, estimator: Any, table: Table) -> Value:
+    """X @ coef_.T + intercept_."""
+    if issparse(estimator.coef_):
+        raise NotCompiled("sparse coefficients: call densify before joblib.dump")
+    return builder.do(
+        "affine",
+        weighable(builder, table),
+        coef=np.asarray(estimator.coef_, dtype=np.float64),
+        intercept=np.asarray(estimator.intercept_, dtype=np.float64),
+    )
+
+
+@predictor(
+    ARDRegression,
+    BayesianRidge,
+    ElasticNet,
+    ElasticNetCV,
+    HuberRegressor,
+    Lars,
+    LarsCV,
+    Lasso,
+    LassoCV,
+    LassoLars,
+    LassoLarsCV,
+    LassoLarsIC,
+    LinearRegression,
+    LinearSVR,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
+    OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV,
+    PassiveAggressiveRegressor,
+    QuantileRegressor,
+    Ridge,
+    RidgeCV,
+    SGDRegressor,
+    TheilSenRegressor,
+)
+def regression(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """A number a row, or one for each output."""
+    return {"predict": scores(builder, estimator, table)}
+
+
+@predictor(RANSACRegressor)
+def ransac(builder: Builder, estimator: RANSACRegressor, table: Table) -> Outputs:
+    """The estimator that it fitted to the inliers."""
+    return {"predict": builder.predict(estimator.estimator_, table)["predict"]}
+
+
+@predictor(LinearSVC, PassiveAggressiveClassifier, Perceptron)
+def classification(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The sign of one score for two classes, or the highest of several."""
+    decision = scores(builder, estimator, table)
+    shape = np.atleast_2d(estimator.coef_).shape
+    if estimator.coef_.shape == (1, *shape[1:]):
+        decision = builder.do("column", decision, index=0)
+    choose = "choose_sign" if shape[0] == 1 else "choose"
+    label = builder.do(choose, decision, labels=estimator.classes_)
+    return {"predict": label, "decision_function": decision}
+
+
+@predictor(RidgeClassifier, RidgeClassifierCV)
+def ridge_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The same, or for several labels a row the sign of each one's score."""
+    if not estimator._label_binarizer.y_type_.startswith("multilabel"):  # noqa: SLF001
+        return classification(builder, estimator, table)
+    if estimator._label_binarizer.sparse_input_:  # noqa: SLF001
+        raise NotCompiled("labels in a sparse matrix")
+    decision = scores(builder, estimator, table)
+    label = builder.do("choose_sign", decision, labels=np.array([0, 1]))
+    return {"predict": label, "decision_function": decision}
+
+
+@predictor(LogisticRegression, LogisticRegressionCV)
+def logistic_regression(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The logistic function of a score, or the softmax of several."""
+    outputs = classification(builder, estimator, table)
+    curve = "logistic" if len(estimator.classes_) == 2 else "softmax"
+    probabilities = builder.do(curve, outputs["decision_function"])
+    return {**outputs, **probability(builder, probabilities)}
+
+
+@predictor(SGDClassifier)
+def sgd_classifier(builder: Builder, estimator: SGDClassifier, table: Table) -> Outputs:
+    """A probability for each class alone, divided by their sum, where the loss has any."""
+    outputs = classification(builder, estimator, table)
+    curves = {"log_loss": "expit", "modified_huber": "ramp"}
+    if estimator.loss not in curves:
+        return outputs
+    alone = builder.do(curves[estimator.loss], outputs["decision_function"])
+    joint = "pair" if len(estimator.classes_) == 2 else "one_versus_rest"
+    return {**outputs, **probability(builder, builder.do(joint, alone))}
+
+
+def probability(builder: Builder, probabilities: Value) -> Outputs:
+    """Probabilities and their logarithms."""
+    return {
+        "predict_proba": probabilities,
+        "predict_log_proba": builder.do("log", probabilities),
+    }
+
+
+@predictor(SGDOneClassSVM)
+def sgd_one_class(builder: Builder, estimator: SGDOneClassSVM, table: Table) -> Outputs:
+    """1 on one side of a plane, -1 on the other."""
+    decision = builder.do(
+        "affine", weighable(builder, table), coef=estimator.coef_, intercept=-estimator.offset_
+    )
+    labels = np.array([-1, 1], dtype=np.int32)
+    return {
+        "predict": builder.do("choose_sign_or_zero", decision, labels=labels),
+        "decision_function": decision,
+        "score_samples": builder.do("shift", decision, values=estimator.offset_),
+    }

@@ -1,0 +1,174 @@
+"""Several classes or outputs by estimators of one each."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.multiclass import (
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    OutputCodeClassifier,
+    _ConstantPredictor,
+)
+from sklearn.multioutput import (
+    ClassifierChain,
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    RegressorChain,
+)
+
+from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
+from models.plan.rules.ensemble import answers
+from models.plan.rules.responses import answer, binary, positive, response
+from models.plan.run import INPUT
+
+
+@predictor(_ConstantPredictor)
+def constant_predictor(
+    builder: Builder,
+    estimator: _ConstantPredictor,
+    table: Table,  # noqa: ARG001
+) -> Outputs:
+    """What stands for an estimator where all rows had one label."""
+    label = builder.do("repeated", INPUT, values=estimator.y_[0:1])
+    own = float(estimator.y_[0])
+    chance = builder.do("repeated_rows", INPUT, values=np.array([[1 - own, own]]))
+    return {"predict": label, "decision_function": label, "predict_proba": chance}
+
+
+def threshold(estimator: Any) -> float:
+    """Above which a binary estimator is for its second class."""
+    scored = hasattr(estimator, "decision_function") and is_classifier(estimator)
+    return 0.0 if scored else 0.5
+
+
+@predictor(OneVsRestClassifier)
+def one_versus_rest(builder: Builder, estimator: OneVsRestClassifier, table: Table) -> Outputs:
+    """The class whose estimator is most for it; or every label whose estimator is for it."""
+    parts = estimator.estimators_
+    kind = estimator.label_binarizer_.y_type_
+    scores = builder.do("abreast", *(binary(builder, part, table) for part in parts))
+    limit = threshold(parts[0])
+    if kind == "multiclass":
+        label = builder.do("choose", scores, labels=estimator.classes_)
+    elif kind == "multilabel-indicator":
+        label = builder.do("is_above", scores, threshold=limit)
+    elif len(estimator.classes_) == 2:
+        score = builder.do("raveled", scores)
+        label = builder.do("choose_above", score, labels=estimator.classes_, threshold=limit)
+    else:
+        raise NotCompiled("a OneVsRestClassifier of one class")
+    outputs = {"predict": label}
+    if hasattr(estimator, "predict_proba"):
+        chances = [positive(builder, part, table) for part in parts]
+        each = builder.do("abreast", *chances)
+        if len(parts) == 1:
+            each = builder.do("pair", chances[0])
+        outputs["predict_proba"] = each if estimator.multilabel_ else builder.do("shares", each)
+    if hasattr(estimator, "decision_function"):
+        outputs["decision_function"] = (
+            answer(builder, parts[0], table, "decision_function") if len(parts) == 1 else scores
+        )
+    return outputs
+
+
+@predictor(OneVsOneClassifier)
+def one_versus_one(builder: Builder, estimator: OneVsOneClassifier, table: Table) -> Outputs:
+    """The class with the most votes; what the estimators say besides breaks ties."""
+    if estimator.pairwise_indices_ is not None:
+        raise NotCompiled("a OneVsOneClassifier of precomputed kernels")
+    parts, count = estimator.estimators_, len(estimator.classes_)
+    members: list[list[int]] = [[] for _ in range(count)]
+    wins: list[list[float]] = [[] for _ in range(count)]
+    for place, (first, second) in enumerate(combinations(range(count), 2)):
+        members[first].append(place)
+        wins[first].append(0.0)
+        members[second].append(place)
+        wins[second].append(1.0)
+    decision = builder.do(
+        "pairwise_votes",
+        *answers(builder, estimator, table, "predict"),
+        *(binary(builder, part, table) for part in parts),
+        members=np.array(members, dtype=np.intp).T,
+        wins=np.array(wins).T[:, :, None],
+    )
+    if count > 2:
+        label = builder.do("choose", decision, labels=estimator.classes_)
+        return {"predict": label, "decision_function": decision}
+    decision = builder.do("column", decision, index=1)
+    limit = threshold(parts[0])
+    label = builder.do("choose_above", decision, labels=estimator.classes_, threshold=limit)
+    return {"predict": label, "decision_function": decision}
+
+
+@predictor(OutputCodeClassifier)
+def output_code(builder: Builder, estimator: OutputCodeClassifier, table: Table) -> Outputs:
+    """The class whose code is nearest to what the estimators say."""
+    scores = [binary(builder, part, table) for part in estimator.estimators_]
+    codes = estimator.code_book_
+    label = builder.do(
+        "nearest_code",
+        builder.do("complete", builder.do("abreast", *scores)),
+        codes=codes,
+        sizes=np.einsum("ij,ij->i", codes, codes),
+        labels=estimator.classes_,
+    )
+    return {"predict": label}
+
+
+@predictor(MultiOutputRegressor)
+def multi_output_regressor(
+    builder: Builder, estimator: MultiOutputRegressor, table: Table
+) -> Outputs:
+    """A number for each output."""
+    return {"predict": builder.do("outputs", *answers(builder, estimator, table, "predict"))}
+
+
+@predictor(MultiOutputClassifier)
+def multi_output_classifier(
+    builder: Builder, estimator: MultiOutputClassifier, table: Table
+) -> Outputs:
+    """A label for each output, and an array of probabilities for each."""
+    if len({np.asarray(classes).dtype.kind for classes in estimator.classes_}) > 1:
+        raise NotCompiled("a MultiOutputClassifier with labels of several kinds")
+    labels = builder.do("outputs", *answers(builder, estimator, table, "predict"))
+    outputs = {"predict": labels}
+    if hasattr(estimator, "predict_proba"):
+        chances = answers(builder, estimator, table, "predict_proba")
+        outputs["predict_proba"] = builder.do("listed", *chances)
+    return outputs
+
+
+@predictor(ClassifierChain, RegressorChain)
+def chain(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """Each estimator sees what those before it have said."""
+    table = (
+        builder.columns(builder.finite(table), len(table))
+        if not builder.is_sparse(table)
+        else table
+    )
+    parts = estimator.estimators_
+    outputs = {"predict": chained(builder, estimator, table, "predict")}
+    for method in ("predict_proba", "decision_function"):
+        # Of other than two classes, scikit-learn has no one number for each output.
+        if hasattr(estimator, method) and all(len(part.classes_) == 2 for part in parts):
+            outputs[method] = chained(builder, estimator, table, method)
+    if "predict_proba" in outputs:
+        outputs["predict_log_proba"] = builder.do("log", outputs["predict_proba"])
+    return outputs
+
+
+def chained(builder: Builder, estimator: Any, table: Table, method: str) -> Value:
+    """What one method of each estimator says, in the order of the outputs."""
+    feature_method = getattr(estimator, "chain_method_", "predict")
+    columns = table
+    found: list[Value] = []
+    for part in estimator.estimators_:
+        found.append(response(builder, part, columns, [method]))
+        said = response(builder, part, columns, [feature_method])
+        columns = (*columns, *builder.columns(builder.do("abreast", said), 1))
+    order = np.argsort(estimator.order_)
+    return builder.do("abreast", *(found[place] for place in order))

@@ -1,0 +1,222 @@
+"""Trees as arrays of nodes, and the rules that all that is made of trees share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from typing import Any
+
+import numpy as np
+
+from models.plan.builder import Builder, Table, Value
+from models.plan.one_row import trees as singles
+from models.sklearn_versions import goes_left, input_tags
+
+# Up to this depth all nodes of a tree are compared at once.
+SHALLOW = 3
+# What takes how long, measured in words of bits that are crossed out: to find a value's place among
+# the thresholds of a feature, to begin to count a class, a word of it, and a level of one tree.
+SEARCH, COUNT, COUNTED, LEVEL = 64, 45, 3, 9
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of one tree; `left` is negative for a leaf."""
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    missing_left: np.ndarray
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Where rows arrive: `reached` has the leaf of each row in each tree, shape (n_trees, n).
+
+    Nodes are numbered anew, by depth over all trees. `order` has the old place of each among the
+    nodes of all trees, `numbers` its number in its own tree. `walked` are the settings of the walk
+    through the columns `x`, none for shallow trees.
+    """
+
+    reached: Value
+    order: np.ndarray
+    numbers: np.ndarray
+    x: Value
+    walked: Mapping[str, Any]
+
+
+def leaves(
+    builder: Builder,
+    trees: Sequence[Any],
+    table: Table,
+    features: Sequence[Any] | None = None,
+    **allowed: bool,
+) -> Leaves:
+    """The leaves of fitted trees; each sees all columns, or its own `features` of them."""
+    nodes = []
+    for i, tree in enumerate(trees):
+        own = tree.tree_
+        feature = own.feature if features is None else np.asarray(features[i])[own.feature]
+        # What a leaf has for a feature is no place in the list, but not looked at either.
+        nodes.append(
+            Nodes(
+                feature=feature,
+                threshold=round_down(own.threshold),
+                left=own.children_left,
+                right=own.children_right,
+                missing_left=goes_left(own),
+            )
+        )
+    return walk(builder, nodes, table, **allowed)
+
+
+def walk(
+    builder: Builder,
+    trees: Sequence[Nodes],
+    table: Table,
+    *,
+    missing: bool,
+    infinite: bool = False,
+) -> Leaves:
+    """Number the nodes by depth, children of one node side by side, and walk all trees at once."""
+    starts = np.cumsum([0, *(len(tree.left) for tree in trees)])
+    leaf = np.concatenate([tree.left < 0 for tree in trees])
+    left = np.concatenate([tree.left + s for tree, s in zip(trees, starts, strict=False)])
+    right = np.concatenate([tree.right + s for tree, s in zip(trees, starts, strict=False)])
+    levels = [starts[:-1]]
+    while len(inner := levels[-1][~leaf[levels[-1]]]):
+        levels.append(np.stack([left[inner], right[inner]], axis=1).ravel())
+    order = np.concatenate(levels)
+    place = np.empty(len(leaf), dtype=np.intp)
+    place[order] = np.arange(len(order))
+
+    def ordered(name: str, of_leaf: Any) -> np.ndarray:
+        inner = np.concatenate([getattr(t, name) for t in trees])
+        return np.asarray(np.where(leaf, of_leaf, inner)[order])
+
+    nodes = {
+        "features": ordered("feature", 0).astype(np.intp),
+        "thresholds": ordered("threshold", trees[0].threshold.dtype.type(np.inf)),
+        "missing_right": ordered("missing_left", 1) == 0,
+    }
+    children = place[np.where(leaf, np.arange(len(leaf)), left)][order]
+    depth = len(levels) - 1
+    taken = {"missing": missing, "infinite": infinite}
+    refused = [name for name, is_taken in taken.items() if not is_taken]
+    x = builder.numbers(table)
+    walked: dict[str, Any] = {}
+    if depth <= SHALLOW:
+        reached = builder.do(
+            "walk_shallow", x, **shallow(nodes, children, len(trees), depth), refused=refused
+        )
+    else:
+        walked = {"count": len(trees), "depth": depth, "children": children}
+        walked |= {**nodes, "refused": refused}
+        reached = builder.do("walk", x, **walked)
+    numbers = np.concatenate([np.arange(len(tree.left)) for tree in trees])[order]
+    return Leaves(reached, order, numbers, x, walked)
+
+
+def mean(builder: Builder, found: Leaves, values: np.ndarray, count: int) -> Value:
+    """The mean of what the leaves have, shape (n_nodes, n_classes), in so many trees."""
+    if counted := shares(found, values):
+        return builder.do("shares_of_trees", found.x, count=count, **counted)
+    return builder.do("mean_of_leaves", found.reached, values=values, count=count)
+
+
+def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
+    """The settings to count leaves where they are of one class each, and that is faster."""
+    if not found.walked:
+        return {}
+    try:
+        crossing = singles.walk(**found.walked)
+    except singles.TooLarge:
+        return {}
+    if not isinstance(crossing, singles.Crossing):
+        return {}
+    leaves = len(crossing.nodes)
+    classes = singles.classes_of(values[crossing.nodes])
+    levels = found.walked["count"] * np.log2(leaves / found.walked["count"])
+    size = leaves // 64 + 1
+    crossed = len(crossing.lines) * (SEARCH + size) + len(classes) * (COUNT + COUNTED * size)
+    if not classes or crossed > LEVEL * levels:
+        return {}
+    return {
+        "features": [line.feature for line in crossing.lines],
+        "bounds": [0, *accumulate(len(line.thresholds) for line in crossing.lines)],
+        "thresholds": np.concatenate([line.thresholds for line in crossing.lines]).astype(
+            found.walked["thresholds"].dtype
+        ),
+        "kept": words(chain.from_iterable(line.kept for line in crossing.lines), leaves),
+        "classes": words(classes, leaves),
+        "refused": found.walked["refused"],
+    }
+
+
+def words(numbers: Iterable[int], leaves: int) -> np.ndarray:
+    """The bits of each number, shape (n, n_words)."""
+    return np.stack([singles.words_of(number, leaves) for number in numbers])
+
+
+def shallow(
+    nodes: Mapping[str, np.ndarray], children: np.ndarray, count: int, depth: int
+) -> dict[str, np.ndarray]:
+    """Trees as if all their leaves were at one depth; a leaf above has itself for both children."""
+    level = np.arange(count)[:, None]
+    levels = []
+    for _ in range(depth):
+        levels.append(level)
+        child = children[level]
+        level = np.stack([child, child + (child != level)], axis=2).reshape(count, -1)
+    size = 1 << depth
+    # One more, that the nodes of a tree may be a power of two: a leaf, which is never turned at.
+    inner = np.concatenate([*levels, level[:, :1]], axis=1).T.ravel()
+    bits = np.arange(1 << size)
+    path = np.zeros(len(bits), dtype=np.intp)
+    for i in range(depth):
+        path = 2 * path + (bits >> ((1 << i) - 1 + path) & 1)
+    return {
+        "features": nodes["features"][inner],
+        "thresholds": nodes["thresholds"][inner, None],
+        "missing_right": nodes["missing_right"][inner, None],
+        "paths": path,
+        "exits": level.ravel(),
+        "first_exits": np.arange(0, size * count, size)[:, None],
+    }
+
+
+def round_down(thresholds: np.ndarray) -> np.ndarray:
+    """The largest numbers of single precision that are not over the thresholds.
+
+    A number of single precision is over the one exactly if it is over the other.
+    """
+    single = thresholds.astype(np.float32)
+    return np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)
+
+
+def bears_missing(tree: Any) -> bool:
+    """Whether a tree, or a forest of such, takes missing values."""
+    return input_tags(tree).allow_nan
+
+
+def values(trees: Sequence[Any], found: Leaves) -> np.ndarray:
+    """What nodes stand for, shape (n_nodes, n_outputs, n_classes)."""
+    return np.asarray(np.concatenate([tree.tree_.value for tree in trees])[found.order])
+
+
+def shares_of(trees: Sequence[Any], found: Leaves) -> np.ndarray:
+    """The shares of the classes in the nodes of classifiers, shape (n_nodes, n_outputs, n_classes).
+
+    Before scikit-learn 1.4 nodes have the numbers of samples instead.
+    """
+    own = values(trees, found)
+    total = own.sum(axis=2, keepdims=True)
+    return own if np.allclose(total, 1.0) else own / np.where(total == 0, 1.0, total)
+
+
+def outputs_of(trees: Sequence[Any], found: Leaves) -> np.ndarray:
+    """What nodes of regressors stand for, shape (n_nodes,), or (n_nodes, n_outputs)."""
+    value = values(trees, found)[:, :, 0]
+    return value[:, 0] if value.shape[1] == 1 else value

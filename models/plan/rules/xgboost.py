@@ -1,0 +1,121 @@
+"""XGBoost's boosted trees: sums of float32, in the order in which it adds them.
+
+A model is read from its own JSON format, whose trees are lists of nodes.
+Source: `doc/model.schema` and `src/predictor/cpu_predictor.cc` of XGBoost.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor
+from models.plan.rules import tree_arrays
+from models.plan.rules.boosting import raw_scores
+
+# A tree as JSON has it.
+Tree = dict[str, Any]
+
+KINDS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "XGBRanker")
+IDENTITIES = (
+    *("reg:squarederror", "reg:absoluteerror", "reg:quantileerror", "reg:pseudohubererror"),
+    *("reg:squaredlogerror", "rank:pairwise", "rank:ndcg", "rank:map"),
+)
+LOGISTIC = ("binary:logistic", "reg:logistic")
+EXPONENTIALS = ("count:poisson", "reg:gamma", "reg:tweedie")
+
+
+@predictor(*(f"xgboost.sklearn.{kind}" for kind in KINDS))
+def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The sums of what the trees' leaves have, as what the objective makes of them."""
+    raw = estimator.get_booster().save_raw(raw_format="json")
+    learner = msgspec.json.decode(bytes(raw))["learner"]
+    objective = learner["objective"]["name"]
+    trees, groups = trees_of(estimator, learner)
+    in_turn = list(chain.from_iterable(zip(*groups, strict=True)))
+    found = tree_arrays.walk(
+        builder, list(map(nodes_of, in_turn)), table, missing=True, infinite=True
+    )
+    scores = raw_scores(
+        builder,
+        found,
+        starts_of(learner, objective, len(groups)),
+        [np.array(tree["split_conditions"], dtype=np.float32) for tree in in_turn],
+    )
+    # It looks for infinite numbers here, and in predictions it does not.
+    finite = tree_arrays.walk(
+        builder, list(map(nodes_of, trees)), table, missing=True, infinite=False
+    )
+    numbers = finite.numbers.astype(np.float32)
+    outputs = {"apply": builder.do("numbers_of_leaves", finite.reached, numbers=numbers)}
+    if objective in IDENTITIES:
+        return {**outputs, "predict": scores}
+    if objective in EXPONENTIALS:
+        return {**outputs, "predict": builder.do("exp_of_float32", scores)}
+    classifier = hasattr(estimator, "predict_proba")
+    if objective in LOGISTIC:
+        second = builder.do("expit_of_float32", scores)
+        if not classifier:
+            return {**outputs, "predict": second}
+        label = builder.do("choose_half", second, labels=np.asarray(estimator.classes_))
+        both = builder.do("pair_of_float32", second)
+        return {**outputs, "predict": label, "predict_proba": both}
+    if objective == "multi:softprob" and classifier:
+        each = builder.do("softmax_of_float32", scores)
+        label = builder.do("choose", each, labels=np.asarray(estimator.classes_))
+        return {**outputs, "predict": label, "predict_proba": each}
+    raise NotCompiled(f"XGBoost's objective {objective}")
+
+
+def trees_of(estimator: Any, learner: dict[str, Any]) -> tuple[list[Tree], list[list[Tree]]]:
+    """The trees that answer, and the same by class or output."""
+    booster = learner["gradient_booster"]
+    if booster["name"] != "gbtree":
+        raise NotCompiled(f"XGBoost's booster {booster['name']}")
+    if estimator.missing is not None and estimator.missing == estimator.missing:
+        raise NotCompiled("XGBoost with a number for missing values")
+    shape = learner["learner_model_param"]
+    count = max(1, int(shape["num_class"]), int(shape.get("num_target", 1)))
+    model = booster["model"]
+    trees, owners = model["trees"], model["tree_info"]
+    _, end = estimator._get_iteration_range(None)  # noqa: SLF001
+    if end:
+        each = len(trees) // estimator.get_booster().num_boosted_rounds()
+        trees, owners = trees[: end * each], owners[: end * each]
+    for tree in trees:
+        if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
+            raise NotCompiled("XGBoost with trees of several outputs")
+        if any(tree["split_type"]):
+            raise NotCompiled("XGBoost with splits by categories")
+    groups = [
+        [tree for tree, owner in zip(trees, owners, strict=True) if owner == i]
+        for i in range(count)
+    ]
+    return trees, groups
+
+
+def nodes_of(tree: Tree) -> tree_arrays.Nodes:
+    """The nodes of a tree; a row goes to the right if its number is not under the threshold."""
+    thresholds = np.array(tree["split_conditions"], dtype=np.float32)
+    return tree_arrays.Nodes(
+        feature=np.array(tree["split_indices"], dtype=np.intp),
+        threshold=np.nextafter(thresholds, np.float32(-np.inf)),
+        left=np.array(tree["left_children"], dtype=np.intp),
+        right=np.array(tree["right_children"], dtype=np.intp),
+        missing_left=np.array(tree["default_left"], dtype=bool),
+    )
+
+
+def starts_of(learner: dict[str, Any], objective: str, count: int) -> np.ndarray:
+    """What the sum of each class or output begins with."""
+    text = learner["learner_model_param"]["base_score"]
+    known = np.array(text.strip("[]").split(","), dtype=np.float32)
+    # The logarithm of the C library is that of float64, rounded.
+    if objective in LOGISTIC:
+        known = -np.log((np.float32(1) / known - np.float32(1)).astype(np.float64))
+    elif objective in EXPONENTIALS:
+        known = np.log(known.astype(np.float64))
+    return np.broadcast_to(known.astype(np.float32), (count,))

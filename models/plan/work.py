@@ -1,0 +1,97 @@
+"""The work of a plan, counted instead of measured: a plan has the same work on any machine.
+
+How a plan is run must not depend on how busy the machine is while the plan is made. The figures are
+microseconds, measured once on one core; a decision needs only their rough size.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from models.plan import one_row
+from models.plan.one_row.trees import OF_LEAVES
+from models.plan.run import INPUT, Plan, Step
+
+# Waiting for the rows of other requests takes about 10 microseconds: it pays for longer calls.
+BATCH_ABOVE_MICROSECONDS = 40.0
+# Microseconds of a numpy operation and of each fitted number in it; the same two in Python.
+OPERATION, NUMBER, PYTHON_OPERATION, PYTHON_NUMBER = 2.0, 0.0005, 0.3, 0.03
+# Microseconds of a level of a walk through trees; of a tree at a level: the first row, each row.
+LEVEL, FIRST_LANE, LANE = 2.0, 0.012, 0.003
+# Microseconds, for a row in Python, of a feature that crosses out leaves, and of a byte of leaves.
+PYTHON_LINE, PYTHON_BYTE = 0.3, 0.00005
+# Operations that take a row out of a table: a larger table costs no more.
+TAKING = {*OF_LEAVES, "lookup", "codes", "codes_of", "places", "refuse", "label", "take", "numbers"}
+TAKING |= {"numbers_of_leaves", "leaves_of_rounds", "mark_leaves", "shares_of_trees"}
+# Operations that often give a probability of zero, whose logarithm is left to numpy.
+SHARES = {*OF_LEAVES, "shares_of_trees"}
+
+
+class Work(NamedTuple):
+    """Microseconds of a call, of each row in the call, and of one row with Python's own numbers."""
+
+    call: float
+    row: float
+    python: float
+
+
+def of_method(plan: Plan, method: str) -> Work:
+    """The work of all steps that a method needs."""
+    needed = {plan.methods[method]}
+    for place in range(len(plan.steps), 0, -1):
+        if place in needed:
+            needed.update(plan.steps[place - 1].inputs)
+    found = [of_step(plan, plan.steps[place - 1]) for place in sorted(needed - {INPUT})]
+    return Work(*map(sum, zip(*found, strict=True))) if found else Work(0, 0, 0)
+
+
+def is_batched(plan: Plan, method: str) -> bool:
+    """Whether batching pays: a call takes long, and each row of a batch takes less than a call."""
+    work = of_method(plan, method)
+    return work.call + work.row > BATCH_ABOVE_MICROSECONDS and work.row < work.call
+
+
+def is_sooner_in_python(plan: Plan, method: str) -> bool:
+    """Whether Python's own numbers answer one row sooner than numpy's arrays."""
+    work = of_method(plan, method)
+    return work.python < work.call + work.row
+
+
+def of_step(plan: Plan, step: Step) -> Work:
+    """The work of one step."""
+    arrays = [
+        plan.arrays[setting["array"]]
+        for setting in step.settings.values()
+        if isinstance(setting, dict) and "array" in setting
+    ]
+    if step.operation in ("walk", "walk_shallow", "shares_of_trees"):
+        return of_trees(plan, step, arrays)
+    size = max((array.size for array in arrays), default=0)
+    if step.operation in TAKING:
+        size = max((array[:1].size for array in arrays), default=0)
+    sources = {plan.steps[place - 1].operation for place in step.inputs if place != INPUT}
+    python = PYTHON_OPERATION + PYTHON_NUMBER * size
+    if not one_row.has(step.operation) or (step.operation == "log" and sources & SHARES):
+        python = np.inf
+    elif step.operation in OF_LEAVES and step.operation != "of_leaf":
+        python += 2 * OPERATION
+    return Work(OPERATION, NUMBER * size, python)
+
+
+def of_trees(plan: Plan, step: Step, arrays: list[np.ndarray]) -> Work:
+    """The work of finding the leaves of trees."""
+    settings: dict[str, Any] = step.settings
+    features = settings["features"]
+    asked = features if isinstance(features, list) else plan.arrays[features["array"]]
+    lines, size = len(np.unique(asked)), max(array.size for array in arrays)
+    if step.operation == "walk":
+        lanes, levels = settings["count"], settings["depth"]
+        call, row = levels * (LEVEL + lanes * FIRST_LANE), levels * lanes * LANE
+    else:
+        call, row = (
+            OPERATION * (2 + lines if step.operation == "shares_of_trees" else 4),
+            size * LANE / 8,
+        )
+    return Work(call, row, PYTHON_OPERATION + lines * (PYTHON_LINE + PYTHON_BYTE * size / 16))

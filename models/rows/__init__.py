@@ -1,0 +1,1 @@
+"""Rows of a request or a table: checked against a model's signature."""

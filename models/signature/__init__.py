@@ -1,0 +1,1 @@
+"""What a row of a model looks like, read off the fitted estimator and tried."""

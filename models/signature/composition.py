@@ -1,0 +1,282 @@
+"""What lies inside a fitted estimator: which estimators, and the columns each of them is given."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_is_fitted
+
+from models import libraries
+from models.sklearn_versions import input_tags
+
+SCALARS = (str, int, float)
+# Packages whose estimators tell what they take, or take numbers.
+TELLING = ("sklearn", "imblearn", "lightgbm", "xgboost", "catboost")
+# Where meta-estimators keep what they have fitted, the one that predicts first.
+INNER = (
+    "best_estimator_",
+    "regressor_",
+    "estimator_",
+    "_preprocessor",
+    "estimators_",
+    "calibrated_classifiers_",
+    "estimator",
+)
+
+
+def parts(estimator: Any) -> Iterator[Any]:
+    """Walk through every estimator inside an estimator, itself first."""
+    seen: set[int] = set()
+    waiting = [estimator]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if value is estimator or isinstance(value, BaseEstimator):
+            yield value
+            waiting.extend(vars(value).values())
+            continue
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, (list, tuple)):
+            continue
+        waiting.extend(inner for inner in value if not isinstance(inner, SCALARS))
+
+
+def branches(estimator: Any, columns: Sequence[int]) -> list[tuple[Any, Sequence[int]]]:
+    """The estimators that get `columns`, or some of them, as they were sent; none for a leaf."""
+    if isinstance(estimator, Pipeline):
+        given = []
+        for step in _steps(estimator):
+            given.append((step, columns))
+            if not _keeps_values(step):
+                break
+        return given
+    if isinstance(estimator, ColumnTransformer):
+        positions = estimator._transformer_to_input_indices  # noqa: SLF001
+        return [
+            (transformer, [columns[i] for i in positions[name]])
+            for name, transformer in estimator.named_transformers_.items()
+            if isinstance(transformer, BaseEstimator)
+        ]
+    if isinstance(estimator, FeatureUnion):
+        return [(transformer, columns) for _, transformer in estimator.transformer_list]
+    return [(inner, columns) for inner in _inside(estimator)]
+
+
+def later_steps(
+    estimator: Any, columns: Sequence[int]
+) -> Iterator[tuple[Any, Sequence[int | None]]]:
+    """The steps behind a ColumnTransformer, and the columns that it passes to each as they are.
+
+    None stands for a column that another transformer has made.
+    """
+    if not isinstance(estimator, Pipeline):
+        for inner, given in branches(estimator, columns):
+            yield from later_steps(inner, given)
+        return
+    passed: Sequence[int | None] | None = None
+    for step in _steps(estimator):
+        if passed is not None:
+            yield step, passed
+        if isinstance(step, ColumnTransformer) and passed is None:
+            passed = _passed_through(step, columns)
+        elif passed is not None or not _keeps_values(step):
+            return
+
+
+def _passed_through(mixed: ColumnTransformer, columns: Sequence[int]) -> list[int | None]:
+    """For each column of its output the one of `columns` that it is, None if it is none."""
+    positions = mixed._transformer_to_input_indices  # noqa: SLF001
+    output: list[int | None] = [None] * max(
+        (part.stop for part in mixed.output_indices_.values()), default=0
+    )
+    for name, transformer in mixed.named_transformers_.items():
+        identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
+        if identity or transformer == "passthrough":
+            output[mixed.output_indices_[name]] = [columns[i] for i in positions[name]]
+    return output
+
+
+def first(estimator: Any) -> Any:
+    """Descend to the estimator that sees the rows first."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            inner = next(iter(_steps(estimator)), None)
+        elif isinstance(estimator, FeatureUnion):
+            inner = estimator.transformer_list[0][1]
+        else:
+            inner = next(iter(_inside(estimator)), None)
+        if inner is None:
+            return estimator
+        estimator = inner
+
+
+def width(estimator: Any) -> int | None:
+    """How many features it says it takes."""
+    return libraries.width(estimator) or getattr(estimator, "n_features_in_", None) or None
+
+
+def names(estimator: Any) -> Sequence[str] | None:
+    """The names of its columns, where it, or what it is wrapped around, was fitted on a frame."""
+    found: Sequence[str] | None = getattr(estimator, "feature_names_in_", None)
+    if found is None:
+        found = libraries.names(estimator)
+    if found is None and is_wrapper(estimator):
+        return next((names(inner) for inner in _inside(estimator)), None)
+    return found
+
+
+def takes_text(estimator: Any) -> bool:
+    """Whether its input is one string a row, as that of a CountVectorizer; an imputer's is not."""
+    tags = input_tags(estimator)
+    # A FeatureHasher's is many strings a row.
+    return tags.string and not tags.two_d_array and not hasattr(estimator, "input_type")
+
+
+def is_own_code(estimator: Any) -> bool:
+    """Whether an estimator is somebody's own code, and nothing tells what its columns may hold."""
+    if isinstance(estimator, FunctionTransformer):
+        function = getattr(estimator.func, "func", estimator.func)  # of a functools.partial
+        module = getattr(function, "__module__", None) or "numpy"
+        # A ufunc takes numbers.
+        if function is None or isinstance(function, np.ufunc):
+            return False
+        return not module.startswith("sklearn.")
+    return type(estimator).__module__.partition(".")[0] not in TELLING
+
+
+def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any], Sequence[int]]]:
+    """The steps of somebody's own that get some of `columns` as they were sent, and which.
+
+    Each comes with those of somebody's own that stand directly behind it in its pipeline.
+    """
+    inner = branches(estimator, columns)
+    if not inner and is_own_code(estimator):
+        yield [estimator], columns
+    steps = _steps(estimator) if isinstance(estimator, Pipeline) else []
+    for i, (part, positions) in enumerate(inner):
+        for chain, seen in own_code(part, positions):
+            behind = steps[i + 1 :] if chain == [part] else []
+            yield [*chain, *itertools.takewhile(is_own_code, behind)], seen
+
+
+def handed_on(estimator: Any, columns: Sequence[int]) -> set[int]:
+    """The columns that one step hands on as they are to another that may take more than numbers.
+
+    What such a column holds is not known: neither step tells.
+    """
+    found: set[int] = set()
+    steps = _steps(estimator) if isinstance(estimator, Pipeline) else []
+    for i, (part, positions) in enumerate(branches(estimator, columns)):
+        found |= handed_on(part, positions)
+        if any(_takes_more_than_numbers(each) for step in steps[i + 1 :] for each in parts(step)):
+            found |= _passed(part, positions)
+    return found
+
+
+def _passed(estimator: Any, columns: Sequence[int]) -> set[int]:
+    """The columns among `columns` that an estimator hands on as they are."""
+    if isinstance(estimator, FunctionTransformer) and estimator.func is None:
+        return set(columns)
+    if not isinstance(estimator, ColumnTransformer):
+        return set()
+    inner = branches(estimator, columns)
+    return {column for part, positions in inner for column in _passed(part, positions)}
+
+
+def _takes_more_than_numbers(estimator: Any) -> bool:
+    return is_own_code(estimator) or hasattr(estimator, "categories_")
+
+
+def holds_own_code(estimator: Any) -> bool:
+    """Whether somebody's own code is anywhere inside, be it behind scikit-learn's own steps."""
+    return any(is_own_code(part) and not is_wrapper(part) for part in parts(estimator))
+
+
+def _steps(pipeline: Pipeline) -> list[Any]:
+    """The steps that do something with rows; a sampler of imbalanced-learn's does nothing then."""
+    return [
+        step
+        for _, step in pipeline.steps
+        if step not in (None, "passthrough") and not hasattr(step, "fit_resample")
+    ]
+
+
+def _inside(estimator: Any) -> list[Any]:
+    """The estimators that a meta-estimator, or a wrapper of somebody's own, hands its rows to."""
+    for name in INNER:
+        if found := _takers(estimator, getattr(estimator, name, None)):
+            return found
+    if is_wrapper(estimator):
+        return _takers(estimator, list(vars(estimator).values()))
+    return []
+
+
+def _takers(estimator: Any, held: Any) -> list[Any]:
+    """Those of what an estimator holds that are fitted, and on as many columns as itself.
+
+    Where it does not say on how many, the first of them is meant.
+    """
+    found = []
+    for inner in held if isinstance(held, (list, tuple)) else [held]:
+        # What calibrates a classifier is no estimator itself.
+        candidate = inner if is_estimator(inner) else getattr(inner, "estimator", None)
+        if is_estimator(candidate) and _is_fitted(candidate):
+            if width(estimator) is None:
+                return [candidate]
+            if width(candidate) == width(estimator):
+                found.append(candidate)
+    return found
+
+
+def is_estimator(value: Any) -> bool:
+    """Whether it is an estimator of scikit-learn's, or of CatBoost's, which derives from none."""
+    return not isinstance(value, type) and (
+        isinstance(value, BaseEstimator) or libraries.library(value) is not None
+    )
+
+
+def _is_fitted(estimator: Any) -> bool:
+    if width(estimator) is not None:
+        return True
+    try:
+        check_is_fitted(estimator)
+    except (NotFittedError, TypeError):
+        return False
+    return True
+
+
+def is_wrapper(estimator: Any) -> bool:
+    """Whether it may be somebody's own class around an estimator, which does the predicting."""
+    return (
+        is_own_code(estimator)
+        and hasattr(estimator, "predict")
+        and not isinstance(estimator, (Pipeline, FunctionTransformer))
+    )
+
+
+def used(estimator: Any, columns: Sequence[int]) -> set[int]:
+    """Those of `columns` that some estimator inside looks at; a wrapper may look at all."""
+    inner = branches(estimator, columns)
+    if is_wrapper(estimator) or (not inner and not isinstance(estimator, ColumnTransformer)):
+        return set(columns)
+    return {column for part, positions in inner for column in used(part, positions)}
+
+
+def _keeps_values(step: Any) -> bool:
+    """Whether a transformer hands on its columns as they are, but for missing values."""
+    # A MissingIndicator is nothing but an indicator.
+    indicator = getattr(step, "indicator_", step)
+    if not type(step).__module__.startswith("sklearn.impute") or indicator is not None:
+        return False
+    return bool(len(step.get_feature_names_out()) == step.n_features_in_)
