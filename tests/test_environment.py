@@ -15,7 +15,6 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from api.explainers.tree import OUTPUTS
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -24,6 +23,7 @@ from sklearn.utils import all_estimators
 
 from models import environment
 from models.environment import Environment, Misfit, additions, base_python, required, set_for
+from models.explain.tree import OUTPUTS
 from models.pickles import LZ4, Content
 
 ROOT = Path(__file__).parent.parent
