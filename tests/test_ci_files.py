@@ -71,9 +71,15 @@ def goals(command: list[str]) -> list[str]:
     return [word for word in command[1:] if "=" not in word]
 
 
+def platforms() -> dict[str, str]:
+    """The files that docs/platforms.md shows, by the names it gives them."""
+    text = (ROOT / "docs" / "platforms.md").read_text()
+    found = re.findall(r"`([\w.]+)`[^`]*:\n\n```\w+\n(.*?)```", text, re.DOTALL)
+    return {name: body.strip() for name, body in found}
+
+
 def procfile() -> str:
-    (line,) = (ROOT / "Procfile").read_text().splitlines()
-    return line.removeprefix("web: ")
+    return platforms()["Procfile"].removeprefix("web: ")
 
 
 # What the files say
@@ -148,7 +154,7 @@ def test_every_target_that_a_file_calls_is_in_the_makefile() -> None:
 
 
 def test_render_starts_what_the_procfile_starts() -> None:
-    (service,) = read("render.yaml")["services"]
+    (service,) = YAML(typ="safe").load(platforms()["render.yaml"])["services"]
     assert (service["type"], service["runtime"]) == ("web", "python")
     assert service["startCommand"] == procfile()
     assert service["healthCheckPath"] == "/ready"
@@ -162,7 +168,7 @@ def test_render_starts_what_the_procfile_starts() -> None:
 
 
 def test_the_requirements_of_those_platforms_are_a_lock() -> None:
-    name = (ROOT / "requirements.txt").read_text().removeprefix("-r ").strip()
+    name = platforms()["requirements.txt"].removeprefix("-r ")
     assert "--hash=sha256:" in (ROOT / name).read_text()
 
 
