@@ -642,6 +642,19 @@ def test_quantiles_are_estimated_as_prometheus_does(page: Page) -> None:
     assert page.evaluate(quantile, [0.5, [[0.1, 1], [None, 10]]]) == pytest.approx(0.1)
 
 
+@in_chromium
+def test_a_model_that_cannot_be_explained_is_no_failure_of_the_service(page: Page) -> None:
+    count = f"""async (text) => {{
+        const {{ figures, samples }} = await import({module(page, "live.js")});
+        return figures(samples(text)).failed;
+    }}"""
+    text = "".join(
+        f'http_requests_total{{method="POST",route="/explain",status="{status}"}} {times}\n'
+        for status, times in ((200, 8), (500, 1), (501, 4), (503, 2))
+    )
+    assert page.evaluate(count, text) == 3
+
+
 def module(page: Page, name: str) -> str:
     """The address of a module of the page, as JavaScript."""
     source = page.locator("script").get_attribute("src")
