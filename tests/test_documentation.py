@@ -1,0 +1,160 @@
+"""What there is to use is written down, and each link of the docs leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from ruamel.yaml import YAML
+
+from api import shutdown
+from api.settings import Settings
+from tests.checkout import ROOT
+from tests.tables import check_table
+
+OPERATIONS = ROOT / "docs" / "operations.md"
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", ".github/*.md", "tests/google_cloud/*.md")
+    for path in ROOT.glob(pattern)
+)
+# A new pod of Kubernetes gets requests for a while after it was told to end.
+ENDPOINT_SECONDS = 5
+
+
+def rows(*lines: tuple[str, ...]) -> str:
+    head, *body = [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    ]
+    return "\n".join([head, "|" + "---|" * len(lines[0]), *body])
+
+
+def test_every_setting_is_in_the_docs_as_example_env_has_it() -> None:
+    found: list[tuple[str, ...]] = []
+    said: list[str] = []
+    for line in (ROOT / "example.env").read_text().splitlines():
+        if setting := re.fullmatch(r"# ([A-Z][A-Z0-9_]*)=(.*)", line):
+            found.append(
+                (f"`{setting[1]}`", f"`{setting[2]}`" if setting[2] else "", " ".join(said))
+            )
+        said = [*said, line[2:]] if line.startswith("# ") and not setting else []
+    check_table("settings", rows(("setting", "default", ""), *found), OPERATIONS)
+    named = {row[0].strip("`") for row in found}
+    assert {field.name.upper() for field in msgspec.structs.fields(Settings)} <= named
+
+
+def test_every_target_is_in_the_docs_as_make_help_has_it() -> None:
+    out = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    found, group = [], ""
+    for line in re.sub(r"\x1b\[\d*m", "", out.stdout).splitlines():
+        if line and not line.startswith(" "):
+            group = line
+        elif line:
+            name, _, said = line.strip().partition(" ")
+            found.append((group, f"`{name}`", said.strip()))
+    check_table("targets", rows(("", "target", ""), *found), OPERATIONS)
+
+
+def test_every_endpoint_is_in_the_docs_as_openapi_has_it(penguins: FlaskClient) -> None:
+    document: Any = penguins.get("/openapi.json").json
+    found = [
+        (f"`{verb.upper()} {path}`", operation["summary"])
+        for path, operations in document["paths"].items()
+        for verb, operation in operations.items()
+        if verb in ("get", "post")
+    ]
+    check_table("endpoints", rows(("", ""), *found), ROOT / "docs" / "api.md")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_or_a_heading_leads_there(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+        target, _, heading = (link[0] or link[1]).partition("#")
+        if target.startswith("https://"):
+            continue
+        place = (path.parent / target).resolve() if target else path
+        assert place.exists(), target
+        if heading:
+            assert heading in headings(place), f"{target}#{heading}"
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+
+
+def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
+    known, new = set(), {ROOT / "README.md"}
+    while new:
+        path = new.pop()
+        known.add(path)
+        links = re.findall(r"\]\(([^)#\s]+\.md)", path.read_text())
+        new |= {(path.parent / link).resolve() for link in links} - known
+    assert set(DOCUMENTS) - known <= {ROOT / ".github" / "pull_request_template.md"}
+
+
+# The files that run the image elsewhere
+
+
+def dockerfile(instruction: str) -> str:
+    (found,) = re.findall(rf"^{instruction} (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    return str(found)
+
+
+def known_settings(names: set[str]) -> set[str]:
+    return names & {field.name.upper() for field in msgspec.structs.fields(Settings)}
+
+
+def test_the_compose_file_is_valid_and_fits_the_image() -> None:
+    path = ROOT / "docs" / "compose.yaml"
+    check = Path(sys.executable).parent / "check-jsonschema"
+    schema = ("--builtin-schema", "vendor.compose-spec")
+    subprocess.run([check, *schema, path], capture_output=True, check=True)
+    (service,) = YAML(typ="safe").load(path)["services"].values()
+    assert (path.parent / service["build"]["context"] / "Dockerfile").exists()
+    assert [port.rpartition(":")[2] for port in service["ports"]] == [dockerfile("EXPOSE")]
+    assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (
+        True,
+        ["/tmp"],
+        ["ALL"],
+    )
+    assert int(service["stop_grace_period"].removesuffix("s")) > shutdown.GRACE_SECONDS
+    assert known_settings(set(service["environment"])) == set(service["environment"])
+
+
+def test_the_kubernetes_manifest_fits_the_image_and_the_service(penguins: FlaskClient) -> None:
+    deployment, service = YAML(typ="safe").load_all(ROOT / "docs" / "kubernetes.yaml")
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    labels = pod["metadata"]["labels"].items()
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels
+    assert service["spec"]["selector"].items() <= labels
+    (port,) = container["ports"]
+    assert str(port["containerPort"]) == dockerfile("EXPOSE")
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        asked = container[probe]["httpGet"]
+        assert asked["port"] == port["name"]
+        assert penguins.get(asked["path"]).status_code == 200
+    grace = pod["spec"]["terminationGracePeriodSeconds"]
+    assert grace > ENDPOINT_SECONDS + shutdown.GRACE_SECONDS
+    assert (
+        f"time.sleep({ENDPOINT_SECONDS})"
+        in container["lifecycle"]["preStop"]["exec"]["command"][-1]
+    )
+    security = pod["spec"]["securityContext"]
+    assert f"{security['runAsUser']}:{security['runAsGroup']}" == dockerfile("USER")
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert known_settings(set(environment)) == set(environment)
+    assert environment["PROCESSES"] == container["resources"]["limits"]["cpu"]
