@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from ruamel.yaml import YAML
 
-from api import shutdown
+from api.server import shutdown
 from api.settings import Settings
 from tests.checkout import ROOT
 from tests.tables import check_table
