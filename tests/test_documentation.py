@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from api.server import shutdown
 from api.settings import Settings
 from tests.checkout import ROOT
 from tests.tables import check_table
+from tests.test_serving import Server, serving
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 DOCUMENTS = sorted(
@@ -102,6 +105,78 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
         links = re.findall(r"\]\(([^)#\s]+\.md)", path.read_text())
         new |= {(path.parent / link).resolve() for link in links} - known
     assert set(DOCUMENTS) - known <= {ROOT / ".github" / "pull_request_template.md"}
+
+
+# What the docs show
+
+
+@pytest.fixture(scope="module")
+def server(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("shown"), MODEL_PATH=example, PROCESSES=1) as server:
+        yield server
+
+
+def shown() -> Iterator[tuple[str, str]]:
+    """Each command that asks the example model, and the answer that the docs show for it."""
+    for name in ("README.md", "docs/api.md", "docs/clients.md", "docs/explanations.md"):
+        for block in re.findall(r"```console\n(.*?)```", (ROOT / name).read_text(), re.DOTALL):
+            for part in re.split(r"^\$ ", block, flags=re.MULTILINE):
+                # A command goes on in the lines after a backslash, a pipe or an open quote.
+                lines = part.splitlines(keepends=True)
+                ends = (n for n in range(1, len(lines) + 1) if is_whole("".join(lines[:n])))
+                if "localhost:8080" in part and "make" not in part:
+                    n = next(ends)
+                    yield "".join(lines[:n]), "".join(lines[n:])
+
+
+def is_whole(command: str) -> bool:
+    return not command.rstrip().endswith(("\\", "|")) and command.count("'") % 2 == 0
+
+
+def without_id(text: str) -> Any:
+    answer = json.loads(text)
+    answer.pop("request_id", None)
+    return answer
+
+
+@pytest.mark.parametrize(("command", "answer"), [*shown()], ids=lambda text: text[:60])
+def test_a_command_of_the_docs_gets_the_answer_that_stands_below_it(
+    server: Server, command: str, answer: str
+) -> None:
+    command = command.replace("localhost:8080", f"localhost:{server.port}")
+    got = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+    if answer.startswith("{"):
+        close(without_id(got), without_id(answer))
+    else:
+        assert got.split() == answer.split()
+
+
+def close(one: Any, other: Any) -> None:
+    """Numbers may differ in their last digits between processors."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+    if isinstance(one, dict | list):
+        pairs = (
+            zip(one, other, strict=True)
+            if isinstance(one, list)
+            else ((one[k], other[k]) for k in one)
+        )
+        for pair in pairs:
+            close(*pair)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-9)
+    else:
+        assert one == other
+
+
+def test_the_python_of_the_docs_prints_what_its_comment_says(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text(), re.DOTALL)
+    exec(code.replace("localhost:8080", f"localhost:{server.port}"), {})
+    assert capsys.readouterr().out.strip() == code.rpartition("# ")[2].strip()
 
 
 # The files that run the image elsewhere
