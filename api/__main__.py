@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pyuwsgi
 
-from api.errors import brief
 from api.server import connections, process, shutdown, uwsgi_log
 from api.settings import Settings, SettingsError, add_file, misspelt
-from models.model import ModelError
+from models.errors import ModelError, brief
 
 log = logging.getLogger("api")
 

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from api.errors import Busy, Refused
+from api.errors import Busy
 from api.http import deadlines, turns
 from models.engines import Engine, Rows, part, whole
+from models.errors import RowRejected
 
 log = logging.getLogger("api")
 
@@ -93,8 +94,8 @@ class Predictor:
     def run(self, method: str, rows: Rows) -> Any:
         """Answer rows of one request with one result a row.
 
-        Raises Busy if too many wait or the wait is too long, Refused if the estimator refuses the
-        values of a row, and whatever else the engine raises.
+        Raises Busy if too many wait or the wait is too long, RowRejected if the estimator rejects
+        the values of a row, and whatever else the engine raises.
         """
         if method in self._engine.immediate:
             return self._run_at_once(method, rows)
@@ -108,8 +109,8 @@ class Predictor:
                 results.append(
                     self._run_in_turn(method, rows[start : start + MERGED_ROWS], end, piece=True)
                 )
-            except Refused as refused:
-                raise Refused(start + refused.row, refused.reason) from None
+            except RowRejected as refused:
+                raise RowRejected(start + refused.row, refused.reason) from None
         return whole(results)
 
     def has_single(self, method: str) -> bool:
@@ -119,7 +120,7 @@ class Predictor:
     def run_single(self, method: str, row: Sequence[Any]) -> Any:
         """Answer one row with one result as JSON has it; see `Engine.singles`.
 
-        Raises Refused if the estimator refuses its values.
+        Raises RowRejected if the estimator refuses its values.
         """
         self._observe(1, 0)
         try:
@@ -297,4 +298,4 @@ class Predictor:
             reason = f"{type(error).__name__} {reason}".rstrip()
         if self._engine.signature.form == "table" and self._engine.signature.example is None:
             reason += "; what the model takes is not known: `make card DATA=train.csv` tells it"
-        return Refused(start, reason)
+        return RowRejected(start, reason)

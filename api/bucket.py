@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from api.settings import Settings
-from models.model import ModelError
+from models.errors import ModelError
 
 NAME = "model.joblib"
 TIMEOUT = 30

@@ -17,7 +17,7 @@ from api import load, serve
 from api.metadata import advice
 from api.server import process
 from api.settings import Settings, SettingsError
-from models.model import ModelError
+from models.errors import ModelError
 
 
 def main() -> None:

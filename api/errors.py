@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-MAX_PLACES = 20
+from models.errors import MAX_PLACES, CallError, InvalidRows, Place, Replaced, Unexplained
 
 log = logging.getLogger("api")
 
@@ -29,39 +28,13 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
 }
 
 
-class Place(msgspec.Struct, frozen=True):
-    """One wrong place in a body."""
-
-    pointer: str
-    detail: str
-
-
-def first(places: Iterable[Place]) -> list[Place]:
-    """As many places as an answer names, and one more to tell that there are more.
-
-    A body of a few bytes may unpack to millions of wrong places.
-    """
-    return list(islice(places, MAX_PLACES + 1))
-
-
-class Refused(Exception):
-    """The estimator refuses the values of one row that fits the signature."""
-
-    def __init__(self, row: int, reason: str) -> None:
-        super().__init__(reason)
-        self.row = row
-        self.reason = reason
-
-
-class Problem(Exception):
+class Problem(CallError):
     """A request that cannot be answered as asked; subclasses set the HTTP status."""
 
     status = HTTPStatus.BAD_REQUEST
 
     def __init__(self, detail: str, places: Sequence[Place] = (), **headers: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.places = tuple(places)
+        super().__init__(detail, places)
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -158,16 +131,6 @@ class UnsupportedType(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
-class InvalidRows(Problem):
-    """Rows do not fit the signature, or the estimator refuses their values."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-    def __init__(self, places: Sequence[Place]) -> None:
-        count = f"the first {MAX_PLACES} places" if len(places) > MAX_PLACES else "see errors"
-        super().__init__(f"The rows do not fit the model: {count}.", places[:MAX_PLACES])
-
-
 class InvalidTensors(Problem):
     """Tensors do not fit the signature; each sentence names one."""
 
@@ -176,12 +139,6 @@ class InvalidTensors(Problem):
     def __init__(self, sentences: Sequence[str]) -> None:
         more = "; and more" if len(sentences) > MAX_PLACES else ""
         super().__init__("; ".join(sentences[:MAX_PLACES]) + more + ".")
-
-
-class Unexplained(Problem):
-    """The model's answers cannot be explained; the detail says why, and what to do."""
-
-    status = HTTPStatus.NOT_IMPLEMENTED
 
 
 class Busy(Problem):
@@ -203,16 +160,18 @@ class OutOfMemory(Busy):
         )
 
 
-class Replaced(Problem):
-    """The model's file is no longer what this process serves, and part of it is not loaded yet."""
+class InternalError(Problem):
+    """The service itself has failed; the log says why."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The model's file was replaced or taken away while it is served, and this method was "
-            "not loaded before: restart the service."
-        )
+
+# The status of each error that the library raises.
+STATUS: dict[type[CallError], HTTPStatus] = {
+    InvalidRows: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unexplained: HTTPStatus.NOT_IMPLEMENTED,
+    Replaced: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 class Answer(NamedTuple):
@@ -229,69 +188,45 @@ def render(error: Exception, request_id: str, path: str = "") -> Answer:
     An exception that has no name here is our own fault: its traceback goes into the log, and the
     client is told the id to ask for.
     """
-    headers: dict[str, str] = {}
-    places: Sequence[Place] = ()
     if isinstance(error, MemoryError):
         # Let go of what the request has made, or there may be none for the answer.
         traceback.clear_frames(error.__traceback__)
         log.warning("request %s needs more memory than there is", request_id)
         error = OutOfMemory()
-    if isinstance(error, Problem):
-        status, detail, places, headers = error.status, error.detail, error.places, error.headers
-    else:
+    if not isinstance(error, CallError):
         log.error("request %s failed", request_id, exc_info=error)
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        detail = f"Our fault: the log has it as request {request_id}."
-    form = FORMS.get(path.split("/")[1] if path.startswith("/") else "", _problem)
-    media_type, document = form(status, detail, places, request_id)
-    headers = {"Content-Type": media_type, **headers}
-    return Answer(status, headers, msgspec.json.encode(document))
+        error = InternalError(f"Our fault: the log has it as request {request_id}.")
+    status = error.status if isinstance(error, Problem) else STATUS[type(error)]
+    headers = error.headers if isinstance(error, Problem) else {}
+    form = RENDERERS.get(path.split("/")[1] if path.startswith("/") else "", _problem)
+    media_type, document = form(error, status, request_id)
+    return Answer(status, {"Content-Type": media_type, **headers}, msgspec.json.encode(document))
 
 
-def _problem(
-    status: HTTPStatus, detail: str, places: Sequence[Place], request_id: str
-) -> tuple[str, dict[str, Any]]:
+def _problem(error: CallError, status: HTTPStatus, request_id: str) -> tuple[str, dict[str, Any]]:
     """Problem details, RFC 9457, with one entry in `errors` for each wrong place."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": PHRASES[status],
         "status": status.value,
-        "detail": detail,
+        "detail": error.detail,
         "request_id": request_id,
     }
-    if places:
-        document["errors"] = places
+    if error.places:
+        document["errors"] = error.places
     return "application/problem+json", document
 
 
-def _error(
-    _: HTTPStatus, detail: str, places: Sequence[Place], __: str
-) -> tuple[str, dict[str, Any]]:
+def _kserve(error: CallError, _: HTTPStatus, __: str) -> tuple[str, dict[str, Any]]:
     """One sentence, as KServe v1 and the Open Inference Protocol want it."""
-    return "application/json", {"error": _sentence(detail, places)}
+    return "application/json", {"error": str(error)}
 
 
-def _error_code(
-    status: HTTPStatus, detail: str, places: Sequence[Place], _: str
-) -> tuple[str, dict[str, Any]]:
+def _mlflow(error: CallError, status: HTTPStatus, _: str) -> tuple[str, dict[str, Any]]:
     """A code and a sentence, as MLflow's scoring server says it."""
     code = PHRASES[status].upper().replace(" ", "_")
-    return "application/json", {"error_code": code, "message": _sentence(detail, places)}
-
-
-def brief(error: BaseException) -> str:
-    """An exception's type, and the first line of its message if it has one."""
-    text = str(error).splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
-def _sentence(detail: str, places: Sequence[Place]) -> str:
-    """The detail and all places in one line."""
-    if not places:
-        return detail
-    wrong = "; ".join(f"{place.pointer or '/'}: {place.detail}" for place in places)
-    return f"{detail.removesuffix(' see errors.')} {wrong}."
+    return "application/json", {"error_code": code, "message": str(error)}
 
 
 # By the first step of the path; all others get problem details.
-FORMS = {"v1": _error, "v2": _error, "invocations": _error_code}
+RENDERERS = {"v1": _kserve, "v2": _kserve, "invocations": _mlflow}

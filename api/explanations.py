@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import Busy, Refused, Replaced, TooLarge, Unexplained
+from api.errors import Busy, TooLarge
 from api.http import deadlines
 from api.service import Service
 from models.engines import Rows
+from models.errors import ModelError, Replaced, RowRejected, Unexplained
 from models.explain import Clock, Explainer, background
 from models.explain.permutation import Permutation
-from models.model import Model, ModelError, version_of
+from models.model import Model, version_of
 from models.rows.check import Batch
 
 log = logging.getLogger("api")
@@ -173,7 +174,7 @@ class Explanations:
         """The model's answers for rows that nobody has sent, as numbers."""
         try:
             return self._table(method, self._service.predictor.run(method, rows))
-        except Refused as refused:
+        except RowRejected as refused:
             raise Unexplained(
                 "The model refuses a row of its background, or a mixture of one with a row of the "
                 f"request: {refused.reason}"

@@ -9,18 +9,11 @@ from urllib.parse import parse_qs, quote
 import msgspec
 
 from api.batching import MERGED_ROWS, Predictor
-from api.errors import (
-    Answer,
-    InvalidRows,
-    Place,
-    Refused,
-    UnknownMethod,
-    UnknownModel,
-    UnknownOption,
-)
+from api.errors import Answer, UnknownMethod, UnknownModel, UnknownOption
 from api.formats import Reader, media, results
 from api.http.bodies import Environ, read_body
 from api.monitor import metrics
+from models.errors import InvalidRows, Place, RowRejected
 from models.model import PER_CLASS, Model
 from models.rows.check import Batch
 from models.signature.types import Signature
@@ -115,7 +108,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             if batch.count > MERGED_ROWS:
                 self._foresee(method, batch)
             return self.predictor.run(method, batch.rows)
-        except Refused as refused:
+        except RowRejected as refused:
             raise _invalid(batch, refused) from None
 
     def _foresee(self, method: str, batch: Batch) -> None:
@@ -131,7 +124,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """The same for the only row of a request: its result as JSON has it."""
         try:
             return self.predictor.run_single(method, batch.alone)
-        except Refused as refused:
+        except RowRejected as refused:
             raise _invalid(batch, refused) from None
 
     def count(self, environ: Environ, batch: Batch) -> None:
@@ -175,7 +168,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.model.classes if method in PER_CLASS else None
 
 
-def _invalid(batch: Batch, refused: Refused) -> InvalidRows:
+def _invalid(batch: Batch, refused: RowRejected) -> InvalidRows:
     detail = f"the model refuses this row: {refused.reason}"
     return InvalidRows([Place(batch.pointers(refused.row), detail)])
 

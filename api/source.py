@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api.settings import Settings
-from models.model import ModelError
+from models.errors import ModelError
 
 NAMES = ("latest.joblib", "model.joblib")
 

@@ -20,14 +20,14 @@ from typing import Any
 
 import msgspec
 
-from api.errors import brief
 from api.monitor.telemetry import configure_logging
 from api.settings import Settings, SettingsError
 from models import bound, fitted, pins
 from models.bound import Bound
 from models.engines.choose import plan_path
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.model import Model, ModelError, version_of, write_file
+from models.errors import ModelError, brief
+from models.model import Model, version_of, write_file
 from models.plan import run as plans
 from models.plan import verify, verify_rows, work
 from models.plan.rules import compile_model

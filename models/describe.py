@@ -25,7 +25,6 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
-from api.errors import InvalidRows, brief
 from api.formats import Reader
 from api.settings import Settings, SettingsError
 from models import card as cards
@@ -34,7 +33,8 @@ from models.engines import part
 from models.engines.choose import plan_path
 from models.engines.scikit_learn import ScikitLearnEngine, as_arrays
 from models.engines.trial import TrialError, apart
-from models.model import Model, ModelError
+from models.errors import InvalidRows, ModelError, brief
+from models.model import Model
 from models.plan.verify import Difference, distance
 from models.rows.check import some
 from models.signature.read import read as read_signature

@@ -18,9 +18,9 @@ import sklearn
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from api.errors import brief
 from models import saved
-from models.model import METHODS, Model, ModelError, card_command, open_file, read_card
+from models.errors import ModelError, brief
+from models.model import METHODS, Model, card_command, open_file, read_card
 from models.pickles import LZ4, Content
 from models.signature import composition
 from models.signature.read import read

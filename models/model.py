@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from api.settings import Settings
+from models.errors import ModelError
 from models.signature.types import Signature
 
 log = logging.getLogger("api")
@@ -37,10 +38,6 @@ ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
 BLOCK_BYTES = 1024 * 1024
 # Those whose answer has one column for each class.
 PER_CLASS = ("predict_proba", "predict_log_proba", "predict_joint_log_proba")
-
-
-class ModelError(Exception):
-    """The model cannot be served; the message says what is wrong and what to do."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

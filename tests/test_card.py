@@ -30,7 +30,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from api import create_app
 from api.settings import Settings
 from models import bake, card, describe, environment, train, training_rows
-from models.model import ModelError
+from models.errors import ModelError
 from models.rows import check
 from models.signature.types import Signature
 from models.training_rows import DataError

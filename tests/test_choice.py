@@ -28,7 +28,7 @@ from api.settings import Settings
 from models.bake import bake
 from models.engines.choose import choose, plan_path
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.model import ModelError
+from models.errors import ModelError
 from models.plan import run as plans
 from models.plan.run import PlanEngine
 from models.signature.types import NAN

@@ -27,8 +27,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from models.engines import part
 from models.engines.scikit_learn import NoPandas, ScikitLearnEngine
+from models.errors import ModelError
 from models.fitted import load
-from models.model import ModelError
 from tests.test_signature import FRAME, Y, columns
 
 X = np.arange(20.0).reshape(10, 2)

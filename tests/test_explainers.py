@@ -26,8 +26,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from api.errors import Unexplained
 from models.card import background as chosen
+from models.errors import Unexplained
 from models.explain import background, permutation
 from models.explain.columns import Mixed, follow, unfold
 from models.explain.permutation import Permutation, as_rows, table

@@ -28,10 +28,11 @@ from sklearn.tree import DecisionTreeClassifier
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.errors import InvalidRows, MalformedBody
+from api.errors import MalformedBody
 from api.formats import csv as csv_format
 from api.formats import results
 from api.formats.json import JsonReader
+from models.errors import InvalidRows
 from models.signature.types import Feature, Signature
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, LINE, NDJSON, NPY, npy

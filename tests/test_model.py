@@ -25,8 +25,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from models import fitted
+from models.errors import ModelError
 from models.fitted import load
-from models.model import ModelError
 from models.pickles import LZ4
 from tests.conftest import Serve
 from tests.test_signature import Silent

@@ -26,7 +26,8 @@ from models import environment, fitted, pins, saved
 from models.bake import bake
 from models.engines.choose import choose, plan_path
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.model import BLOCK_BYTES, ModelError, open_file
+from models.errors import ModelError
+from models.model import BLOCK_BYTES, open_file
 from models.plan import run as plans
 from models.plan.run import PlanEngine
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.batching import MERGED_ROWS, Predictor, _Ticket
-from api.errors import Busy, Refused
+from api.errors import Busy
 from models.engines import Single
+from models.errors import RowRejected
 from models.signature.types import Signature
 
 BOUND = 10
@@ -146,7 +147,7 @@ def test_a_bad_request_does_not_spoil_those_it_is_joined_with() -> None:
     requests = [ask(predictor, 0), ask(predictor, 1), ask(predictor, 5, -1), ask(predictor, 13)]
     first, good, refused, broken = together(engine, predictor, requests)
     assert (first, good) == ([0], [2])
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RowRejected)
     assert isinstance(broken, RuntimeError)
     assert ask(predictor, 4)() == [8]
 
@@ -156,7 +157,7 @@ def test_a_request_that_is_bad_in_two_ways_does_not_spoil_its_neighbours() -> No
     predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
     requests = [ask(predictor, 0), ask(predictor, 13, -1), ask(predictor, 5)]
     _, refused, good = together(engine, predictor, requests)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RowRejected)
     assert good == [10]
 
 
@@ -165,7 +166,7 @@ def test_the_row_that_the_estimator_refuses_is_found(length: int, data: st.DataO
     row = data.draw(st.integers(0, length - 1))
     values = [1.0] * length
     values[row] = -1.0
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RowRejected) as refused:
         ask(Predictor(Doubling(), max_waiting=8, timeout=BOUND), *values)()
     assert (refused.value.row, refused.value.reason) == (row, "negative")
 
@@ -261,7 +262,7 @@ def test_a_cheap_method_waits_for_nobody() -> None:
 
 def test_the_row_that_a_cheap_method_refuses_is_found() -> None:
     predictor = Predictor(Doubling(immediate=["predict"]), max_waiting=1, timeout=BOUND)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RowRejected) as refused:
         predictor.run("predict", np.array([[1.0], [2.0], [-1.0], [3.0]]))
     assert refused.value.row == 2
 
@@ -277,7 +278,7 @@ def test_many_rows_go_in_several_calls_so_that_others_come_in_between() -> None:
 def test_the_row_that_is_refused_among_many_is_found() -> None:
     rows = np.arange(100.0, 105.0 + 2 * MERGED_ROWS)[:, None]
     rows[MERGED_ROWS + 7] = -1
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RowRejected) as refused:
         Predictor(Doubling(), max_waiting=1, timeout=BOUND).run("predict", rows)
     assert refused.value.row == MERGED_ROWS + 7
 

@@ -13,7 +13,7 @@ import pytest
 
 from api import create_app, source
 from api.settings import Settings
-from models.model import ModelError
+from models.errors import ModelError
 from tests.test_rejections import GOOD
 
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.errors import InvalidRows, Place, first
 from api.formats import dialect
-from api.formats.limits import PIECE_BYTES, Limits
+from api.formats.limits import PIECE_BYTES, Limits, check_count
+from models.errors import InvalidRows, Place, limit_faults
 from models.rows.check import (
     IGNORE_HINT,
     UNKNOWN,
@@ -23,7 +23,6 @@ from models.rows.check import (
     array_of,
     check,
     check_array,
-    check_count,
     count_unknown,
     escape,
     named,
@@ -76,7 +75,7 @@ class CsvReader:
         order, ignored = self._order(table.header, ignore=ignore)
         check_count(len(table.lines), self._max_rows)
         width = len(table.header)
-        ragged = first(
+        ragged = limit_faults(
             Place(f"/{i}", f"line {number}: expected {width} fields, got {len(cells)}")
             for i, (number, cells) in enumerate(table.lines)
             if len(cells) != width
@@ -109,7 +108,7 @@ class CsvReader:
                 expected = "expected a header row with the names of the features, got numbers"
                 raise InvalidRows([Place("", expected)])
         meant = self._names.resolve(header[unnamed:])
-        if places := first(self._wrong_names(header[unnamed:], meant, ignore=ignore)):
+        if places := limit_faults(self._wrong_names(header[unnamed:], meant, ignore=ignore)):
             raise InvalidRows(places)
         order = {meant[name]: j for j, name in enumerate(header) if name in meant}
         ignored = (name or f"Unnamed: {j}" for j, name in enumerate(header) if name not in meant)

@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from api.errors import InvalidRows, MalformedBody, Place, first
+from api.errors import MalformedBody
 from api.formats.limits import Limits
+from models.errors import InvalidRows, Place, limit_faults
 from models.rows.check import escape
 from models.rows.names import Names
 from models.signature.types import Feature
@@ -191,7 +192,7 @@ def with_points(feature: Feature, cells: Sequence[str]) -> list[str]:
 
     Raises InvalidRows where a number already has a point, which could separate thousands.
     """
-    places = first(
+    places = limit_faults(
         Place(
             f"/{i}/{escape(feature.name)}",
             "expected a decimal comma, as there is in other fields, got a point",

@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.errors import InvalidRows, InvalidTensors, MalformedBody, Place
+from api.errors import InvalidTensors, MalformedBody
 from api.formats import tensors
 from api.formats.json import NOT_FAST, parse
-from api.formats.limits import Limits
+from api.formats.limits import Limits, check_count
 from api.formats.tensors import Output, Tensor, Values
+from models.errors import InvalidRows, Place
 from models.rows import check
-from models.rows.check import Batch, check_array, check_count, count_unknown
+from models.rows.check import Batch, check_array, count_unknown
 from models.signature.types import Signature
 
 SHOWN_REASON = 200

@@ -22,10 +22,10 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from api.errors import MalformedBody
-from api.formats.limits import PIECE_BYTES, TOO_DEEP, Limits, count
+from api.formats.limits import PIECE_BYTES, TOO_DEEP, Limits, check_count, count
 from api.formats.orients import Documents
 from models.rows import dates
-from models.rows.check import Batch, Repeated, array_of, check_count, count_unknown
+from models.rows.check import Batch, Repeated, array_of, count_unknown
 from models.signature.types import Feature, Signature
 
 # Integers that stay integers, as far as every array holds them; the others are looked at slowly.

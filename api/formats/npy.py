@@ -12,10 +12,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from api.errors import InvalidRows, MalformedBody, Place, Problem
-from api.formats.limits import Limits
+from api.errors import MalformedBody
+from api.formats.limits import Limits, check_count
+from models.errors import CallError, InvalidRows, Place
 from models.rows import dates
-from models.rows.check import Batch, check, check_array, check_count, pointer, refuse_unclear
+from models.rows.check import Batch, check, check_array, pointer, refuse_unclear
 from models.rows.names import Names
 from models.signature.types import Signature, is_missing
 
@@ -74,7 +75,7 @@ def _load(body: bytes, limits: Limits) -> np.ndarray:
         array = array.reshape(header["shape"], order="F" if header["fortran_order"] else "C")
         if dtype.kind in "UV":
             array.tolist()  # fails where bytes are no text
-    except (Problem, MemoryError):
+    except (CallError, MemoryError):
         raise
     except Exception as error:
         # The header is a Python literal, in which anything can be wrong.

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from api.errors import InvalidRows, Place, first
+from api.formats.limits import check_count
+from models.errors import InvalidRows, Place, limit_faults
 from models.rows.check import (
     IGNORE_HINT,
     UNKNOWN,
     Batch,
     Repeated,
     check,
-    check_count,
     escape,
     name_of,
     named,
@@ -106,7 +106,7 @@ class Documents:
             places.append(
                 Place("", f"expected one of {', '.join(FORMS)}, got {len(given)} of them")
             )
-        places += first(
+        places += limit_faults(
             Place(
                 f"/{escape(name)}",
                 "this model takes no parameters" if name in PARAMETERS else "is not known",
@@ -128,7 +128,7 @@ class Documents:
         if not isinstance(split, dict):
             raise InvalidRows([Place(at, "expected an object with columns and data, got a list")])
         places = _repeated(split, at)
-        places += first(
+        places += limit_faults(
             Place(f"{at}/{escape(name)}", f"is not known: expected {', '.join(SPLIT)}")
             for name in split
             if name not in (*SPLIT, *TIGHT)
@@ -140,7 +140,9 @@ class Documents:
         elif isinstance(columns, list):
             columns = list(map(self._names.column, columns))
             steps = (f"{at}/columns/{j}" for j in itertools.count())
-            places += first(self._wrong_columns(columns, steps, f"{at}/columns", ignore=ignore))
+            places += limit_faults(
+                self._wrong_columns(columns, steps, f"{at}/columns", ignore=ignore)
+            )
         else:
             expected = "expected a list with the names of the columns"
             places.append(Place(f"{at}/columns", f"{expected}, got {name_of(columns)}"))
@@ -158,7 +160,7 @@ class Documents:
     def _read_rows(self, columns: list[str], data: list[Any], at: str, *, ignore: bool) -> Batch:
         check_count(len(data), self._max_rows)
         expected = f"expected {len(columns)} values, one for each column"
-        places = first(
+        places = limit_faults(
             Place(f"{at}/{i}", f"{expected}, got {len(row)}")
             for i, row in enumerate(data)
             if isinstance(row, list) and len(row) != len(columns)
@@ -191,7 +193,7 @@ class Documents:
         https://specs.frictionlessdata.io/table-schema/
         """
         places = _repeated(table, "")
-        places += first(
+        places += limit_faults(
             Place(f"/{escape(name)}", "is not known: expected schema, data")
             for name in table
             if name not in ("schema", "data")
@@ -238,7 +240,7 @@ class Documents:
             return self.check([columns], lambda _: at, ignore=ignore)
         places = _repeated(columns, at)
         steps = (f"{at}/{escape(name)}" for name in columns)
-        places += first(self._wrong_columns(list(columns), steps, at, ignore=ignore))
+        places += limit_faults(self._wrong_columns(list(columns), steps, at, ignore=ignore))
         longest = max(many, key=len)
         labels = [escape(label) for label in longest] if isinstance(longest, dict) else None
         for name, values in columns.items():
@@ -246,7 +248,7 @@ class Documents:
             if len(places) > len(columns):
                 break
         if places:
-            raise InvalidRows(first(places))
+            raise InvalidRows(limit_faults(places))
         check_count(len(longest), self._max_rows)
         names = list(columns)
         lists = [

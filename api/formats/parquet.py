@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import InvalidRows, MalformedBody, Place, Problem, TooLarge, UnsupportedType, first
-from api.formats.limits import Limits
+from api.errors import MalformedBody, TooLarge, UnsupportedType
+from api.formats.limits import Limits, check_count
+from models.errors import CallError, InvalidRows, Place, limit_faults
 from models.rows import dates
 from models.rows.check import (
     IGNORE_HINT,
@@ -21,7 +22,6 @@ from models.rows.check import (
     Batch,
     check,
     check_array,
-    check_count,
     escape,
     named,
     pointer,
@@ -141,7 +141,7 @@ def _order(
         if name not in columns
     ]
     if places:
-        raise InvalidRows(first(places))
+        raise InvalidRows(limit_faults(places))
     order = names.names or list(given)
     ignored = tuple(name for name in given if name not in meant)
     return {name: columns[name] for name in order if name in columns}, ignored
@@ -190,7 +190,7 @@ def _plain(value: Any) -> Any:
 
 
 def _malformed(error: Exception) -> Exception:
-    if isinstance(error, (Problem, MemoryError)):
+    if isinstance(error, (CallError, MemoryError)):
         return error
     reason = str(error).partition("\n")[0]
     return MalformedBody(f"The body is not Parquet that can be read: {reason}")

@@ -12,12 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from api.errors import (
-    PHRASES,
-    Answer,
-    Problem,
-    render,
-)
+from api.errors import PHRASES, Answer, Problem, render
 from api.http import targets, turns
 from api.http.compression import MIN_BYTES, compress
 from api.monitor import metrics, telemetry

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.errors import MAX_PLACES
 from api.openapi.sample import Sample
 from api.openapi.schemas import NUMBER, NUMBER_REF, TYPES, Schema, record, ref
+from models.errors import MAX_PLACES
 
 TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from api.errors import Problem
 from api.formats import Reader
 from api.metadata import example
+from models.errors import CallError
 from models.model import Model
 from models.rows.check import Batch
 from models.signature.types import Signature, plain_rows
@@ -68,7 +68,7 @@ def choose(model: Model, signature: Signature, reader: Reader) -> Sample:
     for candidate in candidates:
         try:
             batch = reader.read(msgspec.json.encode(candidate), "application/json")
-        except Problem:
+        except CallError:
             continue
         if len(batch.rows) == 1 and _is_row(signature, candidate):
             return _sample(signature, candidate, batch)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from api.errors import Replaced
 from api.settings import Settings
 from models.engines import Engine
-from models.model import Model, ModelError, read_card, version_of
+from models.errors import ModelError, Replaced
+from models.model import Model, read_card, version_of
 from models.plan import run as plans
 
 log = logging.getLogger("api")

@@ -17,7 +17,8 @@ import numpy as np
 from models import libraries
 from models.engines import Engine, Rows, Single, inputs, whole
 from models.engines.trial import TrialError, apart
-from models.model import Model, ModelError, card_command
+from models.errors import ModelError
+from models.model import Model, card_command
 from models.signature import probe
 from models.signature.composition import parts
 from models.signature.types import Signature, example_row

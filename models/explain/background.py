@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import InvalidRows, Unexplained
 from models.engines import Rows
+from models.errors import InvalidRows, Unexplained
 from models.rows.check import check
 from models.signature.types import Feature, Signature
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from api.errors import Unexplained
 from models.engines import Rows
+from models.errors import Unexplained
 from models.explain import Ask, Clock
 
 # Mixtures asked for, for each row to be explained, and for all rows of a request.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import brief
+from models.errors import brief
 from models.plan.run import INPUT, Step
 from models.signature.types import Signature
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from api.errors import brief
 from models.bound import Bound
 from models.engines import Engine, Rows, Single
+from models.errors import brief
 from models.plan.run import PlanEngine
 
 log = logging.getLogger("api")

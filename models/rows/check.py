@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import MAX_PLACES, InvalidRows, Place, TooLarge
 from models.engines import Rows
+from models.errors import MAX_PLACES, InvalidRows, Place
 from models.rows import dates
 from models.signature.types import MAX_EXACT, Feature, Signature
 
@@ -115,14 +115,6 @@ def refuse_unclear(
                 continue
             if told_apart or abs(value) >= MAX_EXACT:
                 raise InvalidRows([Place(f"{pointers(i)}/{j}", f"{feature.name}: {UNCLEAR}")])
-
-
-def check_count(count: int, max_rows: int) -> None:
-    """Refuse a request without rows, or with too many."""
-    if count == 0:
-        raise InvalidRows([Place("", "expected at least one sample")])
-    if count > max_rows:
-        raise TooLarge(f"{count} rows are over the limit of {max_rows} in one request.")
 
 
 def check_array(

@@ -15,7 +15,7 @@ from api import create_app
 from api.settings import Settings
 from models.bake import bake
 from models.engines.trial import apart
-from models.model import ModelError
+from models.errors import ModelError
 
 folder = Path(sys.argv[1])
 own = json.loads((folder / "own.json").read_text())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import brief
+from models.errors import brief
 from models.model import Model
 from models.plan.builder import Builder, Column, NotCompiled, Number, Table
 from models.plan.rules import (  # noqa: F401  (their rules)
