@@ -1,12 +1,12 @@
-# make build-image picks the newest Python that has the scikit-learn which saved the model.
+# make build-image passes the Python that has wheels of the scikit-learn that saved the model.
 ARG PYTHON=3.13
 FROM python:${PYTHON}-slim-trixie AS base
-# LightGBM looks for libgomp.so.1, which this base lacks; the environment has scikit-learn's there.
+# LightGBM loads libgomp.so.1, which this base lacks: --strip links scikit-learn's copy into /venv/lib.
 ENV PATH=/venv/bin:$PATH LD_LIBRARY_PATH=/venv/lib PYTHONUNBUFFERED=1
 WORKDIR /app
 
 FROM base AS build
-# Dependencies before code: they change seldom, and their layer is kept.
+# Dependencies before code: they change rarely, so docker keeps their layer.
 COPY requirements-pandas.lock requirements-uv.lock ./
 COPY models/__init__.py models/environment.py models/pickles.py models/pins.py models/saved.py models/
 RUN --mount=type=cache,target=/root/.cache \
@@ -14,16 +14,17 @@ RUN --mount=type=cache,target=/root/.cache \
 COPY requirements.lock requirements-explain.lock requirements-slim.lock ./
 COPY api api
 COPY models models
-# The scikit-learn that saved the model, with what fits it, and what models/requirements.txt asks for.
+# Install the scikit-learn that saved the model, the numpy, scipy and pandas that fit it, and the
+# packages in models/requirements.txt.
 RUN --mount=type=cache,target=/root/.cache \
     UV_LINK_MODE=copy python3 -m models.environment --folder /venv --lock requirements-pandas.lock models/latest.joblib
-# Nothing of the model runs if its file has another SHA-256.
+# The build stops before it loads a model file with another SHA-256.
 ARG MODEL_SHA256=
-# A model that cannot be served stops here. pandas, 40 MB, stays only for one that needs it. The
-# packages' own tests, a third of their room, go before the check.
+# A model that cannot be served stops the build here. The packages' own tests, a third of their size,
+# are removed, and so is pandas, 40 MB, unless the model needs it.
 RUN python3 -m models.environment --folder /venv --strip \
     && python -m models.bake && python -m models.environment --folder /venv --drop-pandas models/latest.joblib
-# EXPLAIN=true adds what explains trees exactly, and changes nothing that is there already.
+# EXPLAIN=true adds shap, which explains trees exactly, and keeps all installed versions.
 ARG EXPLAIN=false
 RUN --mount=type=cache,target=/root/.cache/pip \
     test "$EXPLAIN" != true || { pip list --format=freeze \
@@ -31,7 +32,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
             - requirements-explain.lock > explain.lock \
         && pip install --disable-pip-version-check --require-hashes --no-deps -r explain.lock \
         && python3 -m models.environment --folder /venv --strip; }
-# A plan runs without scikit-learn and scipy, half of the image: SLIM=true leaves them out.
+# SLIM=true leaves scikit-learn and scipy out, half of the image: a plan runs without them.
 ARG SLIM=false
 RUN --mount=type=cache,target=/root/.cache/pip \
     test "$SLIM" != true || { touch /venv/.baked && mv /venv/.baked / \
@@ -39,8 +40,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         && pip install --disable-pip-version-check --require-hashes -r requirements-slim.lock \
         && python3 -m models.environment --folder /venv --strip; }
 RUN python -m api.check
-# Nobody needs pip where nothing is installed any more; bytecode is compiled once, here. A model may
-# come with rights for its owner only, but is read by another user.
+# Nothing is installed from here on, so uv and pip go. Bytecode is compiled here, since the container's
+# file system is read-only. The model file may be readable by its owner only; user 65534 must read it.
 RUN rm -f /venv/.gitignore /venv/.lock /venv/.installed && pip uninstall --yes --quiet uv pip && python -m compileall -q api models \
     && chmod -R a+rX,go-w api models
 
@@ -49,13 +50,13 @@ COPY --from=build /venv /venv
 COPY --from=build /app/api api
 COPY --from=build /app/models models
 USER 65534:65534
-# Inside a container every address is behind the container's own door.
+# Listen on all addresses: the container's network decides who reaches them.
 ENV HOST=0.0.0.0 HOME=/tmp
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-IS", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(next(filter(None, map(os.environ.get, ('PORT', 'AIP_HTTP_PORT', 'SAGEMAKER_BIND_TO_PORT'))), 8080)), timeout=4); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "api"]
-# Last, since they change with every commit and model, and all that stands below is made anew.
+# Labels come last: they change with each commit and model, and docker rebuilds all that follows.
 ARG PYTHON=3.13
 ARG REVISION=unknown
 ARG MODEL_VERSION=unknown

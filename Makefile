@@ -1,8 +1,8 @@
-# Every variable can stand in .env, in the environment, or behind the target: make run PORT=9001.
+# Set a variable in .env, in the environment, or on the command line: make run PORT=9001.
 .DEFAULT_GOAL := help
 
-# make, docker, the shell and Python read .env differently, so only what all of them read alike is
-# let in. The value is not printed: it may be a secret.
+# make, docker, the shell and Python read .env differently. Only lines that all of them read alike are
+# accepted. The value is not printed, since it may be a secret.
 ENV_FAULT := $(shell awk '/^[ \t]*\#.*\\$$/ || (!/^[ \t]*(\#.*)?$$/ && (!/^[A-Z][A-Z0-9_]*=/ || /["\047$$`\\]/ || /=.*\#/ || /=[ \t]/ || /[ \t]$$/ || /[\001-\037\177]/)) {print NR; exit}' .env 2>/dev/null)
 ifneq ($(ENV_FAULT),)
 $(error .env, line $(ENV_FAULT): expected KEY=value, with no space at either end and no quote, dollar, hash, backtick or backslash)
@@ -18,13 +18,13 @@ ifneq ($(origin MAKE),default)
 MAKE := make
 endif
 
-# What the service in the container is told of its settings; its port and model are the image's own.
+# The settings that run-container passes to the service. The image has its own port and model.
 SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL \
 	ACCESS_LOG API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY
 
-# No value becomes code. make itself looks at what can stand in a recipe as it is, and each variable
-# is in one of these lists; a value that can be any text is read by recipes from the environment, as
-# "$$DATA". A $ would be make's own, wherever it stands.
+# No value becomes code. make checks the values that recipes use directly, by these lists. A variable
+# of TEXTS can hold any text, so recipes read it from the environment, as "$$DATA". No value may hold a
+# dollar: make would expand it.
 NUMBERS := PORT OS_PORT PATIENCE CLOUD_RUN_CONCURRENCY CLOUD_RUN_MIN_INSTANCES CLOUD_RUN_MAX_INSTANCES
 AMOUNTS := CLOUD_RUN_MEMORY CLOUD_RUN_CPU CLOUD_RUN_TIMEOUT PERCENT
 SWITCHES := SLIM EXPLAIN CLOUD_RUN_CPU_BOOST
@@ -37,7 +37,7 @@ TEXTS := $(SETTINGS) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CON
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) MODEL_URI SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
 GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
-# One of these could be a name that make keeps for itself.
+# A name that make does not know could be one of its own special variables.
 UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
 
 empty :=
@@ -50,10 +50,11 @@ DIGITS := 0 1 2 3 4 5 6 7 8 9
 LOWER := a b c d e f g h i j k l m n o p q r s t u v w x y z
 LETTERS := $(LOWER) A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
 WORD_CHARACTERS := $(LETTERS) $(DIGITS) - . _ / : @ + % ~ = * $(comma)
-# The text $(1) without the characters $(2).
+# The text $(1) without the characters in the list $(2).
 rest = $(if $(2),$(call rest,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,99,$(2))),$(1))
 fault = |$(1) ($(subst file,.env,$(origin $(1)))): expected $(2)
-# A fault for each of the variables $(1) that has more than the characters $(2), and blanks with $(5).
+# A fault for each variable in $(1) whose value has a character outside $(2). $(3) says what is
+# expected, $(4) is an example, and $(5) allows blanks.
 only = $(foreach name,$(1),$(if $(call rest,$(if $(5),$(subst $(empty) ,,$(value $(name))),$(value $(name))),$(2)),$(call fault,$(name),$(3)$(if $(4),$(comma) as in $(name)=$(4)))))
 FAULTS := \
 	$(call only,$(NUMBERS),$(DIGITS),a whole number,8080) \
@@ -93,17 +94,17 @@ CHECK_PYTHON = "$$PYTHON" -c '$(IS_NEW_ENOUGH)' || \
 	{ echo "Python 3.11 or newer is needed: set PYTHON to one, as in make install PYTHON=python3.13" >&2; exit 1; }
 FIT = "$$PYTHON" -m models.environment $(if $(filter-out python3,$(PYTHON)),--given)
 export PYTHON MODEL_PATH API_KEY
-# What the image says of itself: the commit it is made of, and the SHA-256 of its model. They are not
-# given as build arguments, since podman's cache takes no notice of those.
+# The labels of the image: the commit of its source and the SHA-256 of its model. They are no build
+# arguments, since podman's cache ignores a changed build argument.
 LABEL := org.opencontainers.image
 REVISION = $$(git rev-parse HEAD 2>/dev/null || echo unknown)$$([ -z "$$(git status --porcelain 2>/dev/null)" ] || echo -dirty)
 MODEL_VERSION = $$({ sha256sum $(EXAMPLE) 2>/dev/null || shasum -a 256 $(EXAMPLE); } | cut -c 1-64)
-# docker takes the values from the environment.
+# --env NAME without a value: docker reads the value from the environment.
 IN_CONTAINER = $(foreach name,$(SETTINGS),$(if $($(name)),--env $(name)))
-# Said by the target that was asked for, not by those it goes through.
+# Print the next step, but only for a target of the command line and not for its prerequisites.
 next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
-# What one target makes, the next one needs.
+# A target may need a file that the target before it writes.
 .NOTPARALLEL:
 .PHONY: help install develop lock train fetch-model card bake run api-key test lint format bench easter build-image run-container stop-container \
 	logs-container check-tag tag dist github-release check-settings require-model-uri require-docker require-card
@@ -114,7 +115,7 @@ help: ## List the targets
 
 ##@ Here
 
-install: ## Make the environment .venv that MODEL_PATH needs, in locked versions
+install: ## Make the environment .venv for MODEL_PATH, in locked versions
 	@$(CHECK_PYTHON)
 	@$(FIT) "$$MODEL_PATH"
 
@@ -122,17 +123,17 @@ train: ## Train the example model and write it to MODEL_PATH
 	@$(CHECK_PYTHON)
 	@$(FIT) && $(VENV)/python -m models.train "$$MODEL_PATH"
 
-card: require-DATA install ## Let training rows, DATA=train.csv, tell the types of MODEL_PATH's columns; ANSWER=column compares
+card: require-DATA install ## Read the types of the columns from the training rows DATA=train.csv; ANSWER=column compares answers
 	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --answer "$$ANSWER" $(if $(BACKGROUND),--background "$$BACKGROUND")
 
-bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and prove that it answers as scikit-learn does
+bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and compare its answers with scikit-learn's
 	@$(VENV)/python -m models.bake "$$MODEL_PATH"
 
 require-DATA:
 	@[ -n "$$DATA" ] || { echo "DATA is not set: name the rows of training, make card DATA=train.csv" >&2; exit 1; }
 
-# The card that lies here describes another model.
-fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check that it has MODEL_SHA256
+# The old card is removed, since it describes the old model.
+fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check its MODEL_SHA256
 	$(if $(MODEL_URI),$(if $(filter gs://%,$(MODEL_URI)),gcloud storage cp '$(MODEL_URI)' $(EXAMPLE).new $(AS_DEPLOYER),curl --fail --silent --show-error --location --proto =https --output $(EXAMPLE).new '$(MODEL_URI)'))
 	@$(if $(MODEL_URI),sha=$$({ sha256sum $(EXAMPLE).new 2>/dev/null || shasum -a 256 $(EXAMPLE).new; } | cut -c 1-64); case $$sha in \
 		($(MODEL_SHA256)*) mv $(EXAMPLE).new $(EXAMPLE) && rm -f $(CARD) && echo "$(EXAMPLE) has the SHA-256 $$sha" ;; \
@@ -147,7 +148,7 @@ run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:P
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@exec $(VENV)/python -m api
 
-api-key: require-NAME install ## Make an API key for NAME, and print what lets it in: NAME=alice
+api-key: require-NAME install ## Make an API key for NAME=alice, and print it with its line for API_KEYS
 	@$(VENV)/python -m api.http.keys "$$NAME"
 
 check-settings:
@@ -181,7 +182,7 @@ run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 		sleep 0.2; \
 	done; docker logs $(CONTAINER) >&2; echo "The container does not answer; its log stands above" >&2; exit 1
 
-stop-container: require-docker ## Stop the container; requests under way are answered first
+stop-container: require-docker ## Stop the container, once it has answered its requests
 	@docker container inspect $(CONTAINER) >/dev/null 2>&1 || { echo "There is no container $(CONTAINER): make run-container starts one" >&2; exit 1; }
 	docker stop -t 10 $(CONTAINER)
 	docker rm $(CONTAINER)
@@ -215,7 +216,7 @@ tag: check-tag ## Tag this commit as TAG=v1.2.3, with its lines of CHANGELOG.md;
 	$(CHANGES) | git tag --annotate --cleanup=whitespace --file=- $(TAG)
 	$(call next,git push origin $(TAG)$(comma) on which GitHub runs .github/workflows/release.yaml)
 
-dist: build-image require-card ## Write the model's card, the image, and the source with its model, to dist/
+dist: build-image require-card ## Write the image, the model's card, and the source with its model to dist/
 	rm -rf dist && mkdir dist
 	cp $(CARD) dist/$(RELEASED)-model-card.json
 	docker tag $(IMAGE) $(IMAGE):$(VERSION)
@@ -234,7 +235,7 @@ develop: ## Make the environment .venv with all that tests, linters and benchmar
 	@$(CHECK_PYTHON)
 	@$(FIT) --develop
 
-test: develop ## Run the tests; they need all of api/ and models/ covered
+test: develop ## Run all tests, up to half an hour; every line and branch must be covered
 	@printf '%s\n' "--numprocesses 2 --dist loadfile --no-loadscope-reorder -rs $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report
@@ -244,11 +245,11 @@ lint: develop ## Check style and types
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 
-format: develop ## Put the code into form
+format: develop ## Format the code, and mend what ruff can mend
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
-bench: develop ## Measure this server and its peers on a core, the client on another; 20 minutes, needs wrk
+bench: develop ## Measure this server and others side by side, 20 minutes; needs wrk
 	@printf '%s\n' "tests.bench $$BENCH_ARGS" | xargs -t $(VENV)/python -m
 
 easter:
@@ -258,7 +259,7 @@ easter:
 		'    _|_   "null. But a fish is required: send null for a missing fish."' ''
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml
-lock: develop ## Write the locks anew from pyproject.toml
+lock: develop ## Write the lock files from pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --extra sklearn --extra pandas --extra explain --extra dev
 	$(LOCK) --output-file requirements-explain.lock --extra sklearn --extra pandas --extra explain --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements-pandas.lock --extra sklearn --extra pandas --constraint requirements-dev.lock

@@ -21,4 +21,4 @@ def check_table(name: str, table: str, document: Path = DOCS) -> None:
     if os.environ.get("UPDATE_DOCS"):
         document.write_text(marks.sub(lambda _: f"{found[1]}{table.strip()}\n{found[3]}", text))
     else:
-        assert found[2].strip() == table.strip()
+        assert found[2].strip() == table.strip(), f"UPDATE_DOCS=1 writes {document.name} anew"
