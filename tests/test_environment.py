@@ -21,10 +21,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 
-from models import environment
-from models.environment import Environment, Misfit, additions, base_python, required, set_for
+from models import environment, wheels
+from models.environment import Environment
 from models.explain.tree import OUTPUTS
 from models.pickles import LZ4, Content
+from models.wheels import Misfit, additions, base_python, required, set_for
 
 ROOT = Path(__file__).parent.parent
 X = np.arange(40.0).reshape(20, 2)
@@ -221,7 +222,7 @@ def test_shap_is_installed_for_trees_beside_the_locked_scikit_learn_only(
 
 
 def test_shap_is_installed_for_each_class_that_it_explains_and_no_other() -> None:
-    found = {name for name, _ in all_estimators() if environment.TREES.fullmatch(name)}
+    found = {name for name, _ in all_estimators() if wheels.TREES.fullmatch(name)}
     assert found == set(OUTPUTS)
 
 

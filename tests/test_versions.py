@@ -18,7 +18,6 @@ import requests
 import sklearn
 from sklearn.linear_model import LinearRegression
 
-from models.environment import Misfit, pythons, required, set_for
 from models.plan.operations import kernels
 from models.sklearn_versions import (
     InputTags,
@@ -30,6 +29,7 @@ from models.sklearn_versions import (
     keeps_empty,
     older_tags,
 )
+from models.wheels import Misfit, pythons, required, set_for
 from tests.checkout import checkout
 from tests.clients import environment
 from tests.tables import DOCS, check_table
