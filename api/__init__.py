@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 # What is imported and loaded stays: looking through it for garbage takes a twentieth of the start.
 gc.disable()
 
-# Each process answers with one thread at a time, and a library that starts threads of its own
-# before the fork hangs after it. They read this once, when numpy is first imported: below.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+from models import threads  # noqa: E402
+
+threads.limit()
 
 import msgspec  # noqa: E402
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pyuwsgi
 
 from api.server import connections, process, shutdown, uwsgi_log
-from api.settings import Settings, SettingsError, add_file, misspelt
+from api.settings import Settings, add_file, misspelt
 from models.errors import ModelError, brief
+from models.settings import SettingsError
 
 log = logging.getLogger("api")
 

@@ -16,8 +16,9 @@ from flask import Flask
 from api import load, serve
 from api.metadata import advice
 from api.server import process
-from api.settings import Settings, SettingsError
+from api.settings import Settings
 from models.errors import ModelError
+from models.settings import SettingsError
 
 
 def main() -> None:

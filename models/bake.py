@@ -4,7 +4,14 @@ It writes `latest.plan.npz`, with those methods that answer as scikit-learn does
 card `latest.json`. The joblib file stays the truth: a plan belongs to its SHA-256.
 """
 
+# ruff: noqa: E402
+
 from __future__ import annotations
+
+# Before numpy: a plan is compared with a scikit-learn that has one thread, as when it serves.
+from models import threads
+
+threads.limit()
 
 import argparse
 import importlib
@@ -20,9 +27,7 @@ from typing import Any
 
 import msgspec
 
-from api.monitor.telemetry import configure_logging
-from api.settings import Settings, SettingsError
-from models import bound, fitted, pins
+from models import bound, fitted, logs, pins
 from models.bound import Bound
 from models.engines.choose import plan_path
 from models.engines.scikit_learn import ScikitLearnEngine
@@ -31,9 +36,10 @@ from models.model import Model, version_of, write_file
 from models.plan import run as plans
 from models.plan import verify, verify_rows, work
 from models.plan.rules import compile_model
+from models.settings import ModelSettings, SettingsError
 from models.signature.types import Signature
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 # CPU time for all rows of one method; what remains of BAKE_SECONDS may be less.
 MAX_SECONDS_OF_A_PROOF = 20.0
@@ -163,9 +169,9 @@ def leave(path: Path, reason: str) -> None:
     plans.save(empty, plan_path(path))
 
 
-def run(path: Path, settings: Settings) -> int:
+def run(path: Path, settings: ModelSettings) -> int:
     """Bake one model and print the table, or why there is none; the exit status."""
-    configure_logging(json=False, level=settings.log_level)
+    logs.configure(settings.log_level)
     try:
         with warnings.catch_warnings():
             # One and the same warning for each of thousands of calls says nothing of the plan.
@@ -192,7 +198,7 @@ def main() -> None:
     parser.add_argument("model_path", nargs="?", type=Path, default="models/latest.joblib")
     path = parser.parse_args().model_path
     try:
-        settings = Settings.from_env(os.environ)
+        settings = ModelSettings.from_env(os.environ)
     except SettingsError as error:
         sys.exit(f"error: {error}")
     if settings.engine == "sklearn":

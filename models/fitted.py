@@ -26,7 +26,7 @@ from models.signature import composition
 from models.signature.read import read
 from models.signature.types import SignatureError, plain
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 # Names for the columns of an answer are kept for so many.
 MAX_OUTPUTS = 10_000

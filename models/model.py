@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from api.settings import Settings
 from models.errors import ModelError
+from models.settings import ModelSettings
 from models.signature.types import Signature
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 # The methods that answer a table of rows with one result a row, in the order they are listed.
 METHODS = (
@@ -177,7 +177,7 @@ def _unreadable(path: Path, error: OSError) -> str:
 def card_command(path: str) -> str:
     """What lets rows of training describe the model at `path`, as it is typed."""
     command = "make card DATA=train.csv"
-    if path != Settings().model_path:
+    if path != ModelSettings().model_path:
         command += f" MODEL_PATH={shlex.quote(path)}"
     return command
 

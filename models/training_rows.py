@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from api.formats.dialect import DELIMITERS
+from models.rows import DELIMITERS
 from models.rows.check import some
 from models.rows.names import plain_name
 from models.signature.types import Signature

@@ -160,7 +160,7 @@ def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     joblib.dump(make_pipeline(StandardScaler(), Broken()).fit(X, X[:, 0]), path)
-    with caplog.at_level(logging.DEBUG, "api"):
+    with caplog.at_level(logging.DEBUG, "models"):
         found = bake.bake(path)
     assert found["predict"]["reason"] == (
         "the rule for Broken does not fit it "

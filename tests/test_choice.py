@@ -79,7 +79,7 @@ def test_scikit_learn_is_taken_where_there_is_no_plan(path: Path) -> None:
 
 def test_a_plan_of_another_model_is_refused(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
-    with caplog.at_level(logging.WARNING, "api"):
+    with caplog.at_level(logging.WARNING, "models"):
         assert engine_of(path) is ScikitLearnEngine
     assert "belongs to another model: make bake" in caplog.text
     with pytest.raises(ModelError, match="belongs to another model"):
@@ -125,7 +125,7 @@ def test_a_damaged_plan_is_passed_over_in_a_sentence(
 ) -> None:
     place = plan_path(path)
     place.write_bytes(damage(place.read_bytes()))
-    with caplog.at_level(logging.WARNING, "api"):
+    with caplog.at_level(logging.WARNING, "models"):
         assert engine_of(path) is ScikitLearnEngine
     (line,) = caplog.messages
     assert line.startswith(f"the plan {place} ")

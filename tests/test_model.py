@@ -289,7 +289,7 @@ def test_a_patch_version_beside_the_installed_one_is_served_with_one_line(
 ) -> None:
     path = save(FITTED, tmp_path)
     path.write_bytes(path.read_bytes().replace(b"1.9.1", b"1.9.0"))
-    with caplog.at_level(logging.WARNING, "api"):
+    with caplog.at_level(logging.WARNING, "models"):
         assert load(path).methods
     (line,) = caplog.messages
     assert "was saved with scikit-learn 1.9.0, and 1.9.1 serves it" in line

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.settings import ApiKeys, Settings, SettingsError, add_file, misspelt
+from api.settings import ApiKeys, Settings, add_file, misspelt
+from models.settings import SettingsError
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

@@ -29,7 +29,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api.monitor import metrics, telemetry
-from api.monitor.telemetry import JsonFormatter, TextFormatter, configure_logging, trace
+from api.monitor.telemetry import JsonFormatter, configure_logging, trace
+from models.logs import TextFormatter
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, serving, workers
@@ -87,11 +88,12 @@ def test_an_exception_that_hides_the_one_before_it_is_alone_in_the_log() -> None
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    logger = logging.getLogger("api")
-    before = logger.handlers[:]
-    yield logger
+    loggers = [logging.getLogger(name) for name in ("api", "models")]
+    before = [logger.handlers[:] for logger in loggers]
+    yield loggers[0]
     logging.captureWarnings(capture=False)
-    logger.handlers, logger.propagate, logger.level = before, True, logging.NOTSET
+    for logger, handlers in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate, logger.level = handlers, True, logging.NOTSET
     logging.getLogger("py.warnings").handlers = []
 
 

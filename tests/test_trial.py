@@ -90,7 +90,7 @@ def test_the_traceback_stands_in_the_log_of_who_asks_for_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     receiver, sender = Pipe(duplex=False)
-    with caplog.at_level(logging.DEBUG, "api"):
+    with caplog.at_level(logging.DEBUG, "models"):
         send(fail, sender)
     assert receiver.recv() == (None, "it raised KeyError")
     assert "a value of somebody's" in caplog.text

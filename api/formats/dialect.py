@@ -17,11 +17,11 @@ from typing import NamedTuple
 from api.errors import MalformedBody
 from api.formats.limits import Limits
 from models.errors import InvalidRows, Place, limit_faults
+from models.rows import DELIMITERS
 from models.rows.check import escape
 from models.rows.names import Names
 from models.signature.types import Feature
 
-DELIMITERS = (",", ";", "\t", "|")
 # https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html, na_values
 MISSING = frozenset(
     {"NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan"}

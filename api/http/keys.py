@@ -13,7 +13,8 @@ from typing import Any
 
 from api.errors import Unauthorized
 from api.monitor import metrics
-from api.settings import Settings, SettingsError
+from api.settings import Settings
+from models.settings import SettingsError
 
 NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)

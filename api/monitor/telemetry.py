@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import re
-import sys
-import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
 import msgspec
+
+from models import logs
 
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # Source: W3C Trace Context, section 3.2; later versions may add fields at the end.
@@ -26,32 +26,7 @@ CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]+))?"
 current: ContextVar[dict[str, Any] | None] = ContextVar("current", default=None)
 
 
-class TextFormatter(logging.Formatter):
-    """Readable lines: `WARNING message`.
-
-    A traceback names the exception and where it was raised, and leaves out its message: that is
-    where a library quotes the values it was given.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("%(levelname)s %(message)s")
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802
-        """The traceback of an exception, and of those that led to it, without their messages."""
-        parts: list[str] = []
-        error: BaseException | None = ei[1]
-        while error is not None:
-            kind = type(error)
-            stack = "".join(traceback.format_tb(error.__traceback__))
-            parts.append(
-                f"Traceback (most recent call last):\n{stack}{kind.__module__}.{kind.__qualname__}"
-            )
-            before = None if error.__suppress_context__ else error.__context__
-            error = error.__cause__ or before
-        return "\n\nwhich led to\n\n".join(reversed(parts))
-
-
-class JsonFormatter(TextFormatter):
+class JsonFormatter(logs.TextFormatter):
     """One JSON object a line, with the names that Google Cloud Logging reads.
 
     Source: "Structured logging", Cloud Logging documentation. `project` is the Google Cloud
@@ -94,14 +69,7 @@ def trace(environ: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def configure_logging(*, json: bool, project: str = "", level: str = "warning") -> None:
     """Send the service's log from `level` on, and the warnings of libraries, to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(project) if json else TextFormatter())
-    logging.captureWarnings(capture=True)
-    logging.getLogger("api").setLevel(level.upper())
-    for name in ("api", "py.warnings"):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.propagate = False
+    logs.configure(level, JsonFormatter(project) if json else None, "api")
 
 
 def identify(environ: dict[str, Any]) -> str:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from api.settings import Settings
 from models.engines import Engine
 from models.errors import ModelError, Replaced
 from models.model import Model, read_card, version_of
 from models.plan import run as plans
+from models.settings import ModelSettings
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 
-def choose(settings: Settings) -> tuple[Model, Engine]:
+def choose(settings: ModelSettings) -> tuple[Model, Engine]:
     """The model and what runs it, as ENGINE says.
 
     scikit-learn is imported only if it is needed. Raises ModelError if the model cannot be served.
@@ -44,7 +44,7 @@ def plan_path(path: Path) -> Path:
     return path.with_suffix(".plan.npz")
 
 
-def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
+def _with_plan(path: Path, settings: ModelSettings) -> tuple[Model, Engine] | None:
     """The model run by its plan; None if the plan has no method.
 
     Raises plans.PlanError if there is no plan, or none that can be used for this model.
@@ -93,7 +93,7 @@ def _with_plan(path: Path, settings: Settings) -> tuple[Model, Engine] | None:
 
 
 def _with_scikit_learn(
-    path: Path, settings: Settings, known: Engine | None = None
+    path: Path, settings: ModelSettings, known: Engine | None = None
 ) -> tuple[Model, Engine]:
     try:
         from models import fitted

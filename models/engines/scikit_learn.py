@@ -26,7 +26,7 @@ from models.signature.types import Signature, example_row
 # After this, what trying rows would tell stays unknown.
 TRIAL_SECONDS = 60.0
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 # Arrays are faster than DataFrames, and as good where no step looks a column up by its name.
 warnings.filterwarnings("ignore", message="X does not have valid feature names")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 T = TypeVar("T")
 

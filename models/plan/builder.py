@@ -13,7 +13,7 @@ from models.errors import brief
 from models.plan.run import INPUT, Step
 from models.signature.types import Signature
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 # A number: the place of a value among those that a plan works out.
 Value = int

@@ -16,7 +16,7 @@ from models.engines import Engine, Rows, Single
 from models.errors import brief
 from models.plan.run import PlanEngine
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 # A sum in another order of its terms differs by at most this part of the largest number.
 TOLERANCE = 5e-12

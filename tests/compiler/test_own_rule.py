@@ -53,11 +53,11 @@ def test_rules_of_ones_own_are_imported_where_there_are_some(
     bake.register_own_rules()
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
     (tmp_path / "steps.py").write_text("1 / 0")
-    with caplog.at_level(logging.WARNING, "api"):
+    with caplog.at_level(logging.WARNING, "models"):
         bake.register_own_rules()
     (said,) = caplog.messages
     assert said.startswith("models/steps.py cannot be imported (ZeroDivisionError")
-    (tmp_path / "steps.py").write_text("from models.compiler.builder import transformer")
+    (tmp_path / "steps.py").write_text("from models.plan.builder import transformer")
     bake.register_own_rules()
     assert "models.steps" in sys.modules
     monkeypatch.delitem(sys.modules, "models.steps")

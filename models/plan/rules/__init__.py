@@ -53,7 +53,7 @@ from models.signature.types import Signature
 
 __all__ = ["NotCompiled", "compile_model"]
 
-log = logging.getLogger("api")
+log = logging.getLogger("models")
 
 
 def compile_model(model: Model, signature: Signature) -> Plan:
