@@ -179,6 +179,19 @@ def test_the_python_of_the_docs_prints_what_its_comment_says(
     assert capsys.readouterr().out.strip() == code.rpartition("# ")[2].strip()
 
 
+def test_the_sizes_of_the_images_are_those_that_the_bench_measured() -> None:
+    results = (ROOT / "tests" / "bench" / "results.md").read_text()
+    found = re.findall(
+        r"^. (\w+) image, less its base image .* MB . ([0-9.]+)", results, re.MULTILINE
+    )
+    sizes = {kind: f"{float(size):.0f}" for kind, size in found}
+    usual, slim = sizes["usual"], sizes["slim"]
+    decision = ROOT / "docs" / "decisions" / "0003-no-pickle-in-a-plan.md"
+    assert f"{slim} MB beyond the base instead of {usual}" in decision.read_text()
+    assert f"takes {usual} MB beyond its base" in OPERATIONS.read_text()
+    assert f"a plan runs every method: {slim} MB" in OPERATIONS.read_text()
+
+
 # The files that run the image elsewhere
 
 
