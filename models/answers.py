@@ -18,7 +18,8 @@ from models.engines.scikit_learn import ScikitLearnEngine, as_arrays
 from models.engines.trial import TrialError, apart
 from models.errors import InvalidRows, brief
 from models.model import Model
-from models.plan.verify import Difference, distance
+from models.plan.compare import distance
+from models.plan.errors import Difference
 from models.rows.check import check, pointer, some
 from models.signature.read import read as read_signature
 from models.signature.types import Signature

@@ -30,14 +30,13 @@ import msgspec
 from models import bound, fitted, logs, pins
 from models.bound import Bound
 from models.engines.choose import plan_path
+from models.engines.plan import compile_model
 from models.engines.scikit_learn import ScikitLearnEngine
 from models.errors import ModelError, brief
 from models.model import Model, version_of, write_file
-from models.plan import run as plans
-from models.plan import verify, verify_rows, work
-from models.plan.rules import compile_model
+from models.plan import Plan, Signature, save
+from models.plan.proof import verify
 from models.settings import ModelSettings, SettingsError
-from models.signature.types import Signature
 
 log = logging.getLogger("models")
 
@@ -55,16 +54,25 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     register_own_rules()
     # The plan says which file it was made of, pinned or not.
     model = fitted.load(path, version_of(path, sha256))
-    plan, found = proven(model, ScikitLearnEngine(model), limit)
+    own = ScikitLearnEngine(model)
+    limit.say("compiling the model")
+    plan, found = verify(
+        compile_model(model, own.signature),
+        own,
+        card=model.card,
+        part=lambda parts: limit.part(MAX_SECONDS_OF_A_PROOF, parts).left,
+        say=limit.say,
+    )
+    plan = msgspec.structs.replace(plan, batchable=own.mergeable)
     report = {
         method: msgspec.to_builtins(found[method], str_keys=True)
         if method in found
-        else {"engine": "scikit-learn", "reason": plan.left[method]}
+        else {"engine": "scikit-learn", "reason": plan.fallback[method]}
         for method in model.methods
     }
     write_card(path, model, report)
     # Last: it is as new as the card that it was made with.
-    pins.remember(plans.save(plan, plan_path(path)))
+    pins.remember(save(plan, plan_path(path)))
     limit.say("")
     return report
 
@@ -78,53 +86,6 @@ def register_own_rules() -> None:
     except Exception as error:
         log.debug("models/steps.py cannot be imported", exc_info=True)
         log.warning("models/steps.py cannot be imported (%s): it brings no rules", brief(error))
-
-
-def proven(
-    model: Model, own: ScikitLearnEngine, limit: Bound
-) -> tuple[plans.Plan, dict[str, verify.Proof]]:
-    """The plan, less what it does not do as scikit-learn does; and the proof for the rest."""
-    limit.say("compiling the model")
-    plan = compile_model(model, own.signature)
-    left = dict(plan.left)
-    found = {}
-    alone: list[str] = []
-    try:
-        engine = plans.PlanEngine(plan)
-        batches = verify_rows.batches(plan, model.card) if plan.methods else []
-    except Exception as error:
-        log.debug("no rows to prove the plan with", exc_info=True)
-        left |= dict.fromkeys(plan.methods, f"its plan cannot be tried ({brief(error)})")
-        return msgspec.structs.replace(plan, methods={}, left=left), {}
-    for place, method in enumerate(plan.methods):
-        limit.say(f"comparing {method}")
-        share = limit.part(MAX_SECONDS_OF_A_PROOF, 2 * (len(plan.methods) - place))
-        try:
-            found[method] = verify.prove(method, own, engine, batches, share)
-        except verify.Difference as difference:
-            left[method] = str(difference)
-        except Exception as error:
-            log.debug("%s cannot be compared", method, exc_info=True)
-            left[method] = f"it cannot be compared ({brief(error)})"
-    joined = tuple(method for method in found if work.is_batched(plan, method))
-    for place, method in enumerate(found):
-        limit.say(f"comparing {method}, one row at a time")
-        share = limit.part(MAX_SECONDS_OF_A_PROOF, len(found) - place)
-        if work.is_sooner_in_python(plan, method) and (
-            faster := verify.prove_alone(method, engine, found[method], batches, share)
-        ):
-            found[method] = faster
-            alone.append(method)
-    methods = {method: value for method, value in plan.methods.items() if method in found}
-    plan = msgspec.structs.replace(
-        plan,
-        methods=methods,
-        left=left,
-        joined=joined,
-        alone=tuple(alone),
-        mergeable=own.mergeable,
-    )
-    return plan, found
 
 
 def write_card(path: Path, model: Model, report: dict[str, Any]) -> None:
@@ -156,17 +117,14 @@ def table(report: dict[str, Any]) -> str:
 
 def leave(path: Path, reason: str) -> None:
     """Write a plan without methods, so that the model is not baked again at the next start."""
-    empty = plans.Plan(
+    empty = Plan(
         model=version_of(path),
-        kind="",
-        classes=None,
-        versions={},
         signature=Signature(),
         steps=(),
         methods={},
-        left={"predict": reason},
+        fallback={"predict": reason},
     )
-    plans.save(empty, plan_path(path))
+    save(empty, plan_path(path))
 
 
 def run(path: Path, settings: ModelSettings) -> int:

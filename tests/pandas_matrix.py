@@ -45,9 +45,8 @@ from api.service import Service
 from api.settings import Settings
 from models.card import write_card
 from models.engines import scikit_learn
+from models.engines.plan import PlanEngine, compile_model
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.plan.rules import compile_model
-from models.plan.run import PlanEngine
 
 N = 24
 SENT = [0, 1, 2, 5, 9]  # the rows of the frame that are sent; 5 lacks its value, if any does

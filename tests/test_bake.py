@@ -26,9 +26,9 @@ from api.settings import Settings
 from models import bake, bound, fitted
 from models.engines.choose import choose, plan_path
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.plan import rules, verify, verify_rows
-from models.plan import run as plans
-from models.plan.builder import Builder, Outputs, Table, predictor, transformer
+from models.plan import compiler, errors, proof, proof_rows
+from models.plan import format as plans
+from models.plan.builder import Builder, Outputs, Table, rule
 from models.plan.rules import linear
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -100,7 +100,7 @@ def test_a_method_that_is_not_proven_is_left_to_scikit_learn(
     monkeypatch.setattr(linear, "scores", lambda *given: given[0].do("log", right(*given)))
     found = bake.bake(path)
     assert set(plan_of(path).methods) < set(found)
-    assert all("reason" in found[method] for method in plan_of(path).left)
+    assert all("reason" in found[method] for method in plan_of(path).fallback)
 
 
 def test_a_method_that_differs_is_left_to_scikit_learn(
@@ -109,9 +109,9 @@ def test_a_method_that_differs_is_left_to_scikit_learn(
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
 
     def differ(*given: Any) -> None:
-        raise verify.Difference("a number differs")
+        raise errors.Difference("a number differs")
 
-    monkeypatch.setattr(verify, "prove", differ)
+    monkeypatch.setattr(proof, "prove", differ)
     assert bake.bake(path)["predict"]["reason"] == "a number differs"
 
 
@@ -146,12 +146,12 @@ class Broken(LinearRegression):
     """Has lost what its rule looks for, as a model of another version may."""
 
 
-@transformer(Broken)
+@rule(Broken)
 def no_rule(builder: Builder, estimator: Any, table: Table) -> Table:
     raise AttributeError("'Broken' object has no attribute '_fill_dtype'\nand more")
 
 
-@predictor(Broken)
+@rule(Broken, predicts=True)
 def broken(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return no_rule(builder, estimator, table)  # type: ignore[return-value]
 
@@ -173,9 +173,9 @@ def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
 @pytest.mark.parametrize(
     ("module", "name", "sentence"),
     [
-        (rules, "_compile_method", "it cannot be compiled (KeyError: 'x')"),
-        (verify, "prove", "it cannot be compared (KeyError: 'x')"),
-        (verify_rows, "batches", "its plan cannot be tried (KeyError: 'x')"),
+        (compiler, "compile_method", "it cannot be compiled (KeyError: 'x')"),
+        (proof, "prove", "it cannot be compared (KeyError: 'x')"),
+        (proof_rows, "batches", "its plan cannot be tried (KeyError: 'x')"),
     ],
 )
 def test_what_fails_unforeseen_leaves_the_model_to_scikit_learn_and_says_so(
@@ -235,7 +235,7 @@ def test_a_bake_that_is_ended_leaves_the_model_to_scikit_learn_and_says_so(
     monkeypatch.setenv("BAKE_SECONDS", "0.1")
     run(path, monkeypatch)
     assert f"{path} is served by scikit-learn: {sentence}" in capfd.readouterr().out
-    assert plan_of(path).left == {"predict": sentence}
+    assert plan_of(path).fallback == {"predict": sentence}
 
 
 def test_where_nothing_can_be_written_the_model_is_served_without_a_plan(
@@ -262,11 +262,11 @@ def test_the_same_model_gets_the_same_plan_however_busy_the_machine_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, model: Any
 ) -> None:
     joblib.dump(model.fit(X, X[:, 0] > 0), path)
-    monkeypatch.setattr(verify_rows, "ROWS", 1_500)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_500)
     plans_ = []
     for slowness in (0.01, 1.0, 100.0):
         clock = itertools.count(1)
-        monkeypatch.setattr(verify, "best", lambda _, c=clock, s=slowness: next(c) ** s)
+        monkeypatch.setattr(proof, "best", lambda _, c=clock, s=slowness: next(c) ** s)
         bake.bake(path)
         plans_.append(plan_path(path).read_bytes())
     assert len(set(plans_)) == 1

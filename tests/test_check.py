@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from models.bake import bake
 from models.engines.choose import plan_path
-from models.plan import run as plans
+from models.plan import format as plans
 
 FITTED = LogisticRegression().fit(np.arange(400).reshape(100, 4), [0, 1] * 50)
 

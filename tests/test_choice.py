@@ -27,10 +27,11 @@ from api import create_app
 from api.settings import Settings
 from models.bake import bake
 from models.engines.choose import choose, plan_path
+from models.engines.plan import PlanEngine
 from models.engines.scikit_learn import ScikitLearnEngine
 from models.errors import ModelError
-from models.plan import run as plans
-from models.plan.run import PlanEngine
+from models.plan import format as plans
+from models.plan.errors import PlanError
 from models.signature.types import NAN
 from tests.test_rejections import GOOD
 
@@ -159,7 +160,7 @@ def test_no_flipped_bit_is_overlooked(path: Path) -> None:
         flipped = bytearray(raw)
         flipped[position // 8] ^= 1 << position % 8
         place.write_bytes(flipped)
-        with pytest.raises(plans.PlanError, match="is damaged"):
+        with pytest.raises(PlanError, match="is damaged"):
             plans.load(place)
 
 
@@ -167,7 +168,7 @@ def test_a_plan_of_another_format_is_passed_over(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plans, "FORMAT", 999)
-    with pytest.raises(ModelError, match=r"is of format 2, not 999: make bake"):
+    with pytest.raises(ModelError, match=r"is of format 3, not 999: make bake"):
         engine_of(path, "plan")
 
 
@@ -186,7 +187,7 @@ def test_a_plan_knows_none_from_nan(path: Path) -> None:
 
 def test_a_plan_alone_has_no_other_methods(path: Path) -> None:
     engine = PlanEngine(plans.load(plan_path(path)))
-    with pytest.raises(plans.PlanError, match="lacks this method"):
+    with pytest.raises(PlanError, match="lacks this method"):
         engine.run("transform", X)
 
 
@@ -220,7 +221,10 @@ def test_a_method_that_the_plan_lacks_is_answered_by_scikit_learn(tmp_path: Path
     plans.save(
         plans.Plan(
             **{name: getattr(plan, name) for name in plan.__struct_fields__}
-            | {"methods": {"predict": plan.methods["predict"]}, "left": {"predict_proba": "a test"}}
+            | {
+                "methods": {"predict": plan.methods["predict"]},
+                "fallback": {"predict_proba": "a test"},
+            }
         ),
         plan_path(path),
     )
@@ -247,7 +251,7 @@ def test_a_file_that_was_replaced_answers_no_method_that_was_not_loaded(tmp_path
     plan = plans.load(plan_path(path))
     left = {"predict_proba": "a test"}
     methods = {"predict": plan.methods["predict"]}
-    plans.save(msgspec.structs.replace(plan, methods=methods, left=left), plan_path(path))
+    plans.save(msgspec.structs.replace(plan, methods=methods, fallback=left), plan_path(path))
     here = client(path)
     joblib.dump(DecisionTreeClassifier(random_state=0).fit(X[::-1], Y), path)
     assert here.post("/predict", json=X[:2].tolist()).status_code == 200

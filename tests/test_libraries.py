@@ -202,9 +202,9 @@ def test_many_clients_are_answered_after_each_start(
 
 
 def test_their_trees_and_pipelines_are_compiled(place: Path) -> None:
-    options = ["-q", "--noconftest", "-p", "tests.compiler.conftest", "-p", "no:cacheprovider"]
+    options = ["-q", "--noconftest", "-p", "tests.plan.conftest", "-p", "no:cacheprovider"]
     result = subprocess.run(
-        [place / "bin" / "python", "-m", "pytest", *options, "tests/compiler/libraries.py"],
+        [place / "bin" / "python", "-m", "pytest", *options, "tests/plan/libraries.py"],
         cwd=ROOT,
         capture_output=True,
         text=True,

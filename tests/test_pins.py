@@ -25,11 +25,11 @@ from api.settings import Settings
 from models import environment, fitted, pins, saved
 from models.bake import bake
 from models.engines.choose import choose, plan_path
+from models.engines.plan import PlanEngine
 from models.engines.scikit_learn import ScikitLearnEngine
 from models.errors import ModelError
 from models.model import BLOCK_BYTES, open_file
-from models.plan import run as plans
-from models.plan.run import PlanEngine
+from models.plan import format as plans
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 

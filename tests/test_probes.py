@@ -28,9 +28,8 @@ from sklearn.preprocessing import (
 )
 
 from models import fitted
+from models.engines.plan import PlanEngine, compile_model
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.plan.rules import compile_model
-from models.plan.run import PlanEngine
 from models.signature import probe
 from tests.conftest import Serve
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from models.bound import Bound
-from models.plan import verify
+from models.plan import compare, errors, proof
 
 NAN, INF = np.nan, np.inf
 
@@ -42,7 +42,7 @@ def answers(result: Any) -> Any:
 )
 def test_what_is_alike_passes(expected: Any, given: Any, largest: float) -> None:
     rows = np.zeros((1, 1))
-    found = verify.compare("predict", answers(expected), answers(given), [rows])[0]
+    found = compare.compare("predict", answers(expected), answers(given), [rows])[0]
     assert found == pytest.approx(largest, rel=0.2)
 
 
@@ -63,13 +63,13 @@ def test_what_is_alike_passes(expected: Any, given: Any, largest: float) -> None
     ],
 )
 def test_what_is_not_alike_is_told(expected: Any, given: Any, sentence: str) -> None:
-    with pytest.raises(verify.Difference, match=sentence):
-        verify.compare("predict", answers(expected), answers(given), [np.zeros((1, 1))])
+    with pytest.raises(errors.Difference, match=sentence):
+        compare.compare("predict", answers(expected), answers(given), [np.zeros((1, 1))])
 
 
 def test_a_row_that_both_refuse_is_alike() -> None:
     refused = ValueError("infinity")
-    found = verify.compare("predict", answers(refused), answers(refused), [np.zeros((1, 1))])
+    found = compare.compare("predict", answers(refused), answers(refused), [np.zeros((1, 1))])
     assert found[:2] == (0.0, 0)
 
 
@@ -82,24 +82,24 @@ def test_rows_beside_one_that_is_refused_are_compared() -> None:
 
     rows = np.arange(3000.0).reshape(1500, 2)
     engine: Any = Engine()
-    assert verify.compare("predict", engine, engine, [rows])[:2] == (0.0, 1499)
-    found = verify.prove("predict", engine, engine, [rows])
+    assert compare.compare("predict", engine, engine, [rows])[:2] == (0.0, 1499)
+    found = proof.prove("predict", engine, engine, [rows])
     assert found.rows == 1499
     assert set(found.faster) == {1, 64, 1024}
 
 
 def test_a_model_that_refuses_everything_is_not_proven() -> None:
     refused = answers(ValueError("never"))
-    with pytest.raises(verify.Difference, match="scikit-learn answered only 0 of the rows"):
-        verify.prove("predict", refused, refused, [np.zeros((16, 2))] * 3)
+    with pytest.raises(errors.Difference, match="scikit-learn answered only 0 of the rows"):
+        proof.prove("predict", refused, refused, [np.zeros((16, 2))] * 3)
 
 
 def test_a_model_for_whose_proof_there_is_no_time_is_not_proven() -> None:
     for result in (np.zeros(1), ValueError("never")):
         slow = answers(result)
         batches = [np.zeros((1, 2))] * 2000
-        with pytest.raises(verify.Difference, match="0 seconds were enough for . rows only"):
-            verify.prove("predict", slow, slow, batches, Bound(0))
+        with pytest.raises(errors.Difference, match="0 seconds were enough for . rows only"):
+            proof.prove("predict", slow, slow, batches, Bound(0).left)
 
 
 def test_only_as_many_rows_are_compared_as_there_is_time_for() -> None:
@@ -115,7 +115,9 @@ def test_only_as_many_rows_are_compared_as_there_is_time_for() -> None:
 
     engine: Any = Slow()
     started = time.process_time()
-    _, rows, _ = verify.compare("predict", engine, engine, [np.zeros((10_000, 1))] * 9, Bound(1))
+    _, rows, _ = compare.compare(
+        "predict", engine, engine, [np.zeros((10_000, 1))] * 9, Bound(1).left
+    )
     assert 32 < rows < 500
     assert max(engine.calls) < 500
     assert time.process_time() - started < 3
@@ -125,8 +127,8 @@ def test_a_call_that_takes_long_is_measured_once() -> None:
     calls: list[float] = []
 
     def slow() -> None:
-        calls.append(verify.MAX_REPEATED_SECONDS + 0.05)
+        calls.append(proof.MAX_REPEATED_SECONDS + 0.05)
         time.sleep(calls[-1])
 
-    assert verify.best(slow) > verify.MAX_REPEATED_SECONDS
+    assert proof.best(slow) > proof.MAX_REPEATED_SECONDS
     assert len(calls) == 1

@@ -10,9 +10,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from models.engines.plan import compile_model
 from models.model import Model
-from models.plan import verify_rows
-from models.plan.rules import compile_model
+from models.plan import proof_rows
 from models.signature.types import Feature, Signature
 
 
@@ -24,8 +24,8 @@ def test_rows_are_made_of_numbers_that_the_model_takes() -> None:
     ]
     model = make_pipeline(ColumnTransformer(columns, remainder="passthrough"), LinearRegression())
     plan = plan_of(model.fit(np.minimum(X, [9, 1, 9]), X[:, 0]))
-    assert verify_rows.domains(plan) == {0: (-0.5, 1e6), 1: (-1.0, 1.0)}
-    rows = np.asarray(verify_rows.batches(plan, {})[0])
+    assert proof_rows.domains(plan) == {0: (-0.5, 1e6), 1: (-1.0, 1.0)}
+    rows = np.asarray(proof_rows.batches(plan, {})[0])
     taken = (rows[:, 0] > -1) & (np.abs(rows[:, 1]) <= 1)
     assert taken.mean() > 0.99
     assert rows[:, 2].min() < -1
@@ -34,7 +34,7 @@ def test_rows_are_made_of_numbers_that_the_model_takes() -> None:
 def test_fewer_rows_are_made_of_very_many_values() -> None:
     X = np.random.default_rng(0).normal(size=(20, 20_000))
     plan = plan_of(LinearRegression().fit(X, X[:, 0]))
-    assert 1_200 < len(verify_rows.batches(plan, {})[0]) < 1_300
+    assert 1_200 < len(proof_rows.batches(plan, {})[0]) < 1_300
 
 
 def plan_of(estimator: Any) -> Any:

@@ -30,10 +30,10 @@ from api import create_app
 from api.settings import Settings
 from models.bake import bake
 from models.engines.choose import plan_path
-from models.plan import one_row, verify, verify_rows
-from models.plan import run as plans
+from models.engines.plan import PlanEngine
+from models.plan import format as plans
+from models.plan import one_row, proof, proof_rows
 from models.plan.one_row import linear
-from models.plan.run import PlanEngine
 
 X, Y = load_breast_cancer(return_X_y=True)
 X = X[:, :6]
@@ -44,7 +44,7 @@ NUMBERS = st.floats(width=32) | st.sampled_from([np.nan, 1e300, *X[:9].ravel().t
 @pytest.fixture
 def engine_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], PlanEngine]:
     """The engine of an estimator's plan, which has been proven."""
-    monkeypatch.setattr(verify_rows, "ROWS", 1_000)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
 
     def build(estimator: Any) -> PlanEngine:
         path = tmp_path / "latest.joblib"
@@ -88,7 +88,7 @@ def test_an_unknown_category_of_one_row_is_counted(tmp_path: Path) -> None:
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
     joblib.dump(model.fit([["a"], ["b"]] * 4, [0, 1] * 4), path)
     bake(path)
-    assert "predict" in plans.load(plan_path(path)).alone
+    assert "predict" in plans.load(plan_path(path)).one_row
     answer = create_app(Settings(model_path=str(path))).test_client().post("/predict", json=["c"])
     assert answer.headers["X-Unknown-Categories"] == "x0=1"
     assert answer.get_json() == {"predictions": [0]}
@@ -98,7 +98,7 @@ def test_a_row_that_a_forest_refuses_is_refused_alone(tmp_path: Path) -> None:
     path = tmp_path / "latest.joblib"
     joblib.dump(RandomForestClassifier(20, random_state=0).fit(X, Y), path)
     bake(path)
-    assert "predict" in plans.load(plan_path(path)).alone
+    assert "predict" in plans.load(plan_path(path)).one_row
     client = create_app(Settings(model_path=str(path))).test_client()
     answer = client.post("/predict", json=[[1e300, 0, 0, 0, 0, 0]])
     assert answer.status_code == 422
@@ -119,7 +119,7 @@ def test_a_row_that_a_forest_refuses_is_refused_alone(tmp_path: Path) -> None:
 )
 def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
     engine = engine_of(estimator)
-    single = engine.single("predict")
+    single = engine.one_row("predict")
 
     @given(st.lists(NUMBERS, min_size=6, max_size=6))
     def agrees(row: list[float]) -> None:
@@ -134,32 +134,32 @@ def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
     agrees()
 
 
-NOTHING_FOUND = verify.Proof(rows=0, difference=0.0, microseconds={}, faster={})
+NOTHING_FOUND = proof.Proof(rows=0, difference=0.0, microseconds={}, faster={})
 
 
 def test_a_method_with_a_step_that_only_numpy_does_has_none(engine_of: Any) -> None:
     engine = engine_of(GaussianNB().fit(X, Y))
-    assert engine.single("predict") is None
-    assert verify.prove_alone("predict", engine, NOTHING_FOUND, [X[:1]]) is None
+    assert engine.one_row("predict") is None
+    assert proof.prove_one_row("predict", engine, NOTHING_FOUND, [X[:1]]) is None
 
 
 def test_what_python_has_no_number_for_is_left_to_numpy(engine_of: Any) -> None:
     engine = engine_of(LinearRegression().fit(X, X[:, 0] * 1e3))
     row = [1.7e308] * 6
-    assert engine.single("predict")(row) == engine.run("predict", np.array([row]))[0]
+    assert engine.one_row("predict")(row) == engine.run("predict", np.array([row]))[0]
     engine = engine_of(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
     for sign in (1e6, -1e6):
         row = [sign] * 6
         expected = engine.run("predict_log_proba", np.array([row])).tolist()[0]
         assert -np.inf in expected
-        assert engine.single("predict_log_proba")(row) == expected
+        assert engine.one_row("predict_log_proba")(row) == expected
 
 
 def test_what_is_missing_is_a_number_beside_numbers(tmp_path: Path) -> None:
     path = tmp_path / "latest.joblib"
     joblib.dump(SimpleImputer(add_indicator=True).fit(GAPS), path)
     bake(path)
-    assert plans.load(plan_path(path)).alone == ("transform",)
+    assert plans.load(plan_path(path)).one_row == ("transform",)
     client = create_app(Settings(model_path=str(path))).test_client()
     row = [None, *X[0][1:].tolist()]
     alone = client.post("/transform", json=[row]).json["predictions"][0]
@@ -169,7 +169,7 @@ def test_what_is_missing_is_a_number_beside_numbers(tmp_path: Path) -> None:
 def test_a_tree_that_only_asks_what_is_missing_is_walked(engine_of: Any) -> None:
     x = np.column_stack([X[:, 0], np.where(Y == 1, np.nan, X[:, 1])])
     engine = engine_of(RandomForestClassifier(60, max_depth=3, random_state=0).fit(x, Y))
-    single = engine.single("predict_proba")
+    single = engine.one_row("predict_proba")
     for row in x[:50]:
         assert single(row.tolist()) == engine.run("predict_proba", row[None]).tolist()[0]
 
@@ -182,8 +182,8 @@ def test_labels_are_plain_values() -> None:
 
 def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
     plan = plans.load(plan_path(path))
-    assert {"predict", "predict_proba", "decision_function"} <= set(plan.alone)
-    assert set(PlanEngine(plan).singles) == set(plan.alone)
+    assert {"predict", "predict_proba", "decision_function"} <= set(plan.one_row)
+    assert set(PlanEngine(plan).singles) == set(plan.one_row)
 
 
 @pytest.mark.parametrize(
@@ -201,10 +201,10 @@ def test_what_is_other_or_fails_alone_is_left_to_numpy(
     maker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(one_row.MAKERS, "affine", maker)
-    monkeypatch.setattr(verify_rows, "ROWS", 1_000)
+    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
     path = tmp_path / "latest.joblib"
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
     bake(path)
     plan = plans.load(plan_path(path))
     assert list(plan.methods) == ["predict"]
-    assert plan.alone == ()
+    assert plan.one_row == ()

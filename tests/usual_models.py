@@ -41,12 +41,12 @@ from sklearn.tree import DecisionTreeRegressor
 from api.settings import Settings
 from models import fitted
 from models.engines.choose import plan_path
+from models.engines.plan import PlanEngine, compile_model
 from models.engines.scikit_learn import ScikitLearnEngine
-from models.plan import run as plans
-from models.plan import verify, verify_rows
-from models.plan.rules import compile_model
+from models.plan import compare, errors, proof_rows
+from models.plan import format as plans
 
-verify_rows.ROWS = 300
+proof_rows.ROWS = 300
 ROWS = 120
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
@@ -94,16 +94,16 @@ def serve(rows: Any, path: Path) -> dict[str, Any]:
     model = fitted.load(path)
     own = ScikitLearnEngine(model)
     plan = compile_model(model, own.signature)
-    engine = plans.PlanEngine(plan)
-    left = dict(plan.left)
-    batches = verify_rows.batches(plan, model.card) if plan.methods else []
+    engine = PlanEngine(plan)
+    left = dict(plan.fallback)
+    batches = proof_rows.batches(plan, model.card) if plan.methods else []
     for method in plan.methods:
         try:
-            verify.compare(method, own, engine, batches)
-        except verify.Difference as difference:
+            compare.compare(method, own, engine, batches)
+        except errors.Difference as difference:
             left[method] = str(difference)
     methods = {name: place for name, place in plan.methods.items() if name not in left}
-    plans.save(msgspec.structs.replace(plan, methods=methods, left=left), plan_path(path))
+    plans.save(msgspec.structs.replace(plan, methods=methods, fallback=left), plan_path(path))
     asked = rows[:40]
     if isinstance(asked, pd.DataFrame):
         body = asked.to_json(orient="records")

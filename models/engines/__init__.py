@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from models.plan.operations.sparse import Sparse
+from models.plan.run import OneRow as Single
+from models.plan.run import Rows
 from models.signature.types import Signature
 
-Rows = np.ndarray | list[Any]
-# From the values of one row, in the order of the features, None for what is missing, to its result
-# as JSON has it.
-Single = Callable[[Sequence[Any]], Any]
+__all__ = ["Engine", "Rows", "Single", "part", "whole"]
 
 
 class Engine(Protocol):

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from models import pins
 from models.engines import Engine
+from models.engines.plan import PlanEngine
 from models.errors import ModelError, Replaced
 from models.model import Model, read_card, version_of
-from models.plan import run as plans
+from models.plan import format as plans
+from models.plan.errors import PlanError
 from models.settings import ModelSettings
 
 log = logging.getLogger("models")
@@ -28,7 +31,7 @@ def choose(settings: ModelSettings) -> tuple[Model, Engine]:
         return _with_scikit_learn(path, settings)
     try:
         found = _with_plan(path, settings)
-    except plans.PlanError as error:
+    except PlanError as error:
         if settings.engine == "plan":
             raise ModelError(str(error)) from None
         if plan_path(path).exists():
@@ -47,15 +50,15 @@ def plan_path(path: Path) -> Path:
 def _with_plan(path: Path, settings: ModelSettings) -> tuple[Model, Engine] | None:
     """The model run by its plan; None if the plan has no method.
 
-    Raises plans.PlanError if there is no plan, or none that can be used for this model.
+    Raises PlanError if there is no plan, or none that can be used for this model.
     """
     place = plan_path(path)
     if not place.exists():
-        raise plans.PlanError(f"there is no plan {place}: make bake")
+        raise PlanError(f"there is no plan {place}: make bake")
     version = version_of(path, settings.model_sha256)
-    plan = plans.load(place, pinned=bool(settings.model_sha256))
+    plan = plans.load(place, pins.is_ours if settings.model_sha256 else None)
     if plan.model != version:
-        raise plans.PlanError(f"the plan {place} belongs to another model: make bake")
+        raise PlanError(f"the plan {place} belongs to another model: make bake")
     if not plan.methods:
         return None
 
@@ -70,12 +73,12 @@ def _with_plan(path: Path, settings: ModelSettings) -> tuple[Model, Engine] | No
             raise Replaced from None
 
     try:
-        engine = plans.PlanEngine(plan, scikit_learn)
+        engine = PlanEngine(plan, scikit_learn)
         engine.try_out()
     except Exception as error:
         # The digest fits, but another version of this code wrote the file, or a person did.
         reason = f"{type(error).__name__}: {error}"
-        raise plans.PlanError(f"the plan {place} cannot be used ({reason}): make bake") from None
+        raise PlanError(f"the plan {place} cannot be used ({reason}): make bake") from None
     # An image without scikit-learn can do what the plan can, and no more.
     others = importlib.util.find_spec("sklearn") is not None
     model = Model(
@@ -83,7 +86,7 @@ def _with_plan(path: Path, settings: ModelSettings) -> tuple[Model, Engine] | No
         version=plan.model,
         kind=plan.kind,
         signature=plan.signature,
-        methods=(*plan.methods, *plan.left) if others else tuple(plan.methods),
+        methods=(*plan.methods, *plan.fallback) if others else tuple(plan.methods),
         classes=plan.classes,
         card=read_card(path.with_suffix(".json"), plan.model),
         versions=plan.versions,

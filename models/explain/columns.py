@@ -32,8 +32,8 @@ from sklearn.preprocessing import (
 
 from models.engines import Rows
 from models.engines.inputs import to_input
+from models.plan.sklearn_versions import TargetEncoder, keeps_empty
 from models.signature.types import Signature, is_missing
-from models.sklearn_versions import TargetEncoder, keeps_empty
 
 
 class Mixed(Exception):

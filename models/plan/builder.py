@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from models.errors import brief
-from models.plan.run import INPUT, Step
-from models.signature.types import Signature
+from .errors import NotCompiled, brief
+from .format import INPUT, Step
+from .signature import Signature
 
-log = logging.getLogger("models")
+log = logging.getLogger(__name__)
 
 # A number: the place of a value among those that a plan works out.
 Value = int
@@ -24,10 +24,6 @@ WIDEST = 5_000
 # Operations that work out nothing new, and those that refuse what is not finite.
 UNCHANGED = ("numbers", "take", "join", "fill", "replace", "refuse")
 CHECKED = ("finite", "complete")
-
-
-class NotCompiled(Exception):
-    """There is no rule for a part of the model; the message says which."""
 
 
 class _Unknown:
@@ -90,29 +86,24 @@ HARMLESS = {
 }
 
 
-def transformer(*kinds: Kind) -> Callable[[Transformer], Transformer]:
-    """Make a function the rule for what these kinds of estimator do in `transform`.
+Rule = TypeVar("Rule", bound=Callable[..., Any])
 
-    It is given the fitted estimator and the columns that it gets, and gives those it makes.
+
+def rule(*kinds: Kind, predicts: bool = False) -> Callable[[Rule], Rule]:
+    """Register a function as the rule for these classes of estimator, and not for subclasses.
+
+    The function is given the builder, the fitted estimator and the columns of its input. It gives
+    the columns of the estimator's `transform`; or, if it `predicts`, the value of each other
+    method's result by the method's name. Raises ValueError for a class that has a rule.
     """
+    rules: dict[Kind, Any] = _predictors if predicts else _transformers
 
-    def register(rule: Transformer) -> Transformer:
-        _transformers.update(dict.fromkeys(kinds, rule))
-        return rule
-
-    return register
-
-
-def predictor(*kinds: Kind) -> Callable[[Predictor], Predictor]:
-    """Make a function the rule for all other methods of these kinds of estimator.
-
-    It is given the fitted estimator and the columns that it gets, and gives the value of the result
-    of each method by its name.
-    """
-
-    def register(rule: Predictor) -> Predictor:
-        _predictors.update(dict.fromkeys(kinds, rule))
-        return rule
+    def register(function: Rule) -> Rule:
+        for kind in kinds:
+            if kind in rules:
+                raise ValueError(f"there are two rules for {kind}: {rules[kind]} and {function}")
+            rules[kind] = function
+        return function
 
     return register
 

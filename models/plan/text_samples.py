@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.plan.run import Plan
+from .format import Plan
 
 # What separates, what is hard to put into lower case or to take the accents off, and other scripts.
 ODD = (

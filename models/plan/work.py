@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.plan import one_row
-from models.plan.one_row.trees import OF_LEAVES
-from models.plan.run import INPUT, Plan, Step
+from . import one_row
+from .format import INPUT, Plan, Step, needed_steps
+from .one_row.trees import OF_LEAVES
 
 # Waiting for the rows of other requests takes about 10 microseconds: it pays for longer calls.
 BATCH_ABOVE_MICROSECONDS = 40.0
@@ -39,11 +39,7 @@ class Work(NamedTuple):
 
 def of_method(plan: Plan, method: str) -> Work:
     """The work of all steps that a method needs."""
-    needed = {plan.methods[method]}
-    for place in range(len(plan.steps), 0, -1):
-        if place in needed:
-            needed.update(plan.steps[place - 1].inputs)
-    found = [of_step(plan, plan.steps[place - 1]) for place in sorted(needed - {INPUT})]
+    found = [of_step(plan, plan.steps[place - 1]) for place in needed_steps(plan, method)]
     return Work(*map(sum, zip(*found, strict=True))) if found else Work(0, 0, 0)
 
 

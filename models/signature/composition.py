@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from models import libraries
-from models.sklearn_versions import input_tags
+from models.plan.sklearn_versions import input_tags
 
 SCALARS = (str, int, float)
 # Packages whose estimators tell what they take, or take numbers.

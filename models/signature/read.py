@@ -17,6 +17,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 
 from models import libraries
+from models.plan.sklearn_versions import input_tags
 from models.signature import composition
 from models.signature.types import (
     NAN,
@@ -30,7 +31,6 @@ from models.signature.types import (
     kind_of,
     plain,
 )
-from models.sklearn_versions import input_tags
 
 
 def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) -> Signature:

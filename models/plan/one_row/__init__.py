@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from models.plan.one_row import arrays, linear, trees
-from models.plan.one_row.arrays import Function, numbers_of
+from . import arrays, linear, trees
+from .arrays import Function, numbers_of
 
 __all__ = ["has", "make", "numbers_of"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from models.plan.one_row.arrays import Function, on_each, surely_finite
+from .arrays import Function, on_each, surely_finite
 
 # Python 3.12 has a faster one, which is more exact as well.
 sumprod: Callable[[Sequence[float], Sequence[float]], float] = getattr(

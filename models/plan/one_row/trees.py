@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.plan.one_row.arrays import Function, on_each
-from models.plan.operations.leaves import in_order
-from models.plan.operations.trees import lines_of
+from ..operations.leaves import in_order
+from ..operations.trees import lines_of
+from .arrays import Function, on_each
 
 # Up to this many levels in all it is sooner to walk; each feature counts as so many more.
 WALKED_LEVELS = 50

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from models.plan.operations import (
+from . import (
     arrays,
     baseline,
     bayes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.plan.operations.linear import expit, softmax
+from .linear import expit, softmax
 
 # What a probability has added before its logarithm is taken.
 TINY = 1e-12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.plan.operations.leaves import in_order
+from .leaves import in_order
 
 
 def listed(*parts: np.ndarray) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.plan.operations.arrays import surely_finite
+from .arrays import surely_finite
 
 
 def complete(x: np.ndarray) -> np.ndarray:

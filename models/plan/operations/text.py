@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.plan.operations.sparse import Sparse
+from .sparse import Sparse
 
 SPACES = re.compile(r"\s\s+")
 

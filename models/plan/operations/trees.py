@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.plan.operations.arrays import surely_finite
+from .arrays import surely_finite
 
 # So many pairs of a row and a tree are walked together: arrays of this length stay near.
 LANES = 1 << 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.plan.operations.neighbors import Found
+from .neighbors import Found
 
 
 def rooted(found: Found) -> Found:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor
-from models.plan.rules import tree_arrays, trees
-from models.plan.rules.bagging import all_are, answers
+from ..builder import Builder, Outputs, Table, rule
+from ..errors import NotCompiled
+from . import tree_arrays, trees
+from .bagging import all_are, answers
 
 
-@predictor(AdaBoostClassifier)
+@rule(AdaBoostClassifier, predicts=True)
 def ada_boost_classifier(builder: Builder, estimator: AdaBoostClassifier, table: Table) -> Outputs:
     """A vote in which each member has a weight, and what it has against the other classes."""
     members, classes, count = estimator.estimators_, estimator.classes_, estimator.n_classes_
@@ -51,7 +52,7 @@ def ballot(labels: np.ndarray, classes: np.ndarray, weight: float) -> np.ndarray
     return np.where(labels[:, None] == classes, weight, -1 / (len(classes) - 1) * weight)
 
 
-@predictor(AdaBoostRegressor)
+@rule(AdaBoostRegressor, predicts=True)
 def ada_boost_regressor(builder: Builder, estimator: AdaBoostRegressor, table: Table) -> Outputs:
     """The weighted median of what the members say."""
     members = estimator.estimators_

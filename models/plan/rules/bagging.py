@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules import tree_arrays, trees
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from . import tree_arrays, trees
 
 
 def all_are(members: Sequence[Any], kinds: tuple[type, ...]) -> bool:
@@ -42,7 +43,7 @@ def bagged_leaves(builder: Builder, estimator: Any, table: Table) -> tree_arrays
     return tree_arrays.leaves(builder, members, tuple(table[i] for i in used), own, missing=missing)
 
 
-@predictor(BaggingClassifier)
+@rule(BaggingClassifier, predicts=True)
 def bagging_classifier(builder: Builder, estimator: BaggingClassifier, table: Table) -> Outputs:
     """The mean of the members' probabilities, or of their votes."""
     members, count = estimator.estimators_, estimator.n_classes_
@@ -72,7 +73,7 @@ def bagging_classifier(builder: Builder, estimator: BaggingClassifier, table: Ta
     return outputs
 
 
-@predictor(BaggingRegressor)
+@rule(BaggingRegressor, predicts=True)
 def bagging_regressor(builder: Builder, estimator: BaggingRegressor, table: Table) -> Outputs:
     """The mean of what the members say."""
     members = estimator.estimators_

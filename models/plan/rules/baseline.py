@@ -6,11 +6,12 @@ import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.isotonic import IsotonicRegression
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor
-from models.plan.rules.linear import complete, probability
+from ..builder import Builder, Outputs, Table, rule
+from ..errors import NotCompiled
+from .linear import complete, probability
 
 
-@predictor(DummyRegressor)
+@rule(DummyRegressor, predicts=True)
 def dummy_regressor(builder: Builder, estimator: DummyRegressor, table: Table) -> Outputs:
     """The same number, or numbers, for every row."""
     constant = estimator.constant_.ravel()
@@ -18,7 +19,7 @@ def dummy_regressor(builder: Builder, estimator: DummyRegressor, table: Table) -
     return {"predict": builder.do("repeat", builder.numbers(table), row=np.asarray(row))}
 
 
-@predictor(DummyClassifier)
+@rule(DummyClassifier, predicts=True)
 def dummy_classifier(builder: Builder, estimator: DummyClassifier, table: Table) -> Outputs:
     """The same label for every row, except where it is drawn by lot."""
     if estimator.n_outputs_ > 1 or estimator.sparse_output_:
@@ -41,7 +42,7 @@ def dummy_classifier(builder: Builder, estimator: DummyClassifier, table: Table)
     }
 
 
-@predictor(IsotonicRegression)
+@rule(IsotonicRegression, predicts=True)
 def isotonic(builder: Builder, estimator: IsotonicRegression, table: Table) -> Outputs:
     """A line through the thresholds of the only feature."""
     thresholds, values = estimator.X_thresholds_, estimator.y_thresholds_

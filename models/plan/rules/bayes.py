@@ -13,8 +13,8 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
-from models.plan.builder import Builder, Outputs, Table, Value, predictor
-from models.plan.rules.linear import complete, weighable
+from ..builder import Builder, Outputs, Table, Value, rule
+from .linear import complete, weighable
 
 
 def from_joint(builder: Builder, joint: Value, estimator: Any) -> Outputs:
@@ -28,7 +28,7 @@ def from_joint(builder: Builder, joint: Value, estimator: Any) -> Outputs:
     }
 
 
-@predictor(GaussianNB)
+@rule(GaussianNB, predicts=True)
 def gaussian(builder: Builder, estimator: GaussianNB, table: Table) -> Outputs:
     """Each feature has a normal distribution of its own in each class."""
     variances = estimator.var_
@@ -43,7 +43,7 @@ def gaussian(builder: Builder, estimator: GaussianNB, table: Table) -> Outputs:
     return from_joint(builder, joint, estimator)
 
 
-@predictor(MultinomialNB, ComplementNB)
+@rule(MultinomialNB, ComplementNB, predicts=True)
 def counts(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """Each feature is a count; the prior of a complement counts only if there is one class."""
     prior = estimator.class_log_prior_
@@ -54,7 +54,7 @@ def counts(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return from_joint(builder, joint, estimator)
 
 
-@predictor(BernoulliNB)
+@rule(BernoulliNB, predicts=True)
 def bernoulli(builder: Builder, estimator: BernoulliNB, table: Table) -> Outputs:
     """Each feature is there or not."""
     value = complete(builder, table)
@@ -71,7 +71,7 @@ def bernoulli(builder: Builder, estimator: BernoulliNB, table: Table) -> Outputs
     return from_joint(builder, joint, estimator)
 
 
-@predictor(CategoricalNB)
+@rule(CategoricalNB, predicts=True)
 def categorical(builder: Builder, estimator: CategoricalNB, table: Table) -> Outputs:
     """Each feature is the number of a category."""
     sizes = np.array([len(each.T) for each in estimator.feature_log_prob_])

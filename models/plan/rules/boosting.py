@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules import tree_arrays
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from . import tree_arrays
 
 
 def raw_scores(
@@ -44,7 +45,7 @@ def gradient_boosting(
     return found, raw_scores(builder, found, start[0], parts)
 
 
-@predictor(GradientBoostingClassifier)
+@rule(GradientBoostingClassifier, predicts=True)
 def gradient_boosting_classifier(
     builder: Builder, estimator: GradientBoostingClassifier, table: Table
 ) -> Outputs:
@@ -70,7 +71,7 @@ def gradient_boosting_classifier(
     }
 
 
-@predictor(GradientBoostingRegressor)
+@rule(GradientBoostingRegressor, predicts=True)
 def gradient_boosting_regressor(
     builder: Builder, estimator: GradientBoostingRegressor, table: Table
 ) -> Outputs:

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules.responses import first_method, response
-from models.sklearn_versions import (
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from ..sklearn_versions import (
     FixedThresholdClassifier,
     TunedThresholdClassifierCV,
     calibrated_estimator,
 )
+from .responses import first_method, response
 
 METHODS = ("decision_function", "predict_proba")
 
 
-@predictor(CalibratedClassifierCV)
+@rule(CalibratedClassifierCV, predicts=True)
 def calibrated_classifier(
     builder: Builder, estimator: CalibratedClassifierCV, table: Table
 ) -> Outputs:
@@ -69,7 +70,7 @@ def calibrated(builder: Builder, part: Any, table: Table, count: int) -> Value:
     return builder.do("calibrated", each, places=places[: len(calibrators)], count=count)
 
 
-@predictor(FixedThresholdClassifier)
+@rule(FixedThresholdClassifier, predicts=True)
 def fixed_threshold(builder: Builder, estimator: FixedThresholdClassifier, table: Table) -> Outputs:
     """The second label where what is said of it reaches the threshold."""
     inner = getattr(estimator, "estimator_", estimator.estimator)
@@ -80,7 +81,7 @@ def fixed_threshold(builder: Builder, estimator: FixedThresholdClassifier, table
     return thresholded(builder, estimator, inner, table, threshold, estimator.pos_label)
 
 
-@predictor(TunedThresholdClassifierCV)
+@rule(TunedThresholdClassifierCV, predicts=True)
 def tuned_threshold(
     builder: Builder, estimator: TunedThresholdClassifierCV, table: Table
 ) -> Outputs:

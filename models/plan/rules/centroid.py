@@ -6,12 +6,13 @@ import numpy as np
 from sklearn.neighbors import NearestCentroid
 from sklearn.utils.extmath import row_norms
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor
-from models.plan.rules.discriminant import from_scores
-from models.plan.rules.linear import complete
+from ..builder import Builder, Outputs, Table, rule
+from ..errors import NotCompiled
+from .discriminant import from_scores
+from .linear import complete
 
 
-@predictor(NearestCentroid)
+@rule(NearestCentroid, predicts=True)
 def nearest_centroid(builder: Builder, estimator: NearestCentroid, table: Table) -> Outputs:
     """The class of the nearest centroid; scores are of scaled features, and count the priors."""
     if estimator.metric != "euclidean" or estimator.centroids_.dtype != np.float64:

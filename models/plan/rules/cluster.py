@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 from sklearn.utils.extmath import row_norms
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor, transformer
-from models.plan.rules.linear import complete
+from ..builder import Builder, Outputs, Table, rule
+from ..errors import NotCompiled
+from .linear import complete
 
 
 def centers_of(estimator: Any) -> np.ndarray:
@@ -19,7 +20,7 @@ def centers_of(estimator: Any) -> np.ndarray:
     return np.asarray(estimator.cluster_centers_)
 
 
-@predictor(KMeans, MiniBatchKMeans)
+@rule(KMeans, MiniBatchKMeans, predicts=True)
 def k_means(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The nearest center."""
     centers = centers_of(estimator)
@@ -28,7 +29,7 @@ def k_means(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return {"predict": builder.do("nearest_center", value, centers=centers, norms=norms)}
 
 
-@transformer(KMeans, MiniBatchKMeans, BisectingKMeans)
+@rule(KMeans, MiniBatchKMeans, BisectingKMeans)
 def k_means_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """The distance to each center."""
     centers = centers_of(estimator)
@@ -37,7 +38,7 @@ def k_means_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     return builder.columns(found, len(centers))
 
 
-@predictor(BisectingKMeans)
+@rule(BisectingKMeans, predicts=True)
 def bisecting_k_means(builder: Builder, estimator: BisectingKMeans, table: Table) -> Outputs:
     """The nearer of two centers, again and again down a tree."""
     centers_of(estimator)

@@ -14,8 +14,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from models.plan.builder import Builder, Outputs, Table, predictor, transformer
-from models.sklearn_versions import FrozenEstimator
+from ..builder import Builder, Outputs, Table, rule
+from ..sklearn_versions import FrozenEstimator
 
 SEARCHES = (GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV)
 
@@ -24,13 +24,13 @@ SEARCHES = (GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandom
 PIPELINES = (Pipeline, "imblearn.pipeline.Pipeline")
 
 
-@transformer(*PIPELINES)
+@rule(*PIPELINES)
 def pipeline_transform(builder: Builder, estimator: Pipeline, table: Table) -> Table:
     """One step after the other."""
     return chained(builder, estimator.steps, table)
 
 
-@predictor(*PIPELINES)
+@rule(*PIPELINES, predicts=True)
 def pipeline_predict(builder: Builder, estimator: Pipeline, table: Table) -> Outputs:
     """The last step sees what the others have made."""
     return builder.predict(estimator.steps[-1][1], chained(builder, estimator.steps[:-1], table))
@@ -66,7 +66,7 @@ def is_passthrough(step: Any) -> bool:
     return type(step) is FunctionTransformer and step.func is None and not step.validate
 
 
-@transformer(ColumnTransformer)
+@rule(ColumnTransformer)
 def column_transformer(builder: Builder, estimator: ColumnTransformer, table: Table) -> Table:
     """Each transformer gets its columns; what they make stands side by side."""
     weights = estimator.transformer_weights or {}
@@ -82,7 +82,7 @@ def column_transformer(builder: Builder, estimator: ColumnTransformer, table: Ta
     return builder.columns(value, len(columns), sparse=True)
 
 
-@transformer(FeatureUnion)
+@rule(FeatureUnion)
 def feature_union(builder: Builder, estimator: FeatureUnion, table: Table) -> Table:
     """All transformers get all columns; what they make stands side by side."""
     weights = estimator.transformer_weights or {}
@@ -93,31 +93,31 @@ def feature_union(builder: Builder, estimator: FeatureUnion, table: Table) -> Ta
     return tuple(columns)
 
 
-@transformer(*SEARCHES)
+@rule(*SEARCHES)
 def search_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """The best estimator it found."""
     return builder.transform(estimator.best_estimator_, table)
 
 
-@predictor(*SEARCHES)
+@rule(*SEARCHES, predicts=True)
 def search_predict(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The best estimator it found."""
     return builder.predict(estimator.best_estimator_, table)
 
 
-@transformer(FrozenEstimator)
+@rule(FrozenEstimator)
 def frozen_transform(builder: Builder, estimator: FrozenEstimator, table: Table) -> Table:
     """The estimator that it keeps as it is."""
     return builder.transform(estimator.estimator, table)
 
 
-@predictor(FrozenEstimator)
+@rule(FrozenEstimator, predicts=True)
 def frozen_predict(builder: Builder, estimator: FrozenEstimator, table: Table) -> Outputs:
     """The estimator that it keeps as it is."""
     return builder.predict(estimator.estimator, table)
 
 
-@predictor(SelfTrainingClassifier)
+@rule(SelfTrainingClassifier, predicts=True)
 def self_training(builder: Builder, estimator: SelfTrainingClassifier, table: Table) -> Outputs:
     """The estimator of its last round."""
     return builder.predict(estimator.estimator_, table)

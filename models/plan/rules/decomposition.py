@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.utils.extmath import fast_logdet
 
-from models.plan.builder import Builder, Outputs, Table, predictor, transformer
+from ..builder import Builder, Outputs, Table, rule
 
 
-@transformer(PCA, IncrementalPCA)
+@rule(PCA, IncrementalPCA)
 def pca(builder: Builder, estimator: Any, table: Table) -> Table:
     """Projected, less the projected mean, perhaps divided by the deviation."""
     components = estimator.components_
@@ -26,7 +26,7 @@ def pca(builder: Builder, estimator: Any, table: Table) -> Table:
     return builder.columns(value, len(components))
 
 
-@predictor(PCA)
+@rule(PCA, predicts=True)
 def pca_scores(builder: Builder, estimator: PCA, table: Table) -> Outputs:
     """The logarithm of the density of the normal distribution that it stands for."""
     precision = estimator.get_precision()
@@ -36,7 +36,7 @@ def pca_scores(builder: Builder, estimator: PCA, table: Table) -> Outputs:
     return {"score_samples": likely}
 
 
-@transformer(TruncatedSVD)
+@rule(TruncatedSVD)
 def truncated_svd(builder: Builder, estimator: TruncatedSVD, table: Table) -> Table:
     """Projected on the components."""
     components = estimator.components_

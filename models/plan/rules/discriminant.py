@@ -10,11 +10,12 @@ from sklearn.discriminant_analysis import (
     QuadraticDiscriminantAnalysis,
 )
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor, transformer
-from models.plan.rules.linear import classification, complete
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from .linear import classification, complete
 
 
-@predictor(LinearDiscriminantAnalysis)
+@rule(LinearDiscriminantAnalysis, predicts=True)
 def linear(builder: Builder, estimator: LinearDiscriminantAnalysis, table: Table) -> Outputs:
     """A linear classifier with probabilities that are never quite zero in their logarithm."""
     outputs = classification(builder, estimator, table)
@@ -27,7 +28,7 @@ def linear(builder: Builder, estimator: LinearDiscriminantAnalysis, table: Table
     }
 
 
-@transformer(LinearDiscriminantAnalysis)
+@rule(LinearDiscriminantAnalysis)
 def linear_transform(
     builder: Builder, estimator: LinearDiscriminantAnalysis, table: Table
 ) -> Table:
@@ -42,7 +43,7 @@ def linear_transform(
     return columns[: estimator._max_components]  # noqa: SLF001
 
 
-@predictor(QuadraticDiscriminantAnalysis)
+@rule(QuadraticDiscriminantAnalysis, predicts=True)
 def quadratic(builder: Builder, estimator: QuadraticDiscriminantAnalysis, table: Table) -> Outputs:
     """The logarithm of each class's density."""
     parts = zip(estimator.rotations_, estimator.scalings_, strict=True)

@@ -16,25 +16,17 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
 )
 
-from models.plan.builder import (
-    UNKNOWN,
-    Builder,
-    Category,
-    Column,
-    NotCompiled,
-    Number,
-    Table,
-    transformer,
-)
-from models.plan.run import INPUT
-from models.signature.types import is_missing
-from models.sklearn_versions import TargetEncoder
+from ..builder import UNKNOWN, Builder, Category, Column, Number, Table, rule
+from ..errors import NotCompiled
+from ..format import INPUT
+from ..signature import is_missing
+from ..sklearn_versions import TargetEncoder
 
 # A table of more cells than this for one column is not kept; ones are put in their places instead.
 LARGEST = 1_000_000
 
 
-@transformer(OneHotEncoder, OrdinalEncoder, TargetEncoder)
+@rule(OneHotEncoder, OrdinalEncoder, TargetEncoder)
 def encoder(builder: Builder, estimator: Any, table: Table) -> Table:
     """A row of numbers for each category."""
     dtype = np.dtype(getattr(estimator, "dtype", np.float64))
@@ -130,7 +122,7 @@ def encoded(
     return builder.columns(value, width, dtype=dtype)
 
 
-@transformer(KBinsDiscretizer)
+@rule(KBinsDiscretizer)
 def discretizer(builder: Builder, estimator: KBinsDiscretizer, table: Table) -> Table:
     """The number of the bin that each value is in, or a column of 0 and 1 for each bin."""
     if estimator.dtype not in (None, np.float64):
@@ -151,7 +143,7 @@ def discretizer(builder: Builder, estimator: KBinsDiscretizer, table: Table) -> 
     return builder.columns(value, sum(widths))
 
 
-@transformer(LabelBinarizer)
+@rule(LabelBinarizer)
 def label_binarizer(builder: Builder, estimator: LabelBinarizer, table: Table) -> Table:
     """A column for each label, or one for the second of two."""
     if table or estimator.y_type_.startswith("multilabel"):

@@ -12,8 +12,9 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor, transformer
-from models.plan.rules.responses import answer
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from .responses import answer
 
 
 def answers(builder: Builder, estimator: Any, table: Table, method: str) -> list[Value]:
@@ -27,7 +28,7 @@ def weights(estimator: Any) -> dict[str, np.ndarray]:
     return {} if own is None else {"weights": np.asarray(own, dtype=np.float64)}
 
 
-@predictor(VotingClassifier)
+@rule(VotingClassifier, predicts=True)
 def voting_classifier(builder: Builder, estimator: VotingClassifier, table: Table) -> Outputs:
     """The label with the most votes, or with the highest mean probability."""
     labels = estimator.classes_
@@ -44,7 +45,7 @@ def voting_classifier(builder: Builder, estimator: VotingClassifier, table: Tabl
     return {"predict": builder.do("choose", mean, labels=labels), "predict_proba": mean}
 
 
-@transformer(VotingClassifier)
+@rule(VotingClassifier)
 def voting_classifier_transform(
     builder: Builder, estimator: VotingClassifier, table: Table
 ) -> Table:
@@ -58,21 +59,21 @@ def voting_classifier_transform(
     return builder.columns(joined, len(parts) * len(estimator.classes_))
 
 
-@predictor(VotingRegressor)
+@rule(VotingRegressor, predicts=True)
 def voting_regressor(builder: Builder, estimator: VotingRegressor, table: Table) -> Outputs:
     """The mean of what the parts say."""
     parts = answers(builder, estimator, table, "predict")
     return {"predict": builder.do("mean_of_numbers", *parts, **weights(estimator))}
 
 
-@transformer(VotingRegressor)
+@rule(VotingRegressor)
 def voting_regressor_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """What each part says."""
     parts = answers(builder, estimator, table, "predict")
     return builder.columns(builder.do("abreast", *parts), len(parts))
 
 
-@transformer(StackingClassifier, StackingRegressor)
+@rule(StackingClassifier, StackingRegressor)
 def stacking_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """What each part says, and perhaps the columns that it was given."""
     if isinstance(getattr(estimator, "classes_", None), list):
@@ -96,14 +97,14 @@ def stacked(builder: Builder, estimator: Any, value: Value, method: str, width: 
     return builder.columns(builder.do("abreast", value) if width == 1 else value, width)
 
 
-@predictor(StackingRegressor)
+@rule(StackingRegressor, predicts=True)
 def stacking_regressor(builder: Builder, estimator: StackingRegressor, table: Table) -> Outputs:
     """What the last estimator makes of what the parts say."""
     made = stacking_transform(builder, estimator, table)
     return {"predict": answer(builder, estimator.final_estimator_, made, "predict")}
 
 
-@predictor(StackingClassifier)
+@rule(StackingClassifier, predicts=True)
 def stacking_classifier(builder: Builder, estimator: StackingClassifier, table: Table) -> Outputs:
     """What the last estimator makes of what the parts say, with the labels for their codes."""
     made = stacking_transform(builder, estimator, table)

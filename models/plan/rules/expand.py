@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import PolynomialFeatures, SplineTransformer
 
-from models.plan.builder import Builder, Column, NotCompiled, Table, Value, transformer
+from ..builder import Builder, Column, Table, Value, rule
+from ..errors import NotCompiled
 
 
-@transformer(PolynomialFeatures)
+@rule(PolynomialFeatures)
 def polynomial_features(builder: Builder, estimator: PolynomialFeatures, table: Table) -> Table:
     """Products of columns: each is one of a degree less, multiplied by a column."""
     least, most = estimator._min_degree, estimator._max_degree  # noqa: SLF001
@@ -44,7 +45,7 @@ def polynomial_features(builder: Builder, estimator: PolynomialFeatures, table: 
     return tuple(made)
 
 
-@transformer(SplineTransformer)
+@rule(SplineTransformer)
 def spline_transformer(builder: Builder, estimator: SplineTransformer, table: Table) -> Table:
     """The values of B-splines, by de Boor's recursion."""
     degree, beyond = estimator.degree, estimator.extrapolation

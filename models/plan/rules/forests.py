@@ -15,11 +15,11 @@ from sklearn.ensemble import (
 )
 from sklearn.ensemble._iforest import _average_path_length
 
-from models.plan.builder import Builder, Outputs, Table, predictor, transformer
-from models.plan.rules import tree_arrays, trees
+from ..builder import Builder, Outputs, Table, rule
+from . import tree_arrays, trees
 
 
-@predictor(RandomForestClassifier, ExtraTreesClassifier)
+@rule(RandomForestClassifier, ExtraTreesClassifier, predicts=True)
 def forest_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The mean of the trees' probabilities."""
     members = estimator.estimators_
@@ -39,7 +39,7 @@ def forest_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs
     return {"apply": apply, **trees.several(builder, estimator.classes_, each)}
 
 
-@predictor(RandomForestRegressor, ExtraTreesRegressor)
+@rule(RandomForestRegressor, ExtraTreesRegressor, predicts=True)
 def forest_regressor(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The mean of the trees' values."""
     members = estimator.estimators_
@@ -53,7 +53,7 @@ def forest_regressor(builder: Builder, estimator: Any, table: Table) -> Outputs:
     }
 
 
-@transformer(RandomTreesEmbedding)
+@rule(RandomTreesEmbedding)
 def random_trees_embedding(
     builder: Builder, estimator: RandomTreesEmbedding, table: Table
 ) -> Table:
@@ -74,7 +74,7 @@ def random_trees_embedding(
     )
 
 
-@predictor(RandomTreesEmbedding)
+@rule(RandomTreesEmbedding, predicts=True)
 def random_trees_apply(builder: Builder, estimator: RandomTreesEmbedding, table: Table) -> Outputs:
     """The leaves."""
     members = estimator.estimators_
@@ -94,7 +94,7 @@ def levels(tree: Any) -> np.ndarray:
     return found
 
 
-@predictor(IsolationForest)
+@rule(IsolationForest, predicts=True)
 def isolation_forest(builder: Builder, estimator: IsolationForest, table: Table) -> Outputs:
     """How few turns it takes to reach a row's leaf."""
     members, features = estimator.estimators_, estimator.estimators_features_

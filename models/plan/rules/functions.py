@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer
 
-from models.plan.builder import Builder, NotCompiled, Number, Table, transformer
-from models.plan.operations.scaling import UFUNCS
+from ..builder import Builder, Number, Table, rule
+from ..errors import NotCompiled
+from ..operations.scaling import UFUNCS
 
 
-@transformer(FunctionTransformer)
+@rule(FunctionTransformer)
 def function_transformer(builder: Builder, estimator: FunctionTransformer, table: Table) -> Table:
     """A function of each number, or none."""
     if estimator.validate:

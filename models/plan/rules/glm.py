@@ -8,13 +8,13 @@ from sklearn._loss.link import IdentityLink, LogLink
 from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 
-from models.plan.builder import Builder, Outputs, Table, predictor, transformer
-from models.plan.rules.linear import complete, scores
+from ..builder import Builder, Outputs, Table, rule
+from .linear import complete, scores
 
 LINKS = {IdentityLink: None, LogLink: "exp"}
 
 
-@predictor(PoissonRegressor, GammaRegressor, TweedieRegressor)
+@rule(PoissonRegressor, GammaRegressor, TweedieRegressor, predicts=True)
 def generalised(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """A function of the sum of weighted features."""
     inverse = LINKS[type(estimator._base_loss.link)]  # noqa: SLF001
@@ -22,7 +22,7 @@ def generalised(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return {"predict": builder.do(inverse, value) if inverse else value}
 
 
-@predictor(CCA, PLSCanonical, PLSRegression)
+@rule(CCA, PLSCanonical, PLSRegression, predicts=True)
 def least_squares(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """Weighted differences to the means."""
     centred = builder.do("subtract", complete(builder, table), values=estimator._x_mean)  # noqa: SLF001
@@ -32,7 +32,7 @@ def least_squares(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return {"predict": builder.do("column", value, index=0) if flat else value}
 
 
-@transformer(CCA, PLSCanonical, PLSRegression, PLSSVD)
+@rule(CCA, PLSCanonical, PLSRegression, PLSSVD)
 def least_squares_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """The scaled features in the space of the components."""
     single = isinstance(estimator, PLSSVD)

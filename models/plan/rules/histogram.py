@@ -9,19 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from models.plan.builder import (
-    Builder,
-    Category,
-    Column,
-    NotCompiled,
-    Outputs,
-    Table,
-    Value,
-    predictor,
-)
-from models.plan.rules import tree_arrays
-from models.plan.rules.boosting import raw_scores
-from models.signature.types import is_missing
+from ..builder import Builder, Category, Column, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from ..signature import is_missing
+from . import tree_arrays
+from .boosting import raw_scores
 
 # Where a split sends each category of a column, and last all that is missing or unknown: 0 is left.
 Sides = tuple[int, ...]
@@ -115,7 +107,7 @@ def split_columns(
     return builder.columns(builder.do("lookup", column.value, table=sides), len(splits))
 
 
-@predictor(HistGradientBoostingClassifier)
+@rule(HistGradientBoostingClassifier, predicts=True)
 def histogram_classifier(
     builder: Builder, estimator: HistGradientBoostingClassifier, table: Table
 ) -> Outputs:
@@ -129,7 +121,7 @@ def histogram_classifier(
     }
 
 
-@predictor(HistGradientBoostingRegressor)
+@rule(HistGradientBoostingRegressor, predicts=True)
 def histogram_regressor(
     builder: Builder, estimator: HistGradientBoostingRegressor, table: Table
 ) -> Outputs:

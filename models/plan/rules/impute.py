@@ -8,22 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 
-from models import sklearn_versions
-from models.plan.builder import (
-    UNKNOWN,
-    Builder,
-    Category,
-    Column,
-    NotCompiled,
-    Number,
-    Table,
-    Value,
-    transformer,
-)
-from models.signature.types import is_missing
+from .. import sklearn_versions
+from ..builder import UNKNOWN, Builder, Category, Column, Number, Table, Value, rule
+from ..errors import NotCompiled
+from ..signature import is_missing
 
 
-@transformer(SimpleImputer)
+@rule(SimpleImputer)
 def simple_imputer(builder: Builder, estimator: SimpleImputer, table: Table) -> Table:
     """Missing values get the statistic of their column."""
     marker = estimator.missing_values
@@ -39,7 +30,7 @@ def simple_imputer(builder: Builder, estimator: SimpleImputer, table: Table) -> 
     return tuple(made)
 
 
-@transformer(MissingIndicator)
+@rule(MissingIndicator)
 def missing_indicator(builder: Builder, estimator: MissingIndicator, table: Table) -> Table:
     """A column for each that had missing values in training, or for all."""
     marker = estimator.missing_values

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules import tree_arrays
-from models.plan.rules.boosting import raw_scores
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from . import tree_arrays
+from .boosting import raw_scores
 
 KINDS = ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")
 # The bits of a decision: by categories, missing to the left, and what is missing.
@@ -27,7 +28,7 @@ IDENTITIES = (
 EXPONENTIALS = ("poisson", "gamma", "tweedie")
 
 
-@predictor(*(f"lightgbm.sklearn.{kind}" for kind in KINDS))
+@rule(*(f"lightgbm.sklearn.{kind}" for kind in KINDS), predicts=True)
 def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The sums of what the trees' leaves have, as what the objective makes of them."""
     if callable(estimator.objective):

@@ -44,8 +44,9 @@ from sklearn.linear_model import (
 )
 from sklearn.svm import LinearSVC, LinearSVR
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.run import INPUT
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from ..format import INPUT
 
 
 def complete(builder: Builder, table: Table) -> Value:
@@ -71,7 +72,7 @@ def scores(builder: Builder, estimator: Any, table: Table) -> Value:
     )
 
 
-@predictor(
+@rule(
     ARDRegression,
     BayesianRidge,
     ElasticNet,
@@ -98,19 +99,20 @@ def scores(builder: Builder, estimator: Any, table: Table) -> Value:
     RidgeCV,
     SGDRegressor,
     TheilSenRegressor,
+    predicts=True,
 )
 def regression(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """A number a row, or one for each output."""
     return {"predict": scores(builder, estimator, table)}
 
 
-@predictor(RANSACRegressor)
+@rule(RANSACRegressor, predicts=True)
 def ransac(builder: Builder, estimator: RANSACRegressor, table: Table) -> Outputs:
     """The estimator that it fitted to the inliers."""
     return {"predict": builder.predict(estimator.estimator_, table)["predict"]}
 
 
-@predictor(LinearSVC, PassiveAggressiveClassifier, Perceptron)
+@rule(LinearSVC, PassiveAggressiveClassifier, Perceptron, predicts=True)
 def classification(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The sign of one score for two classes, or the highest of several."""
     decision = scores(builder, estimator, table)
@@ -122,7 +124,7 @@ def classification(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return {"predict": label, "decision_function": decision}
 
 
-@predictor(RidgeClassifier, RidgeClassifierCV)
+@rule(RidgeClassifier, RidgeClassifierCV, predicts=True)
 def ridge_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The same, or for several labels a row the sign of each one's score."""
     if not estimator._label_binarizer.y_type_.startswith("multilabel"):  # noqa: SLF001
@@ -134,7 +136,7 @@ def ridge_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return {"predict": label, "decision_function": decision}
 
 
-@predictor(LogisticRegression, LogisticRegressionCV)
+@rule(LogisticRegression, LogisticRegressionCV, predicts=True)
 def logistic_regression(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The logistic function of a score, or the softmax of several."""
     outputs = classification(builder, estimator, table)
@@ -143,7 +145,7 @@ def logistic_regression(builder: Builder, estimator: Any, table: Table) -> Outpu
     return {**outputs, **probability(builder, probabilities)}
 
 
-@predictor(SGDClassifier)
+@rule(SGDClassifier, predicts=True)
 def sgd_classifier(builder: Builder, estimator: SGDClassifier, table: Table) -> Outputs:
     """A probability for each class alone, divided by their sum, where the loss has any."""
     outputs = classification(builder, estimator, table)
@@ -163,7 +165,7 @@ def probability(builder: Builder, probabilities: Value) -> Outputs:
     }
 
 
-@predictor(SGDOneClassSVM)
+@rule(SGDOneClassSVM, predicts=True)
 def sgd_one_class(builder: Builder, estimator: SGDOneClassSVM, table: Table) -> Outputs:
     """1 on one side of a plane, -1 on the other."""
     decision = builder.do(

@@ -10,11 +10,11 @@ from scipy.special import digamma
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.mixture._gaussian_mixture import _compute_log_det_cholesky
 
-from models.plan.builder import Builder, Outputs, Table, Value, predictor
-from models.plan.rules.linear import complete
+from ..builder import Builder, Outputs, Table, Value, rule
+from .linear import complete
 
 
-@predictor(GaussianMixture, BayesianGaussianMixture)
+@rule(GaussianMixture, BayesianGaussianMixture, predicts=True)
 def mixture(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The density of each component, weighted."""
     means, chol = estimator.means_, estimator.precisions_cholesky_

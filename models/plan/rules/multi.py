@@ -20,13 +20,14 @@ from sklearn.multioutput import (
     RegressorChain,
 )
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules.ensemble import answers
-from models.plan.rules.responses import answer, binary, positive, response
-from models.plan.run import INPUT
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from ..format import INPUT
+from .ensemble import answers
+from .responses import answer, binary, positive, response
 
 
-@predictor(_ConstantPredictor)
+@rule(_ConstantPredictor, predicts=True)
 def constant_predictor(
     builder: Builder,
     estimator: _ConstantPredictor,
@@ -45,7 +46,7 @@ def threshold(estimator: Any) -> float:
     return 0.0 if scored else 0.5
 
 
-@predictor(OneVsRestClassifier)
+@rule(OneVsRestClassifier, predicts=True)
 def one_versus_rest(builder: Builder, estimator: OneVsRestClassifier, table: Table) -> Outputs:
     """The class whose estimator is most for it; or every label whose estimator is for it."""
     parts = estimator.estimators_
@@ -75,7 +76,7 @@ def one_versus_rest(builder: Builder, estimator: OneVsRestClassifier, table: Tab
     return outputs
 
 
-@predictor(OneVsOneClassifier)
+@rule(OneVsOneClassifier, predicts=True)
 def one_versus_one(builder: Builder, estimator: OneVsOneClassifier, table: Table) -> Outputs:
     """The class with the most votes; what the estimators say besides breaks ties."""
     if estimator.pairwise_indices_ is not None:
@@ -104,7 +105,7 @@ def one_versus_one(builder: Builder, estimator: OneVsOneClassifier, table: Table
     return {"predict": label, "decision_function": decision}
 
 
-@predictor(OutputCodeClassifier)
+@rule(OutputCodeClassifier, predicts=True)
 def output_code(builder: Builder, estimator: OutputCodeClassifier, table: Table) -> Outputs:
     """The class whose code is nearest to what the estimators say."""
     scores = [binary(builder, part, table) for part in estimator.estimators_]
@@ -119,7 +120,7 @@ def output_code(builder: Builder, estimator: OutputCodeClassifier, table: Table)
     return {"predict": label}
 
 
-@predictor(MultiOutputRegressor)
+@rule(MultiOutputRegressor, predicts=True)
 def multi_output_regressor(
     builder: Builder, estimator: MultiOutputRegressor, table: Table
 ) -> Outputs:
@@ -127,7 +128,7 @@ def multi_output_regressor(
     return {"predict": builder.do("outputs", *answers(builder, estimator, table, "predict"))}
 
 
-@predictor(MultiOutputClassifier)
+@rule(MultiOutputClassifier, predicts=True)
 def multi_output_classifier(
     builder: Builder, estimator: MultiOutputClassifier, table: Table
 ) -> Outputs:
@@ -142,7 +143,7 @@ def multi_output_classifier(
     return outputs
 
 
-@predictor(ClassifierChain, RegressorChain)
+@rule(ClassifierChain, RegressorChain, predicts=True)
 def chain(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """Each estimator sees what those before it have said."""
     table = (

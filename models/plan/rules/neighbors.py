@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules.linear import complete
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from .linear import complete
 
 METRICS = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan"}
 # More neighbors are sorted by scikit-learn in an order of equals that is all its own.
@@ -66,7 +67,7 @@ def tree_of(tree: Any) -> dict[str, Any]:
     }
 
 
-@predictor(NearestNeighbors)
+@rule(NearestNeighbors, predicts=True)
 def nearest_neighbors(builder: Builder, estimator: NearestNeighbors, table: Table) -> Outputs:
     """Distances to the nearest points, and their numbers."""
     return {"kneighbors": found(builder, estimator, table)[1]}
@@ -79,7 +80,7 @@ def weights_of(builder: Builder, estimator: Any, distances: Value) -> tuple[Valu
     return (builder.do("weights_of", distances),) if estimator.weights == "distance" else ()
 
 
-@predictor(KNeighborsClassifier)
+@rule(KNeighborsClassifier, predicts=True)
 def classifier(builder: Builder, estimator: KNeighborsClassifier, table: Table) -> Outputs:
     """The label that most neighbors have."""
     if estimator.outputs_2d_:
@@ -100,7 +101,7 @@ def classifier(builder: Builder, estimator: KNeighborsClassifier, table: Table) 
     }
 
 
-@predictor(KNeighborsRegressor)
+@rule(KNeighborsRegressor, predicts=True)
 def regressor(builder: Builder, estimator: KNeighborsRegressor, table: Table) -> Outputs:
     """The mean of the neighbors' numbers."""
     near, known = found(builder, estimator, table)

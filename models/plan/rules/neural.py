@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules.linear import probability, weighable
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from .linear import probability, weighable
 
 
 def forward(builder: Builder, estimator: Any, table: Table) -> Value:
@@ -28,13 +29,13 @@ def forward(builder: Builder, estimator: Any, table: Table) -> Value:
     return builder.do("column", value, index=0) if estimator.n_outputs_ == 1 else value
 
 
-@predictor(MLPRegressor)
+@rule(MLPRegressor, predicts=True)
 def regressor(builder: Builder, estimator: MLPRegressor, table: Table) -> Outputs:
     """A number for each output."""
     return {"predict": forward(builder, estimator, table)}
 
 
-@predictor(MLPClassifier)
+@rule(MLPClassifier, predicts=True)
 def classifier(builder: Builder, estimator: MLPClassifier, table: Table) -> Outputs:
     """A probability for the second of two classes, for each of several, or for each label."""
     binarizer = estimator._label_binarizer  # noqa: SLF001

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 
-from models.plan.builder import Builder, NotCompiled, Table, Value
-from models.sklearn_versions import FrozenEstimator
+from ..builder import Builder, Table, Value
+from ..errors import NotCompiled
+from ..sklearn_versions import FrozenEstimator
 
 
 def answer(builder: Builder, estimator: Any, table: Table, method: str) -> Value:

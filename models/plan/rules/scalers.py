@@ -18,10 +18,11 @@ from sklearn.preprocessing import (
 )
 from sklearn.preprocessing._data import BOUNDS_THRESHOLD
 
-from models.plan.builder import Builder, NotCompiled, Table, transformer
+from ..builder import Builder, Table, rule
+from ..errors import NotCompiled
 
 
-@transformer(StandardScaler)
+@rule(StandardScaler)
 def standard_scaler(builder: Builder, estimator: StandardScaler, table: Table) -> Table:
     """(x - mean) / scale."""
     middle = estimator.mean_ if estimator.with_mean else None
@@ -29,7 +30,7 @@ def standard_scaler(builder: Builder, estimator: StandardScaler, table: Table) -
     return _scaled(builder, table, middle, scale)
 
 
-@transformer(RobustScaler)
+@rule(RobustScaler)
 def robust_scaler(builder: Builder, estimator: RobustScaler, table: Table) -> Table:
     """(x - center) / scale."""
     middle = estimator.center_ if estimator.with_centering else None
@@ -37,7 +38,7 @@ def robust_scaler(builder: Builder, estimator: RobustScaler, table: Table) -> Ta
     return _scaled(builder, table, middle, scale)
 
 
-@transformer(MinMaxScaler)
+@rule(MinMaxScaler)
 def min_max_scaler(builder: Builder, estimator: MinMaxScaler, table: Table) -> Table:
     """Multiplied by the scale, and the minimum added."""
     value = builder.do("multiply", builder.finite(table), values=estimator.scale_)
@@ -48,7 +49,7 @@ def min_max_scaler(builder: Builder, estimator: MinMaxScaler, table: Table) -> T
     return builder.columns(value, len(table))
 
 
-@transformer(MaxAbsScaler)
+@rule(MaxAbsScaler)
 def max_abs_scaler(builder: Builder, estimator: MaxAbsScaler, table: Table) -> Table:
     """Divided by the scale."""
     value = builder.do("divide", builder.finite(table), values=estimator.scale_)
@@ -57,14 +58,14 @@ def max_abs_scaler(builder: Builder, estimator: MaxAbsScaler, table: Table) -> T
     return builder.columns(value, len(table))
 
 
-@transformer(Normalizer)
+@rule(Normalizer)
 def normalizer(builder: Builder, estimator: Normalizer, table: Table) -> Table:
     """Each row divided by its norm."""
     value = builder.do("normalize", builder.checked(table), norm=estimator.norm)
     return builder.columns(value, len(table))
 
 
-@transformer(Binarizer)
+@rule(Binarizer)
 def binarizer(builder: Builder, estimator: Binarizer, table: Table) -> Table:
     """1 where a number is above the threshold, else 0."""
     threshold = float(estimator.threshold)
@@ -72,7 +73,7 @@ def binarizer(builder: Builder, estimator: Binarizer, table: Table) -> Table:
     return builder.columns(value, len(table))
 
 
-@transformer(PowerTransformer)
+@rule(PowerTransformer)
 def power_transformer(builder: Builder, estimator: PowerTransformer, table: Table) -> Table:
     """A power for each column, then perhaps a StandardScaler."""
     powers = estimator.lambdas_
@@ -92,7 +93,7 @@ def power_transformer(builder: Builder, estimator: PowerTransformer, table: Tabl
     return builder.transform(estimator._scaler, made) if estimator.standardize else made  # noqa: SLF001
 
 
-@transformer(QuantileTransformer)
+@rule(QuantileTransformer)
 def quantile_transformer(builder: Builder, estimator: QuantileTransformer, table: Table) -> Table:
     """The place of a number among the quantiles, as a probability or a normal deviate."""
     if estimator.n_quantiles_ < 2:

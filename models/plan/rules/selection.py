@@ -18,12 +18,13 @@ from sklearn.feature_selection import (
     VarianceThreshold,
 )
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor, transformer
-from models.plan.rules.impute import validated
-from models.sklearn_versions import input_tags
+from ..builder import Builder, Outputs, Table, rule
+from ..errors import NotCompiled
+from ..sklearn_versions import input_tags
+from .impute import validated
 
 
-@transformer(
+@rule(
     GenericUnivariateSelect,
     RFE,
     RFECV,
@@ -45,7 +46,7 @@ def selector(builder: Builder, estimator: Any, table: Table) -> Table:
     return tuple(table[i] for i in kept)
 
 
-@predictor(RFE, RFECV)
+@rule(RFE, RFECV, predicts=True)
 def reduced(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """What the estimator that was fitted to the chosen columns says."""
     return builder.predict(estimator.estimator_, selector(builder, estimator, table))

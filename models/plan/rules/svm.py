@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.rules.linear import complete
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from .linear import complete
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 # With more weights for all pairs of classes, libsvm is twice as fast for many rows.
@@ -33,13 +34,13 @@ def kernels(builder: Builder, estimator: Any, table: Table) -> Value:
     )
 
 
-@predictor(SVR, NuSVR)
+@rule(SVR, NuSVR, predicts=True)
 def regressor(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """A weighted sum of kernels."""
     return {"predict": total(builder, estimator, table)}
 
 
-@predictor(OneClassSVM)
+@rule(OneClassSVM, predicts=True)
 def one_class(builder: Builder, estimator: OneClassSVM, table: Table) -> Outputs:
     """1 where the sum is above zero, else -1."""
     decision = total(builder, estimator, table)
@@ -60,7 +61,7 @@ def total(builder: Builder, estimator: Any, table: Table) -> Value:
     )
 
 
-@predictor(SVC, NuSVC)
+@rule(SVC, NuSVC, predicts=True)
 def classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The class that wins most pairs."""
     classes, ovr = estimator.classes_, estimator.decision_function_shape == "ovr"

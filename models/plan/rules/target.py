@@ -16,12 +16,13 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, Value, predictor
-from models.plan.operations.target import FUNCTIONS
-from models.plan.rules.responses import answer
+from ..builder import Builder, Outputs, Table, Value, rule
+from ..errors import NotCompiled
+from ..operations.target import FUNCTIONS
+from .responses import answer
 
 
-@predictor(TransformedTargetRegressor)
+@rule(TransformedTargetRegressor, predicts=True)
 def transformed_target(
     builder: Builder, estimator: TransformedTargetRegressor, table: Table
 ) -> Outputs:

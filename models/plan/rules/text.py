@@ -8,14 +8,15 @@ import numpy as np
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 
-from models.plan.builder import Builder, NotCompiled, Raw, Table, Value, transformer
-from models.plan.run import INPUT
+from ..builder import Builder, Raw, Table, Value, rule
+from ..errors import NotCompiled
+from ..format import INPUT
 
 # Counts of these kinds are what they are as float64.
 EXACT = (np.int32, np.int64, np.float64)
 
 
-@transformer(CountVectorizer)
+@rule(CountVectorizer)
 def count_vectorizer(builder: Builder, estimator: CountVectorizer, table: Table) -> Table:
     """How often each term of the vocabulary is in a text."""
     return builder.columns(
@@ -23,7 +24,7 @@ def count_vectorizer(builder: Builder, estimator: CountVectorizer, table: Table)
     )
 
 
-@transformer(TfidfVectorizer)
+@rule(TfidfVectorizer)
 def tfidf_vectorizer(builder: Builder, estimator: TfidfVectorizer, table: Table) -> Table:
     """Counts, weighted as by a TfidfTransformer."""
     own = estimator._tfidf  # noqa: SLF001
@@ -33,7 +34,7 @@ def tfidf_vectorizer(builder: Builder, estimator: TfidfVectorizer, table: Table)
     return tfidf_transformer(builder, own, made)
 
 
-@transformer(TfidfTransformer)
+@rule(TfidfTransformer)
 def tfidf_transformer(builder: Builder, estimator: TfidfTransformer, table: Table) -> Table:
     """Counts, weighted by how rare the terms are, in rows of length one."""
     settings: dict[str, Any] = {"sublinear": bool(estimator.sublinear_tf)}
@@ -47,7 +48,7 @@ def tfidf_transformer(builder: Builder, estimator: TfidfTransformer, table: Tabl
     return builder.columns(value, len(table), sparse=True)
 
 
-@transformer(DictVectorizer)
+@rule(DictVectorizer)
 def dict_vectorizer(builder: Builder, estimator: DictVectorizer, table: Table) -> Table:
     """A number for each name, and a 1 for each pair of a name and a text."""
     raw(table)

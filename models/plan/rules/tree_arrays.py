@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from models.plan.builder import Builder, Table, Value
-from models.plan.one_row import trees as singles
-from models.sklearn_versions import goes_left, input_tags
+from ..builder import Builder, Table, Value
+from ..one_row import trees as singles
+from ..sklearn_versions import goes_left, input_tags
 
 # Up to this depth all nodes of a tree are compared at once.
 SHALLOW = 3

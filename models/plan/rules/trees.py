@@ -13,8 +13,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from models.plan.builder import Builder, Outputs, Table, Value, predictor
-from models.plan.rules import tree_arrays
+from ..builder import Builder, Outputs, Table, Value, rule
+from . import tree_arrays
 
 CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
 REGRESSORS = (DecisionTreeRegressor, ExtraTreeRegressor)
@@ -39,7 +39,7 @@ def one_output(builder: Builder, classes: np.ndarray, probabilities: Value) -> O
     }
 
 
-@predictor(*CLASSIFIERS)
+@rule(*CLASSIFIERS, predicts=True)
 def tree_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The shares of the classes in the leaf."""
     found = tree_arrays.leaves(
@@ -58,7 +58,7 @@ def tree_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     return {"apply": apply, **several(builder, estimator.classes_, each)}
 
 
-@predictor(*REGRESSORS)
+@rule(*REGRESSORS, predicts=True)
 def tree_regressor(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The value of the leaf."""
     found = tree_arrays.leaves(

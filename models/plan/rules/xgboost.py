@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from models.plan.builder import Builder, NotCompiled, Outputs, Table, predictor
-from models.plan.rules import tree_arrays
-from models.plan.rules.boosting import raw_scores
+from ..builder import Builder, Outputs, Table, rule
+from ..errors import NotCompiled
+from . import tree_arrays
+from .boosting import raw_scores
 
 # A tree as JSON has it.
 Tree = dict[str, Any]
@@ -28,7 +29,7 @@ LOGISTIC = ("binary:logistic", "reg:logistic")
 EXPONENTIALS = ("count:poisson", "reg:gamma", "reg:tweedie")
 
 
-@predictor(*(f"xgboost.sklearn.{kind}" for kind in KINDS))
+@rule(*(f"xgboost.sklearn.{kind}" for kind in KINDS), predicts=True)
 def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The sums of what the trees' leaves have, as what the objective makes of them."""
     raw = estimator.get_booster().save_raw(raw_format="json")

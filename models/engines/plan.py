@@ -1,0 +1,55 @@
+"""Run a model by its plan, and by scikit-learn where the plan lacks a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import models.plan
+from models.engines import Engine, Rows
+from models.model import Model
+from models.plan.format import Plan
+from models.plan.run import Interpreter
+from models.plan.signature import Signature
+
+
+class PlanEngine(Interpreter):
+    """Runs the methods that a plan has; see `Engine`.
+
+    `fallback` gives the engine for the other methods; it is called at the first request for one.
+    """
+
+    def __init__(self, plan: Plan, fallback: Callable[[], Engine] | None = None) -> None:
+        super().__init__(plan)
+        self.mergeable = plan.batchable
+        self.immediate = frozenset(plan.methods).difference(plan.batched)
+        self._fallback = fallback
+        forms = {method: self.one_row(method) for method in plan.methods if method in plan.one_row}
+        self.singles = {method: form for method, form in forms.items() if form}
+
+    def run_other(self, method: str, rows: Rows) -> Any:
+        """Call a method that the plan lacks, with scikit-learn."""
+        if self._fallback is None:
+            return super().run_other(method, rows)
+        return self._fallback().run(method, rows)
+
+    def refuses(self, method: str, error: Exception) -> bool:
+        """Whether an error of a call says that the model refuses the values of its rows."""
+        if method in self._lines or self._fallback is None:
+            # Operations raise only ValueError.
+            return isinstance(error, ValueError)
+        return self._fallback().refuses(method, error)
+
+
+def compile_model(model: Model, signature: Signature) -> Plan:
+    """The plan of a model; `fallback` has its methods without a rule."""
+    return models.plan.compile(
+        model.estimator,
+        signature,
+        model.methods,
+        model=model.version,
+        kind=model.kind,
+        classes=model.classes,
+        outputs=model.outputs,
+        versions=model.versions,
+    )
