@@ -16,6 +16,7 @@ import pytest
 from api.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+MAKEFILES = [ROOT / "Makefile", ROOT / "google-cloud.mk", *(ROOT / "google-cloud").glob("*.mk")]
 TARGETS = {
     "help", "install", "develop", "lock", "train", "card", "bake", "fetch-model", "run", "api-key", "test", "lint", "format", "bench",
     "build-image", "run-container", "stop-container", "logs-container",
@@ -23,6 +24,7 @@ TARGETS = {
     "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
     "release", "list-cloud-run", "describe-service", "url", "predict", "logs", "list-gcp-images",
     "open", "deploy-canary", "promote", "rollback", "allow-public", "allow-private", "allow-invoker",
+    "allow-deployer",
     "delete-deployment", "delete-latest-gcp-image", "delete-key", "delete-service-account", "destroy",
     "deploy-vertex", "predict-vertex", "delete-vertex", "create-trigger", "delete-trigger",
     "create-schedule", "delete-schedule", "create-github-identity", "delete-github-identity",
@@ -35,6 +37,7 @@ def make(tmp_path: Path) -> object:
     """Run make in a copy of the Makefile's folder, where nothing is installed."""
     for name in ("Makefile", "google-cloud.mk", "example.env"):
         shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "google-cloud", tmp_path / "google-cloud")
 
     def run(
         *arguments: str, env: str | None = None, **environ: str
@@ -63,6 +66,7 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
         "Google Cloud: set up, once", "Google Cloud: ship", "Google Cloud: look",
         "Google Cloud: change", "Google Cloud: access", "Google Cloud: away",
         "Vertex AI, for comparison", "Google Cloud: by itself, on a push or a schedule",
+        "Google Cloud: by GitHub Actions",
     ]  # fmt: skip
 
 
@@ -157,7 +161,7 @@ HOSTILE = {
 
 
 def test_every_variable_that_recipes_use_is_known() -> None:
-    text = "".join((ROOT / name).read_text() for name in ("Makefile", "google-cloud.mk"))
+    text = "".join(path.read_text() for path in MAKEFILES)
     used = set(re.findall(r"\$[({]([A-Z][A-Z0-9_]*[A-Z0-9])(?![A-Z0-9_])", text))
     assigned = set(re.findall(r"^(?:[\w %-]+: )?([A-Z][A-Z0-9_]*) :?=", text, re.MULTILINE))
     assigned |= set(re.findall(r"\beval ([A-Z]+) \+?=", text))
@@ -169,7 +173,7 @@ def test_every_variable_that_recipes_use_is_known() -> None:
 
 @pytest.mark.parametrize("name", sorted((TEXTS | SERVICE) - {"MODEL_SHA256"}))
 def test_a_variable_of_any_text_stands_in_no_recipe(name: str) -> None:
-    text = "".join((ROOT / file).read_text() for file in ("Makefile", "google-cloud.mk"))
+    text = "".join(path.read_text() for path in MAKEFILES)
     # Whether it is set, and what it is or ends with, can be asked.
     asked = rf"\$\((?:if |filter-out python3,|filter %\.csv,)\$\({name}\)"
     assert f"$({name})" not in re.sub(asked, "", text)

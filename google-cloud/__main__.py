@@ -1,0 +1,141 @@
+"""What google-cloud.mk needs logic for: python3 google-cloud COMMAND, with the names of make."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import project
+from doctor import doctor, login
+from gcloud import Failed, ask
+from inventory import confirm, destroy, named
+from names import IMAGE, LISTED, REGION, RUNTIME
+
+KINDS = ("user:", "serviceAccount:", "group:", "domain:", "principal:", "principalSet:")
+
+
+def create(*names: str) -> None:
+    """Create what is missing of these."""
+    for resource in named(*names):
+        resource.make()
+
+
+def delete(*names: str) -> None:
+    """Delete what there is of these."""
+    for resource in named(*names):
+        if found := resource.find():
+            resource.remove(found)
+        else:
+            print(
+                f"There is no {resource.label.format(*resource.wanted or [resource.name])}",
+                flush=True,
+            )
+
+
+def require(*names: str) -> None:
+    """Fail with a sentence if any of these is missing."""
+    for resource in named(*names):
+        resource.require()
+
+
+def find(name: str) -> None:
+    """Print the name of the one that there is, or fail with a sentence."""
+    (resource,) = named(name)
+    found = resource.find()
+    if not found:
+        raise Failed(resource.missing)
+    print(found[0])
+
+
+def require_no_service() -> None:
+    """Fail if a service runs as the account that is about to go."""
+    for name in project.service.find():
+        raise Failed(f"The service {name} runs as {RUNTIME}: make delete-deployment first")
+
+
+def require_member(member: str) -> None:
+    """Fail unless it says of what kind the member is, and is not everybody."""
+    if member in {"allUsers", "allAuthenticatedUsers"}:
+        raise Failed(f"MEMBER={member} is everybody: make allow-public, which asks first")
+    if not member.startswith(KINDS):
+        kind = "serviceAccount" if member.endswith(".gserviceaccount.com") else "user"
+        raise Failed(f"MEMBER={member}: say of what kind it is, as in MEMBER={kind}:{member}")
+
+
+def add_roles() -> None:
+    """Let the accounts do what deploying needs."""
+    for role in project.roles():
+        role.grant()
+
+
+def allow_deployer(member: str) -> None:
+    """Let the member act as the deployer, which is all that deploying takes."""
+    project.acts_as_deployer(member).grant()
+
+
+def show(*fields: str) -> None:
+    """Print these fields of the service, or nothing if there is none."""
+    print(*project.show_service(*fields))
+
+
+def url() -> None:
+    """Print the address of the service, or fail with a sentence if there is none."""
+    shown = project.show_service("status.url")
+    if not shown:
+        project.service.require()
+    print(*shown)
+
+
+def digest(tag: str) -> None:
+    """Print the digest of the image with this tag; if there is none, say what there is."""
+    if found := project.tagged(tag):
+        print(found[0])
+        return
+    said = [f"There is no image {IMAGE}:{tag} in the registry: make release"]
+    if "-dirty" in tag:
+        status = ["git", "status", "--short"]
+        changes = subprocess.run(status, capture_output=True, text=True, check=False).stdout
+        said += ["Its tag has -dirty in it, since this is not committed:", changes.rstrip()]
+    newest = "--include-tags --sort-by=~updateTime --limit=1 --format='value(tags)'"
+    for tags in ask(f"artifacts docker images list {LISTED} {newest}"):
+        tag = tags.split(",")[0]
+        said.append(f"The newest there is {tag}, deployed by make deploy IMAGE_TAG={tag}")
+    raise Failed("\n".join(said))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "login": login,
+    "doctor": doctor,
+    "create": create,
+    "delete": delete,
+    "require": require,
+    "require-no-service": require_no_service,
+    "require-member": require_member,
+    "find": find,
+    "add-roles": add_roles,
+    "allow-deployer": allow_deployer,
+    "show": show,
+    "url": url,
+    "digest": digest,
+    "confirm": confirm,
+    "destroy": destroy,
+}
+
+
+def main() -> None:
+    """Run a command; where it fails, a sentence on standard error and status 1."""
+    command, *arguments = sys.argv[1:]
+    try:
+        if not re.fullmatch(r"[a-z]+(-[a-z]+)+\d+", REGION):
+            raise Failed(f"GCP_REGION={REGION}: expected a region, as in GCP_REGION=europe-west1")
+        COMMANDS[command](*arguments)
+    except Failed as failed:
+        sys.exit(str(failed) or 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
