@@ -1,6 +1,6 @@
-# From an empty project of Google Cloud to a private endpoint, and back to nothing. The Makefile includes it.
-# What takes one command of gcloud stands here; what needs logic is in google-cloud/, a folder of Python that
-# shows each command that changes something.
+# From an empty project of Google Cloud to a private endpoint, and back to nothing. The Makefile includes this.
+# Recipes are gcloud's own commands. Where logic is needed they run google-cloud/, a program in Python's standard
+# library, which prints each command that it runs to change something.
 
 # Nobody ships to a project that they have not named, so GCP_PROJECT_ID has no default.
 GCP_REGION ?= europe-west1
@@ -60,14 +60,17 @@ PROGRAM = $(foreach name,$(NAMED),$(name)='$($(name))') "$$PYTHON" google-cloud
 PERSON = ACTS_AS=person OPTIONS='$(AS_PERSON)' $(PROGRAM)
 SHIPPER = ACTS_AS=deployer OPTIONS='$(AS_DEPLOYER)' $(PROGRAM)
 
-.PHONY: check-gcp-login enable-apis create-repository create-service-account add-roles create-config create-key \
-	setup doctor conf-docker-for-gcp image-to-gcp no-canary deploy release why list-cloud-run describe-service \
-	url predict logs list-gcp-images open deploy-canary promote rollback allow-public allow-private \
-	allow-invoker allow-deployer delete-deployment delete-latest-gcp-image delete-key delete-service-account \
-	destroy require-gcp require-gcloud require-config require-image require-sample require-API_KEY \
-	require-percent require-github
+.PHONY: try-cloud check-gcp-login enable-apis create-repository create-service-account add-roles create-config \
+	create-key setup doctor conf-docker-for-gcp image-to-gcp no-canary deploy release why list-cloud-run \
+	describe-service url predict logs list-gcp-images open deploy-canary promote rollback allow-public \
+	allow-private allow-invoker allow-deployer delete-deployment delete-latest-gcp-image delete-key \
+	delete-service-account destroy require-gcp require-gcloud require-config require-image require-sample \
+	require-API_KEY require-percent require-github
 
 ##@ Google Cloud: set up, once
+
+try-cloud: develop ## Go from setup to destroy on a small Google Cloud on this machine, without an account
+	@$(VENV)/python -m tests.google_cloud
 
 check-gcp-login: require-gcp ## Say who is logged in to gcloud, and whether that fits .env
 	@$(PERSON) login
@@ -351,5 +354,5 @@ require-github: require-GITHUB_REPOSITORY
 	@case $(GITHUB_REPOSITORY) in (*/*/*) ;; (?*/?*) exit ;; esac; \
 		echo "GITHUB_REPOSITORY=$(GITHUB_REPOSITORY): expected owner/name" >&2; exit 1
 
-# Each can be deleted, with the file of Python that has its name.
+# Each can be deleted, together with the .py of its name.
 -include google-cloud/vertex.mk google-cloud/builds.mk google-cloud/github.mk

@@ -21,8 +21,8 @@ NEEDED_APIS = (
     "cloudresourcemanager",
     "logging",
 )
-# Commands about logins and settings of gcloud, which belong to no project.
-LOCAL = ("auth ", "config ", "info ")
+# Commands that belong to no project, or that name it themselves.
+WITHOUT_OPTIONS = ("auth ", "config ", "info ", "projects ")
 API_IS_OFF = re.compile(r"/apis/api/(\w+)\.googleapis\.com/")
 RETRY_SECONDS = 5
 _POOL = ThreadPoolExecutor(8)
@@ -34,7 +34,7 @@ class Failed(Exception):
 
 def typed(command: str) -> str:
     """The whole command, as a person would type it."""
-    return f"gcloud {command}" if command.startswith(LOCAL) else f"gcloud {command} {OPTIONS}"
+    return f"gcloud {command}" if command.startswith(WITHOUT_OPTIONS) else f"gcloud {command} {OPTIONS}"
 
 
 def answer(command: str) -> list[str]:

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +20,8 @@ from api import create_app
 from api.settings import Settings
 from models import train
 from tests.checkout import NAME, checkout, docker, make
-from tests.desk import IMAGE, Desk
+from tests.desk import Desk, begin
 from tests.google_cloud import tools
-from tests.google_cloud.cloud import PROJECT, Cloud
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -180,13 +178,5 @@ def desk(built: Path, example: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A person who has just begun, on a small Google Cloud of their own."""
     if why := tools.missing():
         pytest.skip(why)
-    folder = checkout(tmp_path_factory.mktemp("checkout"), example)
-    (folder / "secrets" / "key.json").unlink()
-    (folder / ".env").write_text(f"GCP_PROJECT_ID={PROJECT}\nIMAGE={IMAGE}\n")
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    subprocess.run(["git", "add", "."], cwd=folder, check=True)
-    with Cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        desk = Desk(folder, cloud)
-        desk.commit()
+    with begin(tmp_path_factory.mktemp("desk"), example) as desk:
         yield desk
-    docker("rmi", "--force", IMAGE)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.checkout import ROOT, checkout, docker
 from tests.google_cloud.cloud import PROJECT, Cloud
 from tests.google_cloud.policies import Grant
 
@@ -19,13 +22,49 @@ RUNTIME = f"ml-api-runtime@{PROJECT}.iam.gserviceaccount.com"
 Done = subprocess.CompletedProcess[str]
 
 
+@contextlib.contextmanager
+def begin(folder: Path, model: Path) -> Iterator[Desk]:
+    """A person who has just begun, on a small Google Cloud of their own; it ends with nothing left.
+
+    `folder` gets a copy of the project with `model` in it, and all of their settings.
+    """
+    project = folder / "project"
+    project.mkdir()
+    checkout(project, model)
+    (project / "secrets" / "key.json").unlink()
+    (project / ".env").write_text(f"GCP_PROJECT_ID={PROJECT}\nIMAGE={IMAGE}\n")
+    for command in (["git", "init", "--quiet"], ["git", "add", "."]):
+        subprocess.run(command, cwd=project, check=True)
+    (folder / "cloud").mkdir()
+    with Cloud(folder / "cloud") as cloud:
+        desk = Desk(project, cloud)
+        desk.commit()
+        try:
+            yield desk
+        finally:
+            listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+            ours = [name for name in listed if name.startswith(f"{cloud.registry_host}/")]
+            docker("rmi", "--force", IMAGE, *ours)
+
+
 class Desk:
     """A checkout of the project, and the person in front of it."""
 
     def __init__(self, folder: Path, cloud: Cloud) -> None:
         self.folder = folder
         self.cloud = cloud
-        self.env = cloud.environment()
+        # Under make, the environment has all that the .env of whoever runs this says.
+        example = (ROOT / "example.env").read_text()
+        names = {
+            *re.findall(r"^# (\w+)=", example, re.MULTILINE),
+            "MAKEFLAGS",
+            "MFLAGS",
+            "MAKELEVEL",
+        }
+        self.env = {
+            name: value for name, value in cloud.environment().items()
+            if name not in names or name == "GCP_REGISTRY"
+        }  # fmt: skip
 
     def make(
         self,

@@ -24,7 +24,7 @@ TARGETS = {
     "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
     "release", "list-cloud-run", "describe-service", "url", "predict", "logs", "list-gcp-images",
     "open", "deploy-canary", "promote", "rollback", "allow-public", "allow-private", "allow-invoker",
-    "allow-deployer",
+    "allow-deployer", "try-cloud",
     "delete-deployment", "delete-latest-gcp-image", "delete-key", "delete-service-account", "destroy",
     "deploy-vertex", "predict-vertex", "delete-vertex", "create-trigger", "delete-trigger",
     "create-schedule", "delete-schedule", "create-github-identity", "delete-github-identity",

@@ -88,7 +88,8 @@ class Registry(Part):
         config.write_text(CONFIG % (self.folder / "storage"))
         with log.open("w") as out:
             command = ["docker-registry", "serve", str(config)]
-            self.process = subprocess.Popen(command, stdout=out, stderr=out)
+            # Ctrl-C ends it last: what runs of its images is stopped before.
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
         ends = time.monotonic() + 20
         while time.monotonic() < ends and self.process.poll() is None:
             if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):

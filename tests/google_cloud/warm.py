@@ -37,6 +37,7 @@ def variables() -> dict[str, str]:
         env={"CLOUDSDK_PYTHON_SITEPACKAGES": "1", "PYTHONIOENCODING": "UTF-8"},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C ends it last: whatever stops needs gcloud
     )
 
     def stop() -> None:
