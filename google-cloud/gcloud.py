@@ -34,7 +34,8 @@ class Failed(Exception):
 
 def typed(command: str) -> str:
     """The whole command, as a person would type it."""
-    return f"gcloud {command}" if command.startswith(WITHOUT_OPTIONS) else f"gcloud {command} {OPTIONS}"
+    names_its_own = command.startswith(WITHOUT_OPTIONS)
+    return f"gcloud {command}" if names_its_own else f"gcloud {command} {OPTIONS}"
 
 
 def answer(command: str) -> list[str]:
