@@ -19,8 +19,9 @@ MAKE := make
 endif
 
 # The settings that run-container passes to the service. The image has its own port and model.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING TIMEOUT EXTRA_FIELDS LOG_LEVEL \
-	ACCESS_LOG API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY
+SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT TIMEOUT \
+	MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING EXTRA_FIELDS LOG_LEVEL ACCESS_LOG \
+	API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY
 
 # No value becomes code. make checks the values that recipes use directly, by these lists. A variable
 # of TEXTS can hold any text, so recipes read it from the environment, as "$$DATA". No value may hold a
@@ -34,7 +35,8 @@ TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
 TEXTS := $(SETTINGS) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
-KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) MODEL_URI SCHEDULE \
+KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
+	MODEL_URI SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
 GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 # A name that make does not know could be one of its own special variables.
@@ -102,7 +104,9 @@ REVISION = $$(git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)$$
 UNCOMMITTED = [ -z "$$(git status --porcelain 2>/dev/null)" ] || echo "-dirty-$$({ git status --porcelain; \
 	git diff --binary HEAD; git ls-files --others --exclude-standard | git hash-object --stdin-paths; } 2>/dev/null | \
 	git hash-object --stdin | cut -c 1-7)"
-MODEL_VERSION = $$({ sha256sum $(EXAMPLE) 2>/dev/null || shasum -a 256 $(EXAMPLE); } | cut -c 1-64)
+# The SHA-256 of the file $(1); macOS has no sha256sum.
+sha256 = $$({ sha256sum $(1) 2>/dev/null || shasum -a 256 $(1); } | cut -c 1-64)
+MODEL_VERSION = $(call sha256,$(EXAMPLE))
 # --env NAME without a value: docker reads the value from the environment.
 IN_CONTAINER = $(foreach name,$(SETTINGS),$(if $($(name)),--env $(name)))
 # Print the next step, but only for a target of the command line and not for its prerequisites.
@@ -128,7 +132,8 @@ train: ## Train the example model and write it to MODEL_PATH
 	@$(FIT) && $(VENV)/python -m models.train "$$MODEL_PATH"
 
 card: require-DATA install ## Read the types of the columns from the training rows DATA=train.csv; ANSWER=column compares answers
-	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --answer "$$ANSWER" $(if $(BACKGROUND),--background "$$BACKGROUND")
+	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --answer "$$ANSWER" \
+		$(if $(BACKGROUND),--background "$$BACKGROUND")
 
 bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and compare its answers with scikit-learn's
 	@$(VENV)/python -m models.bake "$$MODEL_PATH"
@@ -138,15 +143,24 @@ require-DATA:
 
 # The old card is removed, since it describes the old model.
 fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check its MODEL_SHA256
-	$(if $(MODEL_URI),$(if $(filter gs://%,$(MODEL_URI)),gcloud storage cp '$(MODEL_URI)' $(EXAMPLE).new $(AS_DEPLOYER),curl --fail --silent --show-error --location --proto =https --output $(EXAMPLE).new '$(MODEL_URI)'))
-	@$(if $(MODEL_URI),sha=$$({ sha256sum $(EXAMPLE).new 2>/dev/null || shasum -a 256 $(EXAMPLE).new; } | cut -c 1-64); case $$sha in \
-		($(MODEL_SHA256)*) mv $(EXAMPLE).new $(EXAMPLE) && rm -f $(CARD) && echo "$(EXAMPLE) has the SHA-256 $$sha" ;; \
-		(*) rm $(EXAMPLE).new; echo "The model has the SHA-256 $$sha$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac,\
-		echo "MODEL_URI is not set: $(EXAMPLE) stays as it is$(comma) and is trained if it is not there")
+	$(if $(filter gs://%,$(MODEL_URI)),gcloud storage cp '$(MODEL_URI)' $(EXAMPLE).new $(AS_DEPLOYER))
+	$(if $(filter https://%,$(MODEL_URI)),curl --fail --silent --show-error --location --proto =https \
+		--output $(EXAMPLE).new '$(MODEL_URI)')
+	@$(if $(MODEL_URI),$(take-model),echo \
+		"MODEL_URI is not set: $(EXAMPLE) stays as it is$(comma) and is trained if it is not there")
 	$(call next,make build-image)
 
+define take-model
+sha=$(call sha256,$(EXAMPLE).new); case $$sha in \
+		($(MODEL_SHA256)*) mv $(EXAMPLE).new $(EXAMPLE) && rm -f $(CARD) && echo "$(EXAMPLE) has the SHA-256 $$sha" ;; \
+		(*) rm $(EXAMPLE).new; $(call refuse-model,The model) ;; \
+	esac
+endef
+refuse-model = echo "$(1) has the SHA-256 $$sha, and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1
+
 require-model-uri:
-	@$(if $(MODEL_URI),$(if $(filter gs://% https://%,$(MODEL_URI)),,echo "MODEL_URI=$(MODEL_URI): expected gs://bucket/path or https://host/path" >&2; exit 1))
+	@$(if $(filter-out gs://% https://%,$(MODEL_URI)), \
+		echo "MODEL_URI=$(MODEL_URI): expected gs://bucket/path or https://host/path" >&2; exit 1)
 
 run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
@@ -168,26 +182,34 @@ build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/late
 		{ echo "An image is made of $(EXAMPLE): copy $$MODEL_PATH there" >&2; exit 1; }
 	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
 		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
-	@version=$(MODEL_VERSION); case $$version in ($(MODEL_SHA256)*) ;; \
-		(*) echo "$(EXAMPLE) has the SHA-256 $$version$(comma) and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1 ;; esac; \
-		python=3.13; if "$$PYTHON" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then python=$$("$$PYTHON" -m models.environment --base $(EXAMPLE)) || exit 1; fi; \
-		set -x; docker build --platform linux/amd64 --tag $(IMAGE) \
-		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$$version --build-arg MODEL_SHA256=$$version --build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) \
-		--build-arg PYTHON=$$python .
+	@sha=$(MODEL_VERSION); \
+	case $$sha in ($(MODEL_SHA256)*) ;; (*) $(call refuse-model,$(EXAMPLE)) ;; esac; \
+	python=3.13; \
+	if "$$PYTHON" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then \
+		python=$$("$$PYTHON" -m models.environment --base $(EXAMPLE)) || exit 1; \
+	fi; \
+	set -x; \
+	docker build --platform linux/amd64 --tag $(IMAGE) \
+		--label $(LABEL).revision=$(REVISION) --label $(LABEL).version=$$sha \
+		--build-arg MODEL_SHA256=$$sha --build-arg PYTHON=$$python \
+		--build-arg SLIM=$(SLIM) --build-arg EXPLAIN=$(EXPLAIN) .
 
 run-container: require-docker ## Serve the image on http://localhost:OS_PORT
-	@docker image inspect $(IMAGE) >/dev/null 2>&1 || { echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
+	@docker image inspect $(IMAGE) >/dev/null 2>&1 || \
+		{ echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
 	@docker rm --force $(CONTAINER) >/dev/null 2>&1 || true
 	docker run --detach --name $(CONTAINER) --publish 127.0.0.1:$(OS_PORT):8080 --env PUBLISHED_PORT=$(OS_PORT) \
 		--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges $(IN_CONTAINER) $(IMAGE)
 	@for i in $$(seq 150); do \
-		curl --silent --fail --max-time 2 --output /dev/null http://localhost:$(OS_PORT)/ready && exec echo "Ready on http://localhost:$(OS_PORT): make logs-container shows what to send"; \
+		curl --silent --fail --max-time 2 --output /dev/null http://localhost:$(OS_PORT)/ready && \
+			exec echo "Ready on http://localhost:$(OS_PORT): make logs-container shows what to send"; \
 		[ "$$(docker inspect --format '{{.State.Running}}' $(CONTAINER))" = true ] || break; \
 		sleep 0.2; \
 	done; docker logs $(CONTAINER) >&2; echo "The container does not answer; its log stands above" >&2; exit 1
 
 stop-container: require-docker ## Stop the container, once it has answered its requests
-	@docker container inspect $(CONTAINER) >/dev/null 2>&1 || { echo "There is no container $(CONTAINER): make run-container starts one" >&2; exit 1; }
+	@docker container inspect $(CONTAINER) >/dev/null 2>&1 || \
+		{ echo "There is no container $(CONTAINER): make run-container starts one" >&2; exit 1; }
 	docker stop -t 10 $(CONTAINER)
 	docker rm $(CONTAINER)
 
@@ -199,10 +221,12 @@ require-docker:
 		{ echo "docker does not answer: install it and start it, https://docs.docker.com/get-docker" >&2; exit 1; }
 
 require-card:
-	@[ -f $(CARD) ] || { echo 'There is no card $(CARD) with an example row: set SAMPLE to a file with {"instances": [...]}' >&2; exit 1; }
+	@[ -f $(CARD) ] || { echo 'There is no card $(CARD) with an example row: set SAMPLE to a file with' \
+		'{"instances": [...]}' >&2; exit 1; }
 
 require-%:
-	@[ -n "$($*)" ] || { echo "$* is not set: write it into .env, as example.env shows, or behind the target: make $(firstword $(MAKECMDGOALS)) $*=..." >&2; exit 1; }
+	@[ -n "$($*)" ] || { echo "$* is not set: write it into .env, as example.env shows, or behind the" \
+		"target: make $(firstword $(MAKECMDGOALS)) $*=..." >&2; exit 1; }
 
 ##@ Release
 
@@ -211,12 +235,15 @@ RELEASED = machine-learning-api-$(VERSION)
 # The lines of CHANGELOG.md on this version.
 CHANGES = awk '/^\#\# / {on = $$2 == "$(VERSION)"; next} on' CHANGELOG.md
 check-tag: require-TAG ## Check that TAG=v1.2.3 says the version of pyproject.toml, and that CHANGELOG.md has it
-	@[ "$(TAG)" = "v$(VERSION)" ] || { echo "The tag $(TAG) is not the version of pyproject.toml: expected v$(VERSION)" >&2; exit 1; }
-	@$(CHANGES) | grep -q . || { echo "CHANGELOG.md says nothing about $(VERSION): write its changes below the heading \"## $(VERSION)\"" >&2; exit 1; }
+	@[ "$(TAG)" = "v$(VERSION)" ] || \
+		{ echo "The tag $(TAG) is not the version of pyproject.toml: expected v$(VERSION)" >&2; exit 1; }
+	@$(CHANGES) | grep -q . || { echo "CHANGELOG.md says nothing about $(VERSION): write its changes below" \
+		'the heading "## $(VERSION)"' >&2; exit 1; }
 	$(call next,make tag TAG=$(TAG))
 
 tag: check-tag ## Tag this commit as TAG=v1.2.3, with its lines of CHANGELOG.md; pushing the tag makes the release
-	@[ -z "$$(git status --porcelain)" ] || { echo "There are changes that are not committed: commit them, and tag then" >&2; exit 1; }
+	@[ -z "$$(git status --porcelain)" ] || \
+		{ echo "There are changes that are not committed: commit them, and tag then" >&2; exit 1; }
 	$(CHANGES) | git tag --annotate --cleanup=whitespace --file=- $(TAG)
 	$(call next,git push origin $(TAG)$(comma) on which GitHub runs .github/workflows/release.yaml)
 
@@ -225,7 +252,8 @@ dist: build-image require-card ## Write the image, the model's card, and the sou
 	cp $(CARD) dist/$(RELEASED)-model-card.json
 	docker tag $(IMAGE) $(IMAGE):$(VERSION)
 	docker save --output dist/$(RELEASED)-image.tar $(IMAGE):$(VERSION) && gzip -n3 dist/$(RELEASED)-image.tar
-	git archive --output=dist/$(RELEASED).tar.gz --prefix=$(RELEASED)/models/ --add-file=$(EXAMPLE) --add-file=$(CARD) --prefix=$(RELEASED)/ HEAD
+	git archive --output=dist/$(RELEASED).tar.gz --prefix=$(RELEASED)/models/ \
+		--add-file=$(EXAMPLE) --add-file=$(CARD) --prefix=$(RELEASED)/ HEAD
 	@cd dist && { sha256sum * 2>/dev/null || shasum -a 256 *; } | tee SHA256SUMS
 	$(call next,make github-release TAG=v$(VERSION))
 
@@ -240,7 +268,8 @@ develop: ## Make the environment .venv with all that tests, linters and benchmar
 	@$(FIT) --develop
 
 test: develop ## Run all tests, up to half an hour; every line and branch must be covered
-	@printf '%s\n' "--numprocesses 2 --dist loadfile --no-loadscope-reorder -rs $$PYTEST_ARGS" | PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
+	@printf '%s\n' "--numprocesses 2 --dist loadfile --no-loadscope-reorder -rs $$PYTEST_ARGS" | \
+		PYTHONHASHSEED=0 xargs -t $(VENV)/coverage run -m pytest
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report
 
