@@ -20,6 +20,7 @@ import msgspec  # noqa: E402
 from api import errors, source  # noqa: E402
 from api.batching import Predictor  # noqa: E402
 from api.formats import Reader  # noqa: E402
+from api.formats.contract import Contract  # noqa: E402
 from api.http.gateway import Gateway  # noqa: E402
 from api.monitor import metrics, telemetry  # noqa: E402
 from api.protocols import explain, health, inference_v2, kserve_v1, mlflow, native  # noqa: E402
@@ -66,16 +67,19 @@ def load(settings: Settings) -> Service:
         observe=metrics.observe,
         aside=aside,
     )
+    contract = Contract(
+        engine.signature,
+        settings.max_rows,
+        max_bytes=settings.max_body_bytes,
+        max_answer_bytes=settings.max_answer_bytes,
+    )
     return Service(
         name=settings.model_name,
         model=model,
-        signature=engine.signature,
-        reader=Reader(engine.signature, settings.max_rows, settings.max_body_bytes),
+        contract=contract,
+        reader=Reader(contract),
         ignore=settings.extra_fields == "ignore",
         predictor=predictor,
-        max_bytes=settings.max_body_bytes,
-        max_answer_bytes=settings.max_answer_bytes,
-        max_rows=settings.max_rows,
         timeout=settings.timeout,
         locked=bool(settings.api_keys),
         open_paths=health.open_paths(settings, model.version),

@@ -19,7 +19,7 @@ from models.errors import ModelError, Replaced, RowRejected, Unexplained
 from models.explain import Clock, Explainer, background
 from models.explain.permutation import Permutation
 from models.model import Model, version_of
-from models.rows.check import Batch
+from models.rows.batch import Batch
 
 log = logging.getLogger("api")
 

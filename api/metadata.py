@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from models.model import Model, card_command
-from models.rows.check import some
+from models.rows.words import some
 from models.signature.types import Feature, Signature, plain_rows
 
 # A key is read from the environment of whoever asks: a text with a key in it would be passed on.

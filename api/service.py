@@ -10,12 +10,14 @@ import msgspec
 
 from api.batching import MERGED_ROWS, Predictor
 from api.errors import Answer, UnknownMethod, UnknownModel, UnknownOption
-from api.formats import Reader, media, results
+from api.formats import Reader, media, results, writers
+from api.formats.contract import Contract
+from api.formats.writers import JSON, WRITERS
 from api.http.bodies import Environ, read_body
 from api.monitor import metrics
 from models.errors import InvalidRows, Place, RowRejected
 from models.model import PER_CLASS, Model
-from models.rows.check import Batch
+from models.rows.batch import Batch
 from models.signature.types import Signature
 
 EXTRA = {"refuse": False, "ignore": True}
@@ -35,17 +37,19 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     model: Model
-    signature: Signature
+    contract: Contract
     reader: Reader
     predictor: Predictor
-    max_bytes: int
-    max_answer_bytes: int
-    max_rows: int
     timeout: float
     ignore: bool
     locked: bool
     open_paths: frozenset[str]
     known: dict[str, Any] = {}
+
+    @property
+    def signature(self) -> Signature:
+        """The rows that the model takes."""
+        return self.contract.signature
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""
@@ -70,7 +74,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         watch = None
         if "HTTP_CONTENT_ENCODING" in environ:
             watch = self.reader.watch(environ.get("CONTENT_TYPE", ""))
-        return read_body(environ, self.max_bytes, self.timeout, watch)
+        return read_body(environ, self.contract.max_bytes, self.timeout, watch)
 
     def read(self, environ: Environ) -> Batch:
         """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise.
@@ -118,12 +122,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """
         if method not in self.known:
             self.known[method] = self.predictor.run(method, batch.rows[:1])
-        results.foresee(self.known[method], batch.count, self.max_answer_bytes)
+        results.foresee(self.known[method], batch.count, self.contract.max_answer_bytes)
 
     def run_single(self, method: str, batch: Batch) -> Any:
         """The same for the only row of a request: its result as JSON has it."""
         try:
-            return self.predictor.run_single(method, batch.alone)
+            return self.predictor.run_single(method, batch.only_row)
         except RowRejected as refused:
             raise _invalid(batch, refused) from None
 
@@ -134,13 +138,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def answer(self, environ: Environ, method: str, batch: Batch, media_type: str) -> Answer:
         """Answer the rows of one request with the results of one method, in this media type."""
-        if batch.alone and media_type == results.JSON and self.predictor.has_single(method):
+        if batch.only_row and media_type == JSON and self.predictor.has_single(method):
             result = self.run_single(method, batch)
-            body = results.write_single(result, self._classes(method))
+            body = writers.write_one(result, self._classes(method))
         else:
             body = self.encode(method, self.run(method, batch), media_type)
-        if len(body) > self.max_answer_bytes:
-            results.check_size(len(body), batch.count, self.max_answer_bytes)
+        if len(body) > self.contract.max_answer_bytes:
+            results.check_size(len(body), batch.count, self.contract.max_answer_bytes)
         self.count(environ, batch)
         headers = {"Content-Type": media_type}
         if batch.unknown or batch.ignored:
@@ -150,11 +154,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
         """The body of an answer: the results of one method in this media type."""
         classes = self._classes(method)
-        columns = self._columns(method, classes) if media_type == results.CSV else []
-        return results.write(result, media_type, columns, classes, self.max_answer_bytes)
+        return WRITERS[media_type].write(
+            result, classes, lambda: self._columns(method, classes), self.contract.max_answer_bytes
+        )
 
     def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
-        """The names of the columns of CSV."""
+        """The names of the columns of a result."""
         if classes and isinstance(classes[0], list):
             # One for each class of each output, which are numbered.
             return [f"{i}_{label}" for i, labels in enumerate(classes) for label in labels]

@@ -20,7 +20,9 @@ from models.errors import InvalidRows, brief
 from models.model import Model
 from models.plan.compare import distance
 from models.plan.errors import Difference
-from models.rows.check import check, pointer, some
+from models.rows.batch import row_pointer
+from models.rows.check import check
+from models.rows.words import some
 from models.signature.read import read as read_signature
 from models.signature.types import Signature
 from models.training_rows import DataError, columns_of, is_text, readings
@@ -156,7 +158,7 @@ def check_served(model: Model, card: dict[str, Any], rows: pd.DataFrame, results
         signature = read_signature(model.estimator, card["features"])
         engine = ScikitLearnEngine(msgspec.structs.replace(model, signature=signature, card=card))
         samples = [dict(zip(columns_of(rows), row, strict=True)) for row in cards.values(rows)]
-        batch = check(engine.signature, samples, pointer)
+        batch = check(engine.signature, samples, row_pointer)
         served = engine.run(model.default_method, batch.rows)
     except InvalidRows as error:
         place = error.places[0]

@@ -13,7 +13,7 @@ from models import answers, fitted
 from models import card as cards
 from models.engines.choose import plan_path
 from models.model import Model
-from models.rows.check import some
+from models.rows.words import some
 from models.signature.read import read as read_signature
 from models.signature.types import Signature
 from models.training_rows import MAX_ROWS, DataError, columns_of, find, read

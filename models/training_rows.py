@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from models.rows import DELIMITERS
-from models.rows.check import some
 from models.rows.names import plain_name
+from models.rows.words import some
 from models.signature.types import Signature
 
 # At most so many rows of a file are read, from its beginning.

@@ -31,7 +31,7 @@ from api import create_app
 from api.settings import Settings
 from models import answers, bake, card, describe, description, environment, train, training_rows
 from models.errors import ModelError
-from models.rows import check
+from models.rows import words
 from models.signature.types import Signature
 from models.training_rows import DataError
 from tests import clients
@@ -579,7 +579,7 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    assert check.some([str(i) for i in range(25)]).endswith("18, 19 and 5 more")
+    assert words.some([str(i) for i in range(25)]).endswith("18, 19 and 5 more")
 
 
 @pytest.mark.parametrize(

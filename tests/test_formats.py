@@ -29,9 +29,13 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from api.errors import MalformedBody
-from api.formats import csv as csv_format
-from api.formats import results
+from api.formats import accept as accepting
+from api.formats import csv_numbers
+from api.formats.contract import Contract
+from api.formats.csv import CsvReader
 from api.formats.json import JsonReader
+from api.formats.ndjson import LinesReader
+from api.formats.writers import WRITERS
 from models.errors import InvalidRows
 from models.signature.types import Feature, Signature
 from tests.conftest import Serve
@@ -275,11 +279,11 @@ def test_the_header_of_numbers_may_be_quoted_but_has_to_be_utf_8(serve: Serve) -
 
 def test_nothing_is_kept_for_a_header_of_another_width(serve: Serve) -> None:
     client = serve(FunctionTransformer().fit(NUMBERS))
-    kept = csv_format._table.cache_info().currsize
+    kept = csv_numbers._table.cache_info().currsize
     header = ",".join(f"x{i}" for i in range(3_000))
     answer = client.post("/transform", data=f"{header}\n{'1,' * 2_999}1\n", content_type=CSV)
     assert answer.status_code == 422
-    assert csv_format._table.cache_info().currsize == kept
+    assert csv_numbers._table.cache_info().currsize == kept
 
 
 @pytest.mark.parametrize("cell", ['"1,2"', "[1]", '"1\n2"', "Infinity", "1e999", "0x10"])
@@ -318,7 +322,7 @@ def test_a_model_of_one_number_takes_lists_of_one_only(serve: Serve, sample: Any
 def test_labels_of_objects_are_plain_values() -> None:
     labels = np.array([np.int64(1), np.float64(np.inf), None, "a"], dtype=object)
     assert (
-        results.write(labels, results.JSON, [], None, 1 << 20)
+        WRITERS["application/json"].write(labels, None, list, 1 << 20)
         == b'{"predictions":[1,"Infinity",null,"a"]}'
     )
 
@@ -574,7 +578,7 @@ def outcome(read: Any, body: bytes) -> Any:
 def test_the_fast_way_reads_what_the_slow_way_reads(
     case: tuple[Signature, list[Any]], shape: str, indent: int | None
 ) -> None:
-    reader = JsonReader(case[0], 10)
+    reader = JsonReader(Contract(case[0], 10))
     body = json.dumps(SHAPES[shape](case[1]), indent=indent).encode("utf-8", "surrogatepass")
     assert outcome(reader.read, body) == outcome(reader.explain, body)
 
@@ -583,7 +587,7 @@ def test_the_fast_way_reads_what_the_slow_way_reads(
 def test_the_fast_way_refuses_what_the_slow_way_refuses(
     case: tuple[Signature, Any], body: Any
 ) -> None:
-    reader = JsonReader(case[0], 10)
+    reader = JsonReader(Contract(case[0], 10))
     encoded = json.dumps(body).encode("utf-8", "surrogatepass")
     assert outcome(reader.read, encoded) == outcome(reader.explain, encoded)
 
@@ -592,9 +596,9 @@ def test_the_fast_way_refuses_what_the_slow_way_refuses(
 def test_the_fast_way_reads_the_lines_that_the_slow_way_reads(
     case: tuple[Signature, list[Any]], extra: bytes
 ) -> None:
-    reader = JsonReader(case[0], 10)
+    reader = LinesReader(Contract(case[0], 10))
     body = b"\n".join(json.dumps(sample).encode() for sample in case[1]) + extra
-    assert outcome(reader.read_lines, body) == outcome(reader._explain_lines, body)
+    assert outcome(reader.read, body) == outcome(reader.explain, body)
 
 
 CELLS = st.sampled_from(
@@ -650,14 +654,14 @@ def tables(draw: st.DrawFn) -> tuple[Signature, bytes]:
 @given(tables())
 def test_csv_taken_together_is_what_it_is_cell_by_cell(table: tuple[Signature, bytes]) -> None:
     signature, body = table
-    together = outcome(csv_format.CsvReader(signature, 10).read, body)
+    together = outcome(CsvReader(Contract(signature, 10)).read, body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_format, "_read_numbers", lambda *_, **__: None)
-        patch.setattr(csv_format, "_column", lambda *_: None)
-        assert together == outcome(csv_format.CsvReader(signature, 10).read, body)
+        patch.setattr("api.formats.csv.read_numbers", lambda *_, **__: None)
+        patch.setattr("api.formats.csv_cells.read_column", lambda *_: None)
+        assert together == outcome(CsvReader(Contract(signature, 10)).read, body)
 
 
-TYPES = [results.JSON, results.CSV, results.NPY]
+TYPES = list(WRITERS)
 OTHERS = ["*/*", "text/*", "application/*", "text/html", "", " TEXT/CSV ", "text/csv;q=0.5", "x"]
 
 
@@ -665,5 +669,5 @@ OTHERS = ["*/*", "text/*", "application/*", "text/html", "", " TEXT/CSV ", "text
 def test_what_accept_likes_best_is_what_werkzeug_finds(names: list[str]) -> None:
     accept = ",".join(names)
     parsed = parse_accept_header(accept, MIMEAccept)
-    best = parsed.best_match(TYPES) if parsed else results.JSON
-    assert results.preferred(accept, TYPES) == best
+    best = parsed.best_match(TYPES) if parsed else TYPES[0]
+    assert accepting.preferred(accept, TYPES) == best

@@ -11,10 +11,11 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from api.errors import InvalidTensors, MalformedBody, Problem, TooLarge
-from api.formats import inference
+from api.formats import inference, tensor_rows
+from api.formats.contract import Contract
 from api.formats.tensors import Tensor, Values
-from models.rows import check
-from models.rows.check import Batch
+from models.rows.batch import Batch, row_pointer
+from models.rows.check import check
 from models.signature.types import Feature, Signature
 
 NUMBERS = Signature(features=(Feature(name="a"), Feature(name="b", missing=True)))
@@ -43,7 +44,7 @@ def tensor(name: str, shape: list[int], data: Any, datatype: str = "FP64") -> di
 
 def read(signature: Signature, *inputs: dict[str, Any], **more: Any) -> Batch:
     body = json.dumps({"inputs": inputs, **more}).encode()
-    return inference.read(signature, 3, body, None)[1]
+    return inference.read(Contract(signature, 3), body, None)[1]
 
 
 A, B = tensor("a", [2], [1, 2]), tensor("b", [2, 1], [3, None])
@@ -90,7 +91,7 @@ def test_a_model_of_mappings_takes_columns_of_any_name() -> None:
 def test_a_bare_nan_is_missing_and_a_text_stays_one() -> None:
     body = b'{"inputs": [{"name": "n", "shape": [2], "datatype": "FP64", "data": [NaN, NaN]},'
     body += b'{"name": "s", "shape": [2], "datatype": "BYTES", "data": ["NaN", "\\"NaN"]}]}'
-    _, batch = inference.read(MAPPING, 3, body, None)
+    _, batch = inference.read(Contract(MAPPING, 3), body, None)
     assert batch.rows == [{"s": "NaN"}, {"s": '"NaN'}]
 
 
@@ -98,7 +99,7 @@ def test_what_clients_add_is_accepted() -> None:
     inputs = [{**each, "parameters": {"content_type": "np"}} for each in (A, B)]
     more = {"model_name": "m", "model_version": "1", "parameters": {"content_type": "pd"}}
     body = json.dumps({"id": "7", "inputs": inputs, "outputs": None, **more}).encode()
-    request, batch = inference.read(NUMBERS, 3, body, None)
+    request, batch = inference.read(Contract(NUMBERS, 3), body, None)
     assert (request.id, len(batch.rows)) == ("7", 2)
 
 
@@ -125,11 +126,11 @@ def two(datatype: str, *of: Any) -> st.SearchStrategy[Values]:
     )
 )
 def test_columns_that_fit_at_a_glance_fit_the_contract(values: tuple[Values, ...]) -> None:
-    fitting = inference._fitting(EVERY, list(values))
+    fitting = tensor_rows._fitting(EVERY, list(values))
     event("fitting" if fitting else "not")
     if fitting is not None:
         samples = list(zip(*(each.flat for each in values), strict=True))
-        batch = check.check(EVERY, samples, check.pointer)
+        batch = check(EVERY, samples, row_pointer)
         assert (fitting.rows, fitting.unknown) == (batch.rows, batch.unknown)
         assert [[*map(type, row)] for row in fitting.rows] == [
             [*map(type, row)] for row in batch.rows
@@ -195,7 +196,7 @@ def test_a_body_that_is_no_request_is_told_why(
     body: bytes, length: str | None, sentence: str
 ) -> None:
     with pytest.raises(MalformedBody) as error:
-        inference.read(NUMBERS, 3, body, length)
+        inference.read(Contract(NUMBERS, 3), body, length)
     assert sentence in error.value.detail
 
 
@@ -205,7 +206,7 @@ def test_an_infinity_in_a_mapping_is_told_with_its_name() -> None:
     del inputs[0]["data"]
     head = json.dumps({"inputs": inputs}).encode()
     with pytest.raises(InvalidTensors) as error:
-        inference.read(MAPPING, 3, head + data.tobytes(), str(len(head)))
+        inference.read(Contract(MAPPING, 3), head + data.tobytes(), str(len(head)))
     assert error.value.detail.startswith("row 1, 1/2: expected a finite number")
 
 

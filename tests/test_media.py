@@ -158,7 +158,7 @@ END = b"\r\n--x--\r\n"
 )
 def test_the_file_of_a_form_is_taken_whole(head: bytes, content: bytes, end: bytes) -> None:
     found = media.identify(head + content + end, "multipart/form-data; boundary=x")
-    assert (found.type, found.data) == (CSV, content)
+    assert (found.format.media_type, found.data) == (CSV, content)
 
 
 def test_a_form_that_is_cut_is_refused(penguins: FlaskClient) -> None:

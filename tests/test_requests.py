@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from api.batching import Predictor
 from api.errors import Busy, MalformedBody
-from api.formats.json import parse
+from api.formats.parse import parse
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 

@@ -1,58 +1,38 @@
-"""Rows from CSV, RFC 4180: UTF-8, a header row, an empty field or NA for a missing value."""
+"""CSV, RFC 4180: UTF-8, a header row, and an empty field or NA for a missing value."""
 
 from __future__ import annotations
 
-import codecs
-import contextlib
-import functools
-import re
+import csv
+import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
-import msgspec
-import numpy as np
-
-from api.formats import dialect
-from api.formats.limits import PIECE_BYTES, Limits, check_count
+from api.formats import csv_cells, dialect
+from api.formats.contract import Contract
+from api.formats.csv_numbers import read_numbers
+from api.formats.format import Format
 from models.errors import InvalidRows, Place, limit_faults
-from models.rows.check import (
-    IGNORE_HINT,
-    UNKNOWN,
-    Batch,
-    array_of,
-    check,
-    check_array,
-    count_unknown,
-    escape,
-    named,
-    pointer,
-)
-from models.rows.names import Names
-from models.signature.types import Feature, Signature
+from models.rows.batch import Batch, array_of, count_unknown, row_pointer
+from models.rows.check import ANY, check, check_array
+from models.rows.names import as_mapping
+from models.rows.words import IGNORE_HINT, NOT_A_FEATURE, escape
+from models.signature.types import Feature
 
-BOOLEANS = {"true": True, "false": False}
-# No program writes a number with a leading zero, so this is text.
-POSTCODE = re.compile(r"[+-]?0\d+", re.ASCII)
-# How pandas, R and JSON spell the booleans of a column.
-SPELLED = {"True": True, "False": False, "TRUE": True, "FALSE": False, "true": True, "false": False}
-# A gap between two others is found the second time.
-GAPS = ((b",,", b",null,"),) * 2 + ((b"\n,", b"\nnull,"), (b",\n", b",null\n"))
 Fields = dict[str, Sequence[str]]
 # A header 0, 1, 2, ... of fewer columns is refused, for it may be a row of values.
-MIN_NUMBERED = 3
-NUMBERS = msgspec.json.Decoder(list[float | None])
-AS_SENT = msgspec.json.Decoder(list[int | float | None])
+MIN_NUMBERED_COLUMNS = 3
+EXPECTED_HEADER = "expected a header row with the names of the features"
 
 
 class CsvReader:
     """Reads tables of one signature."""
 
-    def __init__(self, signature: Signature, max_rows: int) -> None:
-        self._signature = signature
-        self._max_rows = max_rows
-        self._limits = Limits(signature, max_rows)
-        self._names = Names(signature)
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._signature = contract.signature
+        self._names = contract.names
 
     def read(
         self, body: bytes, *, header: bool = True, delimiter: str = ",", ignore: bool = False
@@ -64,53 +44,37 @@ class CsvReader:
 
         Raises MalformedBody with the line, InvalidRows with the places, TooLarge.
         """
-        signature = self._signature
-        if signature.numeric and len(signature.features) > 1 and delimiter == ",":
-            batch = _read_numbers(signature, self._limits, body, header=header)
+        if self._signature.numeric and self._contract.width > 1 and delimiter == ",":
+            batch = read_numbers(self._contract, body, header=header)
             if batch:
                 return batch
         table = dialect.read(
-            body, self._names, self._limits, header=header, delimiter=delimiter, ignore=ignore
+            self._contract, body, header=header, delimiter=delimiter, ignore=ignore
         )
         order, ignored = self._order(table.header, ignore=ignore)
-        check_count(len(table.lines), self._max_rows)
-        width = len(table.header)
-        ragged = limit_faults(
-            Place(f"/{i}", f"line {number}: expected {width} fields, got {len(cells)}")
-            for i, (number, cells) in enumerate(table.lines)
-            if len(cells) != width
-        )
-        if ragged:
-            raise InvalidRows(ragged)
-        columns = list(zip(*(cells for _, cells in table.lines), strict=True))
-        if signature.form == "mapping":
+        columns = self._columns(table)
+        if self._signature.form == "mapping":
             return self._mappings(table.header, columns)
-        fields: Fields = {
-            feature.name: columns[order[feature.name]]
-            for feature in signature.features
-            if feature.name in order
-        }
+        fields: Fields = {name: columns[j] for name, j in order.items()}
         if table.delimiter == ";":
             fields = self._without_commas(fields)
-        batch = self._batch(fields)
-        batch.ignored = ignored
-        return batch
+        return self._batch(fields, ignored)
 
     def _order(self, header: list[str], *, ignore: bool) -> tuple[dict[str, int], tuple[str, ...]]:
         """The place of each feature in the header, and the columns that are ignored."""
         if not header:
-            raise InvalidRows([Place("", "expected a header row with the names of the features")])
+            raise InvalidRows([Place("", EXPECTED_HEADER)])
         unnamed = dialect.unnamed(header, self._names)
         if not unnamed and self._names.are_numbers(header):
             # A header of numbers may as well be a row of values.
-            count = len(self._names.names)
-            if count < MIN_NUMBERED or header[:count] != list(map(str, range(count))):
-                expected = "expected a header row with the names of the features, got numbers"
-                raise InvalidRows([Place("", expected)])
+            count = self._contract.width
+            if count < MIN_NUMBERED_COLUMNS or header[:count] != list(map(str, range(count))):
+                raise InvalidRows([Place("", f"{EXPECTED_HEADER}, got numbers")])
         meant = self._names.resolve(header[unnamed:])
         if places := limit_faults(self._wrong_names(header[unnamed:], meant, ignore=ignore)):
             raise InvalidRows(places)
-        order = {meant[name]: j for j, name in enumerate(header) if name in meant}
+        places_of = {meant[name]: j for j, name in enumerate(header) if name in meant}
+        order = {name: places_of[name] for name in self._names.names if name in places_of}
         ignored = (name or f"Unnamed: {j}" for j, name in enumerate(header) if name not in meant)
         return order, tuple(ignored)
 
@@ -120,7 +84,7 @@ class CsvReader:
         for name, count in Counter(header).items():
             if name not in meant:
                 if not ignore:
-                    yield Place(f"/{escape(name)}", f"line 1: {UNKNOWN}; {IGNORE_HINT}")
+                    yield Place(f"/{escape(name)}", f"line 1: {NOT_A_FEATURE}; {IGNORE_HINT}")
             elif count > 1:
                 yield Place(f"/{escape(name)}", "line 1: this column stands twice")
         found = frozenset(meant.values())
@@ -128,11 +92,24 @@ class CsvReader:
             if name not in found:
                 yield Place(f"/{escape(name)}", "line 1: the header lacks this feature")
 
+    def _columns(self, table: dialect.Table) -> list[tuple[str, ...]]:
+        """The columns of a table, all of them as long as each other."""
+        self._contract.check_count(len(table.lines))
+        width = len(table.header)
+        ragged = limit_faults(
+            Place(f"/{i}", f"line {number}: expected {width} fields, got {len(cells)}")
+            for i, (number, cells) in enumerate(table.lines)
+            if len(cells) != width
+        )
+        if ragged:
+            raise InvalidRows(ragged)
+        return list(zip(*(cells for _, cells in table.lines), strict=True))
+
     def _mappings(self, header: list[str], columns: list[tuple[str, ...]]) -> Batch:
-        """Rows of objects with keys of their own, without what they lack."""
-        loose = Feature(name="", kind="any")
-        values = [_cells(loose, dialect.clean(loose, cells), cells) for cells in columns]
-        return Batch([named(header, row) for row in zip(*values, strict=True)], pointer)
+        """Rows of objects with names of their own, without those whose value is missing."""
+        values = [csv_cells.read_cells(ANY, dialect.clean(ANY, cells), cells) for cells in columns]
+        rows = [as_mapping(header, row) for row in zip(*values, strict=True)]
+        return Batch(rows, row_pointer)
 
     def _without_commas(self, fields: Fields) -> Fields:
         """The columns of a table with semicolons, with points where its decimals have commas."""
@@ -147,41 +124,56 @@ class CsvReader:
             feature.name: dialect.with_points(feature, fields[feature.name]) for feature in numbers
         }
 
-    def _batch(self, fields: Fields) -> Batch:
-        """The rows of columns, which are taken together as far as they can be."""
-        signature = self._signature
-        clean: Fields = {}
-        values = []
+    def _batch(self, fields: Fields, ignored: tuple[str, ...]) -> Batch:
+        """The rows of columns, whose values are read together where they can be."""
         count = len(next(iter(fields.values()), ()))
-        for feature in signature.features:
-            if feature.name not in fields:
-                values.append([None] * count)
-                continue
-            cells = clean[feature.name] = fields[feature.name]
-            together = None if feature.kind == "string" else _column(feature, cells)
-            if together is None:
-                cells = clean[feature.name] = dialect.clean(feature, cells)
-                together = _column(feature, cells)
-            values.append(together)
-        if None not in values:
-            rows: list[Any] = list(zip(*values, strict=True))
-            if signature.numeric:
-                return Batch(check_array(signature, array_of(rows), pointer), pointer)
-            unknown = None if _gaps(signature, values) else count_unknown(signature, rows)
-            if unknown is not None:
-                return Batch(rows, pointer, unknown)
+        clean: Fields = {}
+        columns: list[Any] = []
+        for feature in self._signature.features:
+            if feature.name in fields:
+                clean[feature.name], column = _read_column(feature, fields[feature.name])
+                columns.append(column)
+            else:
+                columns.append([None] * count)
+        batch = None if None in columns else self._together(columns, ignored)
+        return batch or self._singly(fields, clean, ignored)
+
+    def _together(self, columns: list[Any], ignored: tuple[str, ...]) -> Batch | None:
+        """The rows of values; None if one of them is missing or unknown and may not be."""
+        rows: list[Any] = list(zip(*columns, strict=True))
+        if self._signature.numeric:
+            array = check_array(self._signature, array_of(rows), row_pointer)
+            return Batch(array, row_pointer, ignored=ignored)
+        for feature, column in zip(self._signature.features, columns, strict=True):
+            if not feature.missing and None in column:
+                return None
+        unknown = count_unknown(self._signature, rows)
+        return None if unknown is None else Batch(rows, row_pointer, unknown, ignored=ignored)
+
+    def _singly(self, fields: Fields, clean: Fields, ignored: tuple[str, ...]) -> Batch:
+        """The rows of fields that are read one by one, which tells what is wrong."""
         values = [
-            _cells(feature, clean[feature.name], fields[feature.name])
-            for feature in signature.features
+            csv_cells.read_cells(feature, clean[feature.name], fields[feature.name])
+            for feature in self._signature.features
             if feature.name in fields
         ]
-        samples = [dict(zip(fields, row, strict=True)) for row in zip(*values, strict=True)]
+        samples = (dict(zip(fields, row, strict=True)) for row in zip(*values, strict=True))
         try:
-            return check(signature, samples, pointer)
+            return check(self._signature, samples, row_pointer, ignored)
         except InvalidRows as error:
             words = [n for n, cells in clean.items() if cells.count("") > fields[n].count("")]
             error.places = tuple(_explained(place, words) for place in error.places)
             raise
+
+
+def _read_column(feature: Feature, cells: Sequence[str]) -> tuple[Sequence[str], Any]:
+    """The fields of a column, cleaned where they have to be, and their values; see `csv_cells`."""
+    if feature.kind != "string":
+        column = csv_cells.read_column(feature, cells)
+        if column is not None:
+            return cells, column
+    cells = dialect.clean(feature, cells)
+    return cells, csv_cells.read_column(feature, cells)
 
 
 def _explained(place: Place, words: list[str]) -> Place:
@@ -193,148 +185,35 @@ def _explained(place: Place, words: list[str]) -> Place:
     return Place(place.pointer, f"{place.detail} ({hint})")
 
 
-def _read_numbers(
-    signature: Signature, limits: Limits, body: bytes, *, header: bool
-) -> Batch | None:
-    """Read a table of nothing but numbers, as JSON has them, and gaps; None if it is another."""
-    text = body.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
-    names = [feature.name for feature in signature.features]
-    if header:
-        first_line, _, text = text.partition(b"\n")
-        first_line = first_line.removesuffix(b"\r")
-        if b'"' in first_line or first_line.count(b",") != len(names) - 1:
-            return None
-        try:
-            names = first_line.decode().split(",")
-        except UnicodeDecodeError:
-            return None
-    # What decodes rows is kept for each width: of the model's, not of whatever is sent.
-    places = {name: j for j, name in enumerate(names)}
-    try:
-        order = [places.pop(feature.name) for feature in signature.features]
-    except KeyError:
-        return None
-    parts = []
-    total = 0
-    for piece in _pieces(text):
-        rows = _read_piece(piece, len(names))
-        if rows is None:
-            return None
-        total += len(rows)
-        limits.check_rows(total)
-        parts.append(array_of(rows))
-    table = np.concatenate(parts)
-    table = table.take(np.array(order, dtype=np.intp), axis=1)
-    return Batch(check_array(signature, table, pointer), pointer)
+def _example(delimiter: str, row: dict[str, Any]) -> str:
+    """A header row and a line."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(row)
+    writer.writerow([str(v).lower() if isinstance(v, bool) else v for v in row.values()])
+    return text.getvalue()
 
 
-def _pieces(text: bytes) -> Iterator[bytes]:
-    """A text in pieces of whole lines, without the line end between them."""
-    start = 0
-    while len(text) - start > PIECE_BYTES and (cut := text.find(b"\n", start + PIECE_BYTES)) >= 0:
-        yield text[start:cut]
-        start = cut + 1
-    yield text[start:]
-
-
-def _read_piece(text: bytes, width: int) -> list[Any] | None:
-    """Rows of numbers and gaps; None if there is something else."""
-    text = text.removesuffix(b"\r").replace(b"\r\n", b"\n")
-    # What would be something else in JSON: an end of the list, null, white space.
-    if any(sign in text for sign in (b"]", b"n", b"\r")):
-        return None
-    decode: Callable[[bytes], list[Any]] = _table(width).decode
-    with contextlib.suppress(msgspec.DecodeError):
-        return decode(_as_json(text))
-    text = b"\n%b\n" % text
-    for gap, null in GAPS:
-        text = text.replace(gap, null)
-    with contextlib.suppress(msgspec.DecodeError):
-        return decode(_as_json(text[1:-1]))
-    return None
-
-
-def _as_json(text: bytes) -> bytes:
-    return b"[[%b]]" % text.replace(b"\n", b"],[")
-
-
-@functools.cache
-def _table(width: int) -> Any:
-    """What decodes rows of so many numbers; msgspec is slower where it does not know how many."""
-    return msgspec.json.Decoder(list[tuple[(float | None,) * width]])  # type: ignore[misc]
-
-
-def _column(feature: Feature, cells: Sequence[str]) -> Any:
-    """The values of one feature, taken together; None if they have to be looked at one by one."""
-    gaps = cells.count("")
-    if feature.kind == "string":
-        return [cell or None for cell in cells] if gaps else cells
-    if feature.kind == "unused":
-        return [None] * len(cells)
-    if feature.kind not in ("number", "boolean") or feature.categories:
-        return None
-    if SPELLED.keys() >= set(cells):
-        flags = [SPELLED[cell] for cell in cells]
-        return flags if feature.sent or feature.kind == "boolean" else list(map(float, flags))
-    if feature.kind == "boolean":
-        return None
-    text = ",".join([cell or "null" for cell in cells] if gaps else cells)
-    try:
-        # Most numbers of CSV are those of JSON, which msgspec reads in a quarter of the time.
-        numbers = (AS_SENT if feature.sent else NUMBERS).decode(f"[{text}]")
-    except msgspec.DecodeError:
-        return None
-    # There may have been a comma in a cell, or the word null.
-    return numbers if len(numbers) == len(cells) and numbers.count(None) == gaps else None
-
-
-def _gaps(signature: Signature, values: Sequence[Sequence[Any]]) -> bool:
-    """Whether a value is missing where it may not be."""
-    return any(
-        None in column
-        for feature, column in zip(signature.features, values, strict=True)
-        if not feature.missing
-    )
-
-
-def _cells(feature: Feature, cells: Sequence[str], given: Sequence[str]) -> list[Any]:
-    """The values of fields, without blanks around them, of a feature, and as they were given.
-
-    Where anything is taken, the blanks around a text are part of it, as in pandas. A column that
-    somebody's own code looks at has one type, as in pandas: beside a text all others are text.
-    """
-    values = [_cell(feature, cell) for cell in cells]
-    if feature.kind != "any":
-        return values
-    known = feature.categories or ()
-    kinds = {type(value) for value in values} - {type(None)}
-    if feature.sent and not known and not (kinds <= {int, float} or kinds == {bool}):
-        return [text if cell else None for cell, text in zip(cells, given, strict=True)]
-    return [
-        text if isinstance(value, str) and value not in known else value
-        for value, text in zip(values, given, strict=True)
-    ]
-
-
-def _cell(feature: Feature, cell: str) -> Any:
-    """The value of a field; one that does not fit the feature stays text, to be refused as that."""
-    if cell == "":
-        return None
-    if feature.kind in ("string", "datetime"):
-        return cell
-    if cell.lower() in BOOLEANS:
-        return BOOLEANS[cell.lower()]
-    if feature.kind == "boolean" or "_" in cell:
-        return cell
-    if feature.kind == "any" and POSTCODE.fullmatch(cell):
-        return cell
-    try:
-        return int(cell)
-    except ValueError:
-        pass
-    try:
-        number = float(cell)
-    except ValueError:
-        return cell
-    # CSV has no word for these: a missing value is an empty field.
-    return number if np.isfinite(number) or cell.strip("+-0123456789.eE") == "" else cell
+FORMAT = Format(
+    "text/csv",
+    lambda contract, header: partial(CsvReader(contract).read, header=header),
+    "A header row with the names of the features, in any order; an empty field is a missing value, "
+    "and so is NA or another of pandas' words for it. Semicolons, with decimal commas too, tabs "
+    "and bars part fields as commas do.",
+    aliases=(
+        "application/csv",
+        "application/x-csv",
+        "text/x-csv",
+        "text/comma-separated-values",
+    ),
+    suffixes=(".csv",),
+    example=partial(_example, ","),
+)
+TABS = Format(
+    "text/tab-separated-values",
+    lambda contract, header: partial(CsvReader(contract).read, header=header, delimiter="\t"),
+    "CSV with tabs.",
+    aliases=("text/tsv",),
+    suffixes=(".tsv",),
+    example=partial(_example, "\t"),
+)

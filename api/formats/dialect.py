@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from api.errors import MalformedBody
+from api.formats.contract import Contract
 from api.formats.limits import Limits
 from models.errors import InvalidRows, Place, limit_faults
 from models.rows import DELIMITERS
-from models.rows.check import escape
 from models.rows.names import Names
+from models.rows.words import escape
 from models.signature.types import Feature
 
 # https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html, na_values
@@ -42,9 +43,7 @@ class Table(NamedTuple):
     delimiter: str
 
 
-def read(
-    body: bytes, names: Names, limits: Limits, *, header: bool, delimiter: str, ignore: bool
-) -> Table:
+def read(contract: Contract, body: bytes, *, header: bool, delimiter: str, ignore: bool) -> Table:
     """Read a table; the first of the delimiters under which the header fits is taken.
 
     Without a `header` it is the first under which a line has as many fields as the model has
@@ -52,45 +51,43 @@ def read(
 
     Raises MalformedBody with the line, TooLarge.
     """
+    names, limits = contract.names, contract.limits
     body = body.removeprefix(codecs.BOM_UTF8)
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedBody(
-            f"The body is not UTF-8: {error.reason} at byte {error.start}."
-        ) from None
     # Empty lines above the header are skipped once, here, and not again for each delimiter.
     most = 2 * limits.max_lines
     begin = LINE_ENDS.match(body, 0, most).end() if header else 0  # type: ignore[union-attr]
     if begin == most:
         limits.check_lines(begin)
+    file = _File(body, begin, limits)
+    delimiter, spaced = _detect(file, names, delimiter, header=header, ignore=ignore)
     above = body[:begin].replace(b"\r\n", b"\n")
-    file = _File(body, text, begin, limits)
-    del text
-    order = sorted(DELIMITERS, key=lambda each: each != delimiter)
-    found = []
-    for each in order:
-        spaced, cells = _first(file, each, names, header=header)
-        if _fits(names, cells, header=header, ignore=ignore):
-            break
-        found.append((each, spaced, cells))
-    else:
-        # Errors are reported for the delimiter under which most names match.
-        each, spaced, _ = max(found, key=lambda one: len(names.resolve(one[2])))
-    lines = _lines(file, each, spaced=spaced, above=above.count(b"\n") + above.count(b"\r"))
-    given = names.names
-    if header:
-        given = next((cells for _, cells in lines), [])
+    lines = _lines(file, delimiter, spaced=spaced, above=above.count(b"\n") + above.count(b"\r"))
+    given = next((cells for _, cells in lines), []) if header else names.names
     rows = list(itertools.islice(lines, limits.max_lines + 1))
     limits.check_lines(len(rows))
     if len(body) > limits.max_values:
         limits.check_values(sum(len(cells) for _, cells in rows))
     if len(given) != 1:
-        return Table(given, [line for line in rows if line[1]], each)
+        return Table(given, [line for line in rows if line[1]], delimiter)
     # In a table of one column an empty line is a missing value, but not at the end.
     while rows and not rows[-1][1]:
         rows.pop()
-    return Table(given, [(number, cells or [""]) for number, cells in rows], each)
+    return Table(given, [(number, cells or [""]) for number, cells in rows], delimiter)
+
+
+def _detect(
+    file: _File, names: Names, likely: str, *, header: bool, ignore: bool
+) -> tuple[str, bool]:
+    """The delimiter of a table, and whether a blank follows it; `likely` is tried first."""
+    found = []
+    for delimiter in sorted(DELIMITERS, key=lambda each: each != likely):
+        spaced, cells = _first(file, delimiter, names, header=header)
+        if _fits(names, cells, header=header, ignore=ignore):
+            return delimiter, spaced
+        found.append((len(names.resolve(cells)), delimiter, spaced))
+    # Errors are reported for the delimiter under which most names match.
+    _, delimiter, spaced = max(found, key=lambda each: each[0])
+    return delimiter, spaced
 
 
 def unnamed(header: Sequence[str], names: Names) -> int:
@@ -101,9 +98,18 @@ def unnamed(header: Sequence[str], names: Names) -> int:
 
 
 class _File:
-    """The lines of a body from one byte on, again and again."""
+    """The lines of a body from byte `begin` on, again and again.
 
-    def __init__(self, body: bytes, text: str, begin: int, limits: Limits) -> None:
+    Raises MalformedBody if it is not UTF-8.
+    """
+
+    def __init__(self, body: bytes, begin: int, limits: Limits) -> None:
+        try:
+            text = body.decode()
+        except UnicodeDecodeError as error:
+            raise MalformedBody(
+                f"The body is not UTF-8: {error.reason} at byte {error.start}."
+            ) from None
         self._begin = begin
         self._small = len(body) <= SMALL_BYTES
         self.limits = limits

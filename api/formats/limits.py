@@ -12,7 +12,6 @@ import re
 import numpy as np
 
 from api.errors import MalformedBody, TooLarge
-from models.errors import InvalidRows, Place
 from models.signature.types import Signature
 
 # The most values, containers and lines of a body beside those that `MAX_ROWS` rows need.
@@ -151,11 +150,3 @@ def _without_texts(piece: bytes, *, inside: bool) -> tuple[bytes, bool, bytes]:
     quoted = np.bitwise_xor.accumulate(view == QUOTE) ^ inside
     ends_inside = bool(quoted[-1]) if len(quoted) else inside
     return view[~quoted].tobytes(), ends_inside, carry
-
-
-def check_count(count: int, max_rows: int) -> None:
-    """Refuse a request without rows, or with too many."""
-    if count == 0:
-        raise InvalidRows([Place("", "expected at least one sample")])
-    if count > max_rows:
-        raise TooLarge(f"{count} rows are over the limit of {max_rows} in one request.")

@@ -1,109 +1,31 @@
-"""Results to bytes: JSON, CSV or npy, as Accept asks.
+"""Results as Python objects, as arrays, and in pieces; and how large an answer may get.
 
-JSON has no word for what is not a number: NaN, which is a missing value, becomes null, and the
-infinities become the strings "Infinity" and "-Infinity", as in the JSON mapping of protobuf.
+JSON has no word for some numbers: NaN, which is a missing value, becomes null, and the infinities
+become the strings "Infinity" and "-Infinity", as in the JSON mapping of protobuf.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from api.errors import NotAcceptable, TooLarge
-from api.formats import npy
 from models.engines import part
 
-JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
-ANY = "*/*"
 # Results of more numbers are encoded in pieces of about so many.
 PIECE_NUMBERS = 100_000
 # The fewest bytes of a number in JSON and CSV, by numpy's letter for its kind; and the most.
-LEAST_BYTES = {"f": 4, "i": 2, "u": 2}
-MOST_BYTES = 25
-# An answer whose first pieces promise so many times the limit is refused at once.
-MARGIN = 2
-# Advice leaves room, for the next rows may have longer numbers.
-SPARE = 0.9
-# What JSON has as it is.
-READY = {str, int, bool, type(None)}
-
-
-def choose(accept: str) -> str:
-    """The type of the answer: the one that the Accept header likes best, or JSON.
-
-    Raises NotAcceptable.
-    """
-    chosen = preferred(accept, [JSON, CSV, NPY])
-    if chosen is None:
-        raise NotAcceptable(f"The answer can be {JSON}, {CSV} or {NPY}.")
-    return chosen
-
-
-def preferred(accept: str, types: list[str]) -> str | None:
-    """The type that the Accept header likes best, or the first if it says nothing; or none."""
-    if accept in ("", ANY):
-        return types[0]
-    if ";" not in accept:
-        # As most clients have it, without what takes a good part of a start to import.
-        named = {name.strip().lower() for name in accept.split(",")}
-        if found := [name for name in types if name in named]:
-            return found[0]
-        if {name for name in named if "*" in name} == {ANY}:
-            return types[0]
-    from werkzeug.datastructures import MIMEAccept
-    from werkzeug.http import parse_accept_header
-
-    parsed = parse_accept_header(accept, MIMEAccept)
-    return parsed.best_match(types) if parsed else types[0]
-
-
-def write(
-    result: Any,
-    media_type: str,
-    columns: list[str],
-    classes: list[Any] | None,
-    max_bytes: int,
-) -> bytes:
-    """Encode one result a row; `columns` name the columns of CSV, if they fit.
-
-    `classes`, if given, go into the JSON answer, to name the columns of probabilities.
-
-    Raises TooLarge before much more than `max_bytes` are made.
-    """
-    if media_type == NPY:
-        found = array(result, max_bytes)
-        check_size(found.nbytes, len(found), max_bytes)
-        return npy.write(found)
-    if media_type == JSON and isinstance(result, np.ndarray) and _numbers(result) <= PIECE_NUMBERS:
-        return _json(_plain(result), classes)
-    rows = _count(result)
-    if media_type == CSV:
-        numbers = itertools.count()
-        lines = encoded(
-            result, lambda plain: _csv(plain, columns, header=next(numbers) == 0), rows, max_bytes
-        )
-        return b"".join(lines)
-    lists = encoded(result, msgspec.json.encode, rows, max_bytes)
-    return _json(msgspec.Raw(joined(lists)), classes)
-
-
-def write_single(result: Any, classes: list[Any] | None) -> bytes:
-    """Encode as JSON the only result of a request, which is plain already."""
-    return _json([_finite(result)], classes)
-
-
-def _json(predictions: list[Any] | msgspec.Raw, classes: list[Any] | None) -> bytes:
-    document: dict[str, Any] = {"predictions": predictions}
-    if classes is not None:
-        document["classes"] = classes
-    return msgspec.json.encode(document)
+MIN_NUMBER_BYTES = {"f": 4, "i": 2, "u": 2}
+MAX_NUMBER_BYTES = 25
+# Stop encoding when the pieces so far promise an answer of so many times the limit.
+MAX_PROMISED = 2
+# Advise so much of the rows that would fit, for the next rows may have longer numbers.
+ADVISED = 0.9
+# Types whose values JSON has as they are.
+JSON_TYPES = {str, int, bool, type(None)}
 
 
 def array(result: Any, max_bytes: int) -> np.ndarray:
@@ -111,7 +33,7 @@ def array(result: Any, max_bytes: int) -> np.ndarray:
 
     Raises NotAcceptable where there is none, TooLarge if it has more than `max_bytes`.
     """
-    foresee(result, _count(result), max_bytes)
+    foresee(result, count(result), max_bytes)
     return _array(_dense(result))
 
 
@@ -130,34 +52,34 @@ def encoded(
     parts: list[bytes] = []
     done = size = 0
     for piece in _pieces(result):
-        parts.append(encode(_plain(_dense(piece))))
-        done += _count(piece)
+        parts.append(encode(as_python(_dense(piece))))
+        done += count(piece)
         size += len(parts[-1])
-        promised = size * _count(result) / max(done, 1)
-        if size > max_bytes or promised > MARGIN * max_bytes:
+        promised = size * count(result) / max(done, 1)
+        if size > max_bytes or promised > MAX_PROMISED * max_bytes:
             check_size(promised, rows, max_bytes)
     return parts
 
 
 def _least_bytes(result: Any) -> int:
-    """How many bytes an answer has at least, as far as its numbers tell."""
+    """The fewest bytes that the numbers of a result may take in an answer."""
     if isinstance(result, (tuple, list)):
         return sum(map(_least_bytes, result))
     kind = result.dtype.kind if isinstance(result, np.ndarray) else "f"
-    return int(math.prod(result.shape)) * LEAST_BYTES.get(kind, 1)
+    return int(math.prod(result.shape)) * MIN_NUMBER_BYTES.get(kind, 1)
 
 
 def check_size(size: float, rows: int, max_bytes: int) -> None:
     """Raise TooLarge if an answer for so many rows has, or would have, more than `max_bytes`."""
     if size > max_bytes:
-        raise _too_large(max_bytes, int(rows * SPARE * max_bytes / size))
+        raise _too_large(max_bytes, int(rows * ADVISED * max_bytes / size))
 
 
 def foresee(result: Any, rows: int, max_bytes: int) -> None:
-    """Raise TooLarge if so many rows with results like these fit into no answer."""
-    count = _count(result)
-    if rows * _least_bytes(result) > max_bytes * count:
-        raise _too_large(max_bytes, max_bytes * count // (MOST_BYTES * _numbers(result)))
+    """Raise TooLarge if the results of so many rows, as large as these, fit into no answer."""
+    known = count(result)
+    if rows * _least_bytes(result) > max_bytes * known:
+        raise _too_large(max_bytes, max_bytes * known // (MAX_NUMBER_BYTES * _numbers(result)))
 
 
 def _too_large(max_bytes: int, fit: int) -> TooLarge:
@@ -167,25 +89,29 @@ def _too_large(max_bytes: int, fit: int) -> TooLarge:
     )
 
 
-def _count(result: Any) -> int:
-    """How many rows a result has."""
-    return _count(result[0]) if isinstance(result, (tuple, list)) else int(result.shape[0])
+def is_small(result: Any) -> bool:
+    """Whether a result is encoded in one piece."""
+    return _numbers(result) <= PIECE_NUMBERS
+
+
+def count(result: Any) -> int:
+    """The number of rows of a result."""
+    return count(result[0]) if isinstance(result, (tuple, list)) else int(result.shape[0])
 
 
 def _pieces(result: Any) -> Iterator[Any]:
     """A result in pieces of some rows; a small one as it is."""
-    rows = _count(result)
-    numbers = _numbers(result)
-    if numbers <= PIECE_NUMBERS:
+    if is_small(result):
         yield result
         return
-    step = max(1, rows * PIECE_NUMBERS // numbers)
+    rows = count(result)
+    step = max(1, rows * PIECE_NUMBERS // _numbers(result))
     for start in range(0, rows, step):
         yield part(result, start, start + step)
 
 
 def _numbers(result: Any) -> int:
-    """How many numbers a result has, in lists of their own lengths too."""
+    """The number of numbers of a result, which may have rows of different lengths."""
     if isinstance(result, (tuple, list)):
         return sum(map(_numbers, result))
     if isinstance(result, np.ndarray):
@@ -196,59 +122,39 @@ def _numbers(result: Any) -> int:
 
 
 def _dense(result: Any) -> Any:
-    """The result with arrays for sparse matrices."""
+    """The result, as an array if it is a sparse matrix."""
     return result.toarray() if hasattr(result, "toarray") else result
 
 
-def _plain(result: Any) -> list[Any]:
-    """One plain value a row: a label, a number, a list, or an object for `kneighbors`."""
+def as_python(result: Any) -> list[Any]:
+    """One Python object a row: a label, a number, a list, or a dict for `kneighbors`."""
     if isinstance(result, tuple):
-        distances, indices = map(_plain, result)
+        distances, indices = map(as_python, result)
         return [
             {"distances": near, "indices": which}
             for near, which in zip(distances, indices, strict=True)
         ]
     if isinstance(result, list):
-        return [list(row) for row in zip(*map(_plain, result), strict=True)]
-    plain: list[Any] = result.tolist()
+        return [list(row) for row in zip(*map(as_python, result), strict=True)]
+    values: list[Any] = result.tolist()
     if result.dtype == object:
-        if set(map(type, plain)) <= READY:
-            return plain
-        return [_plain(row) if isinstance(row, np.ndarray) else _finite(row) for row in result]
+        if set(map(type, values)) <= JSON_TYPES:
+            return values
+        return [as_python(row) if isinstance(row, np.ndarray) else finite(row) for row in result]
     if result.dtype.kind == "f" and not np.isfinite(result).all():
-        return [_finite(value) for value in plain]
-    return plain
+        return [finite(value) for value in values]
+    return values
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """A value, or a list of values, with JSON's words for NaN and the infinities."""
     if isinstance(value, list):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
-
-
-def _csv(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
-    """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
-    if rows and isinstance(rows[0], dict):
-        columns, rows = list(rows[0]), [list(row.values()) for row in rows]
-    elif not rows or not isinstance(rows[0], list):
-        rows = [[row] for row in rows]
-    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
-        rows = [[value for cell in row for value in cell] for row in rows]
-    if len(columns) != len(rows[0]):
-        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    for row in rows:
-        writer.writerow(
-            [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
-        )
-    return text.getvalue().encode()
 
 
 def _array(result: Any) -> np.ndarray:

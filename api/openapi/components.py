@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.formats.readers import READERS
+from api.formats.writers import JSON, WRITERS
 from api.openapi.sample import Sample
 from api.openapi.schemas import NUMBER, NUMBER_REF, TYPES, Schema, record, ref
 from models.errors import MAX_PLACES
@@ -270,47 +272,35 @@ def operation(
     }
 
 
+def answers(method: str) -> Schema:
+    """The media types that the results of a method come in, each with its schema."""
+    return {
+        media_type: {"schema": TEXT if writer.is_text else BINARY}
+        for media_type, writer in WRITERS.items()
+    } | {JSON: {"schema": ref(f"{method}_answer")}}
+
+
 def rows_body(example: Sample) -> Schema:
-    """The body of what takes rows, in each format."""
-    content: Schema = {
-        "application/json": {
-            "schema": ref("Body"),
-            "examples": {
-                form: {"summary": FORMS[form], "value": body}
-                for form, body in example.json().items()
-            },
-        },
-        "application/x-ndjson": {
-            "schema": {**TEXT, "description": "A row on each line, as JSON."},
-            "example": example.ndjson(),
-        },
-        "text/csv": {
-            "schema": {
-                **TEXT,
-                "description": "A header row with the names of the features, in any order; an "
-                "empty field is a missing value, and so is NA or another of pandas' words for it. "
-                "Semicolons, with decimal commas too, tabs and bars part fields as commas do.",
-            },
-            "example": example.csv(),
-        },
-        "text/tab-separated-values": {
-            "schema": {**TEXT, "description": "The same with tabs."},
-            "example": example.csv("\t"),
-        },
-        "multipart/form-data": {
-            "schema": {
-                "description": "One file under any name, whose type or name says what it is.",
-                **record({"file": BINARY}),
-            },
-            "encoding": {"file": {"contentType": "text/csv"}},
+    """The body of a request with rows, in each format."""
+    content: Schema = {}
+    for each in READERS.values():
+        if each.available() and (each.mappings or not example.mapping):
+            schema = {**(TEXT if each.is_text else BINARY), "description": each.about}
+            described: Schema = {"schema": schema}
+            if each.example:
+                described["example"] = each.example(example.row)
+            content |= dict.fromkeys((each.media_type, *each.others), described)
+    content[JSON] = {
+        "schema": ref("Body"),
+        "examples": {
+            form: {"summary": FORMS[form], "value": body} for form, body in example.json().items()
         },
     }
-    if not example.mapping:
-        content["application/x-npy"] = {
-            "schema": {
-                **BINARY,
-                "description": "A numpy array of shape (rows, features), or of one dimension "
-                "whose fields have the names of the features; NaN is a missing value.",
-            }
-        }
+    content["multipart/form-data"] = {
+        "schema": {
+            "description": "One file under any name, whose type or name says what it is.",
+            **record({"file": BINARY}),
+        },
+        "encoding": {"file": {"contentType": "text/csv"}},
+    }
     return {"required": True, "content": content}

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from api.errors import Busy
-from api.formats import results
 from api.formats.inference import tensor_methods
+from api.formats.writers import JSON, WRITERS
 from api.openapi import components, protocols, sample, schemas, snippets
 from api.openapi.components import NOTES, TEXT, WITH_EXTRA, WITH_ROWS, operation
 from api.openapi.sample import Sample
 from api.openapi.schemas import Schema, ref
 from api.service import Service
-from models.rows.check import expectation
+from models.rows.words import expectation
 
 PLAIN = {"text/plain": TEXT}
 # An example of an answer is left out where it is longer than this.
@@ -170,7 +170,8 @@ def _introduction(service: Service) -> str:
         f"SHA-256. {takes}\n\nA request has one row, a list of rows, or "
         '`{"instances": [...]}`; the answer has one result a row, in their order. What does '
         "not fit is answered with problem details (RFC 9457) that name each wrong place. "
-        f"At most {service.max_rows} rows and {service.max_bytes} bytes go into one request."
+        f"At most {service.contract.max_rows} rows and {service.contract.max_bytes} bytes go into "
+        "one request."
     )
 
 
@@ -182,15 +183,13 @@ def _method(method: str, context: Context) -> Schema:
             snippets.write(method, context.sample.row, locked=context.service.locked)
         )
     }
-    answers: Schema = {
-        results.JSON: {"schema": ref(f"{method}_answer")},
-        results.CSV: {"schema": TEXT},
-        results.NPY: {"schema": components.BINARY},
-    }
-    for media_type in (results.JSON, results.CSV) if result is not None else ():
+    answers = components.answers(method)
+    for media_type in answers if result is not None else ():
+        if not WRITERS[media_type].is_text:
+            continue
         text = context.service.encode(method, result, media_type).decode()
         if len(text) <= LONG_EXAMPLE:
-            example = msgspec.json.decode(text) if media_type == results.JSON else text
+            example = msgspec.json.decode(text) if media_type == JSON else text
             answers[media_type]["example"] = example
     return operation(
         "Model",
@@ -231,7 +230,7 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
     }
     return {
         "schemas": {
-            **schemas.rows(signature, model.card, service.max_rows),
+            **schemas.rows(signature, model.card, service.contract.max_rows),
             **answers,
             **components.SCHEMAS,
         },

@@ -7,13 +7,13 @@ from typing import Any
 from api.formats.inference import datatype_of, tensor_methods
 from api.openapi import schemas
 from api.openapi.components import (
-    BINARY,
     EXPLANATION,
     NOTES,
     OBJECT,
     TEXT,
     WITH_EXTRA,
     WITH_ROWS,
+    answers,
     operation,
     rows_body,
 )
@@ -81,11 +81,7 @@ def invocations(service: Service, example: Sample) -> Schema:
         MLFLOW,
         "invocations",
         "Predict",
-        {
-            "application/json": {"schema": ref(f"{service.model.default_method}_answer")},
-            "text/csv": {"schema": TEXT},
-            "application/x-npy": {"schema": BINARY},
-        },
+        answers(service.model.default_method),
         faults=WITH_ROWS,
         form="ErrorCode",
         headers=NOTES,
@@ -97,7 +93,7 @@ def invocations(service: Service, example: Sample) -> Schema:
 def infer(service: Service, example: Sample) -> Schema:
     """Tensors to tensors, as JSON."""
     signature = service.signature
-    described = [tensor(feature, service.max_rows) for feature in signature.features]
+    described = [tensor(feature, service.contract.max_rows) for feature in signature.features]
     if len(described) == 1:
         # The one tensor may have any name: it has all features.
         described[0]["properties"]["name"] = TEXT

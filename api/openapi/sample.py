@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +11,7 @@ from api.formats import Reader
 from api.metadata import example
 from models.errors import CallError
 from models.model import Model
-from models.rows.check import Batch
+from models.rows.batch import Batch
 from models.signature.types import Signature, plain_rows
 
 
@@ -48,18 +46,6 @@ class Sample(msgspec.Struct, frozen=True):
             forms["columns"] = {name: {"0": value} for name, value in self.row.items()}
             forms["split"] = {"columns": list(self.row), "data": [self.values]}
         return forms
-
-    def ndjson(self) -> str:
-        """A line of JSON."""
-        return msgspec.json.encode(self.row).decode() + "\n"
-
-    def csv(self, delimiter: str = ",") -> str:
-        """A header row and a line."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(self.row)
-        writer.writerow([str(v).lower() if isinstance(v, bool) else v for v in self.row.values()])
-        return text.getvalue()
 
 
 def choose(model: Model, signature: Signature, reader: Reader) -> Sample:

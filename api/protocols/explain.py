@@ -10,12 +10,13 @@ import msgspec
 
 from api.errors import Answer, NotAcceptable
 from api.explanations import Explanations
-from api.formats import results
+from api.formats import accept, results
+from api.formats.writers import JSON
 from api.http import turns
 from api.http.gateway import Environ, Gateway
 from api.protocols import kserve_v1
 from api.service import Service, notes
-from models.rows.check import Batch
+from models.rows.batch import Batch
 
 
 def init(gateway: Gateway, service: Service) -> None:
@@ -36,12 +37,12 @@ def answer(
     environ: Environ,
 ) -> Answer:
     """Answer the rows that `read` finds in a request with what each feature adds to the answers."""
-    if not results.preferred(environ.get("HTTP_ACCEPT", ""), [results.JSON]):
-        raise NotAcceptable(f"An explanation is {results.JSON}.")
+    if not accept.preferred(environ.get("HTTP_ACCEPT", ""), [JSON]):
+        raise NotAcceptable(f"An explanation is {JSON}.")
     batch = read(environ)
     turns.leave()  # it may take long
     body = msgspec.json.encode(explanations.explain(batch))
-    results.check_size(len(body), batch.count, service.max_answer_bytes)
+    results.check_size(len(body), batch.count, service.contract.max_answer_bytes)
     service.count(environ, batch)
-    headers = {"Content-Type": results.JSON, **notes(batch)}
+    headers = {"Content-Type": JSON, **notes(batch)}
     return Answer(HTTPStatus.OK, headers, body)

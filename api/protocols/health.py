@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from api.errors import Answer
-from api.formats.results import JSON
+from api.formats.writers import JSON
 from api.http.gateway import Environ, Gateway
 from api.settings import Settings
 

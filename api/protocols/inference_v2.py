@@ -14,10 +14,11 @@ import numpy as np
 from api.errors import Answer, MalformedBody, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, tensors
 from api.formats.inference import Request
+from api.formats.writers import JSON
 from api.http.gateway import Environ, Gateway, content_type
 from api.service import Service, notes
 from models.model import Model
-from models.rows import check
+from models.rows.batch import Batch
 
 BINARY = "application/octet-stream"
 
@@ -37,31 +38,29 @@ def init(gateway: Gateway, service: Service) -> None:
 def infer(service: Service, environ: Environ) -> Answer:
     """Answer tensors with one tensor for each method that is asked for."""
     if (given := content_type(environ)) != BINARY and not media.is_json(given):
-        raise UnsupportedType(f"The Content-Type {given} is not read: send {results.JSON}.")
+        raise UnsupportedType(f"The Content-Type {given} is not read: send {JSON}.")
     body = service.body(environ)
     length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
     ignore = service.ignores(environ)
-    request, batch = inference.read(
-        service.signature, service.max_rows, body, length, ignore=ignore
-    )
+    request, batch = inference.read(service.contract, body, length, ignore=ignore)
     outputs = [
         (method, run(service, method, batch), binary)
         for method, binary in wanted(service.model, request).items()
     ]
     response = inference.Response(service.name, service.model.version, [], request.id)
-    answer, header_length = inference.write(response, outputs, service.max_answer_bytes)
-    results.check_size(len(answer), batch.count, service.max_answer_bytes)
+    answer, header_length = inference.write(response, outputs, service.contract.max_answer_bytes)
+    results.check_size(len(answer), batch.count, service.contract.max_answer_bytes)
     service.count(environ, batch)
-    headers = {"Content-Type": results.JSON}
+    headers = {"Content-Type": JSON}
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
     return Answer(HTTPStatus.OK, headers | notes(batch), answer)
 
 
-def run(service: Service, method: str, batch: check.Batch) -> np.ndarray:
+def run(service: Service, method: str, batch: Batch) -> np.ndarray:
     """The results of a method as one array, its rows first."""
     try:
-        return results.array(service.run(method, batch), service.max_answer_bytes)
+        return results.array(service.run(method, batch), service.contract.max_answer_bytes)
     except NotAcceptable:
         raise NotAcceptable(
             f"{method} has outputs of different widths, which make no tensor: POST /{method}."

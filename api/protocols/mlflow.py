@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from api.errors import Answer
-from api.formats import results
+from api.formats import accept
 from api.http.gateway import Environ, Gateway
 from api.service import Service
 
@@ -22,6 +22,6 @@ def init(gateway: Gateway, service: Service) -> None:
 
 def answer(service: Service, environ: Environ) -> Answer:
     """Answer rows with predictions, or what the model's first method gives if it predicts none."""
-    media_type = results.choose(environ.get("HTTP_ACCEPT", ""))
+    media_type = accept.choose(environ.get("HTTP_ACCEPT", ""))
     batch = service.read(environ)
     return service.answer(environ, service.model.default_method, batch, media_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from api.errors import Answer
-from api.formats import results
+from api.formats import accept
 from api.http.gateway import Environ, Gateway
 from api.service import Service
 from models.model import METHODS
@@ -20,6 +20,6 @@ def init(gateway: Gateway, service: Service) -> None:
 def answer(service: Service, method: str, environ: Environ) -> Answer:
     """Answer rows in any of the formats with results in any of them, as Accept asks."""
     service.check_method(method)
-    media_type = results.choose(environ.get("HTTP_ACCEPT", ""))
+    media_type = accept.choose(environ.get("HTTP_ACCEPT", ""))
     batch = service.read(environ)
     return service.answer(environ, method, batch, media_type)

@@ -17,7 +17,8 @@ from api.formats import inference, tensors
 from api.monitor import metrics
 from api.protocols.inference_v2 import paths, run
 from api.service import Service
-from models.rows import check
+from models.rows.batch import row_pointer
+from models.rows.check import check
 from models.signature.types import plain_rows
 
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics"]
@@ -59,7 +60,7 @@ def init_app(app: Flask, service: Service) -> None:
     @v2.get("/models/<name>/versions/<version>/config")
     def config(name: str, version: str = "") -> Response:
         service.check_name(name, version)
-        return jsonify(configure(describe(), service.max_rows))
+        return jsonify(configure(describe(), service.contract.max_rows))
 
     @v2.get("/models/stats")
     @v2.get("/models/<name>/stats")
@@ -95,7 +96,7 @@ def describe_output(service: Service, method: str) -> dict[str, Any]:
     signature = service.signature
     row = signature.example or plain_rows(signature)[0]
     try:
-        batch = check.check(signature, [row], check.pointer)
+        batch = check(signature, [row], row_pointer)
         array = run(service, method, batch)
     except Busy:
         raise

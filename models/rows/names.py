@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from models.rows.check import Repeated
+from models.errors import Place
+from models.rows.words import escape
 from models.signature.types import Signature
+
+
+class Repeated(dict[str, Any]):
+    """A JSON object in which a name stands twice."""
+
+    name: str
+
+    def place(self, pointer: str) -> Place:
+        """The place of the repeated name, in an object at `pointer`."""
+        return Place(f"{pointer}/{escape(self.name)}", "stands twice in one object")
 
 
 class Names:
@@ -69,8 +80,13 @@ class Names:
         complete = frozenset(meant.values()).issuperset(self.required)
         return complete and bool(meant) and (ignore or len(meant) == len(given))
 
-    def row(self, sample: Any, ignored: dict[str, None] | None) -> Any:
-        """A sample by the features' names; names that mean no feature go to `ignored`, if given."""
+    def rows(self, samples: Sequence[Any], *, ignore: bool) -> tuple[list[Any], tuple[str, ...]]:
+        """The samples by the features' names, and, with `ignore`, the names without a feature."""
+        ignored: dict[str, None] = {}
+        rows = [self._row(sample, ignored if ignore else None) for sample in samples]
+        return rows, tuple(ignored)
+
+    def _row(self, sample: Any, ignored: dict[str, None] | None) -> Any:
         if self.open or not isinstance(sample, dict) or isinstance(sample, Repeated):
             return sample
         if sample.keys() <= self.known:
@@ -85,3 +101,9 @@ class Names:
 def plain_name(name: str) -> str:
     """A name without differences that nobody sees: blanks around it, and its Unicode form."""
     return unicodedata.normalize("NFC", name).strip()
+
+
+def as_mapping(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """A row of a table as an object, without the names whose value is missing."""
+    pairs = zip(names, values, strict=True)
+    return {name: value for name, value in pairs if value is not None}

@@ -1,0 +1,96 @@
+"""All formats that results are written in: a new one is a function, and a line in WRITERS."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from api.formats import npy, results
+
+Classes = list[Any] | None
+# Gives the names of the columns of a result.
+Columns = Callable[[], list[str]]
+
+
+class Writer(NamedTuple):
+    """One format of answers.
+
+    `write(result, classes, columns, max_bytes)` encodes one result a row, and raises TooLarge
+    before much more than `max_bytes` are made. `classes` are those that the columns of the result
+    stand for, if they do.
+    """
+
+    write: Callable[[Any, Classes, Columns, int], bytes]
+    is_text: bool = True
+
+
+def write_one(result: Any, classes: Classes) -> bytes:
+    """Encode as JSON the only result of a request, which is a Python object already."""
+    return _document([results.finite(result)], classes)
+
+
+def write_json(result: Any, classes: Classes, _: Columns, max_bytes: int) -> bytes:
+    """`{"predictions": [...], "classes": [...]}`."""
+    if isinstance(result, np.ndarray) and results.is_small(result):
+        return _document(results.as_python(result), classes)
+    lists = results.encoded(result, msgspec.json.encode, results.count(result), max_bytes)
+    return _document(msgspec.Raw(results.joined(lists)), classes)
+
+
+def write_csv(result: Any, _: Classes, columns: Columns, max_bytes: int) -> bytes:
+    """A header row with the columns, and one line a row."""
+    numbers, names = itertools.count(), columns()
+
+    def lines(plain: list[Any]) -> bytes:
+        return _csv(plain, names, header=next(numbers) == 0)
+
+    return b"".join(results.encoded(result, lines, results.count(result), max_bytes))
+
+
+def write_npy(result: Any, _: Classes, __: Columns, max_bytes: int) -> bytes:
+    """One array, its rows first."""
+    found = results.array(result, max_bytes)
+    results.check_size(found.nbytes, len(found), max_bytes)
+    return npy.write(found)
+
+
+JSON = "application/json"
+WRITERS = {
+    JSON: Writer(write_json),
+    "text/csv": Writer(write_csv),
+    "application/x-npy": Writer(write_npy, is_text=False),
+}
+
+
+def _document(predictions: list[Any] | msgspec.Raw, classes: Classes) -> bytes:
+    document: dict[str, Any] = {"predictions": predictions}
+    if classes is not None:
+        document["classes"] = classes
+    return msgspec.json.encode(document)
+
+
+def _csv(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
+    """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
+    if rows and isinstance(rows[0], dict):
+        columns, rows = list(rows[0]), [list(row.values()) for row in rows]
+    elif not rows or not isinstance(rows[0], list):
+        rows = [[row] for row in rows]
+    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
+        rows = [[value for cell in row for value in cell] for row in rows]
+    if len(columns) != len(rows[0]):
+        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
+        )
+    return text.getvalue().encode()
