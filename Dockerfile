@@ -8,7 +8,8 @@ WORKDIR /app
 FROM base AS build
 # Dependencies before code: they change rarely, so docker keeps their layer.
 COPY requirements-pandas.lock requirements-uv.lock ./
-COPY models/__init__.py models/environment.py models/pickles.py models/pins.py models/saved.py models/wheels.py models/
+COPY models/__init__.py models/environment.py models/file_types.py models/packages.py \
+    models/pickles.py models/pins.py models/saved.py models/wheels.py models/
 RUN --mount=type=cache,target=/root/.cache \
     UV_LINK_MODE=copy python3 -m models.environment --folder /venv --lock requirements-pandas.lock
 COPY requirements.lock requirements-explain.lock requirements-slim.lock ./

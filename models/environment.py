@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models import pins, saved
+from models.packages import PACKAGES
 from models.pickles import LZ4, Content
 from models.wheels import Misfit, additions, base_python, needs_shap, required
 
@@ -134,11 +135,11 @@ def finder(environment: Environment, extra: str) -> Callable[[str], bool]:
         source = Path(module.replace(".", "/"))
         return (
             top in saved.DATA
-            or saved.PACKAGES.get(top, top).lower() in own
+            or PACKAGES.get(top, top).lower() in own
             or environment.has(module)
             or source.with_suffix(".py").exists()
             or source.is_dir()
-            or (new and top not in (*saved.PACKAGES, "models"))
+            or (new and top not in (*PACKAGES, "models"))
         )
 
     return is_there

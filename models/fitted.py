@@ -20,7 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from models import saved
 from models.errors import ModelError, brief
+from models.file_types import SAVE
 from models.model import METHODS, Model, card_command, open_file, read_card
+from models.packages import PACKAGES
 from models.pickles import LZ4, Content
 from models.signature import composition
 from models.signature.read import read
@@ -44,9 +46,7 @@ def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
     # Not every library derives its estimators from scikit-learn's; CatBoost does not.
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
-        raise ModelError(
-            f"{path} holds a {kind}, not a fitted scikit-learn estimator: {saved.SAVE}"
-        )
+        raise ModelError(f"{path} holds a {kind}, not a fitted scikit-learn estimator: {SAVE}")
     try:
         if composition.is_estimator(estimator) and hasattr(estimator, "fit"):
             check_is_fitted(estimator)
@@ -234,7 +234,7 @@ def _missing_module(path: Path, module: str, missing: str) -> str:
     """`module` is what the file needs, and `missing` what its import did not find."""
     top = missing.partition(".")[0]
     if module.partition(".")[0] != top:
-        package = saved.PACKAGES.get(top)
+        package = PACKAGES.get(top)
         return f"{path} needs {module}, which imports {missing}, and that is not installed: " + (
             f"add the line {package} to models/requirements.txt and run make again"
             if package

@@ -7,79 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from models import pickles
+from models.file_types import SAVE, other_format
+from models.packages import PACKAGES
 from models.pickles import Content, Stub
 
-# The package on PyPI of each module that scikit-learn's users have in their pipelines. Another name
-# may be a stranger's package, and is never advised.
-PACKAGES = {
-    "autosklearn": "auto-sklearn",
-    "boruta": "Boruta",
-    "causalml": "causalml",
-    "catboost": "catboost",
-    "category_encoders": "category-encoders",
-    "cloudpickle": "cloudpickle",
-    "cuml": "cuml-cu12",
-    "dask_ml": "dask-ml",
-    "dill": "dill",
-    "dirty_cat": "dirty-cat",
-    "econml": "econml",
-    "feature_engine": "feature-engine",
-    "flaml": "FLAML",
-    "gensim": "gensim",
-    "gplearn": "gplearn",
-    "hdbscan": "hdbscan",
-    "imblearn": "imbalanced-learn",
-    "imodels": "imodels",
-    "interpret": "interpret",
-    "kmodes": "kmodes",
-    "lifelines": "lifelines",
-    "lightgbm": "lightgbm",
-    "lightning": "lightning",
-    "lz4": "lz4",
-    "mapie": "MAPIE",
-    "mlxtend": "mlxtend",
-    "mord": "mord",
-    "ngboost": "ngboost",
-    "nltk": "nltk",
-    "optbinning": "optbinning",
-    "patsy": "patsy",
-    "polars": "polars",
-    "prophet": "prophet",
-    "pyarrow": "pyarrow",
-    "pycaret": "pycaret",
-    "pygam": "pygam",
-    "pyod": "pyod",
-    "pytorch_tabnet": "pytorch-tabnet",
-    "quantile_forest": "quantile-forest",
-    "scikeras": "scikeras",
-    "sentence_transformers": "sentence-transformers",
-    "shap": "shap",
-    "sklearn_crfsuite": "sklearn-crfsuite",
-    "sklearn_extra": "scikit-learn-extra",
-    "sklearn_pandas": "sklearn-pandas",
-    "sklego": "scikit-lego",
-    "skopt": "scikit-optimize",
-    "skorch": "skorch",
-    "skrub": "skrub",
-    "sktime": "sktime",
-    "sksurv": "scikit-survival",
-    "spacy": "spacy",
-    "statsmodels": "statsmodels",
-    "tabpfn": "tabpfn",
-    "tensorflow": "tensorflow",
-    "torch": "torch",
-    "tpot": "TPOT",
-    "transformers": "transformers",
-    "tslearn": "tslearn",
-    "umap": "umap-learn",
-    "xgboost": "xgboost",
-    "yellowbrick": "yellowbrick",
-}
 # Modules whose objects are data and no models.
 DATA = {"numpy", "pandas", "scipy", "joblib", "builtins", "collections", "datetime", "decimal"}
 # Ends of the class names of estimators that prepare rows for another estimator.
@@ -88,9 +23,6 @@ PREPARES = re.compile(
 )
 # A version goes into a command line, so nothing else may match.
 VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc)\d{1,3})?(\.post\d{1,3})?", re.ASCII)
-# How pickles begin that are text: with a class, a dict or a list.
-PROTOCOL_0 = re.compile(rb"(c[\w.]+\n\w+\np0\n|\([dl]p0\n)")
-SAVE = "write it with joblib.dump(estimator, path)"
 
 
 def look(file: BinaryIO) -> Content:
@@ -99,11 +31,11 @@ def look(file: BinaryIO) -> Content:
         pickle = pickles.decompress(file)
     except ValueError as error:
         damaged = f"is damaged or cut short ({error}): copy it again, or {SAVE}"
-        return Content(None, (), (), _other_format(file) or damaged)
+        return Content(None, (), (), other_format(file) or damaged)
     content = pickles.read(pickle)
     if not content.problem:
         return content
-    problem = _other_format(file) or _other_format(pickle)
+    problem = other_format(file) or other_format(pickle)
     if problem:
         # Text may read as if it named a class.
         return Content(None, (), (), problem)
@@ -306,145 +238,3 @@ def _estimators(value: Any, where: str) -> Iterator[tuple[str, Any]]:
             yield place, inner
         else:
             yield from _estimators(inner, place)
-
-
-def _other_format(file: BinaryIO) -> str | None:
-    """What a file is that is no pickle, and what to do, as the rest of a sentence."""
-    file.seek(0)
-    head = file.read(4096)
-    if PROTOCOL_0.match(head):
-        return None
-    if not head:
-        return f"is empty: {SAVE}, or copy it again"
-    for sign, said in SIGNS:
-        if head.startswith(sign) if isinstance(sign, bytes) else sign.search(head):
-            return said
-    if zipfile.is_zipfile(file):
-        return _zip(file)
-    return _text(head)
-
-
-SIGNS: tuple[tuple[bytes | re.Pattern[bytes], str], ...] = (
-    (
-        b"version https://git-lfs",
-        "is a Git LFS pointer, not the model itself: fetch the model with `git lfs pull`",
-    ),
-    (
-        re.compile(rb"\A\s*(<!doctype html|<html|<head)", re.IGNORECASE),
-        (
-            "is a HTML page, as a server sends it that asks for a login or has no such file: "
-            "download the model again, by the link to the file itself"
-        ),
-    ),
-    (
-        re.compile(rb"\A\s*<\?xml.*?<PMML", re.IGNORECASE | re.DOTALL),
-        f"is a PMML file, which is not served: {SAVE}",
-    ),
-    (re.compile(rb"\A\s*<"), f"is an XML or HTML file, not a model: {SAVE}"),
-    (
-        re.compile(
-            rb"\A\x08[\x01-\x1e](\x12.{0,64}|.{0,16})(onnx|pytorch|tf2|skl)",
-            re.DOTALL | re.IGNORECASE,
-        ),
-        f"is an ONNX model, which is not served: save the estimator itself, {SAVE}",
-    ),
-    (
-        re.compile(
-            rb"\A(\{\s*\"(learner|version|Config)\".*\"|\{L.{8}(learner|Config))", re.DOTALL
-        ),
-        (
-            "is a model in XGBoost's own form: XGBClassifier() or XGBRegressor(), its "
-            "load_model(path), then joblib.dump(that, path)"
-        ),
-    ),
-    (
-        b"binf",
-        (
-            "is a model in XGBoost's old binary form: XGBClassifier() or XGBRegressor(), its "
-            "load_model(path), then joblib.dump(that, path)"
-        ),
-    ),
-    (
-        re.compile(rb"\Atree\r?\nversion="),
-        (
-            "is a model in LightGBM's own form, which its scikit-learn classes cannot read back: "
-            "fit LGBMClassifier or LGBMRegressor, and save that with joblib.dump"
-        ),
-    ),
-    (
-        b"CBM1",
-        (
-            "is a model in CatBoost's own form: CatBoostClassifier() or CatBoostRegressor(), its "
-            "load_model(path), then joblib.dump(that, path)"
-        ),
-    ),
-    (
-        re.compile(rb"\A(svm_type|solver_type) "),
-        (
-            "is a model of libsvm's or liblinear's own tools: fit SVC, SVR or LinearSVC of "
-            "scikit-learn, and save that with joblib.dump"
-        ),
-    ),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        (
-            "is a HDF5 file, as Keras writes it: wrap the network in scikeras's KerasClassifier or "
-            "KerasRegressor, and save that with joblib.dump"
-        ),
-    ),
-    (b"PAR1", f"is a Parquet file, a table and not a model: {SAVE}"),
-    (b"\x93NUMPY", f"is an array of NumPy (.npy), not a model: {SAVE}"),
-    (b"RDX", f"is a file of R, which is not served: {SAVE}"),
-    (
-        re.compile(rb"\A.{257}ustar", re.DOTALL),
-        "is a tar archive: unpack it, and name the joblib file in it",
-    ),
-)
-
-
-def _zip(file: BinaryIO) -> str:
-    """What kind of zip it is."""
-    with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-    if "schema.json" in names:
-        return (
-            "is a skops file: load it with skops.io.load(path, trusted=[...]), and save the "
-            "estimator with joblib.dump(estimator, path)"
-        )
-    if any(name.endswith("data.pkl") for name in names):
-        return (
-            "is a model of PyTorch: wrap the network in skorch's NeuralNetClassifier or "
-            "NeuralNetRegressor, fit, and save that with joblib.dump"
-        )
-    if "model.weights.h5" in names or "metadata.json" in names:
-        return (
-            "is a model of Keras: wrap the network in scikeras's KerasClassifier or "
-            "KerasRegressor, fit, and save that with joblib.dump"
-        )
-    if names and all(name.endswith(".npy") for name in names):
-        return f"is a file of NumPy arrays (.npz), not a model: {SAVE}"
-    inside = next((n for n in names if n.endswith((".joblib", ".pkl", ".pickle"))), None)
-    return (
-        f"is a zip archive: unpack it, and set MODEL_PATH to its file {inside}"
-        if inside
-        else f"is a zip archive without a joblib file in it: {SAVE}"
-    )
-
-
-def _text(head: bytes) -> str | None:
-    """What kind of text it is; None if it is none."""
-    try:
-        text = head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:
-            return None
-        text = head[: error.start].decode("utf-8-sig")
-    if not text or not all(character.isprintable() or character.isspace() for character in text):
-        return None
-    if text.lstrip().startswith(("{", "[")):
-        return f"is a JSON file, not a model: {SAVE}"
-    first, *more = text.splitlines()
-    for separator, name in ((",", "CSV"), (";", "CSV"), ("\t", "TSV")):
-        if more and first.count(separator) and more[0].count(separator) >= first.count(separator):
-            return f"is a {name} table, not a model: fit an estimator on it, and {SAVE}"
-    return f"is a text file, not a joblib file: {SAVE}"

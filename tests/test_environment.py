@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -407,3 +408,14 @@ def test_a_model_is_baked_again_only_if_it_or_the_code_is_new(
     assert status() == 0
     os.utime(path, (time.time() + 60, time.time() + 60))
     assert status() == 1
+
+
+def test_the_image_copies_all_that_the_environment_is_made_with(tmp_path: Path) -> None:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    (line,) = re.findall(r"^COPY (.*models/environment.py .*) models/$", text, re.MULTILINE)
+    (tmp_path / "models").mkdir()
+    for name in line.split():
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [sys.executable, "-S", "-m", "models.environment", "--base", "/dev/null"]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert out.stdout == "3.13\n"
