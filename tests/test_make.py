@@ -17,19 +17,6 @@ from api.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 MAKEFILES = [ROOT / "Makefile", ROOT / "google-cloud.mk", *(ROOT / "google-cloud").glob("*.mk")]
-TARGETS = {
-    "help", "install", "develop", "lock", "train", "card", "bake", "fetch-model", "run", "api-key", "test", "lint", "format", "bench",
-    "build-image", "run-container", "stop-container", "logs-container",
-    "check-gcp-login", "enable-apis", "create-repository", "create-service-account", "add-roles",
-    "create-config", "create-key", "setup", "doctor", "conf-docker-for-gcp", "image-to-gcp", "deploy",
-    "release", "list-cloud-run", "describe-service", "url", "predict", "logs", "list-gcp-images",
-    "open", "deploy-canary", "promote", "rollback", "allow-public", "allow-private", "allow-invoker",
-    "allow-deployer", "try-cloud",
-    "delete-deployment", "delete-latest-gcp-image", "delete-key", "delete-service-account", "destroy",
-    "deploy-vertex", "predict-vertex", "delete-vertex", "create-trigger", "delete-trigger",
-    "create-schedule", "delete-schedule", "create-github-identity", "delete-github-identity",
-    "check-tag", "tag", "dist", "github-release",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -59,7 +46,9 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
         for line in out.splitlines()
         if line.startswith("  ")
     }
-    assert listed == TARGETS
+    texts = "".join(path.read_text() for path in MAKEFILES)
+    assert listed == set(re.findall(r"^([\w-]+):.* ## ", texts, re.MULTILINE))
+    assert len(listed) > 50
     groups = [line for line in out.splitlines() if line and not line.startswith("  ")]
     assert groups == [
         "Here", "In a container", "Release", "Develop",
