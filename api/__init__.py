@@ -15,10 +15,8 @@ from models import threads  # noqa: E402
 
 threads.limit()
 
-import msgspec  # noqa: E402
-
 from api import errors, source  # noqa: E402
-from api.batching import Predictor  # noqa: E402
+from api.batching import Batcher  # noqa: E402
 from api.formats import Reader  # noqa: E402
 from api.formats.contract import Contract  # noqa: E402
 from api.http.gateway import Gateway  # noqa: E402
@@ -28,7 +26,7 @@ from api.server import process  # noqa: E402
 from api.server.connections import aside  # noqa: E402
 from api.service import Service  # noqa: E402
 from api.settings import Settings  # noqa: E402
-from models.engines.choose import choose  # noqa: E402
+from models.engines import choose  # noqa: E402
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -56,9 +54,9 @@ def load(settings: Settings) -> Service:
     Raises ModelError if the model cannot be served.
     """
     with source.located(settings) as path:
-        model, engine = choose(msgspec.structs.replace(settings, model_path=str(path)))
-    predictor = Predictor(
-        engine,
+        model = choose.load(path, settings.model_sha256, settings.engine)
+    predictor = Batcher(
+        model.engine,
         max_waiting=settings.max_waiting,
         timeout=settings.timeout,
         backlog=process.untaken_connections,
@@ -68,7 +66,7 @@ def load(settings: Settings) -> Service:
         aside=aside,
     )
     contract = Contract(
-        engine.signature,
+        model.signature,
         settings.max_rows,
         max_bytes=settings.max_body_bytes,
         max_answer_bytes=settings.max_answer_bytes,

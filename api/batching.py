@@ -18,7 +18,8 @@ import numpy as np
 
 from api.errors import Busy
 from api.http import deadlines, turns
-from models.engines import Engine, Rows, part, whole
+from models.engines import Engine, Rows, concat_results, slice_results
+from models.engines.reject import rejection
 from models.errors import RowRejected
 
 log = logging.getLogger("api")
@@ -52,14 +53,14 @@ class _Call(NamedTuple):
     held: Any
 
 
-class Predictor:
+class Batcher:
     """Runs methods of a model for many threads, one engine call at a time.
 
     `max_waiting` bounds how many requests wait in all: those in the queue and those that
     `backlog` counts, which the server has not taken up yet. `timeout`, in seconds, is for all that
-    one request waits, and for each call. `observe` is
-    told of each call: how many rows it has, and how many requests it leaves waiting. A thread that
-    waits for a call, or makes one, does so within `aside`.
+    one request waits, and for each call. `observe` is told
+    of each call: how many rows it has, and how many requests it leaves waiting. A thread that waits
+    for a call, or makes one, does so within `aside`.
 
     If a call runs longer than the timeout, all who wait are turned away, and `give_up` is given
     what `hold` returned in the thread that is stuck. It must end the process: nothing else can.
@@ -97,10 +98,10 @@ class Predictor:
         Raises Busy if too many wait or the wait is too long, RowRejected if the estimator rejects
         the values of a row, and whatever else the engine raises.
         """
-        if method in self._engine.immediate:
+        if method in self._engine.concurrent:
             return self._run_at_once(method, rows)
         end = deadlines.end(self._timeout)
-        if len(rows) <= MERGED_ROWS or not self._engine.mergeable:
+        if len(rows) <= MERGED_ROWS or not self._engine.batchable:
             return self._run_in_turn(method, rows, end)
         # Others come in between.
         results = []
@@ -111,20 +112,20 @@ class Predictor:
                 )
             except RowRejected as refused:
                 raise RowRejected(start + refused.row, refused.reason) from None
-        return whole(results)
+        return concat_results(results)
 
     def has_single(self, method: str) -> bool:
         """Whether `run_single` does this method."""
-        return method in self._engine.singles
+        return method in self._engine.one_row
 
     def run_single(self, method: str, row: Sequence[Any]) -> Any:
-        """Answer one row with one result as JSON has it; see `Engine.singles`.
+        """Answer one row with one result as JSON has it; see `Engine.one_row`.
 
         Raises RowRejected if the estimator refuses its values.
         """
         self._observe(1, 0)
         try:
-            return self._engine.singles[method](row)
+            return self._engine.one_row[method](row)
         except Exception as error:
             raise self._refusal(method, [row], error) from None
 
@@ -236,7 +237,7 @@ class Predictor:
     def _take(self, ticket: _Ticket) -> list[_Ticket]:
         """Take from the queue what goes into one call with `ticket`."""
         tickets = [ticket]
-        if not self._engine.mergeable:
+        if not self._engine.batchable:
             return tickets
         count = len(ticket.rows)
         left = []
@@ -273,29 +274,12 @@ class Predictor:
         start = 0
         for ticket in tickets:
             stop = start + len(ticket.rows)
-            ticket.result = part(result, start, stop)
+            ticket.result = slice_results(result, start, stop)
             start = stop
 
     def _refusal(self, method: str, rows: Rows, error: Exception) -> Exception:
-        """The first row that the estimator refuses, found by halves; or the error, if ours."""
+        """The first row that the estimator rejects; or the error, if it is ours."""
         # A model that is busy says nothing of the row.
-        if isinstance(error, Busy) or not self._engine.refuses(method, error):
+        if isinstance(error, Busy):
             return error
-        # Not the sentence: it may quote a value.
-        log.warning("%s refused a request's values: %s", method, type(error).__name__)
-        start, stop = 0, len(rows)
-        while stop - start > 1:
-            middle = (start + stop) // 2
-            try:
-                self._engine.run(method, rows[start:middle])
-                start = middle
-            except Exception as refusal:
-                error = refusal
-                stop = middle
-        reason = str(error).partition("\n")[0]
-        if isinstance(error, KeyError) or not reason:
-            # A KeyError's sentence is nothing but the key.
-            reason = f"{type(error).__name__} {reason}".rstrip()
-        if self._engine.signature.form == "table" and self._engine.signature.example is None:
-            reason += "; what the model takes is not known: `make card DATA=train.csv` tells it"
-        return RowRejected(start, reason)
+        return rejection(self._engine, method, rows, error)

@@ -48,7 +48,7 @@ def main() -> None:
         sys.exit(f"error: {method} needs scikit-learn ({reason}): build the image without SLIM")
     model = service.model
     print(f"{model.kind} from {model.path} (version {model.version[:12]}) answers its own example")
-    print(*advice(model, service.signature), sep="\n")
+    print(*advice(model), sep="\n")
 
 
 def ask(app: Flask, settings: Settings) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from models.engines import Rows
 from models.errors import ModelError, Replaced, RowRejected, Unexplained
 from models.explain import Clock, Explainer, background
 from models.explain.permutation import Permutation
-from models.model import Model, version_of
+from models.files import version_of
+from models.model import Model
 from models.rows.batch import Batch
 
 log = logging.getLogger("api")
@@ -78,7 +79,7 @@ class Explanations:
         return self._chosen
 
     def _answer(self, explainer: Explainer, batch: Batch, clock: Clock) -> dict[str, Any]:
-        count, features = len(batch.rows), self._service.signature.features
+        count, features = len(batch.rows), self._service.model.signature.features
         if count > explainer.most:
             raise TooLarge(
                 f"{count} rows of {len(features)} features are over the limit of {explainer.most} "
@@ -105,7 +106,7 @@ class Explanations:
 
     def _choose(self) -> tuple[Explainer, Permutation]:
         """The best way to explain this model, and the one that needs nothing but its answers."""
-        model, signature = self._service.model, self._service.signature
+        model, signature = self._service.model, self._service.model.signature
         if signature.form != "table":
             raise Unexplained(
                 f"Only what is said of rows of features can be explained: this {model.kind} takes "
@@ -130,7 +131,7 @@ class Explanations:
             log.info("explanations are sampled: scikit-learn is not installed")
             return None
         try:
-            columns = Columns(self._estimator(), self._service.signature)
+            columns = Columns(self._estimator(), self._service.model.signature)
         except Replaced:
             raise
         except Exception as error:
@@ -177,7 +178,7 @@ class Explanations:
         except RowRejected as refused:
             raise Unexplained(
                 "The model refuses a row of its background, or a mixture of one with a row of the "
-                f"request: {refused.reason}"
+                f"request: {refused.reason}{self._service.model.hint}"
             ) from None
 
     def _table(self, method: str, result: Any) -> np.ndarray:

@@ -8,24 +8,26 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from models.model import Model, card_command
+from models.files import card_command
+from models.model import Model
 from models.rows.words import some
-from models.signature.types import Feature, Signature, plain_rows
+from models.signature.types import Feature, plain_rows
 
 # A key is read from the environment of whoever asks: a text with a key in it would be passed on.
 CURL_KEY = '-H "authorization: Bearer $API_KEY"'
 
 
-def describe(model: Model, signature: Signature) -> dict[str, Any]:
+def describe(model: Model) -> dict[str, Any]:
     """Everything known about the model, as `/metadata` shows it."""
+    signature = model.signature
     return {
         "model": model.kind,
         "version": model.version,
         "methods": model.methods,
         "classes": model.classes,
         "input": signature.form,
-        "example": example(model, signature),
-        "advice": advice(model, signature),
+        "example": example(model),
+        "advice": advice(model),
         "features": [describe_feature(feature) for feature in signature.features],
         # Its rows are for explanations, and may be many.
         "card": {name: facts for name, facts in model.card.items() if name != "background"},
@@ -37,10 +39,11 @@ def describe(model: Model, signature: Signature) -> dict[str, Any]:
     }
 
 
-def example(model: Model, signature: Signature) -> Any:
+def example(model: Model) -> Any:
     """A sample to try the model with: the card's, or one made from the signature."""
     if "example" in model.card:
         return model.card["example"]
+    signature = model.signature
     row = signature.example or plain_rows(signature)[0]
     if signature.form == "mapping":
         return row
@@ -49,14 +52,14 @@ def example(model: Model, signature: Signature) -> Any:
     return {feature.name: value for feature, value in zip(signature.features, row, strict=True)}
 
 
-def greeting(model: Model, signature: Signature, port: int, *, locked: bool = False) -> str:
+def greeting(model: Model, port: int, *, locked: bool = False) -> str:
     """What to tell the person who started the service: where it is, and what to send."""
     url = f"http://localhost:{port}"
     method = model.methods[0]
-    body = msgspec.json.format(msgspec.json.encode(example(model, signature)), indent=0).decode()
+    body = msgspec.json.format(msgspec.json.encode(example(model)), indent=0).decode()
     quoted = body.replace("'", "'\\''")
     key = f" {CURL_KEY} \\\n   " if locked else ""
-    more = "".join(f"\n{sentence}\n" for sentence in advice(model, signature))
+    more = "".join(f"\n{sentence}\n" for sentence in advice(model))
     return f"""
 {model.kind} from {model.path} (version {model.version[:12]}) is served on {url}
 
@@ -69,8 +72,9 @@ In a browser: {url}, and {url}/docs
 {more}"""
 
 
-def advice(model: Model, signature: Signature) -> list[str]:
+def advice(model: Model) -> list[str]:
     """Sentences on the facts of the model that only training rows can tell."""
+    signature = model.signature
     if signature.form not in ("table", "text"):
         return []
     command = card_command(model.path)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 
-from api.batching import MERGED_ROWS, Predictor
+from api.batching import MERGED_ROWS, Batcher
 from api.errors import Answer, UnknownMethod, UnknownModel, UnknownOption
 from api.formats import Reader, media, results, writers
 from api.formats.contract import Contract
@@ -18,7 +18,6 @@ from api.monitor import metrics
 from models.errors import InvalidRows, Place, RowRejected
 from models.model import PER_CLASS, Model
 from models.rows.batch import Batch
-from models.signature.types import Signature
 
 EXTRA = {"refuse": False, "ignore": True}
 # X-Ignored-Columns lists at most so many names, each cut to so many characters.
@@ -39,17 +38,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     model: Model
     contract: Contract
     reader: Reader
-    predictor: Predictor
+    predictor: Batcher
     timeout: float
     ignore: bool
     locked: bool
     open_paths: frozenset[str]
     known: dict[str, Any] = {}
-
-    @property
-    def signature(self) -> Signature:
-        """The rows that the model takes."""
-        return self.contract.signature
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""
@@ -113,7 +107,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
                 self._foresee(method, batch)
             return self.predictor.run(method, batch.rows)
         except RowRejected as refused:
-            raise _invalid(batch, refused) from None
+            raise _invalid(batch, refused, self.model.hint) from None
 
     def _foresee(self, method: str, batch: Batch) -> None:
         """Raise TooLarge if so many rows have results that fit into no answer.
@@ -129,7 +123,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return self.predictor.run_single(method, batch.only_row)
         except RowRejected as refused:
-            raise _invalid(batch, refused) from None
+            raise _invalid(batch, refused, self.model.hint) from None
 
     def count(self, environ: Environ, batch: Batch) -> None:
         """Count the rows of a request that has got its results."""
@@ -173,8 +167,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.model.classes if method in PER_CLASS else None
 
 
-def _invalid(batch: Batch, refused: RowRejected) -> InvalidRows:
-    detail = f"the model refuses this row: {refused.reason}"
+def _invalid(batch: Batch, refused: RowRejected, hint: str) -> InvalidRows:
+    detail = f"the model refuses this row: {refused.reason}{hint}"
     return InvalidRows([Place(batch.pointers(refused.row), detail)])
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.metrics import r2_score
 
 from models import card as cards
-from models.engines import part
-from models.engines.scikit_learn import ScikitLearnEngine, as_arrays
+from models.engines import slice_results
+from models.engines.call import as_arrays
 from models.engines.trial import TrialError, apart
 from models.errors import InvalidRows, brief
 from models.model import Model
@@ -23,7 +23,6 @@ from models.plan.errors import Difference
 from models.rows.batch import row_pointer
 from models.rows.check import check
 from models.rows.words import some
-from models.signature.read import read as read_signature
 from models.signature.types import Signature
 from models.training_rows import DataError, columns_of, is_text, readings
 
@@ -37,24 +36,47 @@ MAX_SECONDS = 600.0
 TOLERANCE = 1e-9
 
 
-def answered(
-    model: Model, signature: Signature, training: pd.DataFrame
-) -> tuple[pd.DataFrame, list[str], np.ndarray, Any]:
+class Asked(NamedTuple):
+    """A fitted estimator, the method that is called, and its signature as it was read."""
+
+    estimator: Any
+    method: str
+    signature: Signature
+
+    def answer(self, rows: pd.DataFrame) -> Any:
+        """The model's own answers, as on the machine of whoever fitted it."""
+        given: Any = rows if self.signature.named else rows.to_numpy()
+        if self.signature.form == "text":
+            given = rows.iloc[:, 0].tolist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return as_arrays(getattr(self.estimator, self.method)(given))
+
+    def fault(self, rows: pd.DataFrame) -> Exception | None:
+        """What the model raises for these rows; None if it answers them."""
+        try:
+            self.answer(rows)
+        except Exception as error:
+            return error
+        return None
+
+
+def answered(asked: Asked, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str], np.ndarray, Any]:
     """The rows in the types that the model takes, what was changed, some places, and the answers.
 
     The model is called in a process apart. Raises DataError with the column that it refuses.
     """
-    count = len(training)
+    count = len(rows)
     places = np.arange(count)
     if count > MAX_ROWS_ASKED:
         places = np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS_ASKED])
-    tried = list(readings(training, signature))
+    tried = list(readings(rows, asked.signature))
 
     def first() -> tuple[int, Any]:
-        for i, (rows, _) in enumerate(tried):
+        for i, (read, _) in enumerate(tried):
             with contextlib.suppress(Exception):
-                return i, ask(model, signature, rows.iloc[places])
-        return -1, refusal(model, signature, training.iloc[places])
+                return i, asked.answer(read.iloc[places])
+        return -1, refusal(asked, rows.iloc[places])
 
     try:
         chosen, results = apart(first, MAX_SECONDS)
@@ -65,51 +87,32 @@ def answered(
     return *tried[chosen], places, results
 
 
-def ask(model: Model, signature: Signature, rows: pd.DataFrame) -> Any:
-    """The model's own answers, as on the machine of whoever fitted it."""
-    given: Any = rows if signature.named else rows.to_numpy()
-    if signature.form == "text":
-        given = rows.iloc[:, 0].tolist()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return as_arrays(getattr(model.estimator, model.default_method)(given))
-
-
-def refusal(model: Model, signature: Signature, rows: pd.DataFrame) -> str:
+def refusal(asked: Asked, rows: pd.DataFrame) -> str:
     """Which row the model refuses, in which column, and why: rows are tried one by one."""
-
-    def why(row: pd.DataFrame) -> Exception | None:
-        try:
-            ask(model, signature, row)
-        except Exception as error:
-            return error
-        return None
-
     good, bad, reason = None, None, None
     for i in range(len(rows)):
         row = rows.iloc[[i]]
-        error = why(row)
+        error = asked.fault(row)
         if error is None:
             good = row
         elif bad is None:
             bad, reason = row, error
         if good is not None and bad is not None:
             break
-    said = f"the model does not answer these rows: {_sentence(reason)}" if reason else ""
-    if bad is None:
+    if bad is None or reason is None:
         return "the model answers each of these rows alone, and not together"
+    said = f"the model does not answer these rows: {_sentence(reason)}"
     if good is None:
-        texts = [name for name in columns_of(rows) if is_text(rows[name])]
-        expected = {f.name for f in signature.features if f.kind == "number" and not f.categories}
-        wrong = [name for name in texts if name in expected]
+        features = asked.signature.features
+        expected = {f.name for f in features if f.kind == "number" and not f.categories}
+        wrong = [name for name in columns_of(rows) if is_text(rows[name]) and name in expected]
         return said + (f"; it expects numbers in {some(wrong)}, which has text" if wrong else "")
     for name in columns_of(rows):
-        error = why(good.assign(**{name: bad[name].array}))
+        error = asked.fault(good.assign(**{name: bad[name].array}))
         if error is not None:
-            value = bad[name].iloc[0]
             return (
-                f"the model refuses {value!r} in the column {name}, row {bad.index[0] + 1}: "
-                f"{_sentence(error)}"
+                f"the model refuses {bad[name].iloc[0]!r} in the column {name}, "
+                f"row {bad.index[0] + 1}: {_sentence(error)}"
             )
     return f"{said}; row {bad.index[0] + 1} is the first"
 
@@ -150,22 +153,24 @@ def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str
     return facts, f"{score}{every} {len(given):,} known answers are equal to the model's"
 
 
-def check_served(model: Model, card: dict[str, Any], rows: pd.DataFrame, results: Any) -> None:
-    """Raise DataError where the service, with this card, would not answer as the model does."""
+def check_served(load: Callable[[], Model], rows: pd.DataFrame, results: Any) -> None:
+    """Raise DataError where the service would not answer as the model does.
+
+    `load` gives the model with its new card.
+    """
     rows = rows.iloc[:MAX_ROWS_SERVED]
     types = f"its columns are {some([f'{name}: {dtype}' for name, dtype in rows.dtypes.items()])}"
     try:
-        signature = read_signature(model.estimator, card["features"])
-        engine = ScikitLearnEngine(msgspec.structs.replace(model, signature=signature, card=card))
+        model = load()
         samples = [dict(zip(columns_of(rows), row, strict=True)) for row in cards.values(rows)]
-        batch = check(engine.signature, samples, row_pointer)
-        served = engine.run(model.default_method, batch.rows)
+        batch = check(model.signature, samples, row_pointer)
+        served = model.engine.run(model.default_method, batch.rows)
     except InvalidRows as error:
         place = error.places[0]
-        row = place.pointer.split("/")[1]
+        _, row, name = place.pointer.split("/", 2)
         raise DataError(
             f"the service would refuse the row {rows.index[int(row)] + 1}, which the model takes: "
-            f"{place.pointer.split('/', 2)[-1]}: {place.detail}; {types}"
+            f"{name}: {place.detail}; {types}"
         ) from None
     except Exception as error:
         log.debug("the service does not answer these rows", exc_info=True)
@@ -174,7 +179,7 @@ def check_served(model: Model, card: dict[str, Any], rows: pd.DataFrame, results
         ) from None
     for i in range(len(rows)):
         try:
-            distance(part(results, i, i + 1), part(served, i, i + 1))
+            distance(slice_results(results, i, i + 1), slice_results(served, i, i + 1))
         except Difference as difference:
             raise DataError(
                 f"the service would answer the row {rows.index[i] + 1} otherwise than the model: "

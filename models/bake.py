@@ -29,11 +29,10 @@ import msgspec
 
 from models import bound, fitted, logs, pins
 from models.bound import Bound
-from models.engines.choose import plan_path
 from models.engines.plan import compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
 from models.errors import ModelError, brief
-from models.model import Model, version_of, write_file
+from models.files import plan_path, version_of, write_file
+from models.model import Model
 from models.plan import Plan, Signature, save
 from models.plan.proof import verify
 from models.settings import ModelSettings, SettingsError
@@ -54,16 +53,15 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     register_own_rules()
     # The plan says which file it was made of, pinned or not.
     model = fitted.load(path, version_of(path, sha256))
-    own = ScikitLearnEngine(model)
     limit.say("compiling the model")
     plan, found = verify(
-        compile_model(model, own.signature),
-        own,
+        compile_model(model),
+        model.engine,
         card=model.card,
         part=lambda parts: limit.part(MAX_SECONDS_OF_A_PROOF, parts).left,
         say=limit.say,
     )
-    plan = msgspec.structs.replace(plan, batchable=own.mergeable)
+    plan = msgspec.structs.replace(plan, batchable=model.engine.batchable)
     report = {
         method: msgspec.to_builtins(found[method], str_keys=True)
         if method in found

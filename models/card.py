@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 
-from models.model import write_file
+from models.files import write_file
 
 # So many rows go into the card, for explanations to compare others with.
 BACKGROUND = 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,11 @@ import pandas as pd
 
 from models import answers, fitted
 from models import card as cards
-from models.engines.choose import plan_path
-from models.model import Model
+from models.files import plan_path, read_card
+from models.model import default_of
 from models.rows.words import some
-from models.signature.read import read as read_signature
-from models.signature.types import Signature
 from models.training_rows import MAX_ROWS, DataError, columns_of, find, read
+from models.unpickle import unpickle
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ def describe(
     """Write the card of the model at `path` from the rows of the file `data`; say what was found.
 
     `answer` is the column of known answers, `background` how many rows go into the card, `sha256`
-    what the file must have, if it is given. Raises ModelError if the model cannot be loaded,
+    the hash of the model's file, if it is pinned. Raises ModelError if the model cannot be loaded,
     DataError if it does not answer the rows as they are or the service would answer otherwise:
     then nothing is written.
     """
@@ -50,21 +50,52 @@ def describe(
     if answer and answer not in frame:
         raise DataError(f"{data} has no column {answer}; it has {some(columns_of(frame))}")
     names = [name for name in columns_of(frame) if name != answer]
-    model = fitted.load(path, sha256, names)
-    signature = read_signature(model.estimator, list(model.card.get("features") or names))
-    training = take(data, frame, model, signature, answer)
-    rows, said, places, results = answers.answered(model, signature, training.rows)
-    card = {
-        "sha256": model.version,
-        "estimator": model.kind,
-        "classes": model.classes,
-        **model.card,
-    }
-    # The values of unused columns stay out of the card, but its rows need their places.
-    unused = [f.name for f in signature.features if f.kind == "unused" and f.name in rows]
-    used = rows.assign(**dict.fromkeys(unused))
-    card |= cards.of_rows(used, background)
-    card["features"] |= {name: {"dtype": str(rows[name].dtype)} for name in unused}
+    estimator, version = unpickle(path, sha256)
+    method = default_of(fitted.methods_of(path, estimator))
+    card = read_card(path.with_suffix(".json"), version)
+    signature = fitted.signature_of(path, estimator, list(card.get("features") or names))
+    classes = fitted.classes_of(path, estimator)
+    asked = answers.Asked(estimator, method, signature)
+    training = take(data, frame, asked, classes, answer)
+    rows, said, places, results = answers.answered(asked, training.rows)
+    known = {"sha256": version, "estimator": fitted.kind_of(estimator), "classes": classes}
+    card = known | card | _facts(asked, rows, background)
+    lines = _report(data, asked, training, rows, said)
+    if training.answers is not None:
+        card["target"] = training.target
+        card["answers"], score = answers.compared(training.answers.iloc[places], results)
+        if classes:
+            card["class_shares"] = cards.shares(training.answers)
+        lines.append(f"{training.target}: {score}")
+    model = partial(fitted.model_of, path, estimator, version, card)
+    answers.check_served(model, rows.iloc[places], results)
+    place = cards.save(path, card)
+    # A plan that is there already has the signature of the card before.
+    plan_path(path).unlink(missing_ok=True)
+    held = f"{min(background, len(rows))} of its rows and an example"
+    held = held if background else "none of its rows"
+    lines.append(f"{place} is written. It holds {held}, and goes into the image")
+    return "\n".join(lines)
+
+
+def _unused(asked: answers.Asked, rows: pd.DataFrame) -> list[str]:
+    """The columns that the model takes and does not look at."""
+    return [f.name for f in asked.signature.features if f.kind == "unused" and f.name in rows]
+
+
+def _facts(asked: answers.Asked, rows: pd.DataFrame, background: int) -> dict[str, Any]:
+    """The card's part about training rows; values of unused columns stay out of it."""
+    unused = _unused(asked, rows)
+    facts = cards.of_rows(rows.assign(**dict.fromkeys(unused)), background)
+    facts["features"] |= {name: {"dtype": str(rows[name].dtype)} for name in unused}
+    return facts
+
+
+def _report(
+    data: Path, asked: answers.Asked, training: Training, rows: pd.DataFrame, said: Sequence[str]
+) -> list[str]:
+    """Sentences on the columns, and on how they were taken."""
+    unused = _unused(asked, rows)
     first = "The first " if len(rows) == MAX_ROWS else ""
     columns = [name for name in columns_of(rows) if name not in unused]
     lines = [f"{first}{len(rows):,} rows of {data} describe the columns {some(columns)}"]
@@ -72,45 +103,33 @@ def describe(
         lines.append(f"Taken {', '.join(said)}: the model refuses them as they were read")
     if others := [*unused, *training.others]:
         lines.append(f"Passed over, since the model does not take them: {some(others)}")
-    if training.answers is not None:
-        card["target"] = training.target
-        card["answers"], score = answers.compared(training.answers.iloc[places], results)
-        if model.classes:
-            card["class_shares"] = cards.shares(training.answers)
-        lines.append(f"{training.target}: {score}")
-    answers.check_served(model, card, rows.iloc[places], results)
-    place = cards.save(path, card)
-    # A plan that is there already has the signature of the card before.
-    plan_path(path).unlink(missing_ok=True)
-    held = (
-        f"{min(background, len(rows))} of its rows and an example"
-        if background
-        else "none of its rows"
-    )
-    lines.append(f"{place} is written. It holds {held}, and goes into the image")
-    return "\n".join(lines)
+    return lines
 
 
 def take(
-    data: Path, frame: pd.DataFrame, model: Model, signature: Signature, answer: str
+    data: Path,
+    frame: pd.DataFrame,
+    asked: answers.Asked,
+    classes: Sequence[Any] | None,
+    answer: str,
 ) -> Training:
     """The columns of a file that the model takes, under the features' names, and the rest.
 
     Raises DataError.
     """
-    columns = find(data, frame, signature, answer)
+    columns = find(data, frame, asked.signature, answer)
     texts = [
         columns[feature.name]
-        for feature in signature.features
+        for feature in asked.signature.features
         if feature.name in columns and (feature.kind == "string" or _all_text(feature.categories))
     ]
-    if answer and _all_text(model.classes):
+    if answer and _all_text(classes):
         texts.append(answer)
     if texts:
         frame = read(data, list(columns.values()), texts)
     rows = frame[list(columns.values())].set_axis(list(columns), axis=1)
     others = [name for name in columns_of(frame) if name not in {*columns.values(), answer}]
-    target = answer or _target(frame, others, model)
+    target = answer or _target(frame, others, classes)
     return Training(
         rows=rows,
         target=target,
@@ -123,9 +142,9 @@ def _all_text(labels: Sequence[Any] | None) -> bool:
     return bool(labels) and all(isinstance(label, str) for label in labels or ())
 
 
-def _target(frame: pd.DataFrame, others: Sequence[str], model: Model) -> str:
+def _target(frame: pd.DataFrame, others: Sequence[str], classes: Sequence[Any] | None) -> str:
     """The only column left over that has nothing but the model's classes, or else nothing."""
-    labels = {str(label) for label in model.classes or ()}
+    labels = {str(label) for label in classes or ()}
     values = {name: set(frame[name].dropna().map(cards.text)) for name in others}
     fit = [name for name, known in values.items() if known and known <= labels]
     return fit[0] if len(fit) == 1 else ""

@@ -195,12 +195,11 @@ def is_baked(path: Path, record: Path | None = None) -> bool:
 def drop_pandas(path: Path, environment: Environment) -> None:
     """Uninstall pandas in an image whose model does not need it."""
     from models import fitted
-    from models.engines.scikit_learn import ScikitLearnEngine
 
     pin = os.environ.get("MODEL_SHA256", "")
     with path.open("rb") as file:
         others = saved.foreign(saved.look(file))
-    if EXTRA.exists() or others or ScikitLearnEngine(fitted.load(path, pin)).signature.frame:
+    if EXTRA.exists() or others or fitted.load(path, pin).signature.frame:
         print("The model needs pandas: the image gets it")
         return
     base, more = (required(Path(lock).read_text()) for lock in ("requirements.lock", RUN))

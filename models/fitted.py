@@ -1,84 +1,144 @@
-"""Load a fitted estimator from its joblib file."""
+"""Make a model of a fitted estimator: read what it takes, and try it."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
-import sys
 import warnings
-from collections.abc import Collection, Sequence
-from importlib import metadata
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import sklearn
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
-from models import saved
-from models.errors import ModelError, brief
-from models.file_types import SAVE
-from models.model import METHODS, Model, card_command, open_file, read_card
-from models.packages import PACKAGES
-from models.pickles import LZ4, Content
-from models.signature import composition
+from models.engines.scikit_learn import ScikitLearnEngine, has_pandas, prepare
+from models.engines.trial import TrialError, apart
+from models.errors import ModelError
+from models.files import card_command, read_card
+from models.model import METHODS, Model
+from models.signature.probe import probe
 from models.signature.read import read
-from models.signature.types import SignatureError, plain
+from models.signature.types import Signature, SignatureError, example_row, plain
+from models.unpickle import unpickle
 
 log = logging.getLogger("models")
 
-# Names for the columns of an answer are kept for so many.
+# Of `transform`'s columns, names are kept up to this number.
 MAX_OUTPUTS = 10_000
+# After this many seconds, what a trial would tell stays unknown.
+TRIAL_SECONDS = 60.0
 
 
-def load(path: Path, sha256: str = "", names: Sequence[str] = ()) -> Model:
+def load(path: Path, sha256: str = "", known: tuple[Signature, bool] | None = None) -> Model:
     """Load the joblib file at `path`, whose SHA-256 must be `sha256` if that is given.
 
-    `names` stand in where neither the estimator nor the card knows what its features are called.
-
-    Raises ModelError if it is missing, damaged, made by another scikit-learn, made with a package
-    that is not installed, no estimator, not fitted, or has no method that can be served.
+    `known` is what `probe` would find out, where that is known already. Raises ModelError if the
+    model cannot be served.
     """
-    estimator, version = _unpickle(path, sha256)
-    # Not every library derives its estimators from scikit-learn's; CatBoost does not.
-    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
-        raise ModelError(f"{path} holds a {kind}, not a fitted scikit-learn estimator: {SAVE}")
-    try:
-        if composition.is_estimator(estimator) and hasattr(estimator, "fit"):
-            check_is_fitted(estimator)
-    except NotFittedError:
-        raise ModelError(
-            f"{path} holds a {type(estimator).__name__} that is not fitted: "
-            "call fit before joblib.dump"
-        ) from None
-    except AttributeError:
-        log.warning("%s holds a part that does not tell whether it is fitted", path)
-    methods = tuple(name for name in METHODS if hasattr(estimator, name))
-    if reason := unanswering(estimator, methods):
-        raise ModelError(f"{path} holds a {type(estimator).__name__}, {reason}")
+    estimator, version = unpickle(path, sha256)
     card = read_card(path.with_suffix(".json"), version)
-    try:
-        rows = read(estimator, card.get("features") or list(names))
-        classes = _classes(estimator)
-    except SignatureError as error:
-        said = str(error).replace("make card DATA=train.csv", card_command(str(path)))
-        raise ModelError(f"{path}: {said}") from None
+    return model_of(path, estimator, version, card, known)
+
+
+def model_of(
+    path: Path,
+    estimator: Any,
+    version: str,
+    card: Mapping[str, Any],
+    known: tuple[Signature, bool] | None = None,
+) -> Model:
+    """The model of an estimator that was unpickled from `path`; see `load`."""
+    methods = methods_of(path, estimator)
+    given = signature_of(path, estimator, card.get("features"))
+    classes = classes_of(path, estimator)
+    prepare(estimator)
+    if (known[0] if known else given).frame and not has_pandas():
+        raise ModelError(
+            f"{path} looks its columns up in a DataFrame, and pandas is not installed: add it to "
+            "models/requirements.txt and run make again"
+        )
+    signature, batchable = known or _probed(path, estimator, given, methods, card)
     return Model(
         path=str(path),
         version=version,
-        kind=_kind(estimator),
+        kind=kind_of(estimator),
         estimator=estimator,
-        signature=rows,
+        engine=ScikitLearnEngine(estimator, signature, batchable=batchable),
+        signature=signature,
         methods=methods,
         classes=classes,
-        card=card,
+        card=dict(card),
         versions={"scikit-learn": sklearn.__version__, "joblib": joblib.__version__},
-        outputs=_outputs(estimator, [feature.name for feature in rows.features]),
+        outputs=_outputs(estimator, [feature.name for feature in given.features]),
     )
+
+
+def methods_of(path: Path, estimator: Any) -> tuple[str, ...]:
+    """The methods that can be served; raises ModelError if there is none."""
+    methods = tuple(name for name in METHODS if hasattr(estimator, name))
+    if reason := unanswering(estimator, methods):
+        raise ModelError(f"{path} holds a {type(estimator).__name__}, {reason}")
+    return methods
+
+
+def signature_of(path: Path, estimator: Any, features: Any = None) -> Signature:
+    """The signature as it is read, without a trial; raises ModelError.
+
+    `features` are what a card says of them, or their names, where the estimator does not know them.
+    """
+    try:
+        return read(estimator, features)
+    except SignatureError as error:
+        said = str(error).replace("make card DATA=train.csv", card_command(str(path)))
+        raise ModelError(f"{path}: {said}") from None
+
+
+def classes_of(path: Path, estimator: Any) -> list[Any] | None:
+    """The labels of `predict_proba`'s columns, as plain Python values; raises ModelError."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return None
+    try:
+        if isinstance(classes, list):
+            return [[plain(label) for label in np.asarray(output).tolist()] for output in classes]
+        return [plain(label) for label in np.asarray(classes).tolist()]
+    except SignatureError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def kind_of(estimator: Any) -> str:
+    """The name of an estimator, and of its last step where it is a pipeline."""
+    names = [type(estimator).__name__]
+    if steps := getattr(estimator, "steps", None):
+        names.append(type(steps[-1][1]).__name__)
+    return " → ".join(names)
+
+
+def _probed(
+    path: Path, estimator: Any, given: Signature, methods: Sequence[str], card: Mapping[str, Any]
+) -> tuple[Signature, bool]:
+    """What `probe` finds out in a process apart; what was read, if that fails."""
+    # A label may hide a difference that its probability shows.
+    method = "predict_proba" if "predict_proba" in methods else methods[0]
+    example = example_row(given, card)
+    try:
+        found = apart(partial(probe, estimator, given, method, example), TRIAL_SECONDS)
+    except TrialError as error:
+        log.warning(
+            "the model could not be tried on rows that were made up (%s): a missing value "
+            "is refused, and each request is a call of its own",
+            error,
+        )
+        return given, False
+    if found[0].example is None:
+        log.warning(
+            "the model takes no row that was made up, and the example may be refused: "
+            "`%s` tells what its columns hold",
+            card_command(str(path)),
+        )
+    return found
 
 
 def _outputs(estimator: Any, names: Sequence[str]) -> tuple[str, ...]:
@@ -94,13 +154,6 @@ def _outputs(estimator: Any, names: Sequence[str]) -> tuple[str, ...]:
             log.debug("the columns of transform have no names", exc_info=True)
             return ()
     return tuple(found) if len(found) <= MAX_OUTPUTS else ()
-
-
-def _kind(estimator: Any) -> str:
-    names = [type(estimator).__name__]
-    if steps := getattr(estimator, "steps", None):
-        names.append(type(steps[-1][1]).__name__)
-    return " → ".join(names)
 
 
 def unanswering(estimator: Any, methods: Collection[str]) -> str:
@@ -125,138 +178,3 @@ def unanswering(estimator: Any, methods: Collection[str]) -> str:
             "rows, as PCA or umap.UMAP"
         )
     return f"which cannot answer for new rows: it has none of {', '.join(METHODS)}"
-
-
-def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
-    """Read the file once: its hash and the object in it are of the same bytes.
-
-    What can be said without running it is said first, all at once.
-    """
-    file, version = open_file(path, sha256)
-    with file:
-        content = saved.look(file)
-        reasons = saved.obstacles(content, str(path), _has)
-        saver = saved.saved_with(content)
-        if saver and not saved.alike(saver, sklearn.__version__):
-            reasons.insert(0, _other_version(saver))
-        file.seek(0)
-        if file.read(len(LZ4)) == LZ4 and not _has("lz4"):
-            reasons.append(
-                "is compressed with LZ4: add the line lz4 to models/requirements.txt and run make "
-                "again"
-            )
-        if reasons:
-            raise ModelError(saved.sentence(str(path), reasons))
-        if saver not in (None, sklearn.__version__):
-            log.warning(
-                "%s was saved with scikit-learn %s, and %s serves it: within %s the form of files "
-                "stays the same",
-                path, saver, sklearn.__version__, saved.minor(sklearn.__version__),
-            )  # fmt: skip
-        file.seek(0)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                _import(content, path)
-                return joblib.load(file), version
-        except ModelError:
-            raise
-        except Exception as error:
-            if content.problem:
-                raise ModelError(f"{path} {content.problem}") from None
-            log.debug("%s cannot be loaded", path, exc_info=True)
-            raise ModelError(
-                f"{path} cannot be loaded with {_installed(content)} ({brief(error)}): it "
-                "was saved with other versions; name those in models/requirements.txt, as in "
-                "package==1.2.3, and run make again"
-            ) from None
-
-
-def _has(module: str) -> bool:
-    """Whether a module is here, as far as can be seen without running somebody's code."""
-    names = module.split(".")
-    # Nothing but a docstring runs in our own packages.
-    looked_up = ".".join(names[: 2 if names[0] in ("api", "models") else 1])
-    if looked_up in sys.modules:
-        return True
-    try:
-        return importlib.util.find_spec(looked_up) is not None
-    except (ImportError, ValueError):
-        return False
-
-
-def _import(content: Content, path: Path) -> None:
-    """Import what the file needs of others' code, so that who fails is named.
-
-    Raises ModelError.
-    """
-    others = saved.foreign(content)
-    for module, name in content.names:
-        if module.partition(".")[0] not in others | {"sklearn"}:
-            continue
-        try:
-            imported = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            raise ModelError(_missing_module(path, module, error.name or str(error))) from None
-        except (Exception, SystemExit) as error:
-            log.debug("%s cannot be imported", module, exc_info=True)
-            raise ModelError(
-                f"{path} needs {module}, which cannot be imported with {_installed(content)} "
-                f"({brief(error)}): another version of either is needed; name it in "
-                "models/requirements.txt, as in package==1.2.3, and run make again"
-            ) from None
-        if not hasattr(imported, name.partition(".")[0]):
-            raise ModelError(
-                f"{path} needs {name} of {module}, which is not there now: bring it back under "
-                "that name, or install the version that the model was saved with"
-            )
-
-
-def _installed(content: Content) -> str:
-    """The versions of what the file needs."""
-    distributions = metadata.packages_distributions()
-    needed = {name for top in saved.foreign(content) for name in distributions.get(top, ())} - {
-        "scikit-learn"
-    }
-    listed = [f"{name} {metadata.version(name)}" for name in sorted(needed)]
-    return " and ".join([f"scikit-learn {sklearn.__version__}", *listed])
-
-
-def _other_version(saver: str) -> str:
-    return (
-        f"was saved with scikit-learn {saver}, and {sklearn.__version__} is installed: "
-        f"add the line scikit-learn=={saver} to models/requirements.txt and run make again, "
-        "or save the model with the installed version"
-    )
-
-
-def _missing_module(path: Path, module: str, missing: str) -> str:
-    """`module` is what the file needs, and `missing` what its import did not find."""
-    top = missing.partition(".")[0]
-    if module.partition(".")[0] != top:
-        package = PACKAGES.get(top)
-        return f"{path} needs {module}, which imports {missing}, and that is not installed: " + (
-            f"add the line {package} to models/requirements.txt and run make again"
-            if package
-            else "add the name that you install it by to models/requirements.txt and run make again"
-        )
-    if top == "sklearn":
-        return (
-            f"{path} needs {module}, which scikit-learn {sklearn.__version__} does not have: it "
-            "was saved with another version; add the line scikit-learn==<that version> to "
-            "models/requirements.txt and run make again"
-        )
-    return (
-        f"{path} needs {missing}, which the installed {top} does not have: it was saved with "
-        f"another version; name that in models/requirements.txt and run make again"
-    )
-
-
-def _classes(estimator: Any) -> list[Any] | None:
-    """The labels of `predict_proba`'s columns, as plain Python values."""
-    classes = getattr(estimator, "classes_", None)
-    if classes is None:
-        return None
-    if isinstance(classes, list):
-        return [[plain(label) for label in np.asarray(output).tolist()] for output in classes]
-    return [plain(label) for label in np.asarray(classes).tolist()]

@@ -1,22 +1,15 @@
-"""A model: what is known of it, whoever runs it. No HTTP in here."""
+"""A model: a fitted estimator, and all that is known about it."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import logging
-import re
-import shlex
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import msgspec
 
-from models.errors import ModelError
-from models.settings import ModelSettings
+from models.engines import Engine
 from models.signature.types import Signature
-
-log = logging.getLogger("models")
 
 # The methods that answer a table of rows with one result a row, in the order they are listed.
 METHODS = (
@@ -32,174 +25,71 @@ METHODS = (
     "radius_neighbors",
     "apply",
 )
-# An address, of which Path makes one slash of two.
-ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
-# What is compared with its hash at a time.
-BLOCK_BYTES = 1024 * 1024
 # Those whose answer has one column for each class.
 PER_CLASS = ("predict_proba", "predict_log_proba", "predict_joint_log_proba")
 
 
+def default_of(methods: Sequence[str]) -> str:
+    """The method for calls that name none: `predict`, or else the model's first."""
+    return "predict" if "predict" in methods else methods[0]
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A fitted estimator and what is known about it.
+    """A fitted estimator and all that is known about it; `load` makes one.
+
+    Each of `methods` is called as the estimator's own: `model.predict(rows)`; see `answer`.
 
     `version` is the SHA-256 of its file, `kind` the name of the estimator, and of its last step
-    where it is a pipeline, `classes` the labels in the order of the columns of `predict_proba` (a
-    list of them for several outputs), `card` the sidecar or an empty dict, `versions` those of the
-    libraries it needs, `outputs` the names of the columns that `transform` answers, if it knows
-    them. `estimator` is None where a plan runs instead.
+    where it is a pipeline, `signature` the rows it takes, `classes` the labels in the order of the
+    columns of `predict_proba` (a list of them for several outputs), `card` the sidecar or an empty
+    dict, `versions` those of the libraries it needs, `outputs` the names of the columns that
+    `transform` answers, if it knows them. `engine` runs it; `estimator` is None where a plan does.
     """
 
     path: str
     version: str
     kind: str
+    engine: Engine
+    estimator: Any = None
     signature: Signature
     methods: tuple[str, ...]
     classes: list[Any] | None
     card: dict[str, Any]
     versions: dict[str, str]
     outputs: tuple[str, ...] = ()
-    estimator: Any = None
 
     @property
     def default_method(self) -> str:
-        """The method that answers who names none: `predict`, or else the model's first."""
-        return "predict" if "predict" in self.methods else self.methods[0]
+        """The method for calls that name none."""
+        return default_of(self.methods)
 
+    @property
+    def hint(self) -> str:
+        """What to add where the model rejects a row, and no row is known that it takes."""
+        if self.signature.form == "table" and self.signature.example is None:
+            return "; what the model takes is not known: `make card DATA=train.csv` tells it"
+        return ""
 
-def version_of(path: Path, sha256: str = "") -> str:
-    """The SHA-256 of the joblib file of a model, which must be `sha256` if that is given.
+    def answer(self, method: str, rows: Any) -> Any:
+        """The results of one method for n rows: an array, a sparse matrix, or several of them.
 
-    Raises ModelError.
-    """
-    with _open(path) as file:
-        version = hashlib.file_digest(file, "sha256").hexdigest()
-    return _pinned(path, version, sha256)
+        `rows` are a DataFrame, an array of shape (n_samples, n_features), or a list of rows, each a
+        dict by the features' names or a list in their order; for a model of texts, a list of texts.
+        Raises InvalidRows, which says where they are wrong.
+        """
+        from models.tables import answer
 
+        return answer(self, method, rows)
 
-def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
-    """Open the joblib file of a model, and give its SHA-256 too, which must be `sha256` if given.
+    def __getattr__(self, name: str) -> Any:
+        """One of the model's methods."""
+        if name in METHODS:
+            if name in self.methods:
+                return partial(self.answer, name)
+            have = ", ".join(self.methods)
+            raise AttributeError(f"this {self.kind} has no {name}; it has {have}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    With `sha256`, what is read of the file afterwards is what was hashed, or ModelError is raised.
-
-    Raises ModelError.
-    """
-    file = _open(path)
-    try:
-        if sha256:
-            hashed = _Hashed(file, path)
-            _pinned(path, hashed.version, sha256)
-            return io.BufferedReader(hashed, BLOCK_BYTES), hashed.version
-        version = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file, version
-
-
-class _Hashed(io.RawIOBase):
-    """A file that is compared with what was hashed of it, block by block, as it is read.
-
-    It may be overwritten meanwhile, and to hold it in memory would take its room twice.
-    """
-
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self._file, self._path = file, path
-        self._blocks: list[bytes] = []
-        self._position = 0
-        whole = hashlib.sha256()
-        while block := file.read(BLOCK_BYTES):
-            whole.update(block)
-            self._blocks.append(hashlib.sha256(block).digest())
-        self._size = file.tell()
-        self.version = whole.hexdigest()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        number, start = divmod(self._position, BLOCK_BYTES)
-        if number >= len(self._blocks):
-            return 0
-        self._file.seek(number * BLOCK_BYTES)
-        block = self._file.read(BLOCK_BYTES)
-        if hashlib.sha256(block).digest() != self._blocks[number]:
-            raise ModelError(f"{self._path} was overwritten while it was read: start again")
-        part = block[start : start + len(buffer)]
-        buffer[: len(part)] = part
-        self._position += len(part)
-        return len(part)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def _open(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise ModelError(_unreadable(path, error)) from None
-
-
-def _pinned(path: Path, version: str, sha256: str) -> str:
-    if sha256 and version != sha256:
-        raise ModelError(f"{path} has SHA-256 {version}, but MODEL_SHA256 says {sha256}")
-    return version
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    if address := ADDRESS.match(str(path)):
-        uri = f"{address[1]}//{address[2]}"
-        return f"MODEL_PATH={uri} is no file of this machine: " + (
-            f"fetch it with make fetch-model MODEL_URI={uri} MODEL_SHA256=..., and leave "
-            "MODEL_PATH as it is"
-            if address[1] in ("gs:", "https:")
-            else "download it, and set MODEL_PATH to the file"
-        )
-    if isinstance(error, FileNotFoundError):
-        return (
-            f"there is no file {path}: put your model there, set MODEL_PATH, or make the example "
-            "with `make train`"
-        )
-    return f"cannot read {path} ({error.strerror}): it must be a file that you may read"
-
-
-def card_command(path: str) -> str:
-    """What lets rows of training describe the model at `path`, as it is typed."""
-    command = "make card DATA=train.csv"
-    if path != ModelSettings().model_path:
-        command += f" MODEL_PATH={shlex.quote(path)}"
-    return command
-
-
-def read_card(path: Path, version: str) -> dict[str, Any]:
-    """The sidecar; {} if there is none, or if it belongs to a model that was here before."""
-    try:
-        card = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeError, RecursionError, msgspec.DecodeError) as error:
-        raise ModelError(f"the card {path} cannot be read ({error}): mend or delete it") from None
-    if card.get("sha256", version) != version:
-        log.warning("the card %s belongs to another model, and is passed over", path)
-        return {}
-    if not isinstance(card.get("features", []), (list, dict)):
-        raise ModelError(f"the card {path} must have its features as a list of names or an object")
-    return card
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that readers find the old content or the new, never a part of it."""
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(content)
-    new.replace(path)
+    def __dir__(self) -> list[str]:
+        """The attributes, with the model's methods."""
+        return [*super().__dir__(), *self.methods]

@@ -40,13 +40,12 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from api.batching import Predictor, _Ticket
+from api.batching import Batcher, _Ticket
 from api.service import Service
 from api.settings import Settings
 from models.card import write_card
 from models.engines import scikit_learn
 from models.engines.plan import PlanEngine, compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
 
 N = 24
 SENT = [0, 1, 2, 5, 9]  # the rows of the frame that are sent; 5 lacks its value, if any does
@@ -357,13 +356,13 @@ def services(
     yield "card", service
     if isinstance(service, Service):
         model = msgspec.structs.replace(service.model, estimator=estimator)
-        own = ScikitLearnEngine(model)
-        plan = compile_model(model, own.signature)
+        own = model.engine
+        plan = compile_model(model)
         # A bake proves it, and leaves dates and single precision to scikit-learn.
-        proven = not any(f.dtype[:8] in ("datetime", "float32") for f in own.signature.features)
+        proven = not any(f.dtype[:8] in ("datetime", "float32") for f in model.signature.features)
         if "predict" in plan.methods and proven:
-            plan = msgspec.structs.replace(plan, mergeable=own.mergeable)
-            predictor = Predictor(PlanEngine(plan), max_waiting=100, timeout=60)
+            plan = msgspec.structs.replace(plan, batchable=own.batchable)
+            predictor = Batcher(PlanEngine(plan), max_waiting=100, timeout=60)
             yield "plan", msgspec.structs.replace(service, predictor=predictor)
 
 

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from api import load
 from api.metadata import describe, greeting
 from api.settings import Settings
+from models.engines.scikit_learn import ScikitLearnEngine
 from models.model import Model
 from models.signature.types import Feature, Signature
 from tests.conftest import Serve
@@ -79,7 +80,7 @@ def test_the_example_is_answered_when_it_is_sent(model: Any, serve: Serve) -> No
 def test_the_greeting_can_be_pasted_into_a_shell(model: Any, serve: Serve, tmp_path: Path) -> None:
     client = serve(model)
     loaded = load(Settings(model_path=str(tmp_path / "latest.joblib")))
-    hello = greeting(loaded.model, loaded.signature, 9001)
+    hello = greeting(loaded.model, 9001)
     command = hello[hello.index("curl") :].partition("\n\n")[0]
     _, url, _, header, _, body = shlex.split(command.replace("\\\n", ""))
     assert (url, header) == ("http://localhost:9001/predict", "content-type: application/json")
@@ -119,7 +120,7 @@ def test_what_training_rows_would_tell_is_said(
     said = [f"{sentence} MODEL_PATH={path}" for sentence in advice]
     assert client.get("/metadata").json["advice"] == said
     loaded = load(Settings(model_path=str(path)))
-    assert greeting(loaded.model, loaded.signature, 9001).endswith(
+    assert greeting(loaded.model, 9001).endswith(
         "/docs\n" + "".join(f"\n{sentence}\n" for sentence in said)
     )
 
@@ -127,10 +128,10 @@ def test_what_training_rows_would_tell_is_said(
 def test_the_advice_names_no_path_where_the_model_has_its_own_place() -> None:
     signature = Signature(features=tuple(Feature(name=f"x{i}", kind="any") for i in range(25)))
     model = Model(
-        path="models/latest.joblib", version="", kind="", signature=signature, methods=("predict",),
+        path="models/latest.joblib", version="", kind="", engine=ScikitLearnEngine(None, signature), signature=signature, methods=("predict",),
         classes=None, card={"example": []}, versions={},
     )  # fmt: skip
-    (said,) = describe(model, signature)["advice"]
+    (said,) = describe(model)["advice"]
     assert "x18, x19 and 5 more is not known" in said
     assert said.endswith(": make card DATA=train.csv")
 

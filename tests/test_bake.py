@@ -22,10 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from api.settings import Settings
 from models import bake, bound, fitted
-from models.engines.choose import choose, plan_path
+from models.engines.choose import load
 from models.engines.scikit_learn import ScikitLearnEngine
+from models.files import plan_path
 from models.plan import compiler, errors, proof, proof_rows
 from models.plan import format as plans
 from models.plan.builder import Builder, Outputs, Table, rule
@@ -89,7 +89,7 @@ def test_a_model_without_a_rule_is_left_to_scikit_learn(
     said = capfd.readouterr().out
     assert "scikit-learn" in said
     assert "there is no rule for RadiusNeighborsClassifier" in said
-    assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
+    assert isinstance(load(path).engine, ScikitLearnEngine)
 
 
 def test_a_method_that_is_not_proven_is_left_to_scikit_learn(
@@ -166,7 +166,7 @@ def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
         "the rule for Broken does not fit it "
         "(AttributeError: 'Broken' object has no attribute '_fill_dtype')"
     )
-    assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
+    assert isinstance(load(path).engine, ScikitLearnEngine)
     assert caplog.records[0].exc_info
 
 
@@ -188,7 +188,7 @@ def test_what_fails_unforeseen_leaves_the_model_to_scikit_learn_and_says_so(
 
     monkeypatch.setattr(module, name, fail)
     assert bake.bake(path)["predict"]["reason"] == sentence
-    assert isinstance(choose(Settings(model_path=str(path)))[1], ScikitLearnEngine)
+    assert isinstance(load(path).engine, ScikitLearnEngine)
 
 
 def test_a_bake_that_fails_says_so_and_the_model_is_served(

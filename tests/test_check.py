@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from models.bake import bake
-from models.engines.choose import plan_path
+from models.files import plan_path
 from models.plan import format as plans
 
 FITTED = LogisticRegression().fit(np.arange(400).reshape(100, 4), [0, 1] * 50)

@@ -26,10 +26,11 @@ from sklearn.tree import DecisionTreeClassifier
 from api import create_app
 from api.settings import Settings
 from models.bake import bake
-from models.engines.choose import choose, plan_path
+from models.engines.choose import load
 from models.engines.plan import PlanEngine
 from models.engines.scikit_learn import ScikitLearnEngine
 from models.errors import ModelError
+from models.files import plan_path
 from models.plan import format as plans
 from models.plan.errors import PlanError
 from models.signature.types import NAN
@@ -55,7 +56,7 @@ def path(baked: Path, tmp_path: Path) -> Path:
 
 
 def engine_of(path: Path, engine: Any = "auto") -> Any:
-    return type(choose(Settings(model_path=str(path), engine=engine))[1])
+    return type(load(path, engine=engine).engine)
 
 
 def client(path: Path) -> FlaskClient:
@@ -279,7 +280,7 @@ def test_where_scikit_learn_is_not_installed_the_plan_serves_what_it_can(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    model, _ = choose(Settings(model_path=str(path)))
+    model = load(path)
     assert model.methods == ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from models.engines import part, whole
+from models.engines import concat_results, slice_results
 from models.plan.operations.sparse import nonzeros
 
 TABLE = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
@@ -27,7 +27,9 @@ TABLE = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
     ids=lambda result: type(result).__name__,
 )
 def test_the_parts_of_a_result_make_it_again(result: Any) -> None:
-    again = whole([part(result, 0, 1), part(result, 1, 3), part(result, 3, 4)])
+    again = concat_results(
+        [slice_results(result, 0, 1), slice_results(result, 1, 3), slice_results(result, 3, 4)]
+    )
     assert type(again) is type(result)
     outputs = (
         zip(again, result, strict=True) if isinstance(result, (list, tuple)) else [(again, result)]

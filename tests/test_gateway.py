@@ -23,7 +23,7 @@ from api.http.bodies import LARGE
 from api.http.gateway import Gateway
 from api.protocols.health import PAGES
 from models.bake import bake
-from models.engines.choose import plan_path
+from models.files import plan_path
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 

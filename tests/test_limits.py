@@ -17,11 +17,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import NearestNeighbors
 
 from api import batching
-from api.batching import MERGED_ROWS, Predictor
+from api.batching import MERGED_ROWS, Batcher
 from api.errors import Busy
 from api.http import deadlines, turns
 from api.monitor import telemetry
-from models.signature.types import Signature
 from tests.conftest import Serve
 
 CSV, NPY = "text/csv", "application/x-npy"
@@ -237,10 +236,9 @@ def test_pieces_of_one_request_wait_no_longer_than_one() -> None:
     calls = []
 
     class Slow:
-        signature = Signature(example=(1.0,))
-        mergeable = True
-        immediate = ()
-        singles: Mapping[str, Any] = MappingProxyType({})
+        batchable = True
+        concurrent = ()
+        one_row: Mapping[str, Any] = MappingProxyType({})
 
         def run(self, _: str, rows: Any) -> Any:
             calls.append(len(rows))
@@ -250,7 +248,7 @@ def test_pieces_of_one_request_wait_no_longer_than_one() -> None:
         def refuses(self, *_: Any) -> bool:
             return False
 
-    own = Predictor(Slow(), max_waiting=8, timeout=0.1)
+    own = Batcher(Slow(), max_waiting=8, timeout=0.1)
     with pytest.raises(Busy, match=r"no answer for 0\.1 seconds"):
         own.run("predict", np.zeros((10 * MERGED_ROWS, 1)))
     assert calls == [MERGED_ROWS] * 2

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from models import fitted
+from models import unpickle
 from models.errors import ModelError
 from models.fitted import load
 from models.pickles import LZ4
@@ -302,7 +302,7 @@ def test_a_file_that_lz4_compresses_asks_for_its_package(
     size = (len(content) | 1 << 31).to_bytes(4, "little")
     path = tmp_path / "latest.joblib"
     path.write_bytes(LZ4 + b"\x40\x70\x00" + size + content + bytes(4))
-    monkeypatch.setattr(fitted, "_has", lambda module: module != "lz4")
+    monkeypatch.setattr(unpickle, "_has", lambda module: module != "lz4")
     with pytest.raises(ModelError, match="is compressed with LZ4: add the line lz4 to models"):
         load(path)
 
@@ -382,7 +382,7 @@ def test_an_address_is_told_how_to_be_fetched(address: str) -> None:
 
 
 def test_a_name_that_is_none_is_not_here() -> None:
-    assert not fitted._has("")
+    assert not unpickle._has("")
 
 
 def test_a_folder_is_not_read(tmp_path: Path) -> None:

@@ -24,11 +24,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from api.settings import Settings
 from models import environment, fitted, pins, saved
 from models.bake import bake
-from models.engines.choose import choose, plan_path
+from models.engines.choose import load
 from models.engines.plan import PlanEngine
 from models.engines.scikit_learn import ScikitLearnEngine
 from models.errors import ModelError
-from models.model import BLOCK_BYTES, open_file
+from models.files import BLOCK_BYTES, open_file, plan_path
+from models.model import Model
 from models.plan import format as plans
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -59,8 +60,12 @@ def forge(settings: Settings) -> None:
     plans.save(msgspec.structs.replace(plan, arrays=arrays), place)
 
 
+def chosen(settings: Settings) -> Model:
+    return load(settings.model_path, settings.model_sha256, settings.engine)
+
+
 def test_the_plan_of_a_pinned_model_serves_where_it_was_made(pinned: Settings) -> None:
-    assert isinstance(choose(pinned)[1], PlanEngine)
+    assert isinstance(chosen(pinned).engine, PlanEngine)
 
 
 def test_a_plan_of_others_is_not_served_under_a_pin(
@@ -69,13 +74,13 @@ def test_a_plan_of_others_is_not_served_under_a_pin(
     rows = X[:5]
     truth = fitted.load(Path(pinned.model_path)).estimator.predict_proba(rows)
     forge(pinned)
-    model, engine = choose(pinned)
-    assert isinstance(engine, ScikitLearnEngine)
+    model = chosen(pinned)
+    assert isinstance(model.engine, ScikitLearnEngine)
     assert model.version == pinned.model_sha256
-    np.testing.assert_array_equal(engine.run("predict_proba", rows), truth)
+    np.testing.assert_array_equal(model.engine.run("predict_proba", rows), truth)
     assert "MODEL_SHA256 is set, and the plan" in caplog.text
     with pytest.raises(ModelError, match="was not made here: make bake"):
-        choose(msgspec.structs.replace(pinned, engine="plan"))
+        chosen(msgspec.structs.replace(pinned, engine="plan"))
 
 
 def test_a_plan_of_others_is_baked_anew_under_a_pin(

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.batching import MERGED_ROWS, Predictor, _Ticket
+from api.batching import MERGED_ROWS, Batcher, _Ticket
 from api.errors import Busy
-from models.engines import Single
+from models.engines import OneRow
 from models.errors import RowRejected
-from models.signature.types import Signature
 
 BOUND = 10
 
@@ -25,14 +24,12 @@ BOUND = 10
 class Doubling:
     """An engine that doubles, notes its calls, and waits for a gate in the first one."""
 
-    signature = Signature(example=(1.0,))
-
     def __init__(
-        self, *, mergeable: bool = True, gated: bool = False, immediate: Sequence[str] = ()
+        self, *, batchable: bool = True, gated: bool = False, concurrent: Sequence[str] = ()
     ) -> None:
-        self.mergeable = mergeable
-        self.immediate = immediate
-        self.singles: dict[str, Single] = {}
+        self.batchable = batchable
+        self.concurrent = concurrent
+        self.one_row: dict[str, OneRow] = {}
         self.calls: list[tuple[str, int]] = []
         self.entered = threading.Event()
         self.gate = threading.Event()
@@ -55,7 +52,7 @@ class Doubling:
 
 
 def together(
-    engine: Doubling, predictor: Predictor, requests: Sequence[Callable[[], Any]]
+    engine: Doubling, predictor: Batcher, requests: Sequence[Callable[[], Any]]
 ) -> list[Any]:
     """Run the first request into the gate, queue the others behind it, open the gate."""
     outcomes: list[Any] = [None] * len(requests)
@@ -84,20 +81,20 @@ def rows(*values: float) -> np.ndarray:
     return np.array(values, dtype=float).reshape(-1, 1)
 
 
-def ask(predictor: Predictor, *values: float, method: str = "predict") -> Callable[[], Any]:
+def ask(predictor: Batcher, *values: float, method: str = "predict") -> Callable[[], Any]:
     return lambda: predictor.run(method, rows(*values)).tolist()
 
 
 def test_a_request_alone_is_answered_at_once() -> None:
     engine = Doubling()
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     assert [ask(predictor, 1, 2)(), ask(predictor, 3)()] == [[2, 4], [6]]
     assert engine.calls == [("predict", 2), ("predict", 1)]
 
 
 def test_those_who_wait_share_one_call() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     outcomes = together(engine, predictor, [ask(predictor, i, -i * 0) for i in range(5)])
     assert outcomes == [[2 * i, 0] for i in range(5)]
     assert engine.calls == [("predict", 2), ("predict", 8)]
@@ -105,14 +102,14 @@ def test_those_who_wait_share_one_call() -> None:
 
 def test_rows_in_lists_are_joined_too() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     requests = [functools.partial(predictor.run, "predict", [(i,)]) for i in range(3)]
     assert np.array_equal(together(engine, predictor, requests), [[0], [2], [4]])
     assert engine.calls == [("predict", 1), ("predict", 2)]
 
 
 def test_of_large_requests_the_first_goes_on_and_small_ones_come_in_between() -> None:
-    own = Predictor(Doubling(), max_waiting=8, timeout=BOUND)
+    own = Batcher(Doubling(), max_waiting=8, timeout=BOUND)
     for name, end, piece in [("b", 2, True), ("c", 3, True), ("small", 9, False), ("a", 1, True)]:
         own._queue.append(_Ticket(name, rows(1), end, piece=piece))
     assert [own._next().method for _ in range(4)] == ["a", "b", "small", "c"]
@@ -120,22 +117,22 @@ def test_of_large_requests_the_first_goes_on_and_small_ones_come_in_between() ->
 
 def test_each_method_has_a_call_of_its_own() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     requests = [ask(predictor, i, method="ab"[i % 2]) for i in range(5)]
     assert together(engine, predictor, requests) == [[0], [2], [4], [6], [8]]
     assert engine.calls == [("a", 1), ("b", 2), ("a", 2)]
 
 
 def test_an_engine_that_does_not_merge_is_called_for_each() -> None:
-    engine = Doubling(mergeable=False, gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    engine = Doubling(batchable=False, gated=True)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     assert together(engine, predictor, [ask(predictor, i) for i in range(3)]) == [[0], [2], [4]]
     assert engine.calls == [("predict", 1)] * 3
 
 
 def test_a_call_is_not_joined_beyond_a_number_of_rows() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     half = [1.0] * (MERGED_ROWS // 2)
     together(engine, predictor, [ask(predictor, 0), *[ask(predictor, *half)] * 3])
     assert [count for _, count in engine.calls] == [1, MERGED_ROWS, MERGED_ROWS // 2]
@@ -143,7 +140,7 @@ def test_a_call_is_not_joined_beyond_a_number_of_rows() -> None:
 
 def test_a_bad_request_does_not_spoil_those_it_is_joined_with() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     requests = [ask(predictor, 0), ask(predictor, 1), ask(predictor, 5, -1), ask(predictor, 13)]
     first, good, refused, broken = together(engine, predictor, requests)
     assert (first, good) == ([0], [2])
@@ -154,7 +151,7 @@ def test_a_bad_request_does_not_spoil_those_it_is_joined_with() -> None:
 
 def test_a_request_that_is_bad_in_two_ways_does_not_spoil_its_neighbours() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=8, timeout=BOUND)
     requests = [ask(predictor, 0), ask(predictor, 13, -1), ask(predictor, 5)]
     _, refused, good = together(engine, predictor, requests)
     assert isinstance(refused, RowRejected)
@@ -167,13 +164,13 @@ def test_the_row_that_the_estimator_refuses_is_found(length: int, data: st.DataO
     values = [1.0] * length
     values[row] = -1.0
     with pytest.raises(RowRejected) as refused:
-        ask(Predictor(Doubling(), max_waiting=8, timeout=BOUND), *values)()
+        ask(Batcher(Doubling(), max_waiting=8, timeout=BOUND), *values)()
     assert (refused.value.row, refused.value.reason) == (row, "negative")
 
 
 def test_one_more_than_may_wait_is_turned_away() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=2, timeout=BOUND)
+    predictor = Batcher(engine, max_waiting=2, timeout=BOUND)
     *answered, turned_away = together(engine, predictor, [ask(predictor, i) for i in range(4)])
     assert answered == [[0], [2], [4]]
     assert isinstance(turned_away, Busy)
@@ -182,7 +179,7 @@ def test_one_more_than_may_wait_is_turned_away() -> None:
 
 def test_connections_that_nobody_has_taken_up_count_as_waiting() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=2, timeout=BOUND, backlog=lambda: 2)
+    predictor = Batcher(engine, max_waiting=2, timeout=BOUND, backlog=lambda: 2)
     first, turned_away = together(engine, predictor, [ask(predictor, i) for i in range(2)])
     assert first == [0]
     assert isinstance(turned_away, Busy)
@@ -190,7 +187,7 @@ def test_connections_that_nobody_has_taken_up_count_as_waiting() -> None:
 
 def test_nobody_waits_longer_than_the_timeout() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=0.05)
+    predictor = Batcher(engine, max_waiting=8, timeout=0.05)
     leader = threading.Thread(target=ask(predictor, 1))
     leader.start()
     assert engine.entered.wait(BOUND)
@@ -205,7 +202,7 @@ def test_nobody_waits_longer_than_the_timeout() -> None:
 def test_a_call_that_does_not_end_is_given_up_with_all_who_wait() -> None:
     engine = Doubling(gated=True)
     given_up: list[Any] = []
-    predictor = Predictor(
+    predictor = Batcher(
         engine, max_waiting=8, timeout=0.8, hold=lambda: "held", give_up=given_up.append
     )
     outcomes: list[Any] = []
@@ -236,7 +233,7 @@ def test_a_call_that_does_not_end_is_given_up_with_all_who_wait() -> None:
 
 def test_short_calls_are_not_given_up() -> None:
     given_up: list[Any] = []
-    predictor = Predictor(Doubling(), max_waiting=8, timeout=0.1, give_up=given_up.append)
+    predictor = Batcher(Doubling(), max_waiting=8, timeout=0.1, give_up=given_up.append)
     for _ in range(6):
         assert ask(predictor, 1)() == [2]
         time.sleep(0.03)
@@ -244,8 +241,8 @@ def test_short_calls_are_not_given_up() -> None:
 
 
 def test_a_cheap_method_waits_for_nobody() -> None:
-    engine = Doubling(gated=True, immediate=["predict"])
-    predictor = Predictor(engine, max_waiting=0, timeout=BOUND)
+    engine = Doubling(gated=True, concurrent=["predict"])
+    predictor = Batcher(engine, max_waiting=0, timeout=BOUND)
     threads = [
         threading.Thread(target=predictor.run, args=("predict", np.array([[1.0]])))
         for _ in range(3)
@@ -261,7 +258,7 @@ def test_a_cheap_method_waits_for_nobody() -> None:
 
 
 def test_the_row_that_a_cheap_method_refuses_is_found() -> None:
-    predictor = Predictor(Doubling(immediate=["predict"]), max_waiting=1, timeout=BOUND)
+    predictor = Batcher(Doubling(concurrent=["predict"]), max_waiting=1, timeout=BOUND)
     with pytest.raises(RowRejected) as refused:
         predictor.run("predict", np.array([[1.0], [2.0], [-1.0], [3.0]]))
     assert refused.value.row == 2
@@ -270,7 +267,7 @@ def test_the_row_that_a_cheap_method_refuses_is_found() -> None:
 def test_many_rows_go_in_several_calls_so_that_others_come_in_between() -> None:
     engine = Doubling()
     rows = np.arange(100.0, 105.0 + 2 * MERGED_ROWS)[:, None]
-    answer = Predictor(engine, max_waiting=1, timeout=BOUND).run("predict", rows)
+    answer = Batcher(engine, max_waiting=1, timeout=BOUND).run("predict", rows)
     assert [count for _, count in engine.calls] == [MERGED_ROWS, MERGED_ROWS, 5]
     assert np.array_equal(answer, rows[:, 0] * 2)
 
@@ -279,14 +276,14 @@ def test_the_row_that_is_refused_among_many_is_found() -> None:
     rows = np.arange(100.0, 105.0 + 2 * MERGED_ROWS)[:, None]
     rows[MERGED_ROWS + 7] = -1
     with pytest.raises(RowRejected) as refused:
-        Predictor(Doubling(), max_waiting=1, timeout=BOUND).run("predict", rows)
+        Batcher(Doubling(), max_waiting=1, timeout=BOUND).run("predict", rows)
     assert refused.value.row == MERGED_ROWS + 7
 
 
 def test_each_call_is_observed() -> None:
     engine = Doubling(gated=True)
     observed: list[tuple[int, int]] = []
-    predictor = Predictor(
+    predictor = Batcher(
         engine,
         max_waiting=8,
         timeout=BOUND,
@@ -297,7 +294,7 @@ def test_each_call_is_observed() -> None:
 
 
 def test_who_is_told_to_lead_as_the_time_runs_out_leads() -> None:
-    predictor = Predictor(Doubling(), max_waiting=8, timeout=0.01)
+    predictor = Batcher(Doubling(), max_waiting=8, timeout=0.01)
     predictor._running = True
     outcome: list[Any] = []
     follower = threading.Thread(target=lambda: outcome.append(ask(predictor, 2)()))
@@ -315,7 +312,7 @@ def test_who_is_told_to_lead_as_the_time_runs_out_leads() -> None:
 
 def test_who_is_in_a_call_that_hangs_is_let_go() -> None:
     engine = Doubling(gated=True)
-    predictor = Predictor(engine, max_waiting=8, timeout=0.05)
+    predictor = Batcher(engine, max_waiting=8, timeout=0.05)
     predictor._running = True
     outcome: list[Any] = []
 

@@ -29,8 +29,7 @@ from sklearn.preprocessing import (
 
 from models import fitted
 from models.engines.plan import PlanEngine, compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
-from models.signature import probe
+from models.signature import kinds
 from tests.conftest import Serve
 
 N = 60
@@ -684,7 +683,7 @@ def test_a_value_that_an_imputer_takes_for_a_missing_one_is_no_unknown_category(
 def test_what_there_is_no_room_to_try_stays_unknown(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "MAX_CALLS", 3)
+    monkeypatch.setattr(kinds, "MAX_CALLS", 3)
     model, _ = own(doubled, ["rooms", "size"])
     features = serve(model).get("/metadata").json["features"]
     assert [feature["type"] for feature in features] == ["any", "any"]
@@ -715,7 +714,7 @@ def test_a_mapping_and_a_scaler_need_no_trial_of_kinds(serve: Serve) -> None:
 def test_a_model_that_no_made_up_row_suits_is_tried_on_a_bounded_number_of_rows(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "MAX_TRIALS", 10)
+    monkeypatch.setattr(kinds, "MAX_BASE_CALLS", 10)
     steps = make_column_transformer((FunctionTransformer(codes), ["note"]))
     model = make_pipeline(steps, LinearRegression()).fit(FRAME[["note"]].astype("category"), Y)
     assert serve(model).get("/metadata").json["features"][0]["type"] == "any"
@@ -731,10 +730,10 @@ def test_the_example_of_the_card_tells_what_a_column_holds(serve: Serve) -> None
 def test_what_a_plan_leaves_is_refused_as_scikit_learn_refuses_it(tmp_path: Path) -> None:
     joblib.dump(LogisticRegression().fit(FRAME[["size"]], FRAME["new"]), tmp_path / "m.joblib")
     model = fitted.load(tmp_path / "m.joblib")
-    own_engine = ScikitLearnEngine(model)
-    plan = compile_model(model, own_engine.signature)
+    own_engine = model.engine
+    plan = compile_model(model)
     less = {"predict": plan.methods["predict"]}
-    plan = msgspec.structs.replace(plan, methods=less, left={"predict_proba": "none"})
+    plan = msgspec.structs.replace(plan, methods=less, fallback={"predict_proba": "none"})
     engine = PlanEngine(plan, lambda: own_engine)
     assert engine.refuses("predict_proba", TypeError())
     assert not engine.refuses("predict", TypeError())

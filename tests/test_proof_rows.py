@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from models.engines.plan import compile_model
+from models.engines.scikit_learn import ScikitLearnEngine
 from models.model import Model
 from models.plan import proof_rows
 from models.signature.types import Feature, Signature
@@ -46,6 +47,7 @@ def plan_of(estimator: Any) -> Any:
         path="",
         version="",
         kind="",
+        engine=ScikitLearnEngine(estimator, signature),
         estimator=estimator,
         signature=signature,
         methods=("predict",),
@@ -53,4 +55,4 @@ def plan_of(estimator: Any) -> Any:
         card={},
         versions={},
     )
-    return compile_model(model, signature)
+    return compile_model(model)

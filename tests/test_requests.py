@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from api.batching import Predictor
+from api.batching import Batcher
 from api.errors import Busy, MalformedBody
 from api.formats.parse import parse
 from tests.conftest import Serve
@@ -191,7 +191,7 @@ def test_too_many_waiting_is_a_503_that_says_when_to_come_again(
     def busy(*_: Any) -> None:
         raise Busy("256 requests or more wait for the model.")
 
-    monkeypatch.setattr(Predictor, "run", busy)
+    monkeypatch.setattr(Batcher, "run", busy)
     answer = penguins.post("/predict", json=GOOD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 

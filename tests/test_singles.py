@@ -29,8 +29,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from api import create_app
 from api.settings import Settings
 from models.bake import bake
-from models.engines.choose import plan_path
 from models.engines.plan import PlanEngine
+from models.files import plan_path
 from models.plan import format as plans
 from models.plan import one_row, proof, proof_rows
 from models.plan.one_row import linear
@@ -119,7 +119,7 @@ def test_a_row_that_a_forest_refuses_is_refused_alone(tmp_path: Path) -> None:
 )
 def test_leaves_are_found_as_by_a_walk(engine_of: Any, estimator: Any) -> None:
     engine = engine_of(estimator)
-    single = engine.one_row("predict")
+    single = engine.for_one_row("predict")
 
     @given(st.lists(NUMBERS, min_size=6, max_size=6))
     def agrees(row: list[float]) -> None:
@@ -139,20 +139,20 @@ NOTHING_FOUND = proof.Proof(rows=0, difference=0.0, microseconds={}, faster={})
 
 def test_a_method_with_a_step_that_only_numpy_does_has_none(engine_of: Any) -> None:
     engine = engine_of(GaussianNB().fit(X, Y))
-    assert engine.one_row("predict") is None
+    assert engine.for_one_row("predict") is None
     assert proof.prove_one_row("predict", engine, NOTHING_FOUND, [X[:1]]) is None
 
 
 def test_what_python_has_no_number_for_is_left_to_numpy(engine_of: Any) -> None:
     engine = engine_of(LinearRegression().fit(X, X[:, 0] * 1e3))
     row = [1.7e308] * 6
-    assert engine.one_row("predict")(row) == engine.run("predict", np.array([row]))[0]
+    assert engine.for_one_row("predict")(row) == engine.run("predict", np.array([row]))[0]
     engine = engine_of(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
     for sign in (1e6, -1e6):
         row = [sign] * 6
         expected = engine.run("predict_log_proba", np.array([row])).tolist()[0]
         assert -np.inf in expected
-        assert engine.one_row("predict_log_proba")(row) == expected
+        assert engine.for_one_row("predict_log_proba")(row) == expected
 
 
 def test_what_is_missing_is_a_number_beside_numbers(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_what_is_missing_is_a_number_beside_numbers(tmp_path: Path) -> None:
 def test_a_tree_that_only_asks_what_is_missing_is_walked(engine_of: Any) -> None:
     x = np.column_stack([X[:, 0], np.where(Y == 1, np.nan, X[:, 1])])
     engine = engine_of(RandomForestClassifier(60, max_depth=3, random_state=0).fit(x, Y))
-    single = engine.one_row("predict_proba")
+    single = engine.for_one_row("predict_proba")
     for row in x[:50]:
         assert single(row.tolist()) == engine.run("predict_proba", row[None]).tolist()[0]
 
@@ -183,7 +183,7 @@ def test_labels_are_plain_values() -> None:
 def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
     plan = plans.load(plan_path(path))
     assert {"predict", "predict_proba", "decision_function"} <= set(plan.one_row)
-    assert set(PlanEngine(plan).singles) == set(plan.one_row)
+    assert set(PlanEngine(plan).one_row) == set(plan.one_row)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from api.batching import Predictor
+from api.batching import Batcher
 from api.errors import Busy
 from api.formats import tensors
 from tests.conftest import Serve
@@ -429,7 +429,7 @@ def test_a_busy_model_does_not_tell_its_tensors_wrong(
         raise Busy("256 requests or more wait for the model.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Predictor, "run", busy)
+        patch.setattr(Batcher, "run", busy)
         assert client.get("/v2/models/model").status_code == 503
     assert client.get("/v2/models/model").status_code == 200
 

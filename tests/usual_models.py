@@ -40,9 +40,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from api.settings import Settings
 from models import fitted
-from models.engines.choose import plan_path
 from models.engines.plan import PlanEngine, compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
+from models.files import plan_path
 from models.plan import compare, errors, proof_rows
 from models.plan import format as plans
 
@@ -92,8 +91,8 @@ def serve(rows: Any, path: Path) -> dict[str, Any]:
     """Read, compile and prove a model; ask both engines, and compare with its own answers."""
     estimator = joblib.load(path)
     model = fitted.load(path)
-    own = ScikitLearnEngine(model)
-    plan = compile_model(model, own.signature)
+    own = model.engine
+    plan = compile_model(model)
     engine = PlanEngine(plan)
     left = dict(plan.fallback)
     batches = proof_rows.batches(plan, model.card) if plan.methods else []

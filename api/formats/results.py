@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from api.errors import NotAcceptable, TooLarge
-from models.engines import part
+from models.engines import slice_results
 
 # Results of more numbers are encoded in pieces of about so many.
 PIECE_NUMBERS = 100_000
@@ -107,7 +107,7 @@ def _pieces(result: Any) -> Iterator[Any]:
     rows = count(result)
     step = max(1, rows * PIECE_NUMBERS // _numbers(result))
     for start in range(0, rows, step):
-        yield part(result, start, start + step)
+        yield slice_results(result, start, start + step)
 
 
 def _numbers(result: Any) -> int:

@@ -140,7 +140,7 @@ def _of(build: Callable[..., Schema], *arguments: Any) -> Build:
 
 def _context(service: Service) -> Context:
     """Let the model answer the example with each of its methods, to see what answers are like."""
-    chosen = sample.choose(service.model, service.signature, service.reader)
+    chosen = sample.choose(service.model, service.reader)
     return Context(
         service, chosen, {method: _try(service, method, chosen) for method in service.model.methods}
     )
@@ -162,7 +162,7 @@ def _introduction(service: Service) -> str:
     model = service.model
     features = "\n".join(
         f"- `{feature.name}`: {expectation(feature)}{', or null' if feature.missing else ''}"
-        for feature in service.signature.features
+        for feature in service.model.signature.features
     )
     takes = f"It takes rows of these features:\n\n{features}" if features else "It takes objects."
     return (
@@ -213,7 +213,7 @@ def _get(name: str, tag: str, summary: str, answers: Schema) -> Build:
 
 def _components(context: Context, paths: dict[str, Schema]) -> Schema:
     service = context.service
-    signature, model = service.signature, service.model
+    signature, model = service.model.signature, service.model
     answers = {
         f"{method}_answer": schemas.answer(method, model, result)
         for method, result in context.results.items()

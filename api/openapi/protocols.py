@@ -92,7 +92,7 @@ def invocations(service: Service, example: Sample) -> Schema:
 
 def infer(service: Service, example: Sample) -> Schema:
     """Tensors to tensors, as JSON."""
-    signature = service.signature
+    signature = service.model.signature
     described = [tensor(feature, service.contract.max_rows) for feature in signature.features]
     if len(described) == 1:
         # The one tensor may have any name: it has all features.

@@ -48,9 +48,10 @@ class Sample(msgspec.Struct, frozen=True):
         return forms
 
 
-def choose(model: Model, signature: Signature, reader: Reader) -> Sample:
+def choose(model: Model, reader: Reader) -> Sample:
     """The example that `/metadata` shows, or if the model does not take it, one made up."""
-    candidates = [example(model, signature), *plain_rows(signature)]
+    signature = model.signature
+    candidates = [example(model), *plain_rows(signature)]
     for candidate in candidates:
         try:
             batch = reader.read(msgspec.json.encode(candidate), "application/json")

@@ -11,7 +11,7 @@ from api.service import Service
 def init_app(app: Flask, service: Service) -> None:
     """Add `/`, `/metadata` and `/version`."""
     model = service.model
-    described = {"name": service.name, **describe(model, service.signature)}
+    described = {"name": service.name, **describe(model)}
 
     @app.get("/")
     def root() -> Response:

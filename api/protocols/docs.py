@@ -55,7 +55,7 @@ def init_app(app: Flask, service: Service) -> None:
         from api.openapi import sample, snippets
 
         model = service.model
-        row = sample.choose(model, service.signature, service.reader).row
+        row = sample.choose(model, service.reader).row
         return msgspec.json.encode(snippets.write(model.default_method, row, locked=service.locked))
 
     @docs.get("/openapi.json")

@@ -86,14 +86,14 @@ def describe_model(service: Service) -> dict[str, Any]:
         "name": service.name,
         "versions": [service.model.version],
         "platform": PLATFORM,
-        "inputs": inference.describe_inputs(service.signature),
+        "inputs": inference.describe_inputs(service.model.signature),
         "outputs": [describe_output(service, method) for method in methods],
     }
 
 
 def describe_output(service: Service, method: str) -> dict[str, Any]:
     """The tensor of a method, as it comes out for a row that the model takes."""
-    signature = service.signature
+    signature = service.model.signature
     row = signature.example or plain_rows(signature)[0]
     try:
         batch = check(signature, [row], row_pointer)

@@ -30,7 +30,6 @@ watcher = Watcher(
 )
 hello = greeting(
     service.model,
-    service.signature,
     settings.published_port or settings.port,
     locked=service.locked,
 )

@@ -10,7 +10,6 @@ from models.engines import Engine, Rows
 from models.model import Model
 from models.plan.format import Plan
 from models.plan.run import Interpreter
-from models.plan.signature import Signature
 
 
 class PlanEngine(Interpreter):
@@ -21,11 +20,13 @@ class PlanEngine(Interpreter):
 
     def __init__(self, plan: Plan, fallback: Callable[[], Engine] | None = None) -> None:
         super().__init__(plan)
-        self.mergeable = plan.batchable
-        self.immediate = frozenset(plan.methods).difference(plan.batched)
+        self.batchable = plan.batchable
+        self.concurrent = frozenset(plan.methods).difference(plan.batched)
         self._fallback = fallback
-        forms = {method: self.one_row(method) for method in plan.methods if method in plan.one_row}
-        self.singles = {method: form for method, form in forms.items() if form}
+        forms = {
+            method: self.for_one_row(method) for method in plan.one_row if method in plan.methods
+        }
+        self.one_row = {method: form for method, form in forms.items() if form}
 
     def run_other(self, method: str, rows: Rows) -> Any:
         """Call a method that the plan lacks, with scikit-learn."""
@@ -41,11 +42,11 @@ class PlanEngine(Interpreter):
         return self._fallback().refuses(method, error)
 
 
-def compile_model(model: Model, signature: Signature) -> Plan:
+def compile_model(model: Model) -> Plan:
     """The plan of a model; `fallback` has its methods without a rule."""
     return models.plan.compile(
         model.estimator,
-        signature,
+        model.signature,
         model.methods,
         model=model.version,
         kind=model.kind,

@@ -172,7 +172,7 @@ def prove_one_row(
 
     None if a step has no such form, or if its results differ from those of numpy's arrays.
     """
-    answer = plan.one_row(method)
+    answer = plan.for_one_row(method)
     if answer is None:
         return None
     rows = batches[0][:1]

@@ -68,7 +68,7 @@ class Interpreter:
             with contextlib.suppress(ValueError):
                 self.run(method, rows)
 
-    def one_row(self, method: str) -> OneRow | None:
+    def for_one_row(self, method: str) -> OneRow | None:
         """A function that answers one row with Python's own numbers, if all steps have such a form.
 
         A row that makes a step raise ArithmeticError is answered by `run`.

@@ -12,7 +12,6 @@ import pytest
 from models import fitted
 from models.bound import Bound
 from models.engines.plan import PlanEngine, compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
 from models.plan import compare, proof_rows
 from models.plan import format as plans
 
@@ -36,15 +35,15 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         if card:
             path.with_suffix(".json").write_bytes(card)
         model = fitted.load(path)
-        own = ScikitLearnEngine(model)
-        plans.save(compile_model(model, own.signature), tmp_path / "latest.plan.npz")
+        own = model.engine
+        plans.save(compile_model(model), tmp_path / "latest.plan.npz")
         plan = plans.load(tmp_path / "latest.plan.npz")
         assert left is None or set(plan.fallback) == set(left), plan.fallback
         engine = PlanEngine(plan)
         batches = proof_rows.batches(plan, model.card) if plan.methods else []
         for method in plan.methods:
             compare.compare(method, own, engine, batches, Bound(2).left)
-            if single := engine.one_row(method):
+            if single := engine.for_one_row(method):
                 compare.compare(method, engine, compare.RunsOneRow(single), batches, Bound(2).left)
         return plan
 

@@ -91,7 +91,7 @@ def test_leaves_of_one_class_are_counted(prove: Prove, kind: Any, table: np.ndar
     assert "shares_of_trees" in operations(plan)
     engine = PlanEngine(plan)
     many = table[np.random.default_rng(0).integers(len(table), size=5_000)]
-    single = engine.one_row("predict_proba")
+    single = engine.for_one_row("predict_proba")
     assert single
     assert engine.run("predict_proba", many).tolist() == list(map(single, many.tolist()))
 
@@ -129,7 +129,7 @@ def test_a_forest_that_looks_at_many_columns_is_walked(prove: Prove) -> None:
     wide = np.concatenate([X, np.random.default_rng(0).normal(size=(len(X), 200))], axis=1)
     plan = prove(ExtraTreesClassifier(40, max_features=1, random_state=0).fit(wide, Y))
     assert "mean_of_leaves" in operations(plan)
-    assert PlanEngine(plan).one_row("predict")
+    assert PlanEngine(plan).for_one_row("predict")
 
 
 def test_a_forest_whose_bits_have_no_room_is_walked(
@@ -138,7 +138,7 @@ def test_a_forest_whose_bits_have_no_room_is_walked(
     monkeypatch.setattr(singles, "ROOM", 1_000)
     plan = prove(RandomForestClassifier(60, random_state=0).fit(X, Y))
     assert "mean_of_leaves" in operations(plan)
-    assert PlanEngine(plan).one_row("predict") is None
+    assert PlanEngine(plan).for_one_row("predict") is None
 
 
 def test_trees_embedding_is_compiled(prove: Prove) -> None:

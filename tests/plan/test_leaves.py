@@ -28,7 +28,6 @@ from sklearn.tree import DecisionTreeRegressor
 
 from models import fitted
 from models.engines.plan import PlanEngine, compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
 
 X, Y = make_classification(700, 8, n_informative=6, n_classes=3, flip_y=0.2, random_state=0)
 GAPS = np.where(np.random.default_rng(0).random(X.shape) < 0.05, np.nan, X)
@@ -70,8 +69,8 @@ def test_results_are_equal_bit_for_bit(tmp_path: Path, estimator: Any, method: s
     rows = GAPS if bears_missing else X
     joblib.dump(estimator.fit(rows, Y), tmp_path / "latest.joblib")
     model = fitted.load(tmp_path / "latest.joblib")
-    own = ScikitLearnEngine(model)
-    engine = PlanEngine(compile_model(model, own.signature))
+    own = model.engine
+    engine = PlanEngine(compile_model(model))
     # More than the arrays have room for at once, too.
     for batch in (X[:1], rows[:1], rows[:2], rows[:64], rows, np.concatenate([rows] * 2)):
         assert np.array_equal(engine.run(method, batch), own.run(method, batch))

@@ -37,7 +37,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 from models import fitted
 from models.engines.plan import PlanEngine, compile_model
-from models.engines.scikit_learn import ScikitLearnEngine
 from models.plan import compare
 
 # Columns that are constant, bins without width: what is fitted on chance may be odd.
@@ -96,15 +95,15 @@ def test_a_random_pipeline_answers_as_its_plan_does(data: st.DataObject, tmp_pat
 
     joblib.dump(model, tmp_path / "m.joblib")
     loaded = fitted.load(tmp_path / "m.joblib")
-    own = ScikitLearnEngine(loaded)
-    plan = compile_model(loaded, own.signature)
+    own = loaded.engine
+    plan = compile_model(loaded)
     assert not plan.fallback
     fresh = table(generator, 30, numbers, words, WORDS)
     rows: Any = [
         tuple(None if pd.isna(value) else value for value in row)
         for row in fresh.itertuples(index=False)
     ]
-    if own.signature.numeric:
+    if loaded.signature.numeric:
         rows = np.array(rows, dtype=np.float64)
     batches = [rows, *(rows[i : i + 1] for i in range(5))]
     for method in plan.methods:

@@ -21,7 +21,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from models.engines import part
+from models.engines import slice_results
 from models.plan.builder import Builder
 from models.plan.errors import NotCompiled
 from models.plan.operations.sparse import nonzeros
@@ -225,6 +225,6 @@ def test_a_sparse_column_is_not_taken_twice() -> None:
 
 def test_a_sparse_result_is_handed_out_in_parts() -> None:
     whole = nonzeros(np.array([[1.0, 0], [0, 2], [3, 4]]))
-    assert len(part(whole, 1, 3)) == 2
-    assert part(whole, 1, 3).toarray().tolist() == [[0, 2], [3, 4]]
-    assert part(whole, 3, 3).toarray().shape == (0, 2)
+    assert len(slice_results(whole, 1, 3)) == 2
+    assert slice_results(whole, 1, 3).toarray().tolist() == [[0, 2], [3, 4]]
+    assert slice_results(whole, 3, 3).toarray().shape == (0, 2)

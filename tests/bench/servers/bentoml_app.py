@@ -8,7 +8,7 @@ import numpy as np
 
 
 @bentoml.service(workers=2, logging={"access": {"enabled": False}})
-class Predictor:
+class Batcher:
     """Predict; requests that wait are put into one call."""
 
     def __init__(self) -> None:
