@@ -88,6 +88,14 @@ def test_every_link_to_a_file_or_a_heading_leads_there(path: Path) -> None:
             assert heading in headings(place), f"{target}#{heading}"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(path: Path) -> None:
+    named = re.findall(r"`((?:api|models|tests|google-cloud)/[\w./-]*)`", path.read_text())
+    # Files of the user's own, and those that make writes.
+    own = re.compile(r"models/(latest\..*|steps(\.py|/)|requirements\.txt)")
+    assert [name for name in named if not own.fullmatch(name) and not (ROOT / name).exists()] == []
+
+
 def headings(path: Path) -> set[str]:
     """The anchors that GitHub gives to the headings of a document."""
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
