@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.checkout import ROOT
+from tests.checkout import ROOT, docker
 from tests.desk import DEPLOYER, IMAGE, Desk, begin
 from tests.google_cloud import tools
 from tests.google_cloud.cloud import PERSON, PROJECT
@@ -159,3 +164,60 @@ def test_a_question_says_how_it_is_answered_where_nobody_can_type(ready: Desk) -
     asked = ready.make("create-key", fails=True)
     assert "Type yes to go on (or set CONFIRM=yes): " in asked.stdout
     assert "That was not yes, so nothing was changed" in asked.stderr
+
+
+def left_by(process: subprocess.Popen[str]) -> list[str]:
+    """The images, containers and folders of this walk that are on this machine."""
+    listed = docker("images", "--format", "{{.Repository}}").stdout
+    listed += docker("ps", "--all", "--format", "{{.Image}}").stdout
+    mark = IMAGE.replace(str(os.getpid()), str(process.pid))
+    folders = Path(tempfile.gettempdir()).glob(f"try-cloud-{process.pid}-*")
+    return [line for line in listed.split() if mark in line] + [str(path) for path in folders]
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The walk of make try-cloud, in a terminal's foreground: Ctrl-C reaches all that it has started."""
+    if reason := tools.missing():
+        pytest.skip(reason)
+    env = os.environ | {"CLOUDSDK_CONFIG": str(tmp_path / "own"), "API_KEYS": "alice:1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.google_cloud"], cwd=ROOT, env=env, text=True,
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    yield process
+    process.wait(timeout=120)
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """What it says, to the line with these words or to its end."""
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            break
+    return said
+
+
+def test_trying_the_cloud_tells_the_whole_story(
+    walk: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    said = read_until(walk, "Nothing to read")
+    assert walk.wait() == 0, said[-3000:]
+    assert re.findall(r"^\$ make ([\w-]+)", said, re.MULTILINE) == [
+        "check-gcp-login", "setup", "release", "predict", "doctor", "destroy",
+    ]  # fmt: skip
+    assert said.count('{"predictions":["Adelie"]}') == 2
+    assert "Nothing is left" in said
+    assert not (tmp_path / "own").exists(), "the settings of whoever runs it are not touched"
+    assert left_by(walk) == []
+
+
+def test_trying_the_cloud_leaves_nothing_when_it_is_stopped(walk: subprocess.Popen[str]) -> None:
+    assert "Deploying" in read_until(walk, "Deploying")
+    os.killpg(walk.pid, signal.SIGINT)
+    said = read_until(walk, "Nothing to read")
+    assert walk.wait() == 130
+    assert "The small Google Cloud is gone" in said
+    assert left_by(walk) == []

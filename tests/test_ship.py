@@ -342,6 +342,21 @@ def status(url: str, token: str | None = None) -> int:
             return error.code
 
 
+def test_a_colleague_deploys_with_one_role_more_and_nothing_else(shipped: Desk) -> None:
+    person, colleague = shipped, Desk(shipped.folder, shipped.cloud)
+    colleague.env |= shipped.cloud.environment("colleague@example.com")
+    since = len(shipped.cloud.requests)
+    refused = colleague.make("create-config", "PATIENCE=1", fails=True).stderr
+    told = "Whoever set up lets others: make allow-deployer MEMBER=user:colleague@example.com"
+    assert told in refused
+    person.make("allow-deployer", "MEMBER=user:colleague@example.com")
+    assert len([line for line in person.changes(since) if "setIamPolicy" in line]) == 1
+    colleague.make("create-config")
+    shipped_now = colleague.make("image-to-gcp", "deploy")
+    assert '{"predictions":["Adelie"]}' in shipped_now.stdout
+    assert "PERMISSION_DENIED" in colleague.make("allow-public", "CONFIRM=yes", fails=True).stderr
+
+
 ENV_FAULTS = [
     (None, ["deploy"], "GCP_PROJECT_ID is not set: write it into .env, as example.env shows"),
     ("MAX_ROWS=2\n", ["setup"], "GCP_PROJECT_ID is not set"),

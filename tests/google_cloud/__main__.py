@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -33,7 +34,7 @@ def main() -> None:
         )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        with tempfile.TemporaryDirectory(prefix="try-cloud-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"try-cloud-{os.getpid()}-") as folder:
             code = walk(Path(folder))
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT

@@ -1,5 +1,6 @@
 """What the launcher of gcloud starts instead of Python: hands the call to `warm_server`."""
 
+import _signal
 import _socket
 import array
 import json
@@ -8,6 +9,7 @@ import os
 
 def main(address: str, arguments: list[str]) -> int:
     """Have this call of gcloud answered, and return its status."""
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     umask = os.umask(0)
     os.umask(umask)
     variables = {name: value for name, value in os.environ.items() if name != "CLOUDSDK_PYTHON"}
