@@ -93,9 +93,10 @@ def confirm(meaning: str, word: str = "yes") -> None:
 def destroy() -> None:
     """List all that there is, ask, delete it, and look again."""
     if found := removable():
+        print("\nMade by these targets:", flush=True)
         show(found)
         where = f"from project {PROJECT} and from this machine"
-        confirm(f"All that is listed above goes for good {where}.", PROJECT)
+        confirm(f"All of this goes for good, {where}.", PROJECT)
         for resource, names in found.items():
             resource.remove(names)
         if left := removable():
