@@ -1,6 +1,6 @@
 """What the launcher of gcloud starts instead of Python: hands the call to `warm_server`."""
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # signal itself takes longer to load
 import _socket
 import array
 import json
