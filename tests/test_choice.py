@@ -173,6 +173,23 @@ def test_a_plan_of_another_format_is_passed_over(
         engine_of(path, "plan")
 
 
+def test_a_plan_with_an_operation_of_another_version_is_passed_over(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = plan_path(path)
+    plan = plans.load(place)
+    steps = (plans.Step("of_another_version", (0,), {}), *plan.steps[1:])
+    plans.save(msgspec.structs.replace(plan, steps=steps), place)
+    said = f"the plan {place} has operations of another version (of_another_version): make bake"
+    with caplog.at_level(logging.WARNING, "models"):
+        answer = client(path).post("/predict", json=X[:1].tolist())
+    assert answer.status_code == 200
+    assert caplog.messages == [f"{said}; until then scikit-learn serves"]
+    with pytest.raises(ModelError) as stopped:
+        create_app(Settings(model_path=str(path), engine="plan"))
+    assert str(stopped.value) == said
+
+
 def test_a_plan_knows_none_from_nan(path: Path) -> None:
     place = plan_path(path)
     plan = plans.load(place)

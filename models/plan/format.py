@@ -9,6 +9,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
     settings: dict[str, Any]
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The steps, and for each method the value that is its result.
 
     `model` is the SHA-256 of the joblib file that the plan was made of, `kind` the name of the
@@ -66,6 +67,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     batchable: bool = False
     nones: tuple[int, ...] = ()
     arrays: list[Any] = msgspec.field(default_factory=list)
+
+    @cached_property
+    def _interpreter(self) -> Any:
+        from .run import Interpreter
+
+        return Interpreter(self)
+
+    def run(self, method: str, rows: Any) -> Any:
+        """The results of one method, in the order of the rows.
+
+        `rows` are an array of float64 if all features are numbers, or a list with the values of
+        each row in the order of the features, None for a missing one. Raises ValueError if the
+        model refuses a row.
+        """
+        if self.signature.numeric:
+            rows = np.asarray(rows, dtype=np.float64)
+        return self._interpreter.run(method, rows)
 
 
 def save(plan: Plan, path: Path | str) -> str:

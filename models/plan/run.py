@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from . import one_row
 from .errors import PlanError
 from .format import INPUT, Plan, needed_steps, settings_of
 from .operations import OPERATIONS
+from .operations.one_row import numbers_of
 from .signature import plain_rows
 
 # All rows as one array of float64 where the signature is numeric, else a list of sequences.
@@ -36,7 +36,7 @@ class Interpreter:
         self._count = len(plan.steps) + 1
         self._settings = [settings_of(step, plan.arrays) for step in plan.steps]
         self._functions = [
-            partial(OPERATIONS[step.operation], **settings)
+            partial(OPERATIONS[step.operation].array, **settings)
             for step, settings in zip(plan.steps, self._settings, strict=True)
         ]
         self._lines = {method: self._line(method) for method in plan.methods}
@@ -74,7 +74,9 @@ class Interpreter:
         A row that makes a step raise ArithmeticError is answered by `run`.
         """
         steps, result = self._lines[method]
-        if not all(one_row.has(self.plan.steps[place - 1].operation) for place, _, _ in steps):
+        if not all(
+            OPERATIONS[self.plan.steps[place - 1].operation].one_row for place, _, _ in steps
+        ):
             return None
         made = [(place, self._one_row_step(place), inputs) for place, _, inputs in steps]
         if any(function is None for _, function, _ in made):
@@ -83,7 +85,7 @@ class Interpreter:
 
         def answer(row: Sequence[Any]) -> Any:
             try:
-                return self._follow(line, one_row.numbers_of(row) if numeric else row)
+                return self._follow(line, numbers_of(row) if numeric else row)
             except ArithmeticError:
                 rows = np.array([row], dtype=np.float64) if numeric else [row]
                 return self.run(method, rows).tolist()[0]
@@ -96,7 +98,8 @@ class Interpreter:
         if place not in self._one_row_steps:
             step, settings = self.plan.steps[place - 1], self._settings[place - 1]
             sources = [self._one_row_step(source) for source in step.inputs]
-            self._one_row_steps[place] = one_row.make(step.operation, sources, settings)
+            record = OPERATIONS[step.operation]
+            self._one_row_steps[place] = record.make_one_row(sources, settings)
         return self._one_row_steps[place]
 
     def _follow(self, line: Line, rows: Any) -> Any:

@@ -1,7 +1,7 @@
-"""The work of a plan, counted instead of measured: a plan has the same work on any machine.
+"""The work of a plan, counted instead of measured.
 
-How a plan is run must not depend on how busy the machine is while the plan is made. The figures are
-microseconds, measured once on one core; a decision needs only their rough size.
+A plan must not depend on how busy the machine is that makes it. The figures are microseconds,
+measured once on one core; decisions need only their rough size.
 """
 
 from __future__ import annotations
@@ -10,23 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import one_row
-from .format import INPUT, Plan, Step, needed_steps
-from .one_row.trees import OF_LEAVES
+from .format import Plan, Step, needed_steps
+from .operations import OPERATIONS
 
-# Waiting for the rows of other requests takes about 10 microseconds: it pays for longer calls.
+# Requests are batched if one row costs more: queueing costs about 10 microseconds.
 BATCH_ABOVE_MICROSECONDS = 40.0
-# Microseconds of a numpy operation and of each fitted number in it; the same two in Python.
+# Microseconds of a numpy operation and of each fitted number in it; then of both in Python.
 OPERATION, NUMBER, PYTHON_OPERATION, PYTHON_NUMBER = 2.0, 0.0005, 0.3, 0.03
-# Microseconds of a level of a walk through trees; of a tree at a level: the first row, each row.
+# Microseconds of a level of a walk through trees; of each tree at a level: 1st row, each row.
 LEVEL, FIRST_LANE, LANE = 2.0, 0.012, 0.003
-# Microseconds, for a row in Python, of a feature that crosses out leaves, and of a byte of leaves.
+# Microseconds, for a row in Python, of a feature that clears leaves, and of a byte of leaves.
 PYTHON_LINE, PYTHON_BYTE = 0.3, 0.00005
-# Operations that take a row out of a table: a larger table costs no more.
-TAKING = {*OF_LEAVES, "lookup", "codes", "codes_of", "places", "refuse", "label", "take", "numbers"}
-TAKING |= {"numbers_of_leaves", "leaves_of_rounds", "mark_leaves", "shares_of_trees"}
-# Operations that often give a probability of zero, whose logarithm is left to numpy.
-SHARES = {*OF_LEAVES, "shares_of_trees"}
 
 
 class Work(NamedTuple):
@@ -62,16 +56,15 @@ def of_step(plan: Plan, step: Step) -> Work:
         for setting in step.settings.values()
         if isinstance(setting, dict) and "array" in setting
     ]
-    if step.operation in ("walk", "walk_shallow", "shares_of_trees"):
+    if step.operation in ("walk", "walk_shallow", "bitset_votes"):
         return of_trees(plan, step, arrays)
-    size = max((array.size for array in arrays), default=0)
-    if step.operation in TAKING:
-        size = max((array[:1].size for array in arrays), default=0)
-    sources = {plan.steps[place - 1].operation for place in step.inputs if place != INPUT}
+    record = OPERATIONS[step.operation]
+    size = max(((array[:1] if record.gathers else array).size for array in arrays), default=0)
+    sources = [OPERATIONS[plan.steps[place - 1].operation] for place in step.inputs if place]
     python = PYTHON_OPERATION + PYTHON_NUMBER * size
-    if not one_row.has(step.operation) or (step.operation == "log" and sources & SHARES):
+    if not record.one_row or (step.operation == "log" and any(each.zeros for each in sources)):
         python = np.inf
-    elif step.operation in OF_LEAVES and step.operation != "of_leaf":
+    elif record.of_leaves and step.operation != "leaf_values":
         python += 2 * OPERATION
     return Work(OPERATION, NUMBER * size, python)
 
@@ -87,7 +80,7 @@ def of_trees(plan: Plan, step: Step, arrays: list[np.ndarray]) -> Work:
         call, row = levels * (LEVEL + lanes * FIRST_LANE), levels * lanes * LANE
     else:
         call, row = (
-            OPERATION * (2 + lines if step.operation == "shares_of_trees" else 4),
+            OPERATION * (2 + lines if step.operation == "bitset_votes" else 4),
             size * LANE / 8,
         )
     return Work(call, row, PYTHON_OPERATION + lines * (PYTHON_LINE + PYTHON_BYTE * size / 16))

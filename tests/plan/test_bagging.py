@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeClassifier
 
 from models.engines.plan import PlanEngine
-from models.plan import builder
+from models.plan import registry
 from tests.plan.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)
@@ -80,7 +80,7 @@ def test_a_method_that_a_member_has_no_rule_for_is_left(prove: Prove) -> None:
 def test_a_method_that_is_not_in_the_members_rule_is_left(
     prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(builder._predictors, LinearRegression, lambda *_: {})
+    monkeypatch.setitem(registry.PREDICTORS, LinearRegression, lambda *_: {})
     bag = BaggingRegressor(LinearRegression(), **FEW).fit(X, Y)
     plan = prove(bag, left=["predict"])
     assert plan.fallback["predict"] == "there is no rule for predict of LinearRegression"

@@ -15,7 +15,7 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
-from models.plan.operations.bayes import sum_of_categories
+from models.plan.operations.categories import sum_of_categories
 from models.plan.operations.gaussian import log_sum_exp
 from tests.plan.conftest import Prove
 from tests.plan.samples import BENIGN, CANCER, IRIS, NAMES

@@ -19,7 +19,7 @@ from sklearn.ensemble import (
 
 from models.engines.plan import PlanEngine
 from models.plan import Plan
-from models.plan.one_row import trees as singles
+from models.plan.operations import bitsets
 from tests.plan.conftest import Prove
 
 X, Y = load_iris(return_X_y=True)
@@ -88,7 +88,7 @@ def operations(plan: Plan) -> set[str]:
 )
 def test_leaves_of_one_class_are_counted(prove: Prove, kind: Any, table: np.ndarray) -> None:
     plan = prove(kind(60, random_state=0).fit(table, Y))
-    assert "shares_of_trees" in operations(plan)
+    assert "bitset_votes" in operations(plan)
     engine = PlanEngine(plan)
     many = table[np.random.default_rng(0).integers(len(table), size=5_000)]
     single = engine.for_one_row("predict_proba")
@@ -98,12 +98,12 @@ def test_leaves_of_one_class_are_counted(prove: Prove, kind: Any, table: np.ndar
 
 def test_a_bag_of_trees_is_counted(prove: Prove) -> None:
     plan = prove(BaggingClassifier(n_estimators=60, random_state=0).fit(X, Y))
-    assert "shares_of_trees" in operations(plan)
+    assert "bitset_votes" in operations(plan)
 
 
 def test_several_outputs_share_one_walk(prove: Prove) -> None:
     plan = prove(RandomForestClassifier(60, random_state=0).fit(X, np.stack([Y, Y == 1], 1)))
-    assert "shares_of_trees" not in operations(plan)
+    assert "bitset_votes" not in operations(plan)
 
 
 def test_many_classes_are_not_counted_one_by_one(prove: Prove) -> None:
@@ -135,7 +135,7 @@ def test_a_forest_that_looks_at_many_columns_is_walked(prove: Prove) -> None:
 def test_a_forest_whose_bits_have_no_room_is_walked(
     prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(singles, "ROOM", 1_000)
+    monkeypatch.setattr(bitsets, "MAX_BITSET_BYTES", 1_000)
     plan = prove(RandomForestClassifier(60, random_state=0).fit(X, Y))
     assert "mean_of_leaves" in operations(plan)
     assert PlanEngine(plan).for_one_row("predict") is None

@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
-from models.plan.operations.linear import complete, one_versus_rest
+from models.plan.operations.arrays import require_finite
+from models.plan.operations.linear import one_versus_rest
 from tests.plan.conftest import Prove
 from tests.plan.samples import (
     BENIGN,
@@ -142,10 +143,10 @@ def test_numbers_that_a_step_before_made_infinite_are_refused(prove: Prove) -> N
 def test_what_is_no_number_is_refused() -> None:
     good = np.array([[1.7e308, 1.7e308]])
     with np.errstate(all="ignore"):
-        assert complete(good) is good
+        assert require_finite(good) is good
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="Input X contains NaN, infinity"):
-            complete(np.array([[1.0, bad]]))
+            require_finite(np.array([[1.0, bad]]))
 
 
 def test_classes_that_are_all_impossible_are_equally_likely() -> None:

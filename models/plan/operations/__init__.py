@@ -1,68 +1,17 @@
-"""The operations that plans are made of: plain functions of numpy arrays.
+"""The operations of plans: functions of numpy arrays, in a module for each family.
 
-Each module has those of one family, and lists them in OPERATIONS. Inputs are positional, what is
-fitted comes by keyword. Rows are the first axis of every array.
+Inputs are positional, fitted arrays and other settings come by keyword. Rows are the first axis of
+every array; n is the number of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import importlib
+import pkgutil
 
-from . import (
-    arrays,
-    baseline,
-    bayes,
-    calibration,
-    categories,
-    committees,
-    distances,
-    ensemble,
-    expand,
-    float32,
-    gaussian,
-    kernels,
-    leaves,
-    linear,
-    multi,
-    neighbors,
-    neural,
-    rows,
-    scaling,
-    sparse,
-    target,
-    text,
-    trees,
-    votes,
-)
+from ..operation import OPERATIONS, Operation
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for module in (
-        arrays,
-        baseline,
-        bayes,
-        calibration,
-        categories,
-        committees,
-        distances,
-        ensemble,
-        expand,
-        float32,
-        gaussian,
-        kernels,
-        leaves,
-        linear,
-        multi,
-        neighbors,
-        neural,
-        rows,
-        scaling,
-        sparse,
-        target,
-        text,
-        trees,
-        votes,
-    )
-    for function in module.OPERATIONS
-}
+__all__ = ["OPERATIONS", "Operation"]
+
+for module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f".{module.name}", __name__)

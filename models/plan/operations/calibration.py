@@ -1,23 +1,29 @@
-"""Scores into calibrated probabilities."""
+"""Scores to calibrated probabilities."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..operation import operation
 from .linear import expit, softmax
 
-# What a probability has added before its logarithm is taken.
+# Added to a probability before its logarithm is taken.
 TINY = 1e-12
 
 
+@operation()
 def sigmoid(scores: np.ndarray, *, slopes: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
-    """The probability of each class by itself, from a logistic curve of its score."""
+    """The probability of each class alone, from a logistic curve of its score."""
     table = scores.reshape(len(scores), -1)[:, : len(slopes)]
     return expit(-(slopes * table + intercepts))
 
 
+@operation()
 def isotonic(scores: np.ndarray, *, x: np.ndarray, y: np.ndarray, starts: list[int]) -> np.ndarray:
-    """The same from straight lines between points; those of class i begin at `starts[i]`."""
+    """The probability of each class alone, from straight lines between points.
+
+    The points of class i begin at `starts[i]`.
+    """
     table = scores.reshape(len(scores), -1)
     ends = [*starts[1:], len(x)]
     each = np.empty((len(table), len(starts)))
@@ -26,8 +32,9 @@ def isotonic(scores: np.ndarray, *, x: np.ndarray, y: np.ndarray, starts: list[i
     return each
 
 
+@operation()
 def calibrated(each: np.ndarray, *, places: np.ndarray, count: int) -> np.ndarray:
-    """Probabilities that add up to one, from those of the classes at `places`."""
+    """Probabilities that add up to 1, from those of the classes at `places`."""
     if count == 2:
         return np.minimum(np.concatenate([1.0 - each, each], axis=1), 1.0)
     if len(places) < count:
@@ -41,6 +48,7 @@ def calibrated(each: np.ndarray, *, places: np.ndarray, count: int) -> np.ndarra
     return np.minimum(each / total, 1.0)
 
 
+@operation()
 def temperature(scores: np.ndarray, *, beta: float, probabilities: bool) -> np.ndarray:
     """The softmax of scores, or of the logarithms of probabilities, times `beta`."""
     if scores.ndim == 1:
@@ -55,11 +63,3 @@ def _are_probabilities(scores: np.ndarray) -> bool:
     """Whether scikit-learn takes all these scores for probabilities."""
     within = bool(((scores >= 0) & (scores <= 1)).all())
     return within and bool((np.abs(scores.sum(axis=1) - 1.0) <= 1e-8 + 1e-5).all())
-
-
-def choose_from(scores: np.ndarray, *, labels: np.ndarray, threshold: float) -> np.ndarray:
-    """The second of two labels where a score reaches the threshold."""
-    return labels.take(scores >= threshold)
-
-
-OPERATIONS = (choose_from, sigmoid, isotonic, calibrated, temperature)

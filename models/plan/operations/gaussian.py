@@ -6,7 +6,16 @@ import math
 
 import numpy as np
 
+from ..operation import operation
 
+
+@operation()
+def quadratic_density(x: np.ndarray, *, precision: np.ndarray, constant: float) -> np.ndarray:
+    """The logarithm of a normal density, shape (n,)."""
+    return -0.5 * (x * (x @ precision)).sum(axis=1) - constant
+
+
+@operation()
 def square_distances(
     x: np.ndarray, *, means: np.ndarray, weights: np.ndarray, transposed: bool
 ) -> np.ndarray:
@@ -18,6 +27,7 @@ def square_distances(
     return (found * found).sum(axis=2)
 
 
+@operation()
 def square_gaps(x: np.ndarray, *, weights: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Sums of squares of x @ weights - place, one for each place, shape (n, n_places).
 
@@ -27,6 +37,7 @@ def square_gaps(x: np.ndarray, *, weights: np.ndarray, places: np.ndarray) -> np
     return np.ascontiguousarray((gaps * gaps).sum(axis=2).T)
 
 
+@operation()
 def diagonal_gaps(
     x: np.ndarray, *, constant: np.ndarray, linear: np.ndarray, square: np.ndarray
 ) -> np.ndarray:
@@ -34,14 +45,16 @@ def diagonal_gaps(
     return constant - 2.0 * (x @ linear.T) + (x**2 @ square.T)
 
 
+@operation()
 def spherical_gaps(
     x: np.ndarray, *, constant: np.ndarray, means: np.ndarray, precisions: np.ndarray
 ) -> np.ndarray:
-    """Squares of distances to means, times the precision of each, shape (n, n_means)."""
+    """Squared distances to means, times the precision of each, shape (n, n_means)."""
     norms = np.einsum("ij,ij->i", x, x)
     return constant - 2 * (x @ means.T * precisions) + np.multiply.outer(norms, precisions)
 
 
+@operation()
 def naive_density(
     x: np.ndarray,
     *,
@@ -57,16 +70,18 @@ def naive_density(
     return (priors[:, None] + (constants[:, None] - 0.5 * squares.sum(axis=2))).T
 
 
+@operation()
 def half_negative(
     x: np.ndarray, *, added: np.ndarray, constants: np.ndarray, transposed: bool
 ) -> np.ndarray:
-    """-0.5 * (x + added), and then each row of `constants` added, in their order."""
+    """-0.5 * (x + added), then each row of `constants` added in its order."""
     found = -0.5 * ((x.T if transposed else x) + added)
     for constant in constants:
         found += constant
     return found
 
 
+@operation()
 def log_sum_exp(x: np.ndarray) -> np.ndarray:
     """The logarithm of the sum of exponentials in each row, shape (n, 1)."""
     top = x.max(axis=1, keepdims=True)
@@ -78,25 +93,8 @@ def log_sum_exp(x: np.ndarray) -> np.ndarray:
     return np.log1p(powers.sum(axis=1, keepdims=True) / count) + np.log(count) + top
 
 
-def less(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The difference of two values."""
-    return x - y
-
-
+@operation()
 def log_softmax(x: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities from one logarithm of a density for each class."""
+    """Logarithms of probabilities from the logarithm of a density for each class."""
     gaps = x - x.max(axis=1, keepdims=True)
     return gaps - np.log(np.exp(gaps).sum(axis=1, keepdims=True))
-
-
-OPERATIONS = (
-    square_distances,
-    square_gaps,
-    diagonal_gaps,
-    spherical_gaps,
-    naive_density,
-    half_negative,
-    log_sum_exp,
-    less,
-    log_softmax,
-)

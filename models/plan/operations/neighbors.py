@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 
-# So many numbers at most are worked on at once.
-BLOCK = 1 << 17
+from ..operation import operation
+
+# The most numbers of a temporary array.
+MAX_BLOCK = 1 << 17
 
 # Distances and numbers of the nearest points, each of shape (n, count).
 Found = tuple[np.ndarray, np.ndarray]
 
 
+@operation()
 def nearest(x: np.ndarray, *, points: np.ndarray, metric: str, count: int, **tree: Any) -> Found:
-    """The nearest points, shape (n_features, n_points), in the order in which a tree finds them.
+    """The nearest points, in the order in which scikit-learn's tree finds them.
 
-    Euclidean distances are their squares, as the tree takes them.
+    `points` have the shape (n_features, n_points). Euclidean distances are squared, as in the tree.
     """
-    size = max(1, BLOCK // points.size)
+    size = max(1, MAX_BLOCK // points.size)
     parts = [_nearest(x[i : i + size], points, metric, count, tree) for i in range(0, len(x), size)]
     if len(parts) == 1:
         return parts[0]
@@ -39,7 +42,7 @@ def _nearest(
     rank = own.argsort(axis=1)
     order = np.take_along_axis(order, rank, axis=1)
     own = np.take_along_axis(own, rank, axis=1)
-    # Which of equals come first depends on the way through the tree.
+    # The order of equal distances depends on the way through the tree.
     equal = (own[:, 1:] == own[:, :-1]).any(axis=1) | np.isinf(own[:, count - 1])
     own, order = own[:, :count], order[:, :count]
     if equal.any():
@@ -49,7 +52,7 @@ def _nearest(
 
 
 def measure(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
-    """Distances, from the first to the last feature, which are the first axis."""
+    """Distances, added from the first to the last feature, which are the first axis."""
     gaps = x - y
     if metric == "euclidean":
         gaps *= gaps
@@ -59,7 +62,7 @@ def measure(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
 
 
 def bounds_of(x: np.ndarray, metric: str, tree: Mapping[str, Any]) -> np.ndarray:
-    """How near to one row a point of each node can be.
+    """The least distance from one row to a point of each node.
 
     A node lies between `low` and `high`, or within one of `radii` around `low` if there are any.
     """
@@ -79,7 +82,7 @@ def search(
 ) -> tuple[list[float], list[int]]:
     """The nearest points to one row, by the same way through the tree as scikit-learn.
 
-    Node i has the points from `starts` to `ends` of `order`; if there are none, its children are
+    Node i has the points from `starts` to `ends` of `order`; if these are equal, its children are
     2i + 1 and 2i + 2.
     """
     starts, ends, order = tree["starts"], tree["ends"], tree["order"]
@@ -101,7 +104,7 @@ def search(
 
 
 def push(values: list[float], places: list[int], value: float, place: int) -> None:
-    """Replace the highest of a heap, as scikit-learn does it."""
+    """Replace the highest value of a heap, as scikit-learn does it."""
     current, size = 0, len(values)
     while (child := 2 * current + 1) < size:
         if child + 1 < size and not values[child] >= values[child + 1]:
@@ -113,8 +116,9 @@ def push(values: list[float], places: list[int], value: float, place: int) -> No
     values[current], places[current] = value, place
 
 
+@operation()
 def nearest_by_angle(x: np.ndarray, *, points: np.ndarray, count: int) -> Found:
-    """The nearest points by the cosine of the angle to them; `points` are of length one."""
+    """The nearest points by the cosine of the angle; `points` have the length 1."""
     lengths = np.sqrt(np.einsum("ij,ij->i", x, x))
     lengths[lengths < 10 * np.finfo(np.float64).eps] = 1.0
     distances = (x / lengths[:, None]) @ points.T
@@ -125,6 +129,3 @@ def nearest_by_angle(x: np.ndarray, *, points: np.ndarray, count: int) -> Found:
     own = np.take_along_axis(distances, order, axis=1)
     rank = np.argsort(own)
     return np.take_along_axis(own, rank, axis=1), np.take_along_axis(order, rank, axis=1)
-
-
-OPERATIONS = (nearest, nearest_by_angle)

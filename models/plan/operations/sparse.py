@@ -1,4 +1,4 @@
-"""Tables of mostly zeros, such as the words of texts, and what is done with them."""
+"""Tables of mostly zeros, such as the words of texts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..operation import operation
+
 
 class Sparse:
-    """Numbers `data` in places `rows` and `columns` of a table; all others are zero.
+    """Numbers `data` at the places `rows` and `columns` of a table; all others are zero.
 
-    Numbers of a row stand in the order in which scipy adds them. Those in one place add up.
+    The numbers of a row stand in the order in which scipy adds them. Numbers at one place add up.
     """
 
     __slots__ = ("columns", "data", "rows", "shape")
@@ -62,19 +64,22 @@ class Sparse:
         return np.bincount(places, self.data, n * width).reshape(n, width)
 
 
+@operation()
 def dense(x: Sparse) -> np.ndarray:
     """All numbers, shape (n, width)."""
     return x.toarray()
 
 
+@operation()
 def nonzeros(x: np.ndarray) -> Sparse:
     """The numbers that are not zero."""
     rows, columns = x.nonzero()
     return Sparse(rows, columns, x[rows, columns], x.shape)
 
 
-def beside(*parts: Sparse) -> Sparse:
-    """Tables side by side."""
+@operation()
+def hstack_sparse(*parts: Sparse) -> Sparse:
+    """Sparse tables side by side."""
     starts = np.cumsum([0, *(part.shape[1] for part in parts)]).tolist()
     return Sparse(
         np.concatenate([part.rows for part in parts]),
@@ -84,31 +89,35 @@ def beside(*parts: Sparse) -> Sparse:
     )
 
 
+@operation(counts="as its input")
 def pick(x: Sparse, *, places: np.ndarray, width: int) -> Sparse:
-    """Some columns; `places` has the new place of each, or -1."""
+    """Some columns; `places` has the new place of each column, or -1."""
     columns = places.take(x.columns)
     own = columns >= 0
     return Sparse(x.rows[own], columns[own], x.data[own], (len(x), width))
 
 
-def complete_entries(x: Sparse) -> Sparse:
-    """The same; ValueError if a number is infinite or missing, as in scikit-learn."""
+@operation()
+def require_finite_entries(x: Sparse) -> Sparse:
+    """The input. Raises ValueError as scikit-learn does if a number is infinite or missing."""
     if not np.isfinite(x.data).all():
         raise ValueError("Input X contains NaN, infinity or a value too large for float64.")
     return x
 
 
+@operation()
 def scaled(x: np.ndarray | Sparse, *, weight: float) -> np.ndarray | Sparse:
-    """All numbers times one."""
+    """All numbers times `weight`."""
     if isinstance(x, Sparse):
         return Sparse(x.rows, x.columns, x.data * weight, x.shape)
     return x * weight
 
 
+@operation(counts="as its input")
 def tf_idf(
     x: Sparse, *, sublinear: bool, idf: np.ndarray | None = None, norm: str | None = None
 ) -> Sparse:
-    """Counts of terms, weighted by how rare the terms are, in rows of length one."""
+    """Counts of terms, weighted by how rare the terms are, divided by the norm of their row."""
     data = x.data
     if sublinear:
         data = np.log(data) + 1.0
@@ -120,13 +129,10 @@ def tf_idf(
 
 
 def _lengths(x: Sparse, data: np.ndarray, norm: str) -> np.ndarray:
-    """The length of each row; 1 for one of zeros."""
+    """The norm of each row; 1 for a row of zeros."""
     if norm == "l2":
         lengths = np.sqrt(np.bincount(x.rows, data * data, len(x)))
     else:
         lengths = np.bincount(x.rows, np.abs(data), len(x))
     lengths[lengths == 0] = 1.0
     return lengths
-
-
-OPERATIONS = (dense, nonzeros, beside, pick, complete_entries, scaled, tf_idf)

@@ -1,4 +1,4 @@
-"""From texts and mappings to counts, as scikit-learn's vectorizers do it."""
+"""Counts of the terms in texts, and numbers from mappings, as scikit-learn's vectorizers do it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..operation import operation
 from .sparse import Sparse
 
-SPACES = re.compile(r"\s\s+")
+WHITESPACE = re.compile(r"\s\s+")
 
 
+@operation(counts="always")
 def words(  # noqa: PLR0913  (as a CountVectorizer has)
     samples: list[tuple[Any, ...]],
     *,
@@ -28,7 +30,10 @@ def words(  # noqa: PLR0913  (as a CountVectorizer has)
     high: int,
     binary: bool,
 ) -> Sparse:
-    """How often each known sequence of `low` to `high` words is in a text."""
+    """The counts of each known sequence of `low` to `high` words in each text.
+
+    `vocabulary` and `stop` have one entry more, for None.
+    """
     find = re.compile(pattern).findall
 
     def terms(text: str) -> list[str]:
@@ -40,6 +45,7 @@ def words(  # noqa: PLR0913  (as a CountVectorizer has)
     return counted([terms(sample[column]) for sample in samples], vocabulary, binary=binary)
 
 
+@operation(counts="always")
 def characters(  # noqa: PLR0913
     samples: list[tuple[Any, ...]],
     *,
@@ -52,10 +58,10 @@ def characters(  # noqa: PLR0913
     high: int,
     binary: bool,
 ) -> Sparse:
-    """How often each known sequence of characters is in a text, perhaps only within words."""
+    """The counts of each known sequence of characters in each text; `within` words, or across."""
 
     def terms(text: str) -> list[str]:
-        text = SPACES.sub(" ", plain(text, lower=lower, accents=accents))
+        text = WHITESPACE.sub(" ", plain(text, lower=lower, accents=accents))
         if not within:
             return pieces(text, low, high)
         return [term for word in text.split() for term in inside(f" {word} ", low, high)]
@@ -63,8 +69,9 @@ def characters(  # noqa: PLR0913
     return counted([terms(sample[column]) for sample in samples], vocabulary, binary=binary)
 
 
+@operation()
 def entries(samples: list[dict[str, Any]], *, vocabulary: dict[str, int], separator: str) -> Sparse:
-    """The numbers of mappings by their names, and a 1 for each known pair of a name and a text."""
+    """The numbers of mappings by name, and a 1 for each known pair of a name and a text."""
     get = vocabulary.get
     rows, columns, data = [], [], []
     for row, sample in enumerate(samples):
@@ -84,7 +91,7 @@ def entries(samples: list[dict[str, Any]], *, vocabulary: dict[str, int], separa
 
 
 def plain(text: str, *, lower: bool, accents: str | None) -> str:
-    """A text in lower case, and without accents, if that is asked for."""
+    """A text, perhaps in lower case and without accents."""
     if lower:
         text = text.lower()
     if accents == "ascii":
@@ -96,7 +103,7 @@ def plain(text: str, *, lower: bool, accents: str | None) -> str:
 
 
 def joined(parts: Sequence[str], low: int, high: int) -> list[str]:
-    """Every `low` to `high` words in a row, as one term."""
+    """Every sequence of `low` to `high` words, as one term."""
     return [
         " ".join(parts[i : i + size])
         for size in range(low, min(high, len(parts)) + 1)
@@ -105,7 +112,7 @@ def joined(parts: Sequence[str], low: int, high: int) -> list[str]:
 
 
 def pieces(text: str, low: int, high: int) -> list[str]:
-    """Every `low` to `high` characters in a row."""
+    """Every sequence of `low` to `high` characters."""
     return [
         text[i : i + size]
         for size in range(low, min(high, len(text)) + 1)
@@ -114,14 +121,14 @@ def pieces(text: str, low: int, high: int) -> list[str]:
 
 
 def inside(word: str, low: int, high: int) -> list[str]:
-    """The same of one word; if it is shorter than all of them, it is a term as a whole."""
+    """The sequences of characters of one word; the word itself if it is shorter."""
     return pieces(word, low, high) or [word]
 
 
 def counted(
     documents: Iterable[Iterable[str]], vocabulary: dict[str, int], *, binary: bool
 ) -> Sparse:
-    """How often each known term is in each document."""
+    """The counts of each known term in each document."""
     get = vocabulary.get
     columns: list[int] = []
     counts: list[int] = []
@@ -137,6 +144,3 @@ def counted(
     data = np.ones(len(columns)) if binary else np.array(counts, dtype=np.float64)
     rows = np.arange(len(lengths)).repeat(lengths)
     return Sparse(rows, places, data, (len(lengths), len(vocabulary) - 1))
-
-
-OPERATIONS = (words, characters, entries)

@@ -27,17 +27,17 @@ def ada_boost_classifier(builder: Builder, estimator: AdaBoostClassifier, table:
         values = np.concatenate(votes)[found.order]
         total = builder.do("sum_of_leaves", found.reached, values=values)
     else:
-        given = builder.columns(builder.do("complete", builder.numbers(table)), len(table))
+        given = builder.columns(builder.do("require_finite", builder.numbers(table)), len(table))
         labels = answers(builder, members, [given] * len(members), "predict")
         total = builder.do("weighted_votes", *labels, labels=classes, weights=weights)
-    scores = builder.do("divide", total, values=np.asarray(estimator.estimator_weights_.sum()))
+    scores = builder.do("divide", total, y=np.asarray(estimator.estimator_weights_.sum()))
     if count == 2:
-        scores = builder.do("second_less_first", scores)
-        label = builder.do("choose_sign", scores, labels=classes)
-        both = builder.do("halves", scores)
+        scores = builder.do("subtract", *(builder.do("column", scores, index=i) for i in (1, 0)))
+        label = builder.do("choose_above", scores, labels=classes)
+        both = builder.do("split_binary", scores)
     else:
         label = builder.do("choose", scores, labels=classes)
-        both = builder.do("divide", scores, values=np.asarray(count - 1.0))
+        both = builder.do("divide", scores, y=np.asarray(count - 1.0))
     probabilities = builder.do("softmax", both)
     return {
         "predict": label,
@@ -60,8 +60,8 @@ def ada_boost_regressor(builder: Builder, estimator: AdaBoostRegressor, table: T
     if all_are(members, trees.REGRESSORS):
         found = tree_arrays.leaves(builder, members, table, missing=False)
         value = tree_arrays.outputs_of(members, found)
-        said = builder.do("values_of_leaves", found.reached, values=value)
+        said = builder.do("lookup", found.reached, table=value)
     else:
-        given = builder.columns(builder.do("complete", builder.numbers(table)), len(table))
-        said = builder.do("layers", *answers(builder, members, [given] * len(members), "predict"))
+        given = builder.columns(builder.do("require_finite", builder.numbers(table)), len(table))
+        said = builder.do("stack", *answers(builder, members, [given] * len(members), "predict"))
     return {"predict": builder.do("weighted_median", said, weights=weights)}

@@ -59,17 +59,17 @@ def bagging_classifier(builder: Builder, estimator: BaggingClassifier, table: Ta
         return {**trees.one_output(builder, estimator.classes_, mean), "predict_log_proba": log}
     tables = own_columns(estimator, table)
     if hasattr(members[0], "predict_proba"):
-        mean = builder.do("mean_of", *answers(builder, members, tables, "predict_proba"))
+        mean = builder.do("mean", *answers(builder, members, tables, "predict_proba"))
     else:
         labels = answers(builder, members, tables, "predict")
         mean = builder.do("mean_of_votes", *labels, labels=members[0].classes_)
     outputs = dict(trees.one_output(builder, estimator.classes_, mean))
     if hasattr(members[0], "predict_log_proba"):
         logs = answers(builder, members, tables, "predict_log_proba")
-        outputs["predict_log_proba"] = builder.do("log_mean_of", *logs)
+        outputs["predict_log_proba"] = builder.do("log_mean", *logs)
     if hasattr(members[0], "decision_function"):
         decisions = answers(builder, members, tables, "decision_function")
-        outputs["decision_function"] = builder.do("mean_of", *decisions)
+        outputs["decision_function"] = builder.do("mean", *decisions)
     return outputs
 
 
@@ -79,7 +79,7 @@ def bagging_regressor(builder: Builder, estimator: BaggingRegressor, table: Tabl
     members = estimator.estimators_
     if not all_are(members, trees.REGRESSORS):
         said = answers(builder, members, own_columns(estimator, table), "predict")
-        return {"predict": builder.do("mean_of", *said)}
+        return {"predict": builder.do("mean", *said)}
     found = bagged_leaves(builder, estimator, table)
     value = tree_arrays.outputs_of(members, found)
     return {

@@ -8,7 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from ..builder import Builder, Outputs, Table, rule
 from ..errors import NotCompiled
-from .linear import complete, probability
+from .linear import finite_numbers, probability
 
 
 @rule(DummyRegressor, predicts=True)
@@ -48,7 +48,7 @@ def isotonic(builder: Builder, estimator: IsotonicRegression, table: Table) -> O
     thresholds, values = estimator.X_thresholds_, estimator.y_thresholds_
     if thresholds.dtype != np.float64:
         raise NotCompiled("an IsotonicRegression in single precision")
-    value = builder.do("column", complete(builder, table), index=0)
+    value = builder.do("column", finite_numbers(builder, table), index=0)
     ends = "clip" if len(values) == 1 else estimator.out_of_bounds
     line = builder.do("interpolate", value, thresholds=thresholds, values=values, ends=ends)
     return {"predict": line}

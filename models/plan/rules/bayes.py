@@ -13,13 +13,13 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
-from ..builder import Builder, Outputs, Table, Value, rule
-from .linear import complete, weighable
+from ..builder import ZERO_OR_ONE, Builder, Outputs, Table, Value, rule
+from .linear import finite_numbers, weighable
 
 
 def from_joint(builder: Builder, joint: Value, estimator: Any) -> Outputs:
     """Labels and probabilities from the logarithm of each class's joint probability."""
-    logarithms = builder.do("less", joint, builder.do("log_sum_exp", joint))
+    logarithms = builder.do("subtract", joint, builder.do("log_sum_exp", joint))
     return {
         "predict": builder.do("choose", joint, labels=estimator.classes_),
         "predict_joint_log_proba": joint,
@@ -34,7 +34,7 @@ def gaussian(builder: Builder, estimator: GaussianNB, table: Table) -> Outputs:
     variances = estimator.var_
     joint = builder.do(
         "naive_density",
-        complete(builder, table),
+        finite_numbers(builder, table),
         means=estimator.theta_,
         variances=variances,
         constants=np.array([-0.5 * np.sum(np.log(2.0 * np.pi * each)) for each in variances]),
@@ -57,9 +57,11 @@ def counts(builder: Builder, estimator: Any, table: Table) -> Outputs:
 @rule(BernoulliNB, predicts=True)
 def bernoulli(builder: Builder, estimator: BernoulliNB, table: Table) -> Outputs:
     """Each feature is there or not."""
-    value = complete(builder, table)
+    value = finite_numbers(builder, table)
     if estimator.binarize is not None:
-        value = builder.do("above", value, threshold=float(estimator.binarize))
+        value = builder.do(
+            "choose_above", value, labels=ZERO_OR_ONE, threshold=float(estimator.binarize)
+        )
     there = estimator.feature_log_prob_
     absent = np.log(1 - np.exp(there))
     joint = builder.do(
@@ -77,7 +79,7 @@ def categorical(builder: Builder, estimator: CategoricalNB, table: Table) -> Out
     sizes = np.array([len(each.T) for each in estimator.feature_log_prob_])
     joint = builder.do(
         "sum_of_categories",
-        complete(builder, table),
+        finite_numbers(builder, table),
         table=np.concatenate([each.T for each in estimator.feature_log_prob_]),
         starts=np.cumsum(sizes) - sizes,
         sizes=sizes,

@@ -53,12 +53,14 @@ def gradient_boosting_classifier(
     found, scores = gradient_boosting(builder, estimator, table)
     rounds, count = estimator.estimators_.shape
     if count > 1:
-        scores = builder.do("by_rows", scores)
+        scores = builder.do("contiguous", scores)
         label = builder.do("choose", scores, labels=estimator.classes_)
         probabilities = builder.do("softmax", scores)
     else:
-        label = builder.do("choose_not_negative", scores, labels=estimator.classes_)
-        logits = builder.do("twice", scores) if estimator.loss == "exponential" else scores
+        label = builder.do("choose_from", scores, labels=estimator.classes_)
+        logits = (
+            builder.do("scaled", scores, weight=2.0) if estimator.loss == "exponential" else scores
+        )
         probabilities = builder.do("logistic", logits)
     return {
         "predict": label,
@@ -66,7 +68,10 @@ def gradient_boosting_classifier(
         "predict_log_proba": builder.do("log", probabilities),
         "decision_function": scores,
         "apply": builder.do(
-            "leaves_of_rounds", found.reached, numbers=found.numbers, shape=[rounds, count]
+            "leaf_numbers",
+            found.reached,
+            numbers=found.numbers.astype(np.float64),
+            shape=[rounds, count],
         ),
     }
 
@@ -80,5 +85,7 @@ def gradient_boosting_regressor(
     rounds = [estimator.estimators_.shape[0]]
     return {
         "predict": scores,
-        "apply": builder.do("leaves_of_rounds", found.reached, numbers=found.numbers, shape=rounds),
+        "apply": builder.do(
+            "leaf_numbers", found.reached, numbers=found.numbers.astype(np.float64), shape=rounds
+        ),
     }

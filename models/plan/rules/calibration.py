@@ -28,7 +28,7 @@ def calibrated_classifier(
         calibrated(builder, part, table, len(estimator.classes_))
         for part in estimator.calibrated_classifiers_
     ]
-    mean = builder.do("mean_in_order", *parts)
+    mean = builder.do("mean", *parts)
     return {
         "predict": builder.do("choose", mean, labels=estimator.classes_),
         "predict_proba": mean,
@@ -43,7 +43,7 @@ def calibrated(builder: Builder, part: Any, table: Table, count: int) -> Value:
     if part.method == "temperature":
         return builder.do(
             "temperature",
-            builder.do("complete", scores),
+            builder.do("require_finite", scores),
             beta=float(part.calibrators[0].beta_),
             probabilities=first_method(inner, METHODS) == "predict_proba",
         )
@@ -62,7 +62,7 @@ def calibrated(builder: Builder, part: Any, table: Table, count: int) -> Value:
             raise NotCompiled("an isotonic calibration in single precision")
         each = builder.do(
             "isotonic",
-            builder.do("complete", scores),
+            builder.do("require_finite", scores),
             x=np.concatenate(x),
             y=np.concatenate([calibrator.y_thresholds_ for calibrator in calibrators]),
             starts=np.cumsum([0, *map(len, x[:-1])]).tolist(),

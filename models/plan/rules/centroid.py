@@ -9,7 +9,7 @@ from sklearn.utils.extmath import row_norms
 from ..builder import Builder, Outputs, Table, rule
 from ..errors import NotCompiled
 from .discriminant import from_scores
-from .linear import complete
+from .linear import finite_numbers
 
 
 @rule(NearestCentroid, predicts=True)
@@ -18,12 +18,12 @@ def nearest_centroid(builder: Builder, estimator: NearestCentroid, table: Table)
     if estimator.metric != "euclidean" or estimator.centroids_.dtype != np.float64:
         raise NotCompiled("a NearestCentroid that is not Euclidean, or in single precision")
     classes, priors, centroids = estimator.classes_, estimator.class_prior_, estimator.centroids_
-    value = complete(builder, table)
+    value = finite_numbers(builder, table)
     spread = np.where(estimator.within_class_std_dev_ == 0, 1, estimator.within_class_std_dev_)
     scaled = centroids / spread
     scores = builder.do(
         "centroid_scores",
-        builder.do("complete", builder.do("divide", value, values=spread)),
+        builder.do("require_finite", builder.do("divide", value, y=spread)),
         points=scaled,
         norms=row_norms(scaled, squared=True),
         priors=2.0 * np.log(priors),
@@ -32,5 +32,5 @@ def nearest_centroid(builder: Builder, estimator: NearestCentroid, table: Table)
     if np.isclose(priors, 1 / len(classes)).all():
         norms = row_norms(centroids, squared=True)
         place = builder.do("nearest_point", value, points=centroids, norms=norms)
-        outputs["predict"] = builder.do("label_of", place, labels=classes)
+        outputs["predict"] = builder.do("lookup", place, table=classes)
     return outputs

@@ -10,7 +10,7 @@ from sklearn.utils.extmath import row_norms
 
 from ..builder import Builder, Outputs, Table, rule
 from ..errors import NotCompiled
-from .linear import complete
+from .linear import finite_numbers
 
 
 def centers_of(estimator: Any) -> np.ndarray:
@@ -25,7 +25,7 @@ def k_means(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """The nearest center."""
     centers = centers_of(estimator)
     norms = row_norms(centers, squared=True)
-    value = complete(builder, table)
+    value = finite_numbers(builder, table)
     return {"predict": builder.do("nearest_center", value, centers=centers, norms=norms)}
 
 
@@ -34,7 +34,7 @@ def k_means_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """The distance to each center."""
     centers = centers_of(estimator)
     norms = row_norms(centers, squared=True)
-    found = builder.do("euclidean", complete(builder, table), points=centers, norms=norms)
+    found = builder.do("euclidean", finite_numbers(builder, table), points=centers, norms=norms)
     return builder.columns(found, len(centers))
 
 
@@ -52,8 +52,8 @@ def bisecting_k_means(builder: Builder, estimator: BisectingKMeans, table: Table
     both = [child for node in inner for child in (node.left, node.right)]
     centers = np.array([child.center for child in both]) + getattr(estimator, "_X_mean", 0)
     reached = builder.do(
-        "descend",
-        complete(builder, table),
+        "nearest_leaf",
+        finite_numbers(builder, table),
         centers=centers,
         norms=row_norms(centers, squared=True),
         children=np.array([numbers[id(c)] if c.left else -1 - c.label for c in both]),

@@ -16,13 +16,13 @@ from ..builder import Builder, Outputs, Table, rule
 def pca(builder: Builder, estimator: Any, table: Table) -> Table:
     """Projected, less the projected mean, perhaps divided by the deviation."""
     components = estimator.components_
-    value = builder.do("onto", builder.checked(table), components=components)
+    value = builder.do("matmul_t", builder.checked(table), weights=components)
     middle = (estimator.mean_.reshape(1, -1) @ components.T).ravel()
-    value = builder.do("subtract", value, values=middle)
+    value = builder.do("subtract", value, y=middle)
     if estimator.whiten:
         scale = np.sqrt(estimator.explained_variance_)
         least = np.finfo(scale.dtype).eps
-        value = builder.do("divide", value, values=np.where(scale < least, least, scale))
+        value = builder.do("divide", value, y=np.where(scale < least, least, scale))
     return builder.columns(value, len(components))
 
 
@@ -31,7 +31,7 @@ def pca_scores(builder: Builder, estimator: PCA, table: Table) -> Outputs:
     """The logarithm of the density of the normal distribution that it stands for."""
     precision = estimator.get_precision()
     constant = 0.5 * (len(precision) * log(2.0 * np.pi) - fast_logdet(precision))
-    value = builder.do("subtract", builder.checked(table), values=estimator.mean_)
+    value = builder.do("subtract", builder.checked(table), y=estimator.mean_)
     likely = builder.do("quadratic_density", value, precision=precision, constant=float(constant))
     return {"score_samples": likely}
 
@@ -41,5 +41,5 @@ def truncated_svd(builder: Builder, estimator: TruncatedSVD, table: Table) -> Ta
     """Projected on the components."""
     components = estimator.components_
     given = builder.sparse(table) if builder.is_sparse(table) else builder.checked(table)
-    value = builder.do("onto", given, components=components)
+    value = builder.do("matmul_t", given, weights=components)
     return builder.columns(value, len(components))

@@ -12,7 +12,7 @@ from sklearn.discriminant_analysis import (
 
 from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
-from .linear import classification, complete
+from .linear import classification, finite_numbers
 
 
 @rule(LinearDiscriminantAnalysis, predicts=True)
@@ -35,11 +35,11 @@ def linear_transform(
     """The directions in which the classes differ most."""
     if estimator.solver == "lsqr":
         raise NotCompiled("transform of a LinearDiscriminantAnalysis with the solver lsqr")
-    value = complete(builder, table)
+    value = finite_numbers(builder, table)
     if estimator.solver == "svd":
-        value = builder.do("subtract", value, values=estimator.xbar_)
+        value = builder.do("subtract", value, y=estimator.xbar_)
     weights = estimator.scalings_
-    columns = builder.columns(builder.do("project", value, weights=weights), weights.shape[1])
+    columns = builder.columns(builder.do("matmul", value, weights=weights), weights.shape[1])
     return columns[: estimator._max_components]  # noqa: SLF001
 
 
@@ -50,7 +50,7 @@ def quadratic(builder: Builder, estimator: QuadraticDiscriminantAnalysis, table:
     weights, transposed = stack([rotation * scale**-0.5 for rotation, scale in parts])
     distances = builder.do(
         "square_distances",
-        complete(builder, table),
+        finite_numbers(builder, table),
         means=estimator.means_,
         weights=weights,
         transposed=transposed,
@@ -75,7 +75,7 @@ def from_scores(builder: Builder, scores: Value, classes: np.ndarray) -> Outputs
     """Labels and probabilities from the logarithm of each class's density."""
     decision = scores
     if len(classes) == 2:
-        decision = builder.do("less", *(builder.do("column", scores, index=i) for i in (1, 0)))
+        decision = builder.do("subtract", *(builder.do("column", scores, index=i) for i in (1, 0)))
     logarithms = builder.do("log_softmax", scores)
     return {
         "predict": builder.do("choose", scores, labels=classes),

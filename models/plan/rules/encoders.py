@@ -56,7 +56,7 @@ def as_category(builder: Builder, column: Column, categories: np.ndarray) -> Cat
     if not isinstance(column, Number) or any(isinstance(each, str) for each in known):
         raise NotCompiled("an encoder of other texts than categories")
     numbers = np.unique(np.array(known, dtype=np.float64))
-    codes = builder.do("codes_of", builder.finite((column,)), known=numbers)
+    codes = builder.do("codes_of", builder.checked((column,), missing=True), known=numbers)
     return Category(codes, (*numbers.tolist(), np.nan, UNKNOWN))
 
 
@@ -109,13 +109,13 @@ def encoded(
     if any(not never.get(i, False) for i in refused):
         bad = np.zeros(len(column.meanings), dtype=bool)
         bad[refused] = True
-        codes = builder.do("refuse", codes, bad=bad)
+        codes = builder.do("require_known", codes, bad=bad)
     width = rows.shape[1]
     if rows.shape[0] * width > LARGEST and hasattr(rows, "indptr"):
         places = np.full(rows.shape[0], width, dtype=np.intp)
         places[np.diff(rows.indptr) > 0] = rows.indices
         return builder.columns(
-            builder.do("one_at", codes, places=places, width=width), width, dtype=dtype
+            builder.do("one_hot", codes, places=places, width=width), width, dtype=dtype
         )
     dense = rows.toarray() if hasattr(rows, "toarray") else rows
     value = builder.do("lookup", codes, table=np.ascontiguousarray(dense, dtype=np.float64))
@@ -153,6 +153,6 @@ def label_binarizer(builder: Builder, estimator: LabelBinarizer, table: Table) -
     dense = rows.toarray() if hasattr(rows, "toarray") else rows
     codes = builder.do("codes", INPUT, column=0, places={"places": known})
     bad = np.arange(len(known) + 2) >= len(known)
-    codes = builder.do("refuse", codes, bad=bad)
+    codes = builder.do("require_known", codes, bad=bad)
     value = builder.do("lookup", codes, table=np.vstack([dense, dense[:1], dense[:1]]))
     return builder.columns(value, dense.shape[1], dtype=dense.dtype.name)

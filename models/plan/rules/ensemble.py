@@ -41,7 +41,7 @@ def voting_classifier(builder: Builder, estimator: VotingClassifier, table: Tabl
         )
         return {"predict": builder.do("choose", votes, labels=labels)}
     parts = answers(builder, estimator, table, "predict_proba")
-    mean = builder.do("mean_of_parts", *parts, **weights(estimator))
+    mean = builder.do("mean", *parts, **weights(estimator))
     return {"predict": builder.do("choose", mean, labels=labels), "predict_proba": mean}
 
 
@@ -55,7 +55,7 @@ def voting_classifier_transform(
     if not estimator.flatten_transform:
         raise NotCompiled("a VotingClassifier whose transform has three dimensions")
     parts = answers(builder, estimator, table, "predict_proba")
-    joined = builder.do("join", *parts)
+    joined = builder.do("hstack", *parts)
     return builder.columns(joined, len(parts) * len(estimator.classes_))
 
 
@@ -70,7 +70,7 @@ def voting_regressor(builder: Builder, estimator: VotingRegressor, table: Table)
 def voting_regressor_transform(builder: Builder, estimator: Any, table: Table) -> Table:
     """What each part says."""
     parts = answers(builder, estimator, table, "predict")
-    return builder.columns(builder.do("abreast", *parts), len(parts))
+    return builder.columns(builder.do("column_stack", *parts, dtype="float64"), len(parts))
 
 
 @rule(StackingClassifier, StackingRegressor)
@@ -94,7 +94,9 @@ def stacked(builder: Builder, estimator: Any, value: Value, method: str, width: 
     """The columns of one part; of the probabilities of two classes, those of the second."""
     if method == "predict_proba" and len(estimator.classes_) == 2:
         return builder.columns(value, width + 1)[1:]
-    return builder.columns(builder.do("abreast", value) if width == 1 else value, width)
+    return builder.columns(
+        builder.do("column_stack", value, dtype="float64") if width == 1 else value, width
+    )
 
 
 @rule(StackingRegressor, predicts=True)
@@ -109,5 +111,5 @@ def stacking_classifier(builder: Builder, estimator: StackingClassifier, table: 
     """What the last estimator makes of what the parts say, with the labels for their codes."""
     made = stacking_transform(builder, estimator, table)
     outputs = dict(builder.predict(estimator.final_estimator_, made))
-    outputs["predict"] = builder.do("label", outputs["predict"], labels=estimator.classes_)
+    outputs["predict"] = builder.do("lookup", outputs["predict"], table=estimator.classes_)
     return outputs

@@ -65,7 +65,7 @@ def spline_transformer(builder: Builder, estimator: SplineTransformer, table: Ta
     elif beyond in ("constant", "linear"):
         inside = builder.do("clip", x, low=low, high=high)
     elif beyond == "error":
-        inside = builder.do("within", x, low=low, high=high)
+        inside = builder.do("require_within", x, low=low, high=high)
     bins = builder.do("bins", inside, edges=knots[:, degree + 1 : last].copy())
     # For each column and interval: the knots around it, and the distances between them.
     starts = np.arange(last - degree)[:, None] + np.arange(1, 2 * degree + 1)
@@ -90,8 +90,8 @@ def spline_transformer(builder: Builder, estimator: SplineTransformer, table: Ta
     if beyond in ("constant", "linear"):
         value = _beyond(builder, estimator, x, value, {False: low, True: high})
     if estimator.handle_missing == "zeros":
-        value = builder.do("zeros_for", value, x)
-    value = builder.do("flat", value)
+        value = builder.do("zeros_where_missing", value, x)
+    value = builder.do("as_columns", value)
     made = builder.columns(value, len(table) * count)
     if estimator.include_bias:
         return made
@@ -128,7 +128,7 @@ def _beyond(
         kept = own[:, ::-1] if above else own
         if linear or values[~kept].any():
             value = builder.do(
-                "straight",
+                "extrapolate",
                 value,
                 x,
                 above=above,

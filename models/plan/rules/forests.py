@@ -27,7 +27,7 @@ def forest_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs
         builder, members, table, missing=tree_arrays.bears_missing(members[0])
     )
     shares = tree_arrays.shares_of(members, found)
-    apply = builder.do("numbers_of_leaves", found.reached, numbers=found.numbers)
+    apply = builder.do("leaf_numbers", found.reached, numbers=found.numbers)
     if estimator.n_outputs_ == 1:
         mean = tree_arrays.mean(builder, found, shares[:, 0, : estimator.n_classes_], len(members))
         return {"apply": apply, **trees.one_output(builder, estimator.classes_, mean)}
@@ -49,7 +49,7 @@ def forest_regressor(builder: Builder, estimator: Any, table: Table) -> Outputs:
     value = tree_arrays.outputs_of(members, found)
     return {
         "predict": builder.do("mean_of_leaves", found.reached, values=value, count=len(members)),
-        "apply": builder.do("numbers_of_leaves", found.reached, numbers=found.numbers),
+        "apply": builder.do("leaf_numbers", found.reached, numbers=found.numbers),
     }
 
 
@@ -81,7 +81,7 @@ def random_trees_apply(builder: Builder, estimator: RandomTreesEmbedding, table:
     found = tree_arrays.leaves(
         builder, members, table, missing=tree_arrays.bears_missing(members[0])
     )
-    return {"apply": builder.do("numbers_of_leaves", found.reached, numbers=found.numbers)}
+    return {"apply": builder.do("leaf_numbers", found.reached, numbers=found.numbers)}
 
 
 def levels(tree: Any) -> np.ndarray:
@@ -108,9 +108,9 @@ def isolation_forest(builder: Builder, estimator: IsolationForest, table: Table)
     total = builder.do("sum_of_leaves", found.reached, values=np.concatenate(turns)[found.order])
     usual = len(members) * float(_average_path_length([estimator._max_samples])[0])  # noqa: SLF001
     scores = builder.do("isolation", total, usual=usual)
-    decision = builder.do("subtract", scores, values=np.asarray(estimator.offset_))
+    decision = builder.do("subtract", scores, y=np.asarray(estimator.offset_))
     return {
         "score_samples": scores,
         "decision_function": decision,
-        "predict": builder.do("inlier", decision),
+        "predict": builder.do("choose_from", decision, labels=np.array([-1, 1])),
     }

@@ -9,7 +9,7 @@ from sklearn.cross_decomposition import CCA, PLSSVD, PLSCanonical, PLSRegression
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 
 from ..builder import Builder, Outputs, Table, rule
-from .linear import complete, scores
+from .linear import finite_numbers, scores
 
 LINKS = {IdentityLink: None, LogLink: "exp"}
 
@@ -25,7 +25,7 @@ def generalised(builder: Builder, estimator: Any, table: Table) -> Outputs:
 @rule(CCA, PLSCanonical, PLSRegression, predicts=True)
 def least_squares(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """Weighted differences to the means."""
-    centred = builder.do("subtract", complete(builder, table), values=estimator._x_mean)  # noqa: SLF001
+    centred = builder.do("subtract", finite_numbers(builder, table), y=estimator._x_mean)  # noqa: SLF001
     coef, intercept = estimator.coef_, estimator.intercept_
     value = builder.do("affine", centred, coef=coef, intercept=intercept)
     flat = estimator._predict_1d  # noqa: SLF001
@@ -37,6 +37,6 @@ def least_squares_transform(builder: Builder, estimator: Any, table: Table) -> T
     """The scaled features in the space of the components."""
     single = isinstance(estimator, PLSSVD)
     weights = estimator.x_weights_ if single else estimator.x_rotations_
-    centred = builder.do("subtract", complete(builder, table), values=estimator._x_mean)  # noqa: SLF001
-    scaled = builder.do("divide", centred, values=estimator._x_std)  # noqa: SLF001
-    return builder.columns(builder.do("project", scaled, weights=weights), weights.shape[1])
+    centred = builder.do("subtract", finite_numbers(builder, table), y=estimator._x_mean)  # noqa: SLF001
+    scaled = builder.do("divide", centred, y=estimator._x_std)  # noqa: SLF001
+    return builder.columns(builder.do("matmul", scaled, weights=weights), weights.shape[1])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from ..builder import Builder, Category, Column, Outputs, Table, Value, rule
+from ..builder import UNKNOWN, Builder, Category, Column, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from ..signature import is_missing
 from . import tree_arrays
@@ -100,8 +100,8 @@ def split_columns(
         return ()
     if not isinstance(column, Category):
         values = np.array(known, dtype=np.float64)
-        codes = builder.do("places", builder.numbers((column,)), known=values)
-        column = Category(codes, (*known, None))
+        codes = builder.do("codes_of", builder.numbers((column,)), known=values)
+        column = Category(codes, (*known, None, UNKNOWN))
     places = [known.index(each) if each in known else -1 for each in column.meanings]
     sides = np.array(splits, dtype=np.int8).T[places]
     return builder.columns(builder.do("lookup", column.value, table=sides), len(splits))
@@ -115,7 +115,7 @@ def histogram_classifier(
     raw = scores(builder, estimator, table)
     two = len(estimator.classes_) == 2
     return {
-        "predict": builder.do("choose_sign" if two else "choose", raw, labels=estimator.classes_),
+        "predict": builder.do("choose_above" if two else "choose", raw, labels=estimator.classes_),
         "predict_proba": builder.do("logistic" if two else "softmax", raw),
         "decision_function": raw,
     }
@@ -128,4 +128,4 @@ def histogram_regressor(
     """The scores, or their powers of e for counts and amounts."""
     raw = scores(builder, estimator, table)
     powers = estimator.loss in ("poisson", "gamma")
-    return {"predict": builder.do("power_of_e", raw) if powers else raw}
+    return {"predict": builder.do("exp", raw) if powers else raw}

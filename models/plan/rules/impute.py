@@ -113,8 +113,8 @@ def indicators(builder: Builder, table: Sequence[Column], marker: Any) -> list[C
 
     def mark(numbers: Table) -> Value:
         if is_missing(marker):
-            return builder.do("missing", builder.numbers(numbers))
-        return builder.do("equals", builder.numbers(numbers), value=float(marker))
+            return builder.do("isnan", builder.numbers(numbers))
+        return builder.do("equal", builder.numbers(numbers), value=float(marker))
 
     return [
         Category(column.value, tuple(is_marker(meaning, marker) for meaning in column.meanings))

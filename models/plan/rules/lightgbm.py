@@ -79,7 +79,7 @@ def added(
     ]
     scores = raw_scores(builder, found, np.zeros(count), parts)
     if "average_output" in head:
-        return builder.do("divide", scores, values=np.array(len(trees) / count))
+        return builder.do("divide", scores, y=np.array(len(trees) / count))
     return scores
 
 

@@ -49,15 +49,15 @@ from ..errors import NotCompiled
 from ..format import INPUT
 
 
-def complete(builder: Builder, table: Table) -> Value:
+def finite_numbers(builder: Builder, table: Table) -> Value:
     """The columns as one array, refused where steps before have made no number of a number."""
     value = builder.numbers(table)
-    return value if value == INPUT else builder.do("complete", value)
+    return value if value == INPUT else builder.do("require_finite", value)
 
 
 def weighable(builder: Builder, table: Table) -> Value:
     """The same for what is only multiplied by weights, which a sparse value can be too."""
-    return builder.sparse(table) if builder.is_sparse(table) else complete(builder, table)
+    return builder.sparse(table) if builder.is_sparse(table) else finite_numbers(builder, table)
 
 
 def scores(builder: Builder, estimator: Any, table: Table) -> Value:
@@ -119,7 +119,7 @@ def classification(builder: Builder, estimator: Any, table: Table) -> Outputs:
     shape = np.atleast_2d(estimator.coef_).shape
     if estimator.coef_.shape == (1, *shape[1:]):
         decision = builder.do("column", decision, index=0)
-    choose = "choose_sign" if shape[0] == 1 else "choose"
+    choose = "choose_above" if shape[0] == 1 else "choose"
     label = builder.do(choose, decision, labels=estimator.classes_)
     return {"predict": label, "decision_function": decision}
 
@@ -132,7 +132,7 @@ def ridge_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
     if estimator._label_binarizer.sparse_input_:  # noqa: SLF001
         raise NotCompiled("labels in a sparse matrix")
     decision = scores(builder, estimator, table)
-    label = builder.do("choose_sign", decision, labels=np.array([0, 1]))
+    label = builder.do("choose_above", decision, labels=np.array([0, 1]))
     return {"predict": label, "decision_function": decision}
 
 
@@ -173,7 +173,7 @@ def sgd_one_class(builder: Builder, estimator: SGDOneClassSVM, table: Table) -> 
     )
     labels = np.array([-1, 1], dtype=np.int32)
     return {
-        "predict": builder.do("choose_sign_or_zero", decision, labels=labels),
+        "predict": builder.do("choose_from", decision, labels=labels),
         "decision_function": decision,
-        "score_samples": builder.do("shift", decision, values=estimator.offset_),
+        "score_samples": builder.do("add", decision, y=estimator.offset_),
     }

@@ -11,7 +11,7 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.mixture._gaussian_mixture import _compute_log_det_cholesky
 
 from ..builder import Builder, Outputs, Table, Value, rule
-from .linear import complete
+from .linear import finite_numbers
 
 
 @rule(GaussianMixture, BayesianGaussianMixture, predicts=True)
@@ -22,7 +22,7 @@ def mixture(builder: Builder, estimator: Any, table: Table) -> Outputs:
     added = np.asarray(width * math.log(2 * math.pi))
     weighted = builder.do(
         "half_negative",
-        distances(builder, estimator, complete(builder, table)),
+        distances(builder, estimator, finite_numbers(builder, table)),
         added=added,
         constants=np.array(
             [
@@ -39,7 +39,7 @@ def mixture(builder: Builder, estimator: Any, table: Table) -> Outputs:
     total = builder.do("log_sum_exp", weighted)
     return {
         "predict": builder.do("choose", weighted, labels=np.arange(len(means))),
-        "predict_proba": builder.do("exp", builder.do("less", weighted, total)),
+        "predict_proba": builder.do("exp", builder.do("subtract", weighted, total)),
         "score_samples": builder.do("column", total, index=0),
     }
 

@@ -34,9 +34,9 @@ def constant_predictor(
     table: Table,  # noqa: ARG001
 ) -> Outputs:
     """What stands for an estimator where all rows had one label."""
-    label = builder.do("repeated", INPUT, values=estimator.y_[0:1])
+    label = builder.do("repeat", INPUT, row=np.asarray(estimator.y_[0]))
     own = float(estimator.y_[0])
-    chance = builder.do("repeated_rows", INPUT, values=np.array([[1 - own, own]]))
+    chance = builder.do("repeat", INPUT, row=np.array([1 - own, own]))
     return {"predict": label, "decision_function": label, "predict_proba": chance}
 
 
@@ -51,24 +51,26 @@ def one_versus_rest(builder: Builder, estimator: OneVsRestClassifier, table: Tab
     """The class whose estimator is most for it; or every label whose estimator is for it."""
     parts = estimator.estimators_
     kind = estimator.label_binarizer_.y_type_
-    scores = builder.do("abreast", *(binary(builder, part, table) for part in parts))
+    scores = builder.do(
+        "column_stack", *(binary(builder, part, table) for part in parts), dtype="float64"
+    )
     limit = threshold(parts[0])
     if kind == "multiclass":
         label = builder.do("choose", scores, labels=estimator.classes_)
     elif kind == "multilabel-indicator":
-        label = builder.do("is_above", scores, threshold=limit)
+        label = builder.do("choose_above", scores, labels=np.array([0, 1]), threshold=limit)
     elif len(estimator.classes_) == 2:
-        score = builder.do("raveled", scores)
+        score = builder.do("ravel", scores)
         label = builder.do("choose_above", score, labels=estimator.classes_, threshold=limit)
     else:
         raise NotCompiled("a OneVsRestClassifier of one class")
     outputs = {"predict": label}
     if hasattr(estimator, "predict_proba"):
         chances = [positive(builder, part, table) for part in parts]
-        each = builder.do("abreast", *chances)
+        each = builder.do("column_stack", *chances, dtype="float64")
         if len(parts) == 1:
             each = builder.do("pair", chances[0])
-        outputs["predict_proba"] = each if estimator.multilabel_ else builder.do("shares", each)
+        outputs["predict_proba"] = each if estimator.multilabel_ else builder.do("row_shares", each)
     if hasattr(estimator, "decision_function"):
         outputs["decision_function"] = (
             answer(builder, parts[0], table, "decision_function") if len(parts) == 1 else scores
@@ -112,7 +114,7 @@ def output_code(builder: Builder, estimator: OutputCodeClassifier, table: Table)
     codes = estimator.code_book_
     label = builder.do(
         "nearest_code",
-        builder.do("complete", builder.do("abreast", *scores)),
+        builder.do("require_finite", builder.do("column_stack", *scores, dtype="float64")),
         codes=codes,
         sizes=np.einsum("ij,ij->i", codes, codes),
         labels=estimator.classes_,
@@ -125,7 +127,7 @@ def multi_output_regressor(
     builder: Builder, estimator: MultiOutputRegressor, table: Table
 ) -> Outputs:
     """A number for each output."""
-    return {"predict": builder.do("outputs", *answers(builder, estimator, table, "predict"))}
+    return {"predict": builder.do("column_stack", *answers(builder, estimator, table, "predict"))}
 
 
 @rule(MultiOutputClassifier, predicts=True)
@@ -135,11 +137,11 @@ def multi_output_classifier(
     """A label for each output, and an array of probabilities for each."""
     if len({np.asarray(classes).dtype.kind for classes in estimator.classes_}) > 1:
         raise NotCompiled("a MultiOutputClassifier with labels of several kinds")
-    labels = builder.do("outputs", *answers(builder, estimator, table, "predict"))
+    labels = builder.do("column_stack", *answers(builder, estimator, table, "predict"))
     outputs = {"predict": labels}
     if hasattr(estimator, "predict_proba"):
         chances = answers(builder, estimator, table, "predict_proba")
-        outputs["predict_proba"] = builder.do("listed", *chances)
+        outputs["predict_proba"] = builder.do("as_list", *chances)
     return outputs
 
 
@@ -147,7 +149,7 @@ def multi_output_classifier(
 def chain(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """Each estimator sees what those before it have said."""
     table = (
-        builder.columns(builder.finite(table), len(table))
+        builder.columns(builder.checked(table, missing=True), len(table))
         if not builder.is_sparse(table)
         else table
     )
@@ -170,6 +172,6 @@ def chained(builder: Builder, estimator: Any, table: Table, method: str) -> Valu
     for part in estimator.estimators_:
         found.append(response(builder, part, columns, [method]))
         said = response(builder, part, columns, [feature_method])
-        columns = (*columns, *builder.columns(builder.do("abreast", said), 1))
+        columns = (*columns, *builder.columns(builder.do("column_stack", said, dtype="float64"), 1))
     order = np.argsort(estimator.order_)
-    return builder.do("abreast", *(found[place] for place in order))
+    return builder.do("column_stack", *(found[place] for place in order), dtype="float64")

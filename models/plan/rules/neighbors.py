@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 
 from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
-from .linear import complete
+from .linear import finite_numbers
 
 METRICS = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan"}
 # More neighbors are sorted by scikit-learn in an order of equals that is all its own.
@@ -30,7 +30,7 @@ def found(builder: Builder, estimator: Any, table: Table) -> tuple[Value, Value]
     count, brute = estimator.n_neighbors, estimator._fit_method == "brute"  # noqa: SLF001
     metric = METRICS.get(metric, metric)
     if brute and metric == "cosine":
-        value = complete(builder, table)
+        value = finite_numbers(builder, table)
         near = builder.do("nearest_by_angle", value, points=normalize(points), count=count)
         return near, near
     if metric not in ("euclidean", "manhattan", "chebyshev"):
@@ -44,13 +44,13 @@ def found(builder: Builder, estimator: Any, table: Table) -> tuple[Value, Value]
         raise NotCompiled(f"the nearest of {len(points):,} points, where scikit-learn is faster")
     near = builder.do(
         "nearest",
-        complete(builder, table),
+        finite_numbers(builder, table),
         points=np.ascontiguousarray(points.T),
         metric=metric,
         count=count,
         **tree_of(estimator._tree),  # noqa: SLF001
     )
-    return near, builder.do("rooted", near) if metric == "euclidean" else near
+    return near, builder.do("sqrt_distances", near) if metric == "euclidean" else near
 
 
 def tree_of(tree: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def weights_of(builder: Builder, estimator: Any, distances: Value) -> tuple[Valu
     """What each neighbor counts for, if not all count the same."""
     if callable(estimator.weights):
         raise NotCompiled("weights of neighbors by a function")
-    return (builder.do("weights_of", distances),) if estimator.weights == "distance" else ()
+    return (builder.do("inverse_distances", distances),) if estimator.weights == "distance" else ()
 
 
 @rule(KNeighborsClassifier, predicts=True)
@@ -88,7 +88,7 @@ def classifier(builder: Builder, estimator: KNeighborsClassifier, table: Table) 
     near, known = found(builder, estimator, table)
     classes = estimator.classes_
     votes = builder.do(
-        "votes_of_nearest",
+        "neighbor_votes",
         near,
         *weights_of(builder, estimator, known),
         labels=estimator._y,  # noqa: SLF001
@@ -108,9 +108,9 @@ def regressor(builder: Builder, estimator: KNeighborsRegressor, table: Table) ->
     targets = estimator._y  # noqa: SLF001
     weights = weights_of(builder, estimator, known)
     if not weights:
-        value = builder.do("mean_of_nearest", near, targets=targets)
+        value = builder.do("neighbor_mean", near, targets=targets)
     else:
         both = np.ascontiguousarray(targets.reshape(len(targets), -1).T)
-        value = builder.do("weighted_mean_of_nearest", near, *weights, targets=both)
+        value = builder.do("weighted_neighbor_mean", near, *weights, targets=both)
         value = builder.do("column", value, index=0) if targets.ndim == 1 else value
     return {"predict": value, "kneighbors": known}

@@ -45,10 +45,10 @@ def classifier(builder: Builder, estimator: MLPClassifier, table: Table) -> Outp
     classes = binarizer.classes_
     probabilities = value
     if binarizer.y_type_ == "multilabel-indicator":
-        label = builder.do("choose_half", value, labels=np.array([0, 1]))
+        label = builder.do("choose_above", value, labels=np.array([0, 1]), threshold=0.5)
     elif binarizer.y_type_ == "multiclass":
         label = builder.do("choose", value, labels=classes)
     else:
-        label = builder.do("choose_half", value, labels=classes)
+        label = builder.do("choose_above", value, labels=classes, threshold=0.5)
         probabilities = builder.do("pair", value)
     return {"predict": label, **probability(builder, probabilities)}

@@ -68,7 +68,7 @@ def binary(builder: Builder, estimator: Any, table: Table) -> Value:
     if is_regressor(estimator):
         return answer(builder, estimator, table, "predict")
     if hasattr(estimator, "decision_function"):
-        return builder.do("raveled", answer(builder, estimator, table, "decision_function"))
+        return builder.do("ravel", answer(builder, estimator, table, "decision_function"))
     return positive(builder, estimator, table)
 
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.preprocessing._data import BOUNDS_THRESHOLD
 
-from ..builder import Builder, Table, rule
+from ..builder import ZERO_OR_ONE, Builder, Table, rule
 from ..errors import NotCompiled
 
 
@@ -41,8 +41,8 @@ def robust_scaler(builder: Builder, estimator: RobustScaler, table: Table) -> Ta
 @rule(MinMaxScaler)
 def min_max_scaler(builder: Builder, estimator: MinMaxScaler, table: Table) -> Table:
     """Multiplied by the scale, and the minimum added."""
-    value = builder.do("multiply", builder.finite(table), values=estimator.scale_)
-    value = builder.do("add", value, values=estimator.min_)
+    value = builder.do("multiply", builder.checked(table, missing=True), y=estimator.scale_)
+    value = builder.do("add", value, y=estimator.min_)
     if estimator.clip:
         low, high = map(float, estimator.feature_range)
         value = builder.do("clip", value, low=low, high=high)
@@ -52,7 +52,7 @@ def min_max_scaler(builder: Builder, estimator: MinMaxScaler, table: Table) -> T
 @rule(MaxAbsScaler)
 def max_abs_scaler(builder: Builder, estimator: MaxAbsScaler, table: Table) -> Table:
     """Divided by the scale."""
-    value = builder.do("divide", builder.finite(table), values=estimator.scale_)
+    value = builder.do("divide", builder.checked(table, missing=True), y=estimator.scale_)
     if estimator.clip:
         value = builder.do("clip", value, low=-1.0, high=1.0)
     return builder.columns(value, len(table))
@@ -69,7 +69,9 @@ def normalizer(builder: Builder, estimator: Normalizer, table: Table) -> Table:
 def binarizer(builder: Builder, estimator: Binarizer, table: Table) -> Table:
     """1 where a number is above the threshold, else 0."""
     threshold = float(estimator.threshold)
-    value = builder.do("over", builder.checked(table), threshold=threshold)
+    value = builder.do(
+        "choose_above", builder.checked(table), labels=ZERO_OR_ONE, threshold=threshold
+    )
     return builder.columns(value, len(table))
 
 
@@ -77,7 +79,7 @@ def binarizer(builder: Builder, estimator: Binarizer, table: Table) -> Table:
 def power_transformer(builder: Builder, estimator: PowerTransformer, table: Table) -> Table:
     """A power for each column, then perhaps a StandardScaler."""
     powers = estimator.lambdas_
-    value = builder.finite(table)
+    value = builder.checked(table, missing=True)
     if estimator.method == "box-cox":
         # As scipy does it, a power so near to zero is a logarithm.
         value = builder.do("box_cox", value, powers=np.where(np.abs(powers) < 1e-19, 0.0, powers))
@@ -104,7 +106,7 @@ def quantile_transformer(builder: Builder, estimator: QuantileTransformer, table
     }
     if estimator.output_distribution == "normal":
         settings["margin"] = BOUNDS_THRESHOLD
-    value = builder.do("quantile", builder.finite(table), **settings)
+    value = builder.do("quantile", builder.checked(table, missing=True), **settings)
     if estimator.output_distribution == "normal":
         least = BOUNDS_THRESHOLD - np.spacing(1)
         low, high = stats.norm.ppf(least), stats.norm.ppf(1 - least)
@@ -116,9 +118,9 @@ def _scaled(
     builder: Builder, table: Table, middle: np.ndarray | None, scale: np.ndarray | None
 ) -> Table:
     """(x - middle) / scale, as far as these are given."""
-    value = builder.finite(table)
+    value = builder.checked(table, missing=True)
     if middle is not None:
-        value = builder.do("subtract", value, values=middle)
+        value = builder.do("subtract", value, y=middle)
     if scale is not None:
-        value = builder.do("divide", value, values=scale)
+        value = builder.do("divide", value, y=scale)
     return builder.columns(value, len(table))

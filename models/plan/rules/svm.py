@@ -10,7 +10,7 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
-from .linear import complete
+from .linear import finite_numbers
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 # With more weights for all pairs of classes, libsvm is twice as fast for many rows.
@@ -25,7 +25,7 @@ def kernels(builder: Builder, estimator: Any, table: Table) -> Value:
         raise NotCompiled("support vectors in a sparse matrix, or none at all")
     return builder.do(
         "kernel",
-        complete(builder, table),
+        finite_numbers(builder, table),
         vectors=estimator.support_vectors_,
         kind=estimator.kernel,
         degree=int(estimator.degree),
@@ -45,9 +45,9 @@ def one_class(builder: Builder, estimator: OneClassSVM, table: Table) -> Outputs
     """1 where the sum is above zero, else -1."""
     decision = total(builder, estimator, table)
     return {
-        "predict": builder.do("choose_sign", decision, labels=np.array([-1, 1])),
+        "predict": builder.do("choose_above", decision, labels=np.array([-1, 1])),
         "decision_function": decision,
-        "score_samples": builder.do("shift", decision, values=np.asarray(estimator.offset_)),
+        "score_samples": builder.do("add", decision, y=np.asarray(estimator.offset_)),
     }
 
 
@@ -69,8 +69,8 @@ def classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
         raise NotCompiled("break_ties with decision_function_shape='ovo'")
     if len(classes) == 2:
         value = total(builder, estimator, table)
-        label = builder.do("choose_sign", value, labels=classes[::-1])
-        return {"predict": label, "decision_function": builder.do("negative", value)}
+        label = builder.do("choose_above", value, labels=classes[::-1])
+        return {"predict": label, "decision_function": builder.do("ufunc", value, name="negative")}
     pairs = list(combinations(range(len(classes)), 2))
     scores = by_pairs(builder, estimator, pairs, kernels(builder, estimator, table))
     decision = won = scores
@@ -78,7 +78,7 @@ def classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
         decision = won = builder.do("confidences", scores, pairs=pairs, count=len(classes))
     if not estimator.break_ties:
         sides = np.eye(len(classes), dtype=np.intp)[np.array(pairs).T]
-        won = builder.do("votes", scores, first=sides[0], second=sides[1])
+        won = builder.do("pair_votes", scores, first=sides[0], second=sides[1])
     label = builder.do("choose", won, labels=classes)
     return {"predict": label, "decision_function": decision}
 

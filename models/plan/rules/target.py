@@ -18,7 +18,7 @@ from sklearn.preprocessing import (
 
 from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
-from ..operations.target import FUNCTIONS
+from ..operations.scaling import UFUNCS
 from .responses import answer
 
 
@@ -30,7 +30,7 @@ def transformed_target(
     value = answer(builder, estimator.regressor_, table, "predict")
     inverse = inverse_of(builder, estimator.transformer_, value)
     if estimator._training_dim == 2:  # noqa: SLF001
-        inverse = builder.do("upright", inverse)
+        inverse = builder.do("as_columns", inverse)
     return {"predict": inverse}
 
 
@@ -39,9 +39,9 @@ def inverse_of(builder: Builder, transformer: Any, value: Value) -> Value:
     kind = type(transformer)
     if kind is FunctionTransformer:
         if transformer.validate:
-            value = builder.do("complete", value)
+            value = builder.do("require_finite", value)
         return inverse_function(builder, transformer, value)
-    value = builder.do("finite", value)
+    value = builder.do("require_no_inf", value)
     match transformer:
         case StandardScaler() if kind is StandardScaler:
             mean = transformer.mean_ if transformer.with_mean else None
@@ -53,8 +53,8 @@ def inverse_of(builder: Builder, transformer: Any, value: Value) -> Value:
         case MaxAbsScaler() if kind is MaxAbsScaler:
             return unscaled(builder, value, transformer.scale_, None)
         case MinMaxScaler() if kind is MinMaxScaler:
-            shifted = builder.do("subtract", value, values=transformer.min_)
-            return builder.do("divide", shifted, values=transformer.scale_)
+            shifted = builder.do("subtract", value, y=transformer.min_)
+            return builder.do("divide", shifted, y=transformer.scale_)
         case PowerTransformer() if kind is PowerTransformer:
             return inverse_power(builder, transformer, value)
         case QuantileTransformer() if kind is QuantileTransformer:
@@ -68,9 +68,9 @@ def inverse_function(builder: Builder, transformer: FunctionTransformer, value: 
     if function is None:
         return value
     name = getattr(function, "__name__", "")
-    if FUNCTIONS.get(name) is not function or transformer.inv_kw_args:
+    if getattr(np, name, None) is not function or name not in UFUNCS or transformer.inv_kw_args:
         raise NotCompiled("a target with a function of its own")
-    return builder.do("elementwise", value, function=name)
+    return builder.do("ufunc", value, name=name)
 
 
 def unscaled(
@@ -78,9 +78,9 @@ def unscaled(
 ) -> Value:
     """Times the scale, plus the center."""
     if scale is not None:
-        value = builder.do("multiply_by", value, values=scale)
+        value = builder.do("multiply", value, y=scale)
     if center is not None:
-        value = builder.do("shift", value, values=center)
+        value = builder.do("add", value, y=center)
     return value
 
 
@@ -100,8 +100,9 @@ def inverse_quantiles(builder: Builder, transformer: QuantileTransformer, value:
     if transformer.output_distribution != "uniform" or transformer.quantiles_.shape[1] > 1:
         raise NotCompiled("a QuantileTransformer of several targets, or to a normal distribution")
     return builder.do(
-        "interpolate_between",
+        "interpolate",
         value,
-        x_points=transformer.references_,
-        y_points=transformer.quantiles_[:, 0].copy(),
+        thresholds=transformer.references_,
+        values=transformer.quantiles_[:, 0].copy(),
+        ends="clip",
     )

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..builder import Builder, Table, Value
-from ..one_row import trees as singles
+from ..operation import NoOneRowForm
+from ..operations.bitsets import Crossing, classes_of, words_of
+from ..operations.tree_rows import walk_one_row
 from ..sklearn_versions import goes_left, input_tags
 
 # Up to this depth all nodes of a tree are compared at once.
@@ -122,7 +124,7 @@ def walk(
 def mean(builder: Builder, found: Leaves, values: np.ndarray, count: int) -> Value:
     """The mean of what the leaves have, shape (n_nodes, n_classes), in so many trees."""
     if counted := shares(found, values):
-        return builder.do("shares_of_trees", found.x, count=count, **counted)
+        return builder.do("bitset_votes", found.x, count=count, **counted)
     return builder.do("mean_of_leaves", found.reached, values=values, count=count)
 
 
@@ -131,13 +133,13 @@ def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
     if not found.walked:
         return {}
     try:
-        crossing = singles.walk(**found.walked)
-    except singles.TooLarge:
+        crossing = walk_one_row(**found.walked)
+    except NoOneRowForm:
         return {}
-    if not isinstance(crossing, singles.Crossing):
+    if not isinstance(crossing, Crossing):
         return {}
     leaves = len(crossing.nodes)
-    classes = singles.classes_of(values[crossing.nodes])
+    classes = classes_of(values[crossing.nodes])
     levels = found.walked["count"] * np.log2(leaves / found.walked["count"])
     size = leaves // 64 + 1
     crossed = len(crossing.lines) * (SEARCH + size) + len(classes) * (COUNT + COUNTED * size)
@@ -157,7 +159,7 @@ def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
 
 def words(numbers: Iterable[int], leaves: int) -> np.ndarray:
     """The bits of each number, shape (n, n_words)."""
-    return np.stack([singles.words_of(number, leaves) for number in numbers])
+    return np.stack([words_of(number, leaves) for number in numbers])
 
 
 def shallow(

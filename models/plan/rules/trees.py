@@ -24,9 +24,9 @@ def several(builder: Builder, classes: Sequence[np.ndarray], each: Sequence[Valu
     """The results of a classifier with several outputs from the probabilities of each."""
     labels = [builder.do("choose", one, labels=own) for one, own in zip(each, classes, strict=True)]
     return {
-        "predict": builder.do("side_by_side", *labels),
-        "predict_proba": builder.do("listed", *each),
-        "predict_log_proba": builder.do("listed", *(builder.do("log", one) for one in each)),
+        "predict": builder.do("column_stack", *labels),
+        "predict_proba": builder.do("as_list", *each),
+        "predict_log_proba": builder.do("as_list", *(builder.do("log", one) for one in each)),
     }
 
 
@@ -46,13 +46,13 @@ def tree_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
         builder, [estimator], table, missing=tree_arrays.bears_missing(estimator)
     )
     shares = tree_arrays.shares_of([estimator], found)
-    apply = builder.do("of_leaf", found.reached, values=found.numbers)
+    apply = builder.do("leaf_values", found.reached, values=found.numbers)
     if estimator.n_outputs_ == 1:
         shares = shares[:, 0, : estimator.n_classes_]
-        probabilities = builder.do("of_leaf", found.reached, values=shares)
+        probabilities = builder.do("leaf_values", found.reached, values=shares)
         return {"apply": apply, **one_output(builder, estimator.classes_, probabilities)}
     each = [
-        builder.do("of_leaf", found.reached, values=shares[:, k, :count])
+        builder.do("leaf_values", found.reached, values=shares[:, k, :count])
         for k, count in enumerate(estimator.n_classes_)
     ]
     return {"apply": apply, **several(builder, estimator.classes_, each)}
@@ -66,6 +66,6 @@ def tree_regressor(builder: Builder, estimator: Any, table: Table) -> Outputs:
     )
     value = tree_arrays.outputs_of([estimator], found)
     return {
-        "predict": builder.do("of_leaf", found.reached, values=value),
-        "apply": builder.do("of_leaf", found.reached, values=found.numbers),
+        "predict": builder.do("leaf_values", found.reached, values=value),
+        "apply": builder.do("leaf_values", found.reached, values=found.numbers),
     }

@@ -51,7 +51,7 @@ def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
         builder, list(map(nodes_of, trees)), table, missing=True, infinite=False
     )
     numbers = finite.numbers.astype(np.float32)
-    outputs = {"apply": builder.do("numbers_of_leaves", finite.reached, numbers=numbers)}
+    outputs = {"apply": builder.do("leaf_numbers", finite.reached, numbers=numbers)}
     if objective in IDENTITIES:
         return {**outputs, "predict": scores}
     if objective in EXPONENTIALS:
@@ -61,8 +61,10 @@ def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
         second = builder.do("expit_of_float32", scores)
         if not classifier:
             return {**outputs, "predict": second}
-        label = builder.do("choose_half", second, labels=np.asarray(estimator.classes_))
-        both = builder.do("pair_of_float32", second)
+        label = builder.do(
+            "choose_above", second, labels=np.asarray(estimator.classes_), threshold=0.5
+        )
+        both = builder.do("pair", second)
         return {**outputs, "predict": label, "predict_proba": both}
     if objective == "multi:softprob" and classifier:
         each = builder.do("softmax_of_float32", scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,8 +33,10 @@ from models.bake import bake
 from models.engines.plan import PlanEngine
 from models.files import plan_path
 from models.plan import format as plans
-from models.plan import one_row, proof, proof_rows
-from models.plan.one_row import linear
+from models.plan import proof, proof_rows
+from models.plan.operation import OPERATIONS
+from models.plan.operations.linear import affine_one_row
+from models.plan.operations.one_row import plain
 
 X, Y = load_breast_cancer(return_X_y=True)
 X = X[:, :6]
@@ -177,7 +180,7 @@ def test_a_tree_that_only_asks_what_is_missing_is_walked(engine_of: Any) -> None
 def test_labels_are_plain_values() -> None:
     labels = np.empty(2, dtype=object)
     labels[:] = [np.int64(3), "four"]
-    assert list(map(type, linear.plain(labels))) == [int, str]
+    assert list(map(type, plain(labels))) == [int, str]
 
 
 def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
@@ -192,7 +195,7 @@ def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
         pytest.param(lambda **_: lambda x: 2.0 * x[0], id="other results"),
         pytest.param(lambda **_: lambda x: 2.0 * x["no"], id="another shape"),
         pytest.param(
-            lambda **settings: lambda x: np.float64(linear.affine(**settings)(x)),
+            lambda **settings: lambda x: np.float64(affine_one_row(**settings)(x)),
             id="another kind",
         ),
     ],
@@ -200,7 +203,8 @@ def test_a_plan_says_which_methods_are_faster_alone(path: Path) -> None:
 def test_what_is_other_or_fails_alone_is_left_to_numpy(
     maker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(one_row.MAKERS, "affine", maker)
+    record = dataclasses.replace(OPERATIONS["affine"], one_row=maker)
+    monkeypatch.setitem(OPERATIONS, "affine", record)
     monkeypatch.setattr(proof_rows, "ROWS", 1_000)
     path = tmp_path / "latest.joblib"
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
