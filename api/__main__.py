@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyuwsgi
 
+from api import boot
 from api.server import connections, process, shutdown, uwsgi_log
 from api.settings import Settings, add_file, misspelt
 from models.errors import ModelError, brief
@@ -39,7 +40,8 @@ def main() -> None:
         process.share_one_heap()
         # The application is built here, where what is wrong can be said in one sentence; uWSGI
         # finds it imported.
-        from api.server import wsgi
+        with boot.frozen():
+            from api.server import wsgi
 
         for problem in misspelt(os.environ):
             log.warning(problem)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from api.errors import Busy
-from api.http import deadlines, turns
+from api.http import big_body, deadlines
 from models.engines import Engine, Rows, concat_results, slice_results
 from models.engines.reject import rejection
 from models.errors import RowRejected
@@ -137,7 +137,7 @@ class Batcher:
             raise self._refusal(method, rows, error) from None
 
     def _run_in_turn(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> Any:
-        turns.leave()
+        big_body.release()
         if time.monotonic() > end:
             raise self._too_slow()
         ticket = _Ticket(method, rows, end, piece=piece)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from flask import Flask
 
-from api import load, serve
+from api.app import load, serve
 from api.metadata import advice
 from api.server import process
 from api.settings import Settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -182,8 +182,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def render(error: Exception, request_id: str, path: str = "") -> Answer:
-    """Answer what went wrong with a request, in the form that the clients of this path read.
+class Renderer(NamedTuple):
+    """The form in which errors are written: the name of its schema, and its media type."""
+
+    schema: str
+    media_type: str
+    write: Callable[[CallError, HTTPStatus, str], dict[str, Any]]
+
+
+def render(error: Exception, request_id: str, renderer: Renderer | None = None) -> Answer:
+    """Answer what went wrong with a request, in this form; problem details, where there is none.
 
     An exception that has no name here is our own fault: its traceback goes into the log, and the
     client is told the id to ask for.
@@ -198,12 +206,12 @@ def render(error: Exception, request_id: str, path: str = "") -> Answer:
         error = InternalError(f"Our fault: the log has it as request {request_id}.")
     status = error.status if isinstance(error, Problem) else STATUS[type(error)]
     headers = error.headers if isinstance(error, Problem) else {}
-    form = RENDERERS.get(path.split("/")[1] if path.startswith("/") else "", _problem)
-    media_type, document = form(error, status, request_id)
+    _, media_type, write = renderer or PROBLEM
+    document = write(error, status, request_id)
     return Answer(status, {"Content-Type": media_type, **headers}, msgspec.json.encode(document))
 
 
-def _problem(error: CallError, status: HTTPStatus, request_id: str) -> tuple[str, dict[str, Any]]:
+def _problem(error: CallError, status: HTTPStatus, request_id: str) -> dict[str, Any]:
     """Problem details, RFC 9457, with one entry in `errors` for each wrong place."""
     document: dict[str, Any] = {
         "type": "about:blank",
@@ -214,19 +222,20 @@ def _problem(error: CallError, status: HTTPStatus, request_id: str) -> tuple[str
     }
     if error.places:
         document["errors"] = error.places
-    return "application/problem+json", document
+    return document
 
 
-def _kserve(error: CallError, _: HTTPStatus, __: str) -> tuple[str, dict[str, Any]]:
+def _sentence(error: CallError, _: HTTPStatus, __: str) -> dict[str, Any]:
     """One sentence, as KServe v1 and the Open Inference Protocol want it."""
-    return "application/json", {"error": str(error)}
+    return {"error": str(error)}
 
 
-def _mlflow(error: CallError, status: HTTPStatus, _: str) -> tuple[str, dict[str, Any]]:
+def _code(error: CallError, status: HTTPStatus, _: str) -> dict[str, Any]:
     """A code and a sentence, as MLflow's scoring server says it."""
     code = PHRASES[status].upper().replace(" ", "_")
-    return "application/json", {"error_code": code, "message": str(error)}
+    return {"error_code": code, "message": str(error)}
 
 
-# By the first step of the path; all others get problem details.
-RENDERERS = {"v1": _kserve, "v2": _kserve, "invocations": _mlflow}
+PROBLEM = Renderer("Problem", "application/problem+json", _problem)
+SENTENCE = Renderer("Error", "application/json", _sentence)
+CODE = Renderer("ErrorCode", "application/json", _code)

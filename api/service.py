@@ -13,7 +13,7 @@ from api.errors import Answer, UnknownMethod, UnknownModel, UnknownOption
 from api.formats import Reader, media, results, writers
 from api.formats.contract import Contract
 from api.formats.writers import JSON, WRITERS
-from api.http.bodies import Environ, read_body
+from api.http.request import Request
 from api.monitor import metrics
 from models.errors import InvalidRows, Place, RowRejected
 from models.model import PER_CLASS, Model
@@ -30,7 +30,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is what protocols that name models call it. `timeout`, in seconds, is for all that one
     request waits. `ignore` says whether names that are no features are ignored where a request does
-    not say it, `locked` whether a request needs an API key, but for those at `open_paths`.
+    not say it, `locked` whether a request needs an API key, but for routes that are open.
     `known` are results of one row, which tell how large those of many are.
     """
 
@@ -42,7 +42,6 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     ignore: bool
     locked: bool
-    open_paths: frozenset[str]
     known: dict[str, Any] = {}
 
     def check_method(self, method: str) -> None:
@@ -63,30 +62,31 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             return UnknownModel(f"There is no such model here, only {self.name}.")
         return UnknownModel(f"The model {name} has only the version {self.model.version} here.")
 
-    def body(self, environ: Environ) -> bytes:
-        """The body of a request; raises what `bodies.read_body` raises."""
+    def body(self, request: Request) -> bytes:
+        """The body of a request; raises what `Request.body` raises."""
         watch = None
-        if "HTTP_CONTENT_ENCODING" in environ:
-            watch = self.reader.watch(environ.get("CONTENT_TYPE", ""))
-        return read_body(environ, self.contract.max_bytes, self.timeout, watch)
+        if "HTTP_CONTENT_ENCODING" in request.environ:
+            watch = self.reader.watch(request.content_type)
+        return request.body(self.contract.max_bytes, self.timeout, watch)
 
-    def read(self, environ: Environ) -> Batch:
+    def read(self, request: Request) -> Batch:
         """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise.
 
         A client that asks before it sends the body (Expect) is refused by its Content-Type at once.
         """
-        if "HTTP_EXPECT" in environ:
-            media.check(environ.get("CONTENT_TYPE", ""))
-        body = self.body(environ)
-        ignore = self.ignores(environ) if environ.get("QUERY_STRING") else self.ignore
-        return self.reader.read(body, environ.get("CONTENT_TYPE", ""), ignore=ignore)
+        content_type = request.content_type
+        if "HTTP_EXPECT" in request.environ:
+            media.check(content_type)
+        body = self.body(request)
+        ignore = self.ignores(request) if request.query else self.ignore
+        return self.reader.read(body, content_type, ignore=ignore)
 
-    def ignores(self, environ: Environ) -> bool:
+    def ignores(self, request: Request) -> bool:
         """Whether names that are no features are ignored: by `?extra=`, or else by the setting.
 
         Raises UnknownOption.
         """
-        query = environ.get("QUERY_STRING", "")
+        query = request.query
         if "extra" not in query:
             return self.ignore
         given = parse_qs(query, keep_blank_values=True).get("extra")
@@ -125,12 +125,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         except RowRejected as refused:
             raise _invalid(batch, refused, self.model.hint) from None
 
-    def count(self, environ: Environ, batch: Batch) -> None:
+    def count(self, request: Request, batch: Batch) -> None:
         """Count the rows of a request that has got its results."""
-        environ["api.rows"] = batch.count
-        metrics.count_rows(environ["PATH_INFO"], batch.count, batch.unknown)
+        request.rows = batch.count
+        metrics.count_rows(request.path, batch.count, batch.unknown)
 
-    def answer(self, environ: Environ, method: str, batch: Batch, media_type: str) -> Answer:
+    def answer(self, request: Request, method: str, batch: Batch, media_type: str) -> Answer:
         """Answer the rows of one request with the results of one method, in this media type."""
         if batch.only_row and media_type == JSON and self.predictor.has_single(method):
             result = self.run_single(method, batch)
@@ -139,7 +139,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             body = self.encode(method, self.run(method, batch), media_type)
         if len(body) > self.contract.max_answer_bytes:
             results.check_size(len(body), batch.count, self.contract.max_answer_bytes)
-        self.count(environ, batch)
+        self.count(request, batch)
         headers = {"Content-Type": media_type}
         if batch.unknown or batch.ignored:
             headers |= notes(batch)

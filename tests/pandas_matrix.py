@@ -21,8 +21,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import api  # isort: skip  # first, for it says how many threads OpenMP may start
-
 import joblib
 import msgspec
 import numpy as np
@@ -40,6 +38,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from api import app
 from api.batching import Batcher, _Ticket
 from api.service import Service
 from api.settings import Settings
@@ -342,7 +341,7 @@ def services(
 
     def loaded() -> Service | str:
         try:
-            return api.load(settings)
+            return app.load(settings)
         except Exception:
             return traceback.format_exc()
 
@@ -398,7 +397,7 @@ class Asked:
             return run(method, rows)
 
         service.predictor.run = noting  # type: ignore[method-assign]
-        gateway = api.serve(service, Settings())
+        gateway = app.serve(service, Settings())
         self.client: FlaskClient = gateway.app.test_client()
 
     def cell(self, writer: str) -> str:

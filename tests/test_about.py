@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
-from api import load
+from api.app import load
 from api.metadata import describe, greeting
 from api.settings import Settings
 from models.engines.scikit_learn import ScikitLearnEngine

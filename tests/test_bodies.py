@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.errors import MalformedBody, Problem, TooLarge, TooSlow
-from api.http.bodies import CONTINUE, REQUEST, Request, read_body
+from api.http.bodies import CONTINUE, EXCHANGE, Exchange, read_body
 
 LIMIT = 100
 
@@ -43,7 +43,7 @@ def environ(body: bytes, descriptor: int, **variables: Any) -> dict[str, Any]:
     read = Input(body, descriptor)
     return {
         "wsgi.input": read,
-        REQUEST: Request(read),
+        EXCHANGE: Exchange(read),
         "CONTENT_LENGTH": str(len(body)),
         "SERVER_PROTOCOL": "HTTP/1.1",
         **variables,
@@ -89,7 +89,7 @@ def test_chunks_are_asked_for_too(pipe: tuple[int, int], monkeypatch: pytest.Mon
     )  # fmt: skip
     assert read_body(given, LIMIT, 1) == b"body"
     assert written(pipe) == CONTINUE
-    assert given[REQUEST].is_read
+    assert given[EXCHANGE].is_read
 
 
 def test_a_body_that_is_refused_is_not_asked_for(pipe: tuple[int, int]) -> None:
@@ -104,18 +104,18 @@ def test_a_body_that_ends_early_may_have_been_late(
     pipe: tuple[int, int], *, late: bool, error: type[Problem]
 ) -> None:
     given = environ(b"bo", pipe[1], CONTENT_LENGTH="4")
-    given[REQUEST].late = late
+    given[EXCHANGE].late = late
     with pytest.raises(error):
         read_body(given, LIMIT, 1)
-    assert given[REQUEST].reading is None
-    assert not given[REQUEST].is_read
+    assert given[EXCHANGE].reading is None
+    assert not given[EXCHANGE].is_read
 
 
 def test_the_time_that_a_body_took_is_not_the_time_of_its_answer(pipe: tuple[int, int]) -> None:
     given = environ(b"body", pipe[1])
-    given[REQUEST].started = 0.0
+    given[EXCHANGE].started = 0.0
     read_body(given, LIMIT, 1)
-    assert given[REQUEST].started > 0
+    assert given[EXCHANGE].started > 0
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-import api
-from api.http.bodies import Request
+from api import app
+from api.http.bodies import Exchange
 from api.server import connections, process, sockets
 from api.server.connections import Connections, aside
 from api.server.watcher import HEAD_SECONDS, IDLE_SECONDS, PATIENCE_SECONDS, STUCK_SECONDS, Watcher
@@ -331,7 +331,7 @@ def test_no_connection_is_kept_while_many_requests_are_under_way_that_do_not_wai
     pair: tuple[socket.socket, socket.socket], blocked: int
 ) -> None:
     served = Connections(plain, threads=48, keeps=True)
-    served.under_way = {-i: Request(Input(pair[0])) for i in range(connections.BUSY)}
+    served.under_way = {-i: Exchange(Input(pair[0])) for i in range(connections.BUSY)}
     # The one thread of this test would stand by.
     served._min_accepting = 48
     served.blocked = blocked
@@ -393,8 +393,8 @@ def test_a_thread_without_a_request_may_step_aside() -> None:
     assert not served.is_aside(threading.get_ident())
 
 
-def under_way(served: Connections, ours: socket.socket) -> Request:
-    request = Request(Input(ours))
+def under_way(served: Connections, ours: socket.socket) -> Exchange:
+    request = Exchange(Input(ours))
     served.under_way[1] = request
     return request
 
@@ -771,7 +771,7 @@ def test_descriptors_that_are_no_connections_of_clients_are_told_apart(
 
 
 def test_a_late_head_is_answered_in_our_words(pair: tuple[socket.socket, socket.socket]) -> None:
-    api.refuse_late(pair[0].fileno(), version="abc")
+    app.refuse_late(pair[0].fileno(), version="abc")
     answer = pair[1].recv(10_000)
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b"The line and the headers of the request took too long to come." in answer

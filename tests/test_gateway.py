@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,21 +19,21 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import LinearRegression
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from api.http import turns
-from api.http.bodies import LARGE
+from api.http import big_body
+from api.http.bodies import BIG_BODY_BYTES
 from api.http.gateway import Gateway
-from api.protocols.health import PAGES
+from api.http.route import Route, Routes
 from models.bake import bake
 from models.files import plan_path
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 
 BOUND = 60
-MANY = [GOOD] * (LARGE // 50)
+MANY = [GOOD] * (BIG_BODY_BYTES // 50)
 # Asks for what instances are asked for, without anything that imports more.
 PROGRAM = """
 import io, sys
-from api import load, serve
+from api.app import load, serve
 from api.settings import Settings
 
 settings = Settings(model_path={path!r})
@@ -76,17 +77,18 @@ def test_predictions_and_health_checks_do_without_flask(penguins_path: Path) -> 
 
 
 def test_flask_is_made_once_however_many_ask_for_it_first() -> None:
-    made: list[Flask] = []
+    made: list[Any] = []
 
-    def build(_: Gateway) -> Flask:
+    def build() -> Any:
         time.sleep(0.1)
-        made.append(Flask("slow"))
+        made.append(SimpleNamespace(app=Flask("slow")))
         return made[-1]
 
-    gateway = Gateway("1", build)
+    gateway = Gateway("1", [], build)
     with ThreadPoolExecutor(8) as pool:
         apps = list(pool.map(lambda _: gateway.app, range(8)))
-    assert apps == made * 8
+    assert apps == [made[0].app] * 8
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("path", ["/health", "/v2/health/live"])
@@ -116,16 +118,26 @@ def test_what_flask_takes_for_a_prediction_is_none(
         assert answer[1].startswith(str(status))
 
 
-def test_a_health_route_is_taken_by_every_page(penguins: FlaskClient) -> None:
-    app = penguins.application
-    pages = {
-        rule.rule
-        for rule in app.url_map.iter_rules()
-        if "GET" in (rule.methods or ()) and not rule.arguments
-    }
-    gateway: object = app.wsgi_app
-    assert isinstance(gateway, Gateway)
-    assert pages == PAGES | {path for method, path in gateway.handlers if method == "GET"}
+def get(path: str, *, yields: bool = False) -> Route:
+    return Route(verb="GET", path=path, handler=lambda _: None, yields=yields)
+
+
+def test_a_route_that_yields_is_left_out_where_another_has_its_path() -> None:
+    routes = Routes()
+    routes.add(get("/health"))
+    routes.add(get("/health", yields=True))
+    routes.add(get("/alive", yields=True))
+    assert [(route.path, route.yields) for route in routes] == [
+        ("/health", False),
+        ("/alive", True),
+    ]
+
+
+def test_two_routes_for_one_path_are_refused() -> None:
+    routes = Routes()
+    routes.add(get("/health"))
+    with pytest.raises(ValueError, match="two routes answer GET /health"):
+        routes.add(get("/health"))
 
 
 def in_background(client: FlaskClient, **arguments: Any) -> threading.Thread:
@@ -142,7 +154,7 @@ def in_background(client: FlaskClient, **arguments: Any) -> threading.Thread:
 def test_a_large_request_waits_for_its_turn_and_a_small_one_does_not(
     penguins: FlaskClient,
 ) -> None:
-    turns.take(BOUND)
+    big_body.acquire(BOUND)
     try:
         waiting = in_background(penguins, json=MANY)
         # From a thread of its own too: an answer gives back what its thread has taken.
@@ -151,7 +163,7 @@ def test_a_large_request_waits_for_its_turn_and_a_small_one_does_not(
         waiting.join(0.3)
         assert (small.is_alive(), waiting.is_alive()) == (False, True)
     finally:
-        turns.leave()
+        big_body.release()
     waiting.join(BOUND)
     assert not waiting.is_alive()
 
@@ -159,7 +171,7 @@ def test_a_large_request_waits_for_its_turn_and_a_small_one_does_not(
 def test_a_large_request_that_gets_no_turn_is_told_when_to_come_again(serve: Serve) -> None:
     client = serve(LinearRegression().fit([[0], [1]], [0, 1]), timeout=0.2)
     answers = []
-    turns.take(BOUND)
+    big_body.acquire(BOUND)
     try:
         other = client.application.test_client()
         thread = threading.Thread(
@@ -168,7 +180,7 @@ def test_a_large_request_that_gets_no_turn_is_told_when_to_come_again(serve: Ser
         thread.start()
         thread.join(BOUND)
     finally:
-        turns.leave()
+        big_body.release()
     assert (answers[0].status_code, answers[0].headers["Retry-After"]) == (503, "1")
 
 

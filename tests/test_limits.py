@@ -19,8 +19,9 @@ from sklearn.neighbors import NearestNeighbors
 from api import batching
 from api.batching import MERGED_ROWS, Batcher
 from api.errors import Busy
-from api.http import deadlines, turns
-from api.monitor import telemetry
+from api.http import big_body, deadlines
+from api.http.context import current
+from api.http.request import Request
 from tests.conftest import Serve
 
 CSV, NPY = "text/csv", "application/x-npy"
@@ -163,9 +164,9 @@ def test_a_long_answer_is_the_same_as_short_ones(
 
 @pytest.fixture
 def request_under_way() -> Any:
-    token = telemetry.current.set({})
+    token = current.set(Request({}))
     yield
-    telemetry.current.reset(token)
+    current.reset(token)
 
 
 @pytest.mark.usefixtures("request_under_way")
@@ -182,10 +183,10 @@ def test_who_has_waited_before_waits_less_for_a_turn() -> None:
     taken, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        turns.take(1)
+        big_body.acquire(1)
         taken.set()
         done.wait(10)
-        turns.leave()
+        big_body.release()
 
     other = threading.Thread(target=hold)
     other.start()
@@ -193,7 +194,7 @@ def test_who_has_waited_before_waits_less_for_a_turn() -> None:
     deadlines.end(0.05)
     started = time.monotonic()
     with pytest.raises(Busy):
-        turns.take(5)
+        big_body.acquire(5)
     done.set()
     other.join()
     assert time.monotonic() - started < 1

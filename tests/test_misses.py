@@ -135,7 +135,7 @@ def test_what_else_flask_refuses_is_named_in_a_word(client: FlaskClient) -> None
     def refuse() -> Any:
         raise ImATeapot
 
-    client.application.view_functions["metadata"] = refuse
+    client.application.view_functions["GET /metadata"] = refuse
     assert client.get("/metadata").json["detail"] == "I'm a Teapot."
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import api
+from api import app, server
 from api.errors import Answer
 from api.server import process
 from api.settings import Settings
@@ -77,7 +77,7 @@ def test_a_thread_that_is_stuck_is_answered_for_before_the_process_ends(
 def test_who_is_stuck_is_told_as_everybody_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(process, "replace_process", lambda *given: sent.extend(given))
-    api.give_up(7, version="abc")
+    app.give_up(7, version="abc")
     connection, answer = sent
     assert (connection, answer.status) == (7, 503)
     assert answer.headers["Retry-After"] == "1"
@@ -132,13 +132,13 @@ def run_main(
     """Run `python -m api` up to the point where it becomes uWSGI."""
     handed_over: list[str] = []
     monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
-    for part in ("server_log.keep_stderr", "server_log.watch", "shutdown.obey"):
-        monkeypatch.setattr(f"api.{part}", lambda *_: None)
+    for part in ("uwsgi_log.keep_stderr", "uwsgi_log.watch", "shutdown.obey"):
+        monkeypatch.setattr(f"api.server.{part}", lambda *_: None)
     monkeypatch.setattr("api.server.shutdown.watch", watch)
     monkeypatch.setattr("api.monitor.telemetry.configure_logging", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["api", *arguments])
     monkeypatch.delitem(sys.modules, "api.server.wsgi", raising=False)
-    monkeypatch.delattr(api, "wsgi", raising=False)
+    monkeypatch.delattr(server, "wsgi", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     runpy.run_module("api", run_name="__main__")
@@ -185,7 +185,7 @@ def test_a_model_that_fails_unforeseen_exits_with_a_sentence(
     def fail(settings: Any) -> None:
         raise KeyError("a part")
 
-    monkeypatch.setattr(api, "load", fail)
+    monkeypatch.setattr(app, "load", fail)
     with pytest.raises(SystemExit) as stop:
         run_main(monkeypatch, PORT="9003")
     assert str(stop.value.code) == (

@@ -170,7 +170,7 @@ def test_idle_connections_do_not_hold_it_up(penguins_path: Path, tmp_path: Path)
 
 
 def test_what_takes_too_long_is_cut_off(slow_model: Path, tmp_path: Path) -> None:
-    path = changed(tmp_path, "from api import shutdown\nshutdown.GRACE_SECONDS = 1\n")
+    path = changed(tmp_path, "from api.server import shutdown\nshutdown.GRACE_SECONDS = 1\n")
     with serving(tmp_path, MODEL_PATH=slow_model, PYTHONPATH=path) as server:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             answer = pool.submit(server.post, "/transform", [[30.1]])
@@ -215,9 +215,7 @@ def told_to_stop(model: Path, moment: str, **variables: str) -> int:
 
 
 def test_it_stops_when_told_to_while_its_model_is_loaded(tmp_path: Path) -> None:
-    program = (
-        "import api, time\napi.load = lambda _: (print('loads', flush=True), time.sleep(99))\n"
-    )
+    program = "import time\nfrom api import app\napp.load = lambda _: (print('loads', flush=True), time.sleep(99))\n"
     path = changed(tmp_path, program)
     assert told_to_stop(tmp_path, "loads", PYTHONPATH=path) == 0
 
@@ -242,7 +240,7 @@ def test_a_process_that_is_killed_comes_back_and_the_other_goes_on(
 def test_workers_that_cannot_start_end_the_service(penguins_path: Path, tmp_path: Path) -> None:
     program = (
         "import os, sys\n"
-        "from api import server_log\n"
+        "from api.server import uwsgi_log as server_log\n"
         "server_log.MAX_DEATHS = 1\n"
         "os.register_at_fork(after_in_child=lambda: 'uwsgi' in sys.modules and os._exit(3))\n"
     )
@@ -259,7 +257,7 @@ def test_workers_that_cannot_start_end_the_service(penguins_path: Path, tmp_path
 # the flag CLONE_VM (0x100). Sources: seccomp(2), linux/filter.h, linux/audit.h.
 NO_FORK = """
 import ctypes, os, struct, sys
-from api import shutdown
+from api.server import shutdown
 shutdown.FORK_SECONDS = 1
 def forbid():
     if "uwsgi" not in sys.modules:
@@ -298,7 +296,7 @@ def test_where_no_worker_can_be_forked_the_service_ends(
 
 def test_a_worker_that_forks_sets_no_alarm() -> None:
     program = (
-        "import os, signal; from api import shutdown; first = os.getpid()\n"
+        "import os, signal; from api.server import shutdown; first = os.getpid()\n"
         "look = lambda: os.getpid() == first or os._exit(signal.alarm(0))\n"
         "os.register_at_fork(before=look); shutdown._end_where_forks_fail()\n"
         "if os.fork(): raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))\n"

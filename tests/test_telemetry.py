@@ -28,7 +28,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from api.monitor import metrics, telemetry
+from api.http.context import current
+from api.http.request import Request
+from api.monitor import metrics
 from api.monitor.telemetry import JsonFormatter, configure_logging, trace
 from models.logs import TextFormatter
 from tests.conftest import Serve
@@ -188,24 +190,26 @@ def test_a_line_logged_in_a_request_names_it(
         assert line["request_id"] == "r1"
         assert line[f"{NAME}trace"] == (f"projects/p/traces/{ID}" if project else ID)
         assert SECRET not in json.dumps(line)
-    assert telemetry.current.get() is None
+    assert current.get() is None
 
 
 def test_a_line_names_the_key_of_its_request() -> None:
-    token = telemetry.current.set({"api.key": "alice"})
+    request = Request({})
+    request.key = "alice"
+    token = current.set(request)
     try:
         entry = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "late"})))
     finally:
-        telemetry.current.reset(token)
+        current.reset(token)
     assert entry["key"] == "alice"
 
 
 def test_a_line_from_before_a_request_has_its_id_names_only_the_trace() -> None:
-    token = telemetry.current.set({"HTTP_TRACEPARENT": PARENT})
+    token = current.set(Request({"HTTP_TRACEPARENT": PARENT}))
     try:
         entry = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "early"})))
     finally:
-        telemetry.current.reset(token)
+        current.reset(token)
     assert "request_id" not in entry
     assert entry[f"{NAME}trace"] == ID
 

@@ -10,33 +10,33 @@ from collections.abc import Callable
 from typing import Any
 
 from api.errors import LengthRequired, MalformedBody, TooLarge, TooSlow
-from api.http import turns
+from api.http import big_body
 from api.http.compression import check, decompress
 from api.server import process
 
-# No length has more; Python refuses to read thousands of them.
+# Most digits of a Content-Length: int() raises on thousands of them.
 MAX_DIGITS = 18
-# A body of more bytes waits for its turn.
-LARGE = 64 * 1024
-# It is read in so many pieces: uWSGI keeps the last one until the end of the request, and each has
-# to wait for Python's lock.
-PIECES = 4
+# A body of more bytes waits until no other large body is at work in this process.
+BIG_BODY_BYTES = 64 * 1024
+# A big body is read in 4 chunks: uWSGI holds the last chunk until the request ends, so fewer would
+# hold more memory, and each chunk acquires the GIL once more.
+BIG_BODY_CHUNKS = 4
 # White space around the value of a header, also of a folded one: RFC 9112, section 5.
 BLANKS = " \t\r\n"
 
 Environ = dict[str, Any]
 
-# Where the environment of a request has what is known of its connection, under uWSGI.
-REQUEST = "api.request"
+# The WSGI environment has the Exchange under this key, under uWSGI.
+EXCHANGE = "api.exchange"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Request:
-    """A request under way, under uWSGI: `started` by time.perf_counter, its body aside.
+class Exchange:
+    """What uWSGI's connection does for one request; times are by time.perf_counter.
 
-    `input` reads the body, from the time `reading` on, until all has come (`is_read`) or its sender
-    is too `late`. It is `merged` if it has waited for a call that others share, and `answered` from
-    the time on at which the last answer of its connection was there to be sent.
+    `started` leaves out the time of the body, which `input` reads from `reading` on, until all has
+    come (`is_read`) or its sender is too `late`. `merged` says whether the request has waited for a
+    call that others share, and `answered` is when its answer was ready to be sent.
     """
 
     __slots__ = ("answered", "input", "is_read", "late", "merged", "reading", "started")
@@ -57,49 +57,51 @@ def read_body(
     timeout: float,
     watch: Callable[[bytes], None] | None = None,
 ) -> bytes:
-    """Read the whole body of a request, take the turn if it is large, and decompress it.
+    """Read the whole body of a request, and decompress it.
+
+    A big one waits until no other is at work.
 
     `watch` is what `compression.decompress` shows its pieces.
 
     Raises LengthRequired if its length is not known, TooLarge, MalformedBody if it ends too early,
-    TooSlow if it has not come within BODY_TIMEOUT, Busy if it has no turn for `timeout` seconds,
-    and what `compression.decompress` raises.
+    TooSlow if it has not come within BODY_TIMEOUT, Busy if others are at work for `timeout`
+    seconds, and what `compression.decompress` raises.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING")
     if encoding:
         encoding = encoding.strip().lower()
         check(encoding)
     read = _read_chunks if "HTTP_TRANSFER_ENCODING" in environ else _read
-    request: Request | None = environ.get(REQUEST)
-    if request is None:
+    exchange: Exchange | None = environ.get(EXCHANGE)
+    if exchange is None:
         # Not under uWSGI: whoever serves it looks after its connections.
         body = read(environ, max_bytes)
     else:
-        body = _read_in_time(read, environ, max_bytes, request)
-    # The size of a packed body is not known before it is unpacked.
-    if len(body) > LARGE or encoding:
-        turns.take(timeout)
+        body = _read_in_time(read, environ, max_bytes, exchange)
+    # The size of a compressed body is not known before it is decompressed.
+    if len(body) > BIG_BODY_BYTES or encoding:
+        big_body.acquire(timeout)
     if encoding:
         return decompress(body, encoding, max_bytes, watch)
     return body
 
 
 def _read_in_time(
-    read: Callable[[Environ, int], bytes], environ: Environ, max_bytes: int, request: Request
+    read: Callable[[Environ, int], bytes], environ: Environ, max_bytes: int, exchange: Exchange
 ) -> bytes:
     """Read a body while `connections` looks at the time, and say what became of it."""
-    request.reading = time.perf_counter()
+    exchange.reading = time.perf_counter()
     try:
         body = read(environ, max_bytes)
     except MalformedBody:
-        if request.late:
+        if exchange.late:
             detail = "The body took too long to come: send it faster, or send fewer rows."
             raise TooSlow(detail) from None
         raise
     finally:
-        request.started = time.perf_counter()
-        request.reading = None
-    request.is_read = True
+        exchange.started = time.perf_counter()
+        exchange.reading = None
+    exchange.is_read = True
     return body
 
 
@@ -123,7 +125,7 @@ def _read(environ: Environ, max_bytes: int) -> bytes:
         _ask_for_it(environ)
     read = environ["wsgi.input"].read
     try:
-        body = read(length) if length <= LARGE else _join(read, length)
+        body = read(length) if length <= BIG_BODY_BYTES else _join(read, length)
     except OSError:
         body = b""
     if len(body) < length:
@@ -132,7 +134,7 @@ def _read(environ: Environ, max_bytes: int) -> bytes:
 
 
 def _join(read: Callable[[int], bytes], length: int) -> bytes:
-    size = math.ceil(length / PIECES)
+    size = math.ceil(length / BIG_BODY_CHUNKS)
     return b"".join([read(min(size, length - at)) for at in range(0, length, size)])
 
 
@@ -162,7 +164,7 @@ def _read_chunks(environ: Environ, max_bytes: int) -> bytes:
 def _ask_for_it(environ: Environ) -> None:
     """Tell a client that waits with its body to send it: RFC 9110, section 10.1.1."""
     if (
-        REQUEST in environ
+        EXCHANGE in environ
         and "100-continue" in environ["HTTP_EXPECT"].lower()
         and environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
     ):

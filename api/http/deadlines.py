@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import time
 
-from api.monitor import telemetry
-
-KEY = "api.deadline"
+from api.http.context import current
 
 
 def end(timeout: float) -> float:
@@ -19,8 +17,12 @@ def end(timeout: float) -> float:
     It is `timeout` seconds from the first time on that somebody asks for it.
     """
     latest = time.monotonic() + timeout
-    environ = telemetry.current.get()
-    return latest if environ is None else environ.setdefault(KEY, latest)
+    request = current.get()
+    if request is None:
+        return latest
+    if request.deadline is None:
+        request.deadline = latest
+    return request.deadline
 
 
 def left(until: float) -> float:

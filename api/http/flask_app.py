@@ -1,45 +1,85 @@
-"""Everything that does not run the model, by Flask: one file for each family of endpoints."""
+"""Flask, for the routes that do not run the model: pages, documents, and paths with a name in them.
+
+It also answers what no route answers: it knows which methods a path has.
+"""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import MethodNotAllowed
+from flask import Flask, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter
+from werkzeug.wrappers import Response
 
-from api.http import hooks
-from api.http.gateway import Gateway, Handler
-from api.protocols import about, docs, metrics, page, v1_models, v2_models
-from api.service import Service
+from api.errors import Answer
+from api.http.context import current
+from api.http.misses import Misses
+from api.http.request import Request
 
-
-def create(gateway: Gateway, service: Service) -> Flask:
-    """The Flask application behind the gateway."""
-    app = Flask("api", static_folder=None)
-    # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
-    app.url_map.merge_slashes = False
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    hooks.init_app(app, gateway, service)
-    metrics.init_app(app, service.model)
-    about.init_app(app, service)
-    page.init_app(app)
-    # Flask answers from these which method would have been right, and HEAD from those for GET.
-    for (method, raw), handler in gateway.handlers.items():
-        path = raw.encode("latin-1").decode()
-        view = partial(_look, handler) if method == "GET" else _not_quite
-        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
-    v1_models.init_app(app, service)
-    v2_models.init_app(app, service)
-    docs.init_app(app, service)
-    return app
+if TYPE_CHECKING:
+    from api.http.route import Site
 
 
-def _look(handler: Handler) -> Response:
-    status, headers, body = handler(request.environ)
-    return Response(body, status, headers)
+class NameConverter(BaseConverter):
+    """A name in a path, which ends before the colon of a verb, as in `/v1/models/name:predict`."""
+
+    regex = "[^/:]+"
 
 
-def _not_quite() -> NoReturn:
+class FlaskApp:
+    """A Flask application for the routes of a site, and the way to ask it."""
+
+    def __init__(self, site: Site) -> None:
+        self.app = Flask("api", static_folder=None)
+        # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
+        self.app.url_map.merge_slashes = False
+        self.app.url_map.converters["name"] = NameConverter
+        self.app.json.sort_keys = False  # type: ignore[attr-defined]
+        # What a view raises is rendered by the gateway, as all other errors are.
+        self.app.config["PROPAGATE_EXCEPTIONS"] = True
+        for route in site.routes:
+            view = route.handler if route.by_flask else _miss
+            self.app.add_url_rule(
+                route.path, f"{route.verb} {route.path}", view, methods=[route.verb]
+            )
+        self._misses = Misses(self.app, site)
+        self._paths = {rule.rule for rule in self.app.url_map.iter_rules()}
+        self._wsgi = self.app.wsgi_app
+        self.app.before_request(self._begin)
+        self.app.register_error_handler(HTTPException, self._explain)
+
+    def answer(self, asked: Request) -> Answer:
+        """Answer one request; raises a Problem, or whatever a view raises."""
+        environ = dict(asked.environ)
+        # werkzeug looks for an endpoint that speaks it; nobody has to change the protocol.
+        environ.pop("HTTP_UPGRADE", None)
+        if asked.verb == "HEAD":
+            # The gateway leaves the body out, and needs it for its length.
+            environ["REQUEST_METHOD"] = "GET"
+        response = Response.from_app(self._wsgi, environ, buffered=True)
+        headers = dict(response.headers)
+        return Answer(response.status_code, headers, response.get_data())
+
+    def _begin(self) -> None:
+        """Note which route answers; raise Moved where only slashes are wrong."""
+        asked = _asked()
+        # A path that has a route, but not for this method, comes without a rule.
+        rule = request.url_rule.rule if request.url_rule else request.path
+        if rule in self._paths:
+            asked.route = rule
+        self._misses.check_slashes(asked)
+
+    def _explain(self, error: HTTPException) -> NoReturn:
+        raise self._misses.explain(error, _asked())
+
+
+def _asked() -> Request:
+    asked = current.get()
+    assert asked is not None  # noqa: S101  (the gateway sets it)
+    return asked
+
+
+def _miss(**_: Any) -> NoReturn:
     """Refuse `post`, which Flask takes for `POST`; the gateway answers each `POST`."""
     raise MethodNotAllowed(["OPTIONS", "POST"])

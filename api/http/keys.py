@@ -9,9 +9,9 @@ import re
 import secrets
 import sys
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from api.errors import Unauthorized
+from api.http.request import Environ, Request
 from api.monitor import metrics
 from api.settings import Settings
 from models.settings import SettingsError
@@ -31,27 +31,22 @@ class Keys:
         self._keys = [(name, bytes.fromhex(digest)) for name, digest in pairs]
         self._open = frozenset(path.encode().decode("latin-1") for path in open_paths)
 
-    def check(self, environ: dict[str, Any]) -> None:
+    def check(self, request: Request) -> None:
         """Let a request through that has a key or needs none, and note the name of its key.
 
         Raises Unauthorized.
         """
-        path = environ["PATH_INFO"]
         # OPTIONS tells the methods of a path, and browsers ask it without a key.
-        if (
-            path in self._open
-            or path.startswith(STATIC)
-            or environ["REQUEST_METHOD"] == "OPTIONS"
-            or "api.key" in environ
-        ):
+        path = request.path
+        if path in self._open or path.startswith(STATIC) or request.verb == "OPTIONS":
             return
-        given = list(_given(environ))
+        given = list(_given(request.environ))
         if not given:
             raise Unauthorized(f"This service asks for a key: {HOW}.")
         found = [name for key in given if (name := self._find(key)) is not None]
         if not found:
             raise Unauthorized(f"This key is not one of the service's keys: check it, and {HOW}.")
-        environ["api.key"] = found[0]
+        request.key = found[0]
         metrics.count_key(found[0])
 
     def _find(self, key: str) -> str | None:
@@ -64,7 +59,7 @@ class Keys:
         return found
 
 
-def _given(environ: dict[str, Any]) -> Iterator[str]:
+def _given(environ: Environ) -> Iterator[str]:
     # A proxy in front may have the Authorization for itself, as Cloud Run does.
     if key := environ.get("HTTP_X_API_KEY", "").strip():
         yield key

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from api.errors import PHRASES, Moved, Problem, UnknownPath, WrongVerb
-from api.service import Service
-from models.model import METHODS
+
+if TYPE_CHECKING:
+    from api.http.request import Request
+    from api.http.route import Site
 
 SLASHES = re.compile("/+")
 MAX_PATH_CHARACTERS = 80
@@ -23,35 +24,21 @@ MAX_PATH_CHARACTERS = 80
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 
 
-class Asked(NamedTuple):
-    """A request's method, its path and its query, as PEP 3333 has them."""
-
-    method: str
-    path: str
-    query: str
-
-    @classmethod
-    def of(cls, environ: dict[str, Any]) -> Asked:
-        """What a request asks for."""
-        return cls(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-
-    @property
-    def shown(self) -> str:
-        """The path as a sentence has it."""
-        text = self.path.encode("latin-1").decode(errors="replace")
-        cut = len(text) > MAX_PATH_CHARACTERS
-        return text[:MAX_PATH_CHARACTERS] + "…" if cut else text
-
-
 class Misses:
     """Says of a request that no endpoint answers what was meant."""
 
-    def __init__(self, app: Flask, service: Service) -> None:
+    def __init__(self, app: Flask, site: Site) -> None:
         self._adapter = app.url_map.bind("")
+        service = site.service
         self._rows = f"POST /{service.model.default_method}"
-        self._endpoints = functools.cache(functools.partial(_endpoints, app, service))
+        # Any other path that is short would be taken for "/".
+        self._endpoints = {
+            route.place(service.name, service.model.version): route.verb
+            for route in site.routes
+            if route.summary and route.path != "/"
+        }
 
-    def check_slashes(self, asked: Asked) -> None:
+    def check_slashes(self, asked: Request) -> None:
         """Raise Moved if the path is that of an endpoint, but for slashes."""
         path = SLASHES.sub("/", asked.path).rstrip("/") or "/"
         if path == asked.path:
@@ -60,51 +47,45 @@ class Misses:
         allowed = self._adapter.allowed_methods(right)
         if not allowed:
             return
-        method = asked.method if asked.method in allowed else _main(allowed)
+        method = asked.verb if asked.verb in allowed else _main(allowed)
         # Only a path: an address with a host would be whatever host was sent.
         location = quote(path.encode("latin-1"), safe=PATH_CHARACTERS)
         raise Moved(
-            f"The path {asked.shown} has a slash too many: send {method} {right}.",
+            f"The path {_shown(asked.path)} has a slash too many: send {method} {right}.",
             Location=f"{location}?{asked.query}" if asked.query else location,
         )
 
-    def explain(self, error: HTTPException, asked: Asked) -> Problem:
+    def explain(self, error: HTTPException, asked: Request) -> Problem:
         """What Flask finds wrong with a request, in this service's own words."""
         if isinstance(error, MethodNotAllowed):
             allowed = sorted(error.valid_methods or [])
-            meant = f"send {_main(allowed)} {asked.shown}"
+            meant = f"send {_main(allowed)} {_shown(asked.path)}"
             if asked.path == "/":
                 meant = f"rows go to {self._rows}"
             return WrongVerb(
-                f"{asked.shown} does not answer {asked.method}: {meant}.", Allow=", ".join(allowed)
+                f"{_shown(asked.path)} does not answer {asked.verb}: {meant}.",
+                Allow=", ".join(allowed),
             )
         if isinstance(error, NotFound):
-            return UnknownPath(f"There is no {asked.shown} here. {self._guess(asked.shown)}")
+            return UnknownPath(
+                f"There is no {_shown(asked.path)} here. {self._guess(_shown(asked.path))}"
+            )
         problem = Problem(f"{PHRASES[error.code or HTTPStatus.INTERNAL_SERVER_ERROR]}.")
         problem.status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
         return problem
 
     def _guess(self, path: str) -> str:
-        near = difflib.get_close_matches(path.lower(), self._endpoints(), n=1)
+        near = difflib.get_close_matches(path.lower(), self._endpoints, n=1)
         if near:
-            return f"Did you mean {self._endpoints()[near[0]]} {near[0]}?"
+            return f"Did you mean {self._endpoints[near[0]]} {near[0]}?"
         return f"Rows go to {self._rows}, and GET / lists the paths."
 
 
-def _endpoints(app: Flask, service: Service) -> dict[str, str]:
-    """The paths that the model answers, and the main method of each."""
-    lacking = {f"/{method}" for method in METHODS} - {
-        f"/{method}" for method in service.model.methods
-    }
-    values = {"name": service.name, "version": service.model.version}
-    adapter = app.url_map.bind("")
-    found = {}
-    for rule in app.url_map.iter_rules():
-        # Any other path that is short would be taken for "/".
-        if rule.arguments <= values.keys() and rule.rule not in {"/", *lacking}:
-            given = {name: values[name] for name in rule.arguments}
-            found[adapter.build(rule.endpoint, given)] = _main(rule.methods)
-    return found
+def _shown(path: str) -> str:
+    """A path of a request as a sentence has it."""
+    text = path.encode("latin-1").decode(errors="replace")
+    cut = len(text) > MAX_PATH_CHARACTERS
+    return text[:MAX_PATH_CHARACTERS] + "…" if cut else text
 
 
 def _main(methods: Iterable[str] | None) -> str:

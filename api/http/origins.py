@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
 
 from api.errors import Answer, ForbiddenOrigin
 from api.http.compression import add_vary
-
-if TYPE_CHECKING:
-    from api.http.compression import Headers
+from api.http.request import Request
 
 METHODS = "GET, HEAD, POST, OPTIONS"
 # What a page may send; browsers do not ask for Accept, but some lists have it.
@@ -34,9 +31,9 @@ class Origins:
         self._all = allowed_origins.strip() == "*"
         self._origins = frozenset(_as_browsers_do(each) for each in allowed_origins.split(","))
 
-    def preflight(self, environ: dict[str, Any]) -> Answer:
+    def preflight(self, request: Request) -> Answer:
         """Answer a browser that asks whether a page may send a request; raises ForbiddenOrigin."""
-        origin = environ.get("HTTP_ORIGIN", "")
+        origin = request.environ.get("HTTP_ORIGIN", "")
         if not self._allows(origin):
             raise ForbiddenOrigin(f"The origin {origin} is not in ALLOWED_ORIGINS of this service.")
         headers = {
@@ -46,11 +43,11 @@ class Origins:
         }
         return Answer(HTTPStatus.OK, headers, b"")
 
-    def finish(self, environ: dict[str, Any], _: int, headers: Headers, __: float) -> None:
+    def finish(self, request: Request, _: int, headers: dict[str, str]) -> None:
         """Say in the headers of an answer that the page of this request may read it."""
         if not self._all:
             add_vary(headers, "Origin")
-        origin = environ.get("HTTP_ORIGIN")
+        origin = request.environ.get("HTTP_ORIGIN")
         if origin and self._allows(origin):
             headers["Access-Control-Allow-Origin"] = "*" if self._all else origin
             headers["Access-Control-Expose-Headers"] = ANSWER_HEADERS

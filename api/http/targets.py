@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from api.errors import MalformedTarget, UnknownVersion
+from api.http.request import Request
 
 VERSIONS = frozenset({"HTTP/1.1", "HTTP/1.0"})
 VERSION = re.compile(r"HTTP/[0-9]\.[0-9]", re.ASCII)
@@ -16,15 +16,15 @@ ABSOLUTE = re.compile(r"https?://([^/?#]*)([^?#]*)", re.IGNORECASE)
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def normalize(environ: dict[str, Any]) -> None:
-    """Let `environ` have a method, and a path that starts with a slash, or `*` for OPTIONS.
+def normalize(request: Request) -> None:
+    """Let `request` have a method, and a path that starts with a slash, or `*` for OPTIONS.
 
     Empty lines before the request line are passed over. Raises MalformedTarget if the request line
     has no method, target or version, or another target than a path, and UnknownVersion.
     """
-    method = environ.get("REQUEST_METHOD", "").lstrip("\r\n")
-    path: str = environ.setdefault("PATH_INFO", "")
-    environ["REQUEST_METHOD"] = method
+    environ = request.environ
+    method = environ["REQUEST_METHOD"] = request.verb = request.verb.lstrip("\r\n")
+    path = environ["PATH_INFO"] = request.path
     version = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
     target = environ.get("REQUEST_URI", path)
     if (
@@ -40,6 +40,6 @@ def normalize(environ: dict[str, Any]) -> None:
         # Its host counts, whatever the header says: RFC 9112, section 3.2.2.
         environ["HTTP_HOST"], raw = absolute.groups()
         path = unquote_to_bytes(raw).decode("latin-1") or ("*" if method == "OPTIONS" else "/")
-        environ["PATH_INFO"] = path
+        environ["PATH_INFO"] = request.path = path
     if not path.startswith("/") and (method, path) != ("OPTIONS", "*"):
         raise MalformedTarget("The path has to start with a slash, as in: GET /health HTTP/1.1")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from api.http.compression import Headers
+from api.http.request import Request
 
 MAX_PATH_CHARACTERS = 200
 
@@ -16,23 +15,23 @@ MAX_PATH_CHARACTERS = 200
 log = logging.getLogger("api.access")
 
 
-def finish(environ: dict[str, Any], status: int, _: Headers, started: float) -> None:
-    """Log an answer to a request that was taken up at `started`, by time.perf_counter.
+def finish(request: Request, status: int, _: dict[str, str]) -> None:
+    """Log the answer to a request.
 
     The query is left out, since it may hold values.
     """
-    path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@*")[:MAX_PATH_CHARACTERS]
-    milliseconds = round(1000 * (time.perf_counter() - started), 2)
+    path = quote(request.path.encode("latin-1"), safe="/:@*")[:MAX_PATH_CHARACTERS]
+    milliseconds = round(1000 * (time.perf_counter() - request.started), 2)
     fields: dict[str, Any] = {
-        "method": environ["REQUEST_METHOD"],
+        "method": request.verb,
         "path": path or "-",
         "status": int(status),
         "ms": milliseconds,
     }
     more = {
-        "rows": environ.get("api.rows"),
-        "request_id": environ.get("api.request_id"),
-        "key": environ.get("api.key"),
+        "rows": request.rows,
+        "request_id": request.id,
+        "key": request.key,
     }
     more = {name: value for name, value in more.items() if value is not None}
     log.info(

@@ -1,29 +1,23 @@
-"""Logs for a person or for Google Cloud, and an id on every request."""
+"""Logs for a person or for Google Cloud."""
 
 from __future__ import annotations
 
 import logging
-import random
 import re
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 
+from api.http.context import current
 from models import logs
 
-REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # Source: W3C Trace Context, section 3.2; later versions may add fields at the end.
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
 # Source: "Trace context", Cloud Trace documentation; the span is a decimal number.
 CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]+))?", re.ASCII)
-
-# The WSGI environment of the request that this thread answers. What a log line says of it is
-# worked out when there is a line, which is seldom.
-current: ContextVar[dict[str, Any] | None] = ContextVar("current", default=None)
 
 
 class JsonFormatter(logs.TextFormatter):
@@ -41,12 +35,12 @@ class JsonFormatter(logs.TextFormatter):
         """The line for one record; a traceback goes into `message`, for Error Reporting."""
         entry: dict[str, Any] = {"severity": record.levelname, "message": super().format(record)}
         entry |= getattr(record, "fields", {})
-        if (environ := current.get()) is not None:
-            if name := environ.get("api.request_id"):
-                entry["request_id"] = name
-            if key := environ.get("api.key"):
-                entry["key"] = key
-            entry |= trace(environ, self._prefix)
+        if (request := current.get()) is not None:
+            if request.id:
+                entry["request_id"] = request.id
+            if request.key:
+                entry["key"] = request.key
+            entry |= trace(request.environ, self._prefix)
         return msgspec.json.encode(entry).decode()
 
 
@@ -70,18 +64,3 @@ def trace(environ: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def configure_logging(*, json: bool, project: str = "", level: str = "warning") -> None:
     """Send the service's log from `level` on, and the warnings of libraries, to standard error."""
     logs.configure(level, JsonFormatter(project) if json else None, "api")
-
-
-def identify(environ: dict[str, Any]) -> str:
-    """Give a request its id: the caller's if it is a plain word, else a new one."""
-    name: str = environ.get("HTTP_X_REQUEST_ID", "")
-    if not name or not REQUEST_ID.fullmatch(name):
-        # It is no secret: os.urandom calls the kernel, and lets go of Python's lock meanwhile.
-        name = f"{random.getrandbits(128):032x}"
-    environ["api.request_id"] = name
-    return name
-
-
-def names(request_id: str, version: str) -> dict[str, str]:
-    """The headers that every answer carries."""
-    return {"X-Request-Id": request_id, "X-Model-Version": version}

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-from api.errors import Busy
-from api.formats.inference import tensor_methods
+from api.errors import PROBLEM, Busy
 from api.formats.writers import JSON, WRITERS
-from api.openapi import components, protocols, sample, schemas, snippets
-from api.openapi.components import NOTES, TEXT, WITH_EXTRA, WITH_ROWS, operation
+from api.http.route import Route
+from api.openapi import bodies, components, sample, schemas, snippets
 from api.openapi.sample import Sample
 from api.openapi.schemas import Schema, ref
 from api.service import Service
 from models.rows.words import expectation
 
-PLAIN = {"text/plain": TEXT}
 # An example of an answer is left out where it is longer than this.
-LONG_EXAMPLE = 2000
-TAGS = {
-    "Model": "What the model can do.",
-    "Service": "What is served, and whether it is well.",
-    "Documentation": "This description, for programs and for people.",
-    "MLflow and SageMaker": "What MLflow's scoring server and SageMaker's containers take.",
-    "KServe v1": "The protocol of KServe v1 and TensorFlow Serving.",
-    "Open Inference v2": "The Open Inference Protocol, which KServe, Triton and MLServer speak.",
-}
-METHODS = {
-    "predict": "Predict",
-    "predict_proba": "The probability of each class",
-    "predict_log_proba": "The logarithm of the probability of each class",
-    "predict_joint_log_proba": "The logarithm of the probability of each class with the row",
-    "decision_function": "How far a row is on the side of each class",
-    "score_samples": "How usual a row is",
-    "mahalanobis": "The squared Mahalanobis distance of a row",
-    "transform": "Transform",
-    "kneighbors": "The nearest rows of the training data",
-    "radius_neighbors": "The rows of the training data within a radius",
-    "apply": "The leaf that a row ends in, of each tree",
-}
+MAX_EXAMPLE_CHARACTERS = 2000
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -52,22 +29,22 @@ class Context(msgspec.Struct, frozen=True):
     results: dict[str, Any]
 
 
-Build = Callable[[Context], Schema]
+def describe(service: Service, routes: Iterable[Route]) -> Schema:
+    """The whole document: all routes that have a summary.
 
-
-def describe(service: Service) -> Schema:
-    """The whole document. `snippets.ORIGIN` in it stands for the address of the service.
+    `snippets.ORIGIN` in it stands for the address of the service.
 
     Raises Busy if the model has no time to answer the example.
     """
     context = _context(service)
     paths: dict[str, Schema] = {}
-    for path, verb, build in table(service):
-        paths.setdefault(path, {})[verb.lower()] = build(context)
-    if service.locked:
-        _lock(paths, service.open_paths)
-    used = {each["tags"][0] for path in paths.values() for each in path.values()}
+    tags: dict[str, str] = {}
     model = service.model
+    for route in routes:
+        if route.summary and route.tag:
+            tags |= dict([route.tag])
+            path = route.place(service.name, model.version)
+            paths.setdefault(path, {})[route.verb.lower()] = _operation(route, context)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -76,66 +53,11 @@ def describe(service: Service) -> Schema:
             "description": _introduction(service),
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag, "description": TAGS[tag]} for tag in TAGS if tag in used],
+        "tags": [{"name": name, "description": text} for name, text in tags.items()],
         "paths": paths,
         "components": _components(context, paths),
         **({"security": [{name: []} for name in components.KEYS]} if service.locked else {}),
     }
-
-
-def _lock(paths: dict[str, Schema], open_paths: frozenset[str]) -> None:
-    """Say which operations need an API key, and how they refuse who has none."""
-    for path, operations in paths.items():
-        for each in operations.values():
-            if path in open_paths:
-                each["security"] = []
-            else:
-                fault = each["responses"]["500"]["$ref"].replace("500", "401")
-                each["responses"]["401"] = {"$ref": fault}
-
-
-def table(service: Service) -> list[tuple[str, str, Build]]:
-    """All that can be described: path, HTTP method, and what makes the operation."""
-    html = {"text/html": TEXT}
-    metrics = {"text/plain": TEXT, "application/openmetrics-text": TEXT}
-    return [
-        *((f"/{method}", "POST", partial(_method, method)) for method in service.model.methods),
-        *_protocols(service),
-        ("/", "GET", _get("alive", "Service", "The service is alive", ref("Alive"))),
-        ("/metadata", "GET", _get("metadata", "Service", "What is served", ref("Metadata"))),
-        ("/health", "GET", _get("health", "Service", "The model is loaded", ref("Well"))),
-        ("/ready", "GET", _get("ready", "Service", "The model is loaded", ref("Well"))),
-        ("/ping", "GET", _get("ping", "Service", "The model is loaded", ref("Well"))),
-        ("/metrics", "GET", _get("metrics", "Service", "Metrics for Prometheus", metrics)),
-        ("/snippets", "GET", _get("snippets", "Documentation", "To paste", ref("Snippets"))),
-        ("/openapi.json", "GET", _get("openapi", "Documentation", "For programs", ref("OpenAPI"))),
-        ("/docs", "GET", _get("docs", "Documentation", "To try out", html)),
-        ("/redoc", "GET", _get("redoc", "Documentation", "To read", html)),
-    ]
-
-
-def _protocols(service: Service) -> list[tuple[str, str, Build]]:
-    """What the service takes besides its own endpoints, as far as the model can answer it."""
-    name = service.name
-    found: list[tuple[str, str, Build]] = [
-        ("/explain", "POST", _of(protocols.explain)),
-        (f"/v1/models/{name}:explain", "POST", _of(protocols.v1_explain)),
-        ("/invocations", "POST", _of(protocols.invocations)),
-        ("/version", "GET", _get("version", "MLflow and SageMaker", "The version", PLAIN)),
-        *(
-            (path, verb, _of(protocols.about, tag, operation_id, summary, schema))
-            for path, verb, tag, operation_id, summary, schema in protocols.others(name)
-        ),
-    ]
-    if "predict" in service.model.methods:
-        found.append((f"/v1/models/{name}:predict", "POST", _of(protocols.v1_predict)))
-    if tensor_methods(service.model.methods):
-        found.append((f"/v2/models/{name}/infer", "POST", _of(protocols.infer)))
-    return found
-
-
-def _of(build: Callable[..., Schema], *arguments: Any) -> Build:
-    return lambda context: build(context.service, context.sample, *arguments)
 
 
 def _context(service: Service) -> Context:
@@ -175,40 +97,48 @@ def _introduction(service: Service) -> str:
     )
 
 
-def _method(method: str, context: Context) -> Schema:
-    """`POST /<method>`."""
-    result = context.results[method]
-    samples: Schema = {
-        "x-codeSamples": snippets.samples(
-            snippets.write(method, context.sample.row, locked=context.service.locked)
-        )
-    }
-    answers = components.answers(method)
-    for media_type in answers if result is not None else ():
-        if not WRITERS[media_type].is_text:
-            continue
-        text = context.service.encode(method, result, media_type).decode()
-        if len(text) <= LONG_EXAMPLE:
-            example = msgspec.json.decode(text) if media_type == JSON else text
-            answers[media_type]["example"] = example
-    return operation(
-        "Model",
-        method,
-        METHODS[method],
-        answers,
-        faults=WITH_ROWS,
-        headers=NOTES,
-        parameters=[{"$ref": "#/components/parameters/X-Request-Id"}, *WITH_EXTRA],
-        requestBody=components.rows_body(context.sample),
-        **samples,
+def _operation(route: Route, context: Context) -> Schema:
+    service = context.service
+    more: Schema = {}
+    parameters = []
+    faults = components.WITH_ROWS if route.takes else components.WITHOUT
+    if route.name in service.model.methods:
+        parameters.append({"$ref": "#/components/parameters/X-Request-Id"})
+        texts = snippets.write(route.name, context.sample.row, locked=service.locked)
+        more["x-codeSamples"] = snippets.samples(texts)
+    if route.takes:
+        parameters += components.WITH_EXTRA
+        more["requestBody"] = bodies.BODIES[route.takes](service, context.sample)
+    if parameters:
+        more["parameters"] = parameters
+    if service.locked:
+        if route.open:
+            more["security"] = []
+        else:
+            faults = (HTTPStatus.UNAUTHORIZED, *faults)
+    return components.operation(
+        route.tag.name if route.tag else "",
+        route.name,
+        route.summary,
+        {media_type: _answer(route, media_type, context) for media_type in route.gives},
+        faults=(*faults, *route.errors),
+        form=(route.render or PROBLEM).schema,
+        headers=components.NOTES if route.takes else (),
+        **more,
     )
 
 
-def _get(name: str, tag: str, summary: str, answers: Schema) -> Build:
-    """A `GET`; `answers` is the schema of its JSON, or has a schema for each media type."""
-    media_types = {"application/json": answers} if "$ref" in answers else answers
-    content = {media_type: {"schema": schema} for media_type, schema in media_types.items()}
-    return lambda _: operation(tag, name, summary, content)
+def _answer(route: Route, media_type: str, context: Context) -> Schema:
+    """An answer in one media type; those of the model's methods have an example."""
+    schema = route.gives[media_type]
+    described: Schema = {"schema": bodies.INLINE.get(schema) or ref(schema)}
+    method = route.gives.get(JSON, "").removesuffix("_answer")
+    result = context.results.get(method)
+    if result is not None and WRITERS[media_type].is_text:
+        text = context.service.encode(method, result, media_type).decode()
+        if len(text) <= MAX_EXAMPLE_CHARACTERS:
+            described["example"] = msgspec.json.decode(text) if schema.endswith("_answer") else text
+    return described
 
 
 def _components(context: Context, paths: dict[str, Schema]) -> Schema:
@@ -233,6 +163,7 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
             **schemas.rows(signature, model.card, service.contract.max_rows),
             **answers,
             **components.SCHEMAS,
+            **bodies.answers(service),
         },
         "responses": {name: answer for name, answer in faults if name in used},
         "headers": components.HEADERS,

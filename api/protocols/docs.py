@@ -10,17 +10,22 @@ import functools
 import gzip
 import hashlib
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from flask import Blueprint, Flask, Response, request
-from werkzeug.exceptions import NotFound
 
+from api.http.route import Route, Site, Tag
 from api.protocols.page import FOREVER
-from api.service import Service
 
+if TYPE_CHECKING:
+    from flask import Response
+
+TAG = Tag("Documentation", "This description, for programs and for people.")
 STATIC = Path(__file__).parent.parent / "static" / "docs"
-PAGES = {"/docs": "docs.html", "/redoc": "redoc.html"}
 TYPES = {
     "docs.js": "text/javascript",
     "key.css": "text/css",
@@ -40,60 +45,81 @@ POLICY = (
 HOST = re.compile(r"[\w.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?", re.ASCII)
 
 
-def init_app(app: Flask, service: Service) -> None:
-    """Add the document, the pages, what the pages need, and the texts."""
-    docs = Blueprint("docs", __name__)
+def routes(site: Site) -> Iterator[Route]:
+    """The document, the pages, what the pages need, and the texts."""
 
     @functools.cache
     def document() -> bytes:
         from api.openapi.document import describe
 
-        return msgspec.json.encode(describe(service))
+        return msgspec.json.encode(describe(site.service, site.routes))
 
     @functools.cache
     def texts() -> bytes:
         from api.openapi import sample, snippets
 
-        model = service.model
-        row = sample.choose(model, service.reader).row
-        return msgspec.json.encode(snippets.write(model.default_method, row, locked=service.locked))
+        service = site.service
+        row = sample.choose(service.model, service.reader).row
+        method = service.model.default_method
+        return msgspec.json.encode(snippets.write(method, row, locked=service.locked))
 
-    @docs.get("/openapi.json")
-    def description() -> Response:
-        return _from_here(document())
-
-    @docs.get("/snippets")
-    def to_paste() -> Response:
-        return _from_here(texts())
-
-    @docs.get("/docs")
-    @docs.get("/redoc")
-    def page() -> Response:
-        response = Response(_page(PAGES[request.path]), content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-    @docs.get("/static/docs/<name>")
-    def asset(name: str) -> Response:
-        if name not in TYPES:
-            raise NotFound
-        packed = request.accept_encodings["gzip"] > 0
-        response = Response(_read(name, packed=packed))
-        response.content_type = f"{TYPES[name]}; charset=utf-8"
-        response.headers["Cache-Control"] = FOREVER
-        response.headers["Vary"] = "Accept-Encoding"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if packed:
-            response.headers["Content-Encoding"] = "gzip"
-        return response
-
-    app.register_blueprint(docs)
+    get = partial(Route, verb="GET", by_flask=True, tag=TAG)
+    for name, view, summary, schema in (
+        ("openapi.json", document, "For programs", "OpenAPI"),
+        ("snippets", texts, "To paste", "Snippets"),
+    ):
+        yield get(
+            path=f"/{name}",
+            handler=partial(_from_here, view),
+            name=name.partition(".")[0],
+            summary=summary,
+            gives={"application/json": schema},
+            listed=True,
+        )
+    for name, summary in (("docs", "To try out"), ("redoc", "To read")):
+        yield get(
+            path=f"/{name}",
+            handler=partial(_show, f"{name}.html"),
+            name=name,
+            summary=summary,
+            gives={"text/html": "Text"},
+            open=True,
+            listed=True,
+        )
+    yield Route(verb="GET", path="/static/docs/<name>", handler=asset, by_flask=True)
 
 
-def _from_here(body: bytes) -> Response:
+def _show(file: str) -> Response:
+    from flask import Response
+
+    response = Response(_page(file), content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def asset(name: str) -> Response:
+    """A file of the pages, compressed where the client takes it so."""
+    from flask import Response, abort, request
+
+    if name not in TYPES:
+        abort(HTTPStatus.NOT_FOUND)
+    packed = request.accept_encodings["gzip"] > 0
+    response = Response(_read(name, packed=packed))
+    response.content_type = f"{TYPES[name]}; charset=utf-8"
+    response.headers["Cache-Control"] = FOREVER
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _from_here(make: Callable[[], bytes]) -> Response:
     """A document with the address that this request came to, as far as that can be told."""
+    from flask import Response, request
+
     from api.openapi.snippets import ORIGIN
 
     host = request.host if HOST.fullmatch(request.host) else "localhost"
@@ -101,7 +127,7 @@ def _from_here(body: bytes) -> Response:
     secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
     origin = f"{'https' if secure else 'http'}://{host}"
     response = Response(
-        body.replace(ORIGIN.encode(), origin.encode()), content_type="application/json"
+        make().replace(ORIGIN.encode(), origin.encode()), content_type="application/json"
     )
     response.headers["Cache-Control"] = "no-cache"
     return response

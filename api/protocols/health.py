@@ -5,6 +5,7 @@ The model is loaded before the first request is taken, so whoever answers is rea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -13,58 +14,40 @@ import msgspec
 
 from api.errors import Answer
 from api.formats.writers import JSON
-from api.http.gateway import Environ, Gateway
-from api.settings import Settings
+from api.http.request import Request
+from api.http.route import Route, Site
+from api.protocols.native import SERVICE
 
-WELL: dict[str, dict[str, Any]] = {
-    "/health": {"status": "ok"},
-    "/ready": {"status": "ok"},
-    # SageMaker's.
-    "/ping": {"status": "ok"},
-    # The one answer has the word that the specification gives it, the other KServe's.
-    "/v2/health/live": {"ready": True, "live": True},
-    "/v2/health/ready": {"ready": True, "live": True},
-}
-# What Flask answers there is a sign of health too, and more.
-PAGES = frozenset(
-    {
-        "/",
-        "/docs",
-        "/metadata",
-        "/metrics",
-        "/openapi.json",
-        "/redoc",
-        "/snippets",
-        "/v1/models",
-        "/v2",
-        "/v2/models",
-        "/v2/models/stats",
-        "/version",
-    }
-)
+WELL = {"status": "ok"}
 
 
-def init(gateway: Gateway, health_route: str) -> None:
-    """Add `GET` at each of the paths, and at Vertex AI's, if it has one that is not taken.
+def routes(site: Site) -> Iterator[Route]:
+    """`/health`, `/ready`, SageMaker's `/ping`, and Vertex AI's path, where it names one.
 
     https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
     """
-    for path, document in WELL.items():
-        gateway.get(path, partial(answer, document))
-    if health_route and health_route not in {*WELL, *PAGES}:
-        gateway.get(health_route, partial(answer, WELL["/health"]))
+    for name in ("health", "ready", "ping"):
+        yield Route(
+            verb="GET",
+            path=f"/{name}",
+            handler=partial(answer, WELL),
+            tag=SERVICE,
+            name=name,
+            summary="The model is loaded",
+            gives={JSON: "Well"},
+            open=True,
+            listed=name != "ping",
+        )
+    if site.settings.aip_health_route:
+        yield Route(
+            verb="GET",
+            path=site.settings.aip_health_route,
+            handler=partial(answer, WELL),
+            open=True,
+            yields=True,
+        )
 
 
-def open_paths(settings: Settings, version: str) -> frozenset[str]:
-    """The paths that need no API key: where platforms ask whether all is well, and the pages."""
-    v2 = f"/v2/models/{settings.model_name}"
-    models = {f"/v1/models/{settings.model_name}", f"{v2}/ready", f"{v2}/versions/{version}/ready"}
-    paths = {"/", "/docs", "/redoc", settings.aip_health_route, *WELL, *models}
-    if settings.lock_metrics == "false":
-        paths.add("/metrics")
-    return frozenset(paths - {""})
-
-
-def answer(document: dict[str, Any], _: Environ) -> Answer:
+def answer(document: dict[str, Any], _: Request) -> Answer:
     """Say that all is well, in these words."""
     return Answer(HTTPStatus.OK, {"Content-Type": JSON}, msgspec.json.encode(document))

@@ -1,56 +1,166 @@
-"""The Open Inference Protocol, which is KServe's protocol v2, over REST: `POST .../infer`.
+"""The Open Inference Protocol, which is KServe's protocol v2, over REST.
 
-Sources: its specification, "HTTP/REST"; the extension of Triton Inference Server for binary
-tensors.
+Sources: its specification, "HTTP/REST"; the extensions of Triton Inference Server for binary
+tensors, the model repository, configuration and statistics, as far as clients ask for them.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
+from typing import Any, NoReturn
 
 import numpy as np
 
-from api.errors import Answer, MalformedBody, NotAcceptable, UnsupportedType
+from api.errors import SENTENCE, Answer, Busy, MalformedBody, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, tensors
-from api.formats.inference import Request
 from api.formats.writers import JSON
-from api.http.gateway import Environ, Gateway, content_type
+from api.http.request import Request
+from api.http.route import Route, Site, Tag
+from api.monitor import metrics
+from api.protocols import health
 from api.service import Service, notes
 from models.model import Model
-from models.rows.batch import Batch
+from models.rows.batch import Batch, row_pointer
+from models.rows.check import check
+from models.signature.types import plain_rows
 
+TAG = Tag("Open Inference v2", "The Open Inference Protocol: KServe, Triton and MLServer speak it.")
 BINARY = "application/octet-stream"
+EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics"]
+PLATFORM = "sklearn_joblib"
+# The specification says `live` and `ready`, each in its own answer; KServe has both in both.
+WELL = {"ready": True, "live": True}
+
+
+def routes(site: Site) -> Iterator[Route]:
+    """`POST /v2/models/<model>/infer`, health, and what is known of the server and its model."""
+    yield from _infer(site.service)
+    yield from _server(site.service)
+    for suffix, of in (("", ""), ("/versions/<version>", "_version")):
+        yield from _model(site.service, f"/v2/models/<name>{suffix}", of)
+
+
+own = partial(Route, tag=TAG, render=SENTENCE)
+
+
+def _infer(service: Service) -> Iterator[Route]:
+    has = bool(inference.tensor_methods(service.model.methods))
+    for path, name in zip(paths(service), ("v2_infer", "v2_infer_version"), strict=True):
+        yield own(
+            verb="POST",
+            path=path,
+            handler=partial(infer, service),
+            name=name,
+            summary="Tensors to tensors" if has else "",
+            takes="tensors",
+            gives={JSON: "Tensors"},
+        )
+
+
+def _server(service: Service) -> Iterator[Route]:
+    get = partial(own, verb="GET")
+    for name, summary in (("live", "The server is alive"), ("ready", "The model is loaded")):
+        yield get(
+            path=f"/v2/health/{name}",
+            handler=partial(health.answer, WELL),
+            name=f"v2_{name}",
+            summary=summary,
+            gives={JSON: "V2Well"},
+            open=True,
+        )
+    version = service.model.version
+    server = {"name": "machine-learning-api", "version": version, "extensions": EXTENSIONS}
+    index = [{"name": service.name, "version": version, "state": "READY", "reason": ""}]
+    known: list[tuple[str, str, str, str, str, Any]] = [
+        ("GET", "/v2", "v2", "The server", "Server", server),
+        ("GET", "/v2/models", "v2_models", "The models", "Models", {"models": [service.name]}),
+        ("POST", "/v2/repository/index", "v2_index", "The models", "RepositoryIndex", index),
+    ]
+    for verb, path, name, summary, schema, document in known:
+        yield own(
+            verb=verb,
+            path=path,
+            handler=partial(_same, document),
+            by_flask=True,
+            name=name,
+            summary=summary,
+            gives={JSON: schema},
+        )
+    yield get(
+        path="/v2/models/stats",
+        handler=partial(statistics, service, service.name),
+        by_flask=True,
+        name="v2_all_stats",
+        summary="What was counted",
+        gives={JSON: "Object"},
+    )
+
+
+def _model(service: Service, path: str, of: str) -> Iterator[Route]:
+    """What is asked of the model at `path`; `of` ends the names of the operations."""
+    described = functools.cache(partial(describe_model, service))
+    views: list[tuple[str, str, str, str, Callable[[str], Any]]] = [
+        ("", "v2_model", "The tensors of the model", "ModelTensors", lambda _: described()),
+        ("/ready", "v2_model_ready", "The model is loaded", "ModelReady", ready),
+        ("/config", "v2_config", "The model, as Triton has it", "Object",
+         lambda _: configure(described(), service.contract.max_rows)),
+        ("/stats", "v2_stats", "What was counted", "Object", partial(statistics, service)),
+    ]  # fmt: skip
+    for end, name, summary, schema, view in views:
+        yield own(
+            verb="GET",
+            path=path + end,
+            handler=partial(_checked, service, view),
+            by_flask=True,
+            name=name + of,
+            summary=summary,
+            gives={JSON: schema},
+            open=end == "/ready",
+        )
+
+    def other(name: str, **_: str) -> NoReturn:
+        raise service.unknown(name)
+
+    # The gateway has the path of the model itself.
+    yield own(verb="POST", path=f"{path}/infer", handler=other, by_flask=True)
+
+
+def _same(document: Any) -> Any:
+    return document
+
+
+def _checked(service: Service, view: Callable[[str], Any], name: str, version: str = "") -> Any:
+    """What `view` says of the model, if it has this name and version; raises UnknownModel."""
+    service.check_name(name, version)
+    return view(name)
 
 
 def paths(service: Service) -> list[str]:
-    """Where the model itself is asked, with its version and without."""
-    own = f"/v2/models/{service.name}"
-    return [f"{path}/infer" for path in (own, f"{own}/versions/{service.model.version}")]
+    """Where the model itself is asked, without its version and with it."""
+    model = f"/v2/models/{service.name}"
+    return [f"{path}/infer" for path in (model, f"{model}/versions/{service.model.version}")]
 
 
-def init(gateway: Gateway, service: Service) -> None:
-    """Add `POST /v2/models/<model>/infer`, and the same for its version."""
-    for path in paths(service):
-        gateway.post(path, partial(infer, service))
-
-
-def infer(service: Service, environ: Environ) -> Answer:
+def infer(service: Service, request: Request) -> Answer:
     """Answer tensors with one tensor for each method that is asked for."""
-    if (given := content_type(environ)) != BINARY and not media.is_json(given):
+    given = request.content_type.partition(";")[0].strip().lower()
+    if given != BINARY and not media.is_json(given):
         raise UnsupportedType(f"The Content-Type {given} is not read: send {JSON}.")
-    body = service.body(environ)
-    length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
-    ignore = service.ignores(environ)
-    request, batch = inference.read(service.contract, body, length, ignore=ignore)
+    body = service.body(request)
+    length = request.header("Inference-Header-Content-Length")
+    ignore = service.ignores(request)
+    asked, batch = inference.read(service.contract, body, length, ignore=ignore)
     outputs = [
         (method, run(service, method, batch), binary)
-        for method, binary in wanted(service.model, request).items()
+        for method, binary in wanted(service.model, asked).items()
     ]
-    response = inference.Response(service.name, service.model.version, [], request.id)
+    response = inference.Response(service.name, service.model.version, [], asked.id)
     answer, header_length = inference.write(response, outputs, service.contract.max_answer_bytes)
     results.check_size(len(answer), batch.count, service.contract.max_answer_bytes)
-    service.count(environ, batch)
+    service.count(request, batch)
     headers = {"Content-Type": JSON}
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
@@ -67,17 +177,93 @@ def run(service: Service, method: str, batch: Batch) -> np.ndarray:
         ) from None
 
 
-def wanted(model: Model, request: Request) -> dict[str, bool]:
+def wanted(model: Model, asked: inference.Request) -> dict[str, bool]:
     """The methods that a request asks for, or the first, and whether each shall be binary."""
     have = inference.tensor_methods(model.methods)
     if not have:
         raise NotAcceptable(
             f"The results of this {model.kind} make no tensors: POST /{model.methods[0]}."
         )
-    outputs = request.outputs or [tensors.Output(have[0])]
-    found = {output.name: request.wants_binary(output) for output in outputs}
+    outputs = asked.outputs or [tensors.Output(have[0])]
+    found = {output.name: asked.wants_binary(output) for output in outputs}
     if len(found) < len(outputs):
         raise MalformedBody("An output is asked for twice.")
     if not found.keys() <= set(have):
         raise MalformedBody(f"Expected as outputs some of {', '.join(have)}.")
     return found
+
+
+def ready(name: str) -> dict[str, Any]:
+    """Say that the model is loaded."""
+    return {"name": name, "ready": True}
+
+
+def statistics(service: Service, name: str) -> dict[str, Any]:
+    """What all processes have counted of the model."""
+    counts = count(paths(service))
+    return {"model_stats": [{"name": name, "version": service.model.version, **counts}]}
+
+
+def describe_model(service: Service) -> dict[str, Any]:
+    """The metadata of the model: its tensors as they come and go."""
+    methods = inference.tensor_methods(service.model.methods)
+    return {
+        "name": service.name,
+        "versions": [service.model.version],
+        "platform": PLATFORM,
+        "inputs": inference.describe_inputs(service.model.signature),
+        "outputs": [describe_output(service, method) for method in methods],
+    }
+
+
+def describe_output(service: Service, method: str) -> dict[str, Any]:
+    """The tensor of a method, as it comes out for a row that the model takes."""
+    signature = service.model.signature
+    row = signature.example or plain_rows(signature)[0]
+    try:
+        batch = check(signature, [row], row_pointer)
+        array = run(service, method, batch)
+    except Busy:
+        raise
+    except Exception:
+        # Nothing else tells; the request for it will say what is wrong.
+        return {"name": method, "datatype": "FP64", "shape": [-1]}
+    return {"name": method, "datatype": tensors.datatype(array), "shape": [-1, *array.shape[1:]]}
+
+
+def configure(described: dict[str, Any], max_rows: int) -> dict[str, Any]:
+    """The same as Triton's model configuration, where the shape lacks the rows."""
+
+    def tensor(facts: dict[str, Any]) -> dict[str, Any]:
+        name = facts["datatype"].replace("BYTES", "STRING")
+        return {"name": facts["name"], "data_type": f"TYPE_{name}", "dims": facts["shape"][1:]}
+
+    return {
+        "name": described["name"],
+        "platform": PLATFORM,
+        "backend": "sklearn",
+        "max_batch_size": max_rows,
+        "input": [tensor(facts) for facts in described["inputs"]],
+        "output": [tensor(facts) for facts in described["outputs"]],
+    }
+
+
+def count(routes: list[str]) -> dict[str, Any]:
+    """What all processes counted at these routes, and how often they called the model at all."""
+    counts = metrics.total()
+
+    def answers(*classes: int) -> int:
+        return sum(
+            number
+            for (route, _, status), number in counts.requests.items()
+            if route in routes and status // 100 in classes
+        )
+
+    return {
+        "inference_count": sum(counts.rows.get(route, 0) for route in routes),
+        "execution_count": int(sum(counts.batches[:-1])),
+        "inference_stats": {
+            "success": {"count": answers(2)},
+            "fail": {"count": answers(4, 5)},
+        },
+    }

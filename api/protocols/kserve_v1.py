@@ -5,32 +5,79 @@ Source: "Data Plane (V1)", KServe documentation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any, NoReturn
 
-from api.errors import Answer, UnsupportedType
+from api.errors import SENTENCE, Answer, UnsupportedType
 from api.formats import media
 from api.formats.writers import JSON
-from api.http.gateway import Environ, Gateway
+from api.http.request import Request
+from api.http.route import Route, Site, Tag
 from api.service import Service
 from models.rows.batch import Batch
 
-
-def init(gateway: Gateway, service: Service) -> None:
-    """Add `POST /v1/models/<model>:predict`."""
-    gateway.post(f"/v1/models/{service.name}:predict", partial(predict, service))
+TAG = Tag("KServe v1", "The protocol of KServe v1 and TensorFlow Serving.")
 
 
-def predict(service: Service, environ: Environ) -> Answer:
-    """Answer `{"instances": [...]}`, or the same under `inputs`, with one prediction a row."""
+def routes(site: Site) -> Iterator[Route]:
+    """`POST /v1/models/<model>:predict`, the models, and what is said of models of other names."""
+    service = site.service
+    own = partial(Route, tag=TAG, render=SENTENCE)
+    yield own(
+        verb="POST",
+        path=f"/v1/models/{service.name}:predict",
+        handler=partial(predict, service),
+        name="v1_predict",
+        summary="Predict" if "predict" in service.model.methods else "",
+        takes="instances",
+        gives={JSON: "V1Predictions"},
+    )
+    yield own(
+        verb="GET",
+        path="/v1/models",
+        handler=lambda: {"models": [service.name]},
+        by_flask=True,
+        name="v1_models",
+        summary="The models",
+        gives={JSON: "Models"},
+    )
+
+    def ready(name: str) -> dict[str, Any]:
+        service.check_name(name)
+        return {"name": name, "ready": True}
+
+    yield own(
+        verb="GET",
+        path="/v1/models/<name:name>",
+        handler=ready,
+        by_flask=True,
+        name="v1_model",
+        summary="The model is loaded",
+        gives={JSON: "ModelReady"},
+        open=True,
+    )
+
+    def other(name: str, _verb: str) -> NoReturn:
+        from werkzeug.exceptions import NotFound
+
+        service.check_name(name)
+        raise NotFound
+
+    yield own(verb="POST", path="/v1/models/<name>:<_verb>", handler=other, by_flask=True)
+
+
+def predict(service: Service, request: Request) -> Answer:
+    """Answer `{"instances": [...]}`, or the rows under `inputs`, with one prediction a row."""
     service.check_method("predict")
-    return service.answer(environ, "predict", read(service, environ), JSON)
+    return service.answer(request, "predict", read(service, request), JSON)
 
 
-def read(service: Service, environ: Environ) -> Batch:
+def read(service: Service, request: Request) -> Batch:
     """The rows of a request of this protocol; raises what `Service.read` raises."""
-    content_type = environ.get("CONTENT_TYPE", "")
+    content_type = request.content_type
     if not media.is_json(content_type):
         raise UnsupportedType(f"The Content-Type {content_type} is not read: send {JSON}.")
-    body = service.body(environ)
-    ignore = service.ignores(environ)
+    body = service.body(request)
+    ignore = service.ignores(request)
     return service.reader.read_enveloped(body, ("instances", "inputs"), ignore=ignore)

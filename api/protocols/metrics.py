@@ -1,109 +1,37 @@
-"""`GET /metrics`: what all processes together have done, in the form that Prometheus reads."""
+"""`GET /metrics`, which Prometheus reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from http import HTTPStatus
 
-from flask import Flask, Response, request
-from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-
-from api.monitor import metrics
+from api.errors import Answer
+from api.http.request import Request
+from api.http.route import Route, Site
+from api.protocols.native import SERVICE
 from models.model import Model
 
 
-def init_app(app: Flask, model: Model) -> None:
-    """Add `/metrics`, which counts itself at the next time of asking."""
-    registry = CollectorRegistry()
-    registry.register(_Counted(model))
-
-    @app.get("/metrics")
-    def show() -> Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return Response(encode(registry), content_type=content_type)
-
-
-class _Counted(Collector):
-    """The counts of all processes, and the model's name."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def collect(self) -> Iterator[Metric]:
-        counts = metrics.total()
-        yield _counter(
-            "http_requests", "Requests answered.", ["route", "method", "status"], counts.requests
-        )
-
-        seconds = HistogramMetricFamily(
-            "http_request_duration_seconds",
-            "Time from taking a request up to having its answer.",
-            labels=["route"],
-        )
-        for route, histogram in counts.seconds.items():
-            seconds.add_metric([route], *_buckets(metrics.SECONDS, histogram))
-        yield seconds
-
-        yield _counter(
-            "prediction_rows",
-            "Rows answered with a result.",
-            ["route"],
-            {(route,): number for route, number in counts.rows.items()},
-        )
-        yield _counter(
-            "unknown_categories",
-            "Values outside a feature's categories that the model let pass.",
-            ["feature"],
-            {(feature,): number for feature, number in counts.unknown.items()},
-        )
-
-        yield _counter(
-            "http_requests_by_key",
-            "Requests let in, by the name of their API key.",
-            ["key"],
-            {(name,): number for name, number in counts.keys.items()},
-        )
-
-        batches = HistogramMetricFamily("engine_batch_rows", "Rows in one call of the model.")
-        batches.add_metric([], *_buckets(metrics.ROWS, counts.batches))
-        yield batches
-
-        yield GaugeMetricFamily(
-            "requests_waiting", "Requests that wait for the model.", counts.waiting
-        )
-
-        model = GaugeMetricFamily(
-            "model_info",
-            "The model that is served.",
-            labels=["version", "estimator", "scikit_learn"],
-        )
-        facts = self._model
-        model.add_metric([facts.version, facts.kind, facts.versions["scikit-learn"]], 1)
-        yield model
+def routes(site: Site) -> Iterator[Route]:
+    """The one route, which counts itself at the next time of asking."""
+    yield Route(
+        verb="GET",
+        path="/metrics",
+        handler=partial(show, site.service.model),
+        tag=SERVICE,
+        name="metrics",
+        summary="Metrics for Prometheus",
+        gives={"text/plain": "Text", "application/openmetrics-text": "Text"},
+        open=site.settings.lock_metrics == "false",
+        listed=True,
+    )
 
 
-def _counter(
-    name: str, documentation: str, labels: list[str], counts: Mapping[tuple[Any, ...], int]
-) -> Metric:
-    """A counter, with one sample for each combination of its labels' values."""
-    family = CounterMetricFamily(name, documentation, labels=labels)
-    for values, number in counts.items():
-        family.add_metric(list(map(str, values)), number)
-    return family
+def show(model: Model, request: Request) -> Answer:
+    """The counts of all processes, in the form that Accept asks for."""
+    # Prometheus' library takes a good part of a start to import.
+    from api.monitor import exposition
 
-
-def _buckets(
-    bounds: tuple[float, ...], histogram: list[float]
-) -> tuple[list[tuple[str, float]], float]:
-    """What a histogram has up to each bound, and the sum of its values."""
-    *counts, total = histogram
-    names = [*(str(float(bound)) for bound in bounds), "+Inf"]
-    return list(zip(names, accumulate(counts), strict=True)), total
+    body, content_type = exposition.write(exposition.registry(model), request.accept)
+    return Answer(HTTPStatus.OK, {"Content-Type": content_type}, body)

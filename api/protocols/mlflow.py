@@ -1,4 +1,4 @@
-"""The endpoint of MLflow's scoring server and of SageMaker, which share its path.
+"""The endpoints of MLflow's scoring server and of SageMaker, which share a path.
 
 What a body is, its Content-Type says; JSON is one of MLflow's forms, or what `/predict` takes.
 https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
@@ -7,21 +7,48 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
-from api.errors import Answer
+from api.errors import CODE, Answer
 from api.formats import accept
-from api.http.gateway import Environ, Gateway
+from api.http.request import Request
+from api.http.route import Route, Site, Tag
+from api.protocols.native import every_form
 from api.service import Service
 
-
-def init(gateway: Gateway, service: Service) -> None:
-    """Add `POST /invocations`; `/ping`, `/health` and `/version` are elsewhere."""
-    gateway.post("/invocations", partial(answer, service))
+TAG = Tag("MLflow and SageMaker", "What MLflow's scoring server and SageMaker's containers take.")
 
 
-def answer(service: Service, environ: Environ) -> Answer:
+def routes(site: Site) -> Iterator[Route]:
+    """`POST /invocations` and `GET /version`; `/ping` and `/health` are elsewhere."""
+    service = site.service
+    yield Route(
+        verb="POST",
+        path="/invocations",
+        handler=partial(answer, service),
+        tag=TAG,
+        name="invocations",
+        summary="Predict",
+        takes="rows",
+        gives=every_form(f"{service.model.default_method}_answer"),
+        render=CODE,
+    )
+    version = service.model.version
+    yield Route(
+        verb="GET",
+        path="/version",
+        handler=lambda: (version, {"Content-Type": "text/plain; charset=utf-8"}),
+        by_flask=True,
+        tag=TAG,
+        name="version",
+        summary="The version",
+        gives={"text/plain": "Text"},
+    )
+
+
+def answer(service: Service, request: Request) -> Answer:
     """Answer rows with predictions, or what the model's first method gives if it predicts none."""
-    media_type = accept.choose(environ.get("HTTP_ACCEPT", ""))
-    batch = service.read(environ)
-    return service.answer(environ, service.model.default_method, batch, media_type)
+    media_type = accept.choose(request.accept)
+    batch = service.read(request)
+    return service.answer(request, service.model.default_method, batch, media_type)

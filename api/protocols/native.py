@@ -1,25 +1,113 @@
-"""The service's own endpoints: one for each method that the estimator has."""
+"""The service's own endpoints: one for each method that the estimator has, and what is served."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from api.errors import Answer
 from api.formats import accept
-from api.http.gateway import Environ, Gateway
+from api.formats.writers import JSON, WRITERS
+from api.http.request import Request
+from api.http.route import Route, Site, Tag
+from api.metadata import describe
+from api.protocols import page
 from api.service import Service
 from models.model import METHODS
 
+MODEL = Tag("Model", "What the model can do.")
+SERVICE = Tag("Service", "What is served, and whether it is well.")
+SUMMARIES = {
+    "predict": "Predict",
+    "predict_proba": "The probability of each class",
+    "predict_log_proba": "The logarithm of the probability of each class",
+    "predict_joint_log_proba": "The logarithm of the probability of each class with the row",
+    "decision_function": "How far a row is on the side of each class",
+    "score_samples": "How usual a row is",
+    "mahalanobis": "The squared Mahalanobis distance of a row",
+    "transform": "Transform",
+    "kneighbors": "The nearest rows of the training data",
+    "radius_neighbors": "The rows of the training data within a radius",
+    "apply": "The leaf that a row ends in, of each tree",
+}
 
-def init(gateway: Gateway, service: Service) -> None:
-    """Add `POST /<method>` for each method; one that this model lacks says which it has."""
+
+def routes(site: Site) -> Iterator[Route]:
+    """`POST /<method>` for each method, of which this model may lack some; `/` and `/metadata`.
+
+    Vertex AI names a path of its own for `POST /predict`.
+    """
+    service = site.service
     for method in METHODS:
-        gateway.post(f"/{method}", partial(answer, service, method))
+        has = method in service.model.methods
+        yield Route(
+            verb="POST",
+            path=f"/{method}",
+            handler=partial(answer, service, method),
+            tag=MODEL,
+            name=method,
+            summary=SUMMARIES[method] if has else "",
+            takes="rows",
+            gives=every_form(f"{method}_answer"),
+            listed=has,
+        )
+    if site.settings.aip_predict_route:
+        yield Route(
+            verb="POST",
+            path=site.settings.aip_predict_route,
+            handler=partial(answer, service, "predict"),
+            yields=True,
+        )
+    yield Route(
+        verb="GET",
+        path="/",
+        handler=partial(root, site),
+        by_flask=True,
+        tag=SERVICE,
+        name="alive",
+        summary="The service is alive",
+        gives={JSON: "Alive"},
+        open=True,
+    )
+    described = {"name": service.name, **describe(service.model)}
+    yield Route(
+        verb="GET",
+        path="/metadata",
+        handler=lambda: described,
+        by_flask=True,
+        tag=SERVICE,
+        name="metadata",
+        summary="What is served",
+        gives={JSON: "Metadata"},
+        listed=True,
+    )
 
 
-def answer(service: Service, method: str, environ: Environ) -> Answer:
+def every_form(schema: str) -> dict[str, str]:
+    """The schema of an answer in each media type; `schema` is that of its JSON."""
+    other = {name: "Text" if writer.is_text else "Binary" for name, writer in WRITERS.items()}
+    return other | {JSON: schema}
+
+
+def answer(service: Service, method: str, request: Request) -> Answer:
     """Answer rows in any of the formats with results in any of them, as Accept asks."""
     service.check_method(method)
-    media_type = accept.choose(environ.get("HTTP_ACCEPT", ""))
-    batch = service.read(environ)
-    return service.answer(environ, method, batch, media_type)
+    media_type = accept.choose(request.accept)
+    batch = service.read(request)
+    return service.answer(request, method, batch, media_type)
+
+
+def root(site: Site) -> Any:
+    """The page for browsers; for programs, that all is well, and where to go on."""
+    if page.is_wanted():
+        response = page.show()
+        response.vary.add("Accept")
+        return response
+    listed = sorted((route for route in site.routes if route.listed), key=lambda route: route.verb)
+    document = {
+        "status": "alive",
+        "model": site.service.model.kind,
+        "endpoints": [route.path for route in listed],
+    }
+    return document, {"Vary": "Accept"}

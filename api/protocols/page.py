@@ -5,11 +5,17 @@ Plain files, under an address that changes with them, so that browsers may keep 
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, abort, request
+from api.http.route import Route, Site
+
+if TYPE_CHECKING:
+    from flask import Response
 
 FOLDER = Path(__file__).parent.parent / "static" / "page"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -28,39 +34,46 @@ HEADERS = {
 }
 
 
-def init_app(app: Flask) -> None:
-    """Answer `/` with the page where HTML is preferred, and add what the page is made of."""
+def routes(_: Site) -> Iterator[Route]:
+    """What the page is made of; the page itself is at `/`, which `native` answers to programs."""
+    yield Route(verb="GET", path="/static/page/<revision>/<name>", handler=asset, by_flask=True)
+
+
+def is_wanted() -> bool:
+    """Whether the client of this request would rather have HTML than JSON."""
+    from flask import request
+
+    accept = request.accept_mimetypes
+    return bool(accept["text/html"] > accept["application/json"])
+
+
+def show() -> Any:
+    """The page, for the client of this request."""
+    from flask import Response, request
+
+    index, revision, _ = _files()
+    response = Response(index, mimetype="text/html", headers=HEADERS)
+    response.headers["Cache-Control"] = "no-cache"
+    response.set_etag(revision)
+    return response.make_conditional(request)
+
+
+def asset(revision: str, name: str) -> Response:
+    """A file of the page, of the page's present revision."""
+    from flask import Response, abort
+
+    _, present, files = _files()
+    if revision != present or name not in files:
+        abort(HTTPStatus.NOT_FOUND)
+    response = Response(files[name], mimetype=TYPES[Path(name).suffix], headers=HEADERS)
+    response.headers["Cache-Control"] = FOREVER
+    return response
+
+
+@functools.cache
+def _files() -> tuple[bytes, str, dict[str, bytes]]:
+    """The page, its revision, and the files that it loads, by name."""
     files = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir())}
     index = files.pop("index.html")
-    version = hashlib.sha256(b"\0".join([index, *files.values()])).hexdigest()[:12]
-    index = index.replace(b'"static/page/', f'"static/page/{version}/'.encode())
-
-    @app.before_request
-    def page() -> Response | None:
-        """The page instead of what `/` says to programs."""
-        accept = request.accept_mimetypes
-        if (
-            request.path != "/"
-            or request.method not in ("GET", "HEAD")
-            or accept["text/html"] <= accept["application/json"]
-        ):
-            return None
-        response = Response(index, mimetype="text/html", headers=HEADERS)
-        response.headers["Cache-Control"] = "no-cache"
-        response.set_etag(version)
-        response.make_conditional(request)
-        return response
-
-    @app.after_request
-    def vary(response: Response) -> Response:
-        if request.path == "/":
-            response.vary.add("Accept")
-        return response
-
-    @app.get(f"/static/page/{version}/<name>")
-    def asset(name: str) -> Response:
-        if name not in files:
-            abort(HTTPStatus.NOT_FOUND)
-        response = Response(files[name], mimetype=TYPES[Path(name).suffix], headers=HEADERS)
-        response.headers["Cache-Control"] = FOREVER
-        return response
+    revision = hashlib.sha256(b"\0".join([index, *files.values()])).hexdigest()[:12]
+    return index.replace(b'"static/page/', f'"static/page/{revision}/'.encode()), revision, files

@@ -19,8 +19,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from api.http.bodies import REQUEST, Request, is_number
-from api.http.gateway import WSGI, Environ
+from api.http.bodies import EXCHANGE, Exchange, is_number
+from api.http.gateway import WSGI
+from api.http.request import Environ
 from api.server import process, sockets
 
 log = logging.getLogger("api")
@@ -83,7 +84,7 @@ class Connections:
         self._max_kept = threads // 2 if keeps else 0
         self._min_accepting = min(ACCEPTING, threads)
         # By the thread that has it.
-        self.under_way: dict[int, Request] = {}
+        self.under_way: dict[int, Exchange] = {}
         # By the descriptor: as soon as it is used again, whoever it stood for before is gone.
         self.kept: dict[int, Kept] = {}
         # The locks that threads stand by at, and the descriptors of their last connections.
@@ -97,16 +98,16 @@ class Connections:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, PEP 3333, and decide what becomes of its connection and thread."""
         thread = threading.get_ident()
-        request = Request(environ["wsgi.input"])
-        self.kept.pop(request.input.fileno(), None)
-        self.under_way[thread] = request
+        exchange = Exchange(environ["wsgi.input"])
+        self.kept.pop(exchange.input.fileno(), None)
+        self.under_way[thread] = exchange
         self.count += 1
-        environ[REQUEST] = request
+        environ[EXCHANGE] = exchange
         keep = False
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             nonlocal keep
-            keep = self._keeps(environ, request)
+            keep = self._keeps(environ, exchange)
             if not keep:
                 headers.append(("Connection", "close"))
             return start_response(status, headers, *rest)
@@ -114,12 +115,12 @@ class Connections:
         try:
             body = self._app(environ, start)
         except BaseException:
-            self.close(request, unread=False)
+            self.close(exchange, unread=False)
             raise
         if not keep:
-            request.answered = time.perf_counter()
-            return _Closing(self, body, request, unread=is_unread(environ, request))
-        descriptor = request.input.fileno()
+            exchange.answered = time.perf_counter()
+            return _Closing(self, body, exchange, unread=is_unread(environ, exchange))
+        descriptor = exchange.input.fileno()
         self.kept[descriptor] = Kept(descriptor)
         del self.under_way[thread]
         self._replace()
@@ -129,8 +130,8 @@ class Connections:
         """Let another thread accept connections while this one waits."""
         thread = threading.get_ident()
         self._aside.add(thread)
-        if request := self.under_way.get(thread):
-            request.merged = True
+        if exchange := self.under_way.get(thread):
+            exchange.merged = True
         self._replace()
 
     def step_back(self) -> None:
@@ -141,26 +142,26 @@ class Connections:
         """Whether this thread has stepped aside."""
         return thread in self._aside
 
-    def _keeps(self, environ: Environ, request: Request) -> bool:
+    def _keeps(self, environ: Environ, exchange: Exchange) -> bool:
         """Whether the connection stays open after this answer."""
         return (
             len(self.kept) < self._max_kept
-            and (len(self.under_way) - self.blocked <= BUSY or request.merged)
+            and (len(self.under_way) - self.blocked <= BUSY or exchange.merged)
             and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
             and "close" not in environ.get("HTTP_CONNECTION", "").lower()
             # uWSGI may have read the beginning of the next request with the last chunk.
             and "HTTP_TRANSFER_ENCODING" not in environ
-            and not is_unread(environ, request)
+            and not is_unread(environ, exchange)
             and not process.is_ending()
         )
 
-    def close(self, request: Request, *, unread: bool) -> None:
+    def close(self, exchange: Exchange, *, unread: bool) -> None:
         """Close the connection after its answer; the thread stands by if it is not needed."""
-        descriptor = request.input.fileno()
+        descriptor = exchange.input.fileno()
         try:
             if unread:
                 # The watcher cuts it off where somebody waits for its thread, as it does any body.
-                request.reading = time.perf_counter()
+                exchange.reading = time.perf_counter()
                 sockets.linger(descriptor)
             else:
                 # uWSGI would keep it.
@@ -208,14 +209,14 @@ class Connections:
 class _Closing:
     """The body of an answer after which the connection is closed."""
 
-    __slots__ = ("_body", "_connections", "_request", "_unread")
+    __slots__ = ("_body", "_connections", "_exchange", "_unread")
 
     def __init__(
-        self, connections: Connections, body: Iterable[bytes], request: Request, *, unread: bool
+        self, connections: Connections, body: Iterable[bytes], exchange: Exchange, *, unread: bool
     ) -> None:
         self._connections = connections
         self._body = body
-        self._request = request
+        self._exchange = exchange
         self._unread = unread
 
     def __iter__(self) -> Iterator[bytes]:
@@ -231,18 +232,18 @@ class _Closing:
             if hasattr(self._body, "close"):
                 self._body.close()
         finally:
-            self._connections.close(self._request, unread=self._unread)
+            self._connections.close(self._exchange, unread=self._unread)
 
 
-def is_unread(environ: Environ, request: Request) -> bool:
+def is_unread(environ: Environ, exchange: Exchange) -> bool:
     """Whether part of the body, or all of it, has not been read, or may not have been."""
     if "HTTP_TRANSFER_ENCODING" in environ:
-        return not request.is_read
+        return not exchange.is_read
     # A body may follow that uWSGI does not know of: RFC 9112, section 5.1.
     if "HTTP_CONTENT_LENGTH " in environ or "HTTP_TRANSFER_ENCODING " in environ:
         return True
     length = environ.get("CONTENT_LENGTH") or "0"
-    return not is_number(length) or bool(request.input.tell() < int(length))
+    return not is_number(length) or bool(exchange.input.tell() < int(length))
 
 
 def watch_in_processes(watch: Callable[[], None], connections: Connections) -> None:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from api.http.bodies import Request
+from api.http.bodies import Exchange
 from api.server import process, sockets
 from api.server.connections import Connections, Kept
 
@@ -90,10 +90,10 @@ class Watcher:
         waiting = process.untaken_connections()
         idle, self._counted = self._counted == connections.count, connections.count
         blocked = 0
-        for thread, request in list(connections.under_way.items()):
-            if now - request.started > TICK_SECONDS:
+        for thread, exchange in list(connections.under_way.items()):
+            if now - exchange.started > TICK_SECONDS:
                 blocked += not connections.is_aside(thread)
-                self._hurry(thread, request, now)
+                self._hurry(thread, exchange, now)
         if (waiting and idle) or self._silent or now - self._looked > LOOK_SECONDS:
             self._look(now)
         blocked += sum(now - since >= TICK_SECONDS for since in self._silent.values())
@@ -103,28 +103,28 @@ class Watcher:
         if waiting and idle and not connections.standing_by:
             self._make_room(now)
 
-    def _hurry(self, thread: int, request: Request, now: float) -> None:
+    def _hurry(self, thread: int, exchange: Exchange, now: float) -> None:
         """End a request whose body, or whose answer, takes too long."""
-        if request.reading is not None:
-            if now - request.reading > self._body_timeout:
-                self._cut(thread, request)
+        if exchange.reading is not None:
+            if now - exchange.reading > self._body_timeout:
+                self._cut(thread, exchange)
             return
-        late = now - request.started - self._timeout
+        late = now - exchange.started - self._timeout
         if late > 2 * PATIENCE_SECONDS:
             log.error("a request took over %g seconds: this process is replaced", self._timeout)
-            self._give_up(request.input.fileno())
+            self._give_up(exchange.input.fileno())
         elif late > PATIENCE_SECONDS:
             # Perhaps its client does not read the answer.
-            descriptor = request.input.fileno()
+            descriptor = exchange.input.fileno()
             sockets.end(descriptor, sockets.inode_of(descriptor))
 
-    def _cut(self, thread: int, request: Request) -> None:
+    def _cut(self, thread: int, exchange: Exchange) -> None:
         """Let the thread that reads a body find its end at once."""
-        descriptor = request.input.fileno()
+        descriptor = exchange.input.fileno()
         inode = sockets.inode_of(descriptor)
         # Once it is known by its inode: is it still this body that is read from it?
-        if request.reading is not None and self._connections.under_way.get(thread) is request:
-            request.late = True
+        if exchange.reading is not None and self._connections.under_way.get(thread) is exchange:
+            exchange.late = True
             sockets.end_reading(descriptor, inode)
 
     def _look(self, now: float) -> None:
@@ -142,7 +142,7 @@ class Watcher:
                 sockets.end(kept.descriptor, kept.inode)
             elif now - kept.since > self._keep_alive:
                 sockets.end_reading(kept.descriptor, kept.inode)
-        known |= {request.input.fileno() for request in list(connections.under_way.values())}
+        known |= {exchange.input.fileno() for exchange in list(connections.under_way.values())}
         self._silent = {
             key: self._silent.get(key, now)
             for key in sockets.others(known)
@@ -183,13 +183,13 @@ class Watcher:
             self._turn_away(min(silent, key=self._silent.__getitem__))
             return
         slow = [
-            (request.reading, thread, request)
-            for thread, request in list(connections.under_way.items())
-            if request.reading is not None and request.reading <= before and not request.late
+            (exchange.reading, thread, exchange)
+            for thread, exchange in list(connections.under_way.items())
+            if exchange.reading is not None and exchange.reading <= before and not exchange.late
         ]
         if slow:
-            _, thread, request = min(slow, key=lambda each: each[0])
-            self._cut(thread, request)
+            _, thread, exchange = min(slow, key=lambda each: each[0])
+            self._cut(thread, exchange)
             return
         self._cut_reader(now - ANSWER_SECONDS)
 
@@ -201,12 +201,12 @@ class Watcher:
             for kept in list(connections.kept.values())
             if kept.ended and kept.since <= before
         ]
-        for thread, request in list(connections.under_way.items()):
-            if request.answered is not None and request.answered <= before:
-                descriptor = request.input.fileno()
+        for thread, exchange in list(connections.under_way.items()):
+            if exchange.answered is not None and exchange.answered <= before:
+                descriptor = exchange.input.fileno()
                 inode = sockets.inode_of(descriptor)
-                if connections.under_way.get(thread) is request:
-                    readers.append((request.answered, descriptor, inode))
+                if connections.under_way.get(thread) is exchange:
+                    readers.append((exchange.answered, descriptor, inode))
         if readers:
             _, descriptor, inode = min(readers, key=lambda each: each[0])
             sockets.end(descriptor, inode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from api import give_up, load, refuse_late, serve
+from api.app import give_up, load, refuse_late, serve
 from api.metadata import greeting
 from api.monitor.telemetry import configure_logging
 from api.server.connections import Connections

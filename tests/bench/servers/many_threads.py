@@ -2,7 +2,7 @@
 
 import os
 
-from api import load, serve
+from api.app import load, serve
 from api.server import process
 from api.settings import Settings
 

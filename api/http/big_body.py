@@ -1,8 +1,8 @@
-"""One large request at a time in each process: read, run if it can be run at once, and written.
+"""One big request at a time in each process: read, run if it can be run at once, and written.
 
 What many of them need together would add up, and stay with the process for good. As Python runs
-one thread at a time, there is little to gain from doing them together. Whoever has to wait for the
-model leaves the turn to the next.
+one thread at a time, there is little to gain from doing them together. A request that has to wait
+for the model lets the next big one begin.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from api.errors import Busy
 from api.http import deadlines
 
 _lock = threading.Lock()
+# The thread that holds the lock, by its identifier; 0 if none does.
 _owner = 0
 
 
-def take(timeout: float) -> None:
-    """Wait until no other thread has the turn, and have it.
+def acquire(timeout: float) -> None:
+    """Wait until no other thread is at work on a big request.
 
     Raises Busy once the request has taken longer than `timeout`, in seconds.
     """
@@ -27,8 +28,8 @@ def take(timeout: float) -> None:
     _owner = threading.get_ident()
 
 
-def leave() -> None:
-    """Let the next one have the turn, if this thread has it: before it waits for anything."""
+def release() -> None:
+    """Let the next big request begin, if this thread is at work on one: before it waits."""
     global _owner  # noqa: PLW0603
     if _owner == threading.get_ident():
         _owner = 0

@@ -1,0 +1,110 @@
+"""What all processes together have done, in the form that Prometheus reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from api.monitor import metrics
+from models.model import Model
+
+
+def registry(model: Model) -> CollectorRegistry:
+    """A registry that gathers the counts when they are asked for."""
+    found = CollectorRegistry()
+    found.register(_Counted(model))
+    return found
+
+
+def write(counts: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """The counts as text, and the Content-Type of it, as Accept asks."""
+    encode, content_type = choose_encoder(accept)
+    return encode(counts), content_type
+
+
+class _Counted(Collector):
+    """The counts of all processes, and the model's name."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def collect(self) -> Iterator[Metric]:
+        counts = metrics.total()
+        yield _counter(
+            "http_requests", "Requests answered.", ["route", "method", "status"], counts.requests
+        )
+
+        seconds = HistogramMetricFamily(
+            "http_request_duration_seconds",
+            "Time from taking a request up to having its answer.",
+            labels=["route"],
+        )
+        for route, histogram in counts.seconds.items():
+            seconds.add_metric([route], *_buckets(metrics.SECONDS, histogram))
+        yield seconds
+
+        yield _counter(
+            "prediction_rows",
+            "Rows answered with a result.",
+            ["route"],
+            {(route,): number for route, number in counts.rows.items()},
+        )
+        yield _counter(
+            "unknown_categories",
+            "Values outside a feature's categories that the model let pass.",
+            ["feature"],
+            {(feature,): number for feature, number in counts.unknown.items()},
+        )
+
+        yield _counter(
+            "http_requests_by_key",
+            "Requests let in, by the name of their API key.",
+            ["key"],
+            {(name,): number for name, number in counts.keys.items()},
+        )
+
+        batches = HistogramMetricFamily("engine_batch_rows", "Rows in one call of the model.")
+        batches.add_metric([], *_buckets(metrics.ROWS, counts.batches))
+        yield batches
+
+        yield GaugeMetricFamily(
+            "requests_waiting", "Requests that wait for the model.", counts.waiting
+        )
+
+        model = GaugeMetricFamily(
+            "model_info",
+            "The model that is served.",
+            labels=["version", "estimator", "scikit_learn"],
+        )
+        facts = self._model
+        model.add_metric([facts.version, facts.kind, facts.versions["scikit-learn"]], 1)
+        yield model
+
+
+def _counter(
+    name: str, documentation: str, labels: list[str], counts: Mapping[tuple[Any, ...], int]
+) -> Metric:
+    """A counter, with one sample for each combination of its labels' values."""
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for values, number in counts.items():
+        family.add_metric(list(map(str, values)), number)
+    return family
+
+
+def _buckets(
+    bounds: tuple[float, ...], histogram: list[float]
+) -> tuple[list[tuple[str, float]], float]:
+    """What a histogram has up to each bound, and the sum of its values."""
+    *counts, total = histogram
+    names = [*(str(float(bound)) for bound in bounds), "+Inf"]
+    return list(zip(names, accumulate(counts), strict=True)), total

@@ -1,0 +1,166 @@
+"""The bodies that routes take and give, as the OpenAPI document describes them, by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api.formats.inference import datatype_of, tensor_methods
+from api.openapi import schemas
+from api.openapi.components import BINARY, EXPLANATION, OBJECT, TEXT, rows_body
+from api.openapi.sample import Sample
+from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, Schema, record, ref
+from api.service import Service
+from models.signature.types import Feature, Signature
+
+PARAMETERS: Schema = {"type": ["object", "null"]}
+SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+DESCRIBED: Schema = {
+    "type": "array",
+    "items": record({"name": TEXT, "datatype": TEXT, "shape": {"type": "array"}}),
+}
+OUTPUT: Schema = record(
+    {
+        "name": TEXT,
+        "shape": SHAPE,
+        "datatype": TEXT,
+        "data": {
+            "type": "array",
+            "items": {"anyOf": [NUMBER_REF, {"type": ["boolean", "string", "null"]}]},
+        },
+    }
+)
+# Too short for a name of their own in the document.
+INLINE: Mapping[str, Schema] = {"Text": TEXT, "Binary": BINARY, "Object": OBJECT}
+
+
+def instances_body(_: Service, example: Sample) -> Schema:
+    """`{"instances": [...]}`, or the rows under `inputs`, as KServe v1 has them."""
+    inputs = record({"inputs": ref("Rows"), "parameters": NO_PARAMETERS}, ("parameters",))
+    content = {
+        "schema": {"anyOf": [ref("Instances"), inputs]},
+        "example": {"instances": [example.row]},
+    }
+    return {"required": True, "content": {"application/json": content}}
+
+
+def tensors_body(service: Service, example: Sample) -> Schema:
+    """Tensors as JSON, as the Open Inference Protocol has them."""
+    signature = service.model.signature
+    described = [tensor(feature, service.contract.max_rows) for feature in signature.features]
+    if len(described) == 1:
+        # The one tensor may have any name: it has all features.
+        described[0]["properties"]["name"] = TEXT
+    inputs: Schema = {"type": "array", "minItems": 1, "items": OBJECT}
+    if described:
+        count = len(described)
+        inputs = {"type": "array", "prefixItems": described, "items": False}
+        inputs |= {"minItems": count, "maxItems": count}
+    names = tensor_methods(service.model.methods)
+    output = {**record({"name": {"enum": names}, "parameters": PARAMETERS}, ("parameters",))}
+    del output["additionalProperties"]
+    body = record(
+        {
+            "inputs": {
+                "description": "A tensor for each feature, in any order; or one tensor of another "
+                "name and of shape [rows, features] that has all of them. Numbers may have any of "
+                "the protocol's datatypes, and tensors may be binary.",
+                **inputs,
+            },
+            "outputs": {"type": ["array", "null"], "maxItems": 1, "items": output},
+            "id": {"type": ["string", "null"]},
+            "parameters": PARAMETERS,
+        },
+        ("outputs", "id", "parameters"),
+    )
+    content = {"schema": body, "example": {"inputs": tensors(signature, example)}}
+    return {"required": True, "content": {"application/json": content}}
+
+
+# By what a route takes.
+BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
+    "rows": lambda _, example: rows_body(example),
+    "instances": instances_body,
+    "tensors": tensors_body,
+}
+
+
+def tensor(feature: Feature, max_rows: int) -> Schema:
+    """One value of one feature for each row."""
+    values = schemas.value(feature)
+    if feature.kind in ("any", "unused", "number") and feature.categories is None:
+        values = {"type": ["number", "null"] if feature.missing else "number"}
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"const": feature.name},
+            "shape": {
+                "description": "The number of rows, and 1 behind it or not.",
+                "type": "array",
+                "prefixItems": [
+                    {"type": "integer", "minimum": 1, "maximum": max_rows},
+                    {"const": 1},
+                ],
+                "items": False,
+                "minItems": 1,
+                "maxItems": 2,
+            },
+            "datatype": {"const": datatype_of(feature.kind)},
+            "data": {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows},
+            "parameters": PARAMETERS,
+        },
+        "required": ["name", "shape", "datatype", "data"],
+    }
+
+
+def tensors(signature: Signature, example: Sample) -> list[dict[str, Any]]:
+    """The example as tensors."""
+    kinds: dict[str, str] = {feature.name: feature.kind for feature in signature.features}
+    return [
+        {
+            "name": name,
+            "shape": [1],
+            "datatype": datatype_of(kinds.get(name, "number")),
+            "data": [value],
+        }
+        for name, value in (example.row or {"a": 1.0}).items()
+    ]
+
+
+def answers(service: Service) -> dict[str, Schema]:
+    """The answers of protocols, by what a route gives."""
+    name = {"const": service.name}
+    predictions = {"$ref": "#/components/schemas/predict_answer/properties/predictions"}
+    predicts = "predict" in service.model.methods
+    return {
+        **({"V1Predictions": record({"predictions": predictions})} if predicts else {}),
+        "Explanation": EXPLANATION,
+        "Models": record({"models": {"type": "array", "items": TEXT}}),
+        "ModelReady": record({"name": name, "ready": {"type": "boolean"}}),
+        "V2Well": record({"ready": {"const": True}, "live": {"const": True}}),
+        "Server": record(
+            {"name": TEXT, "version": TEXT, "extensions": {"type": "array", "items": TEXT}}
+        ),
+        "RepositoryIndex": {
+            "type": "array",
+            "items": record({"name": name, "version": TEXT, "state": TEXT, "reason": TEXT}),
+        },
+        "ModelTensors": record(
+            {
+                "name": name,
+                "versions": {"type": "array", "items": TEXT},
+                "platform": TEXT,
+                "inputs": DESCRIBED,
+                "outputs": DESCRIBED,
+            }
+        ),
+        "Tensors": record(
+            {
+                "model_name": name,
+                "model_version": TEXT,
+                "id": TEXT,
+                "outputs": {"type": "array", "minItems": 1, "items": OUTPUT},
+            },
+            ("id",),
+        ),
+    }
