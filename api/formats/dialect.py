@@ -28,11 +28,11 @@ MISSING = frozenset(
     {"NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan"}
     | {"NULL", "null", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 )
-# As StringIO keeps a text, it has four bytes for each character.
+# A larger body is read from its bytes: StringIO takes four bytes for each character.
 SMALL_BYTES = 1024 * 1024
 LINE_ENDS = re.compile(rb"[\r\n]*+")
-COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 
 
 class Table(NamedTuple):
@@ -91,7 +91,7 @@ def _detect(
 
 
 def unnamed(header: Sequence[str], names: Names) -> int:
-    """How many leading columns have no name: pandas and R write the labels of rows there."""
+    """The number of leading columns without a name: pandas and R write labels of rows there."""
     if names.open or "" in names.known:
         return 0
     return next((j for j, name in enumerate(header) if name), len(header))
@@ -120,7 +120,7 @@ class _File:
         )
 
     def lines(self, delimiter: str) -> Iterable[str]:
-        """All lines; raises TooLarge before one that has too many delimiters is split."""
+        """All lines; raises TooLarge before a line with too many delimiters is split."""
         self._file.seek(self._begin)
         return self._file if self._small else self._watched(delimiter)
 
@@ -134,7 +134,7 @@ class _File:
 def _first(file: _File, delimiter: str, names: Names, *, header: bool) -> tuple[bool, list[str]]:
     """Whether a blank after a delimiter is dropped, and the first line that has a field.
 
-    It is dropped if each name but the first begins with a blank, and none of these is a feature's.
+    Blanks are dropped if each name but the first begins with one, and no feature's name does.
     """
     cells = _try(file, delimiter, spaced=False)
     spaced = len(cells) > 1 and all(cell[:1] == " " for cell in cells[1:])
@@ -190,7 +190,7 @@ def clean(feature: Feature, cells: Sequence[str]) -> Sequence[str]:
 
 def has_decimal_commas(columns: Iterable[Sequence[str]]) -> bool:
     """Whether a field of these columns, which may hold numbers, has a decimal comma."""
-    return any(COMMA.fullmatch(cell.strip()) for cells in columns for cell in cells)
+    return any(DECIMAL_COMMA.fullmatch(cell.strip()) for cells in columns for cell in cells)
 
 
 def with_points(feature: Feature, cells: Sequence[str]) -> list[str]:
@@ -204,8 +204,8 @@ def with_points(feature: Feature, cells: Sequence[str]) -> list[str]:
             "expected a decimal comma, as there is in other fields, got a point",
         )
         for i, cell in enumerate(cells)
-        if POINT.fullmatch(cell.strip())
+        if DECIMAL_POINT.fullmatch(cell.strip())
     )
     if places:
         raise InvalidRows(places)
-    return [c.replace(",", ".") if COMMA.fullmatch(c.strip()) else c for c in cells]
+    return [c.replace(",", ".") if DECIMAL_COMMA.fullmatch(c.strip()) else c for c in cells]

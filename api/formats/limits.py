@@ -1,8 +1,8 @@
 """How much a body may hold, counted on its bytes before any of it becomes a Python object.
 
-A byte of JSON or CSV can cost a hundred bytes of Python objects, and some kilobytes of gzip are
-many megabytes of JSON. No request needs more than `MAX_ROWS` rows of the model's features, and
-some columns that it ignores.
+A byte of JSON or CSV can become a hundred bytes of Python objects, and a kilobyte of gzip can
+become a megabyte of JSON. No request needs more than `MAX_ROWS` rows of the model's features, and
+some columns that are ignored.
 """
 
 from __future__ import annotations
@@ -14,33 +14,36 @@ import numpy as np
 from api.errors import MalformedBody, TooLarge
 from models.signature.types import Signature
 
-# The most values, containers and lines of a body beside those that `MAX_ROWS` rows need.
+# The most values, containers and lines of a body, beyond what `MAX_ROWS` rows need.
 EXTRA_VALUES = 250_000
 EXTRA_CONTAINERS = 10_000
 EXTRA_LINES = 1_000
-# Texts are read and counted in pieces of so many bytes: Python's lock is free in between.
+# Texts are read and counted in pieces of so many bytes: other threads get the GIL in between.
 PIECE_BYTES = 256 * 1024
-# No text that is data has a mark in so few bytes, unless the marks are between values.
-MARK_BYTES = 8
-COMMA, QUOTE, OPEN, CLOSE, LOWER = ord(","), ord('"'), ord("{"), ord("}"), 0x20
+# Texts have fewer marks (commas, brackets, line ends) than one in so many bytes; more marks are
+# between values.
+MIN_BYTES_PER_MARK = 8
+COMMA, QUOTE, OPEN, CLOSE = map(ord, ',"{}')
+# The bit in which [ and { differ, and ] and }.
+BRACE_BIT = 0x20
 MAX_DEPTH = 1_000
 TOO_DEEP = "The body is nested too deeply."
 LAST_CONTROL = ord("\r")
-ESCAPES = re.compile(rb"\\+$")
+BACKSLASHES = re.compile(rb"\\+$")
 
 
 class Limits:
-    """The limits for bodies of one signature."""
+    """The most values, containers and lines of a body with rows of one signature."""
 
     def __init__(self, signature: Signature, max_rows: int) -> None:
         width = len(signature.features)
         self.max_rows = max_rows
         self.max_values = max_rows * width + EXTRA_VALUES
-        # A tensor of the Open Inference Protocol has up to four.
+        # A tensor of the Open Inference Protocol has up to four containers.
         self.max_containers = max_rows + 4 * width + EXTRA_CONTAINERS
-        # Blank lines are lines, too.
+        # Each row may have a blank line below it.
         self.max_lines = 2 * max_rows + EXTRA_LINES
-        # Texts of any length may come only where the model takes any.
+        # Values may be texts of any length only where the model takes any text.
         self.has_texts = signature.form != "table" or any(
             feature.kind in ("string", "any") and not feature.categories
             for feature in signature.features
@@ -60,7 +63,7 @@ class Limits:
         self._check(count, self.max_lines, "lines")
 
     def check_value(self, piece: bytes | memoryview) -> None:
-        """Raise TooLarge if a long piece without a mark is of a value that no feature has."""
+        """Raise TooLarge if a piece without a mark is part of a value that no feature can have."""
         if not self.has_texts and len(piece) >= PIECE_BYTES:
             raise TooLarge(
                 f"The body has a value, or white space, of over {PIECE_BYTES} bytes, which no "
@@ -68,7 +71,7 @@ class Limits:
             )
 
     def check_marks(self, count: int) -> None:
-        """Raise TooLarge if there is more between values than a request may have."""
+        """Raise TooLarge if there are more marks between values than a request may have."""
         self._check(count, self.max_values, "values, lines or lists")
 
     def _check(self, count: int, most: int, what: str) -> None:
@@ -93,9 +96,11 @@ class Limits:
             containers += openings
         values += count(pieces[-1], COMMA)
         containers += _openings(pieces[-1])
-        if values <= self.max_values and containers <= self.max_containers:
-            return
-        # Some may stand in texts.
+        if values > self.max_values or containers > self.max_containers:
+            self._check_outside_texts(pieces)
+
+    def _check_outside_texts(self, pieces: list[memoryview]) -> None:
+        """Check JSON again, without the commas and brackets that are in texts."""
         values = containers = depth = 0
         inside = False
         carry = b""
@@ -111,7 +116,7 @@ class Limits:
 
 
 class Watch:
-    """Looks at the pieces of a text while they come."""
+    """Checks a text piece by piece, while it is decompressed."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -119,7 +124,7 @@ class Watch:
         self._bytes = 0
 
     def __call__(self, piece: bytes) -> None:
-        """Raise TooLarge once the text has more between its values than a request can have."""
+        """Raise TooLarge once the text has more marks than a request can have."""
         view = np.frombuffer(piece, np.uint8)
         marks = count(piece, COMMA) + _openings(piece)
         marks += int(np.count_nonzero(view <= LAST_CONTROL))
@@ -127,23 +132,30 @@ class Watch:
             self._limits.check_value(piece)
         self._marks += marks
         self._bytes += len(piece)
-        if self._marks > 2 * self._limits.max_values and self._marks * MARK_BYTES > self._bytes:
+        if (
+            self._marks > 2 * self._limits.max_values
+            and self._marks * MIN_BYTES_PER_MARK > self._bytes
+        ):
             self._limits.check_marks(self._marks)
 
 
 def count(body: bytes | memoryview, byte: int) -> int:
-    """How often a byte stands in a body; a fifth of the time of `bytes.count`."""
+    """How often a byte stands in a body; 5 x faster than `bytes.count`."""
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == byte))
 
 
-def _openings(piece: bytes | memoryview, sign: int = OPEN) -> int:
-    """How many brackets and braces open, or close, in it: they differ in one bit."""
-    return int(np.count_nonzero(np.frombuffer(piece, np.uint8) | LOWER == sign))
+def _openings(piece: bytes | memoryview, brace: int = OPEN) -> int:
+    """How many brackets and braces open in a piece, or close."""
+    return int(np.count_nonzero(np.frombuffer(piece, np.uint8) | BRACE_BIT == brace))
 
 
 def _without_texts(piece: bytes, *, inside: bool) -> tuple[bytes, bool, bytes]:
-    """A piece of JSON without its texts, whether it ends in one, and what belongs to the next."""
-    tail = ESCAPES.search(piece)
+    """A piece of JSON without its texts, whether it ends in a text, and its last backslashes.
+
+    `inside` says whether it begins in a text. The backslashes belong to the next piece, whose first
+    byte they may escape.
+    """
+    tail = BACKSLASHES.search(piece)
     carry = tail[0] if tail else b""
     piece = piece.removesuffix(carry).replace(b"\\\\", b"").replace(b'\\"', b"")
     view = np.frombuffer(piece, np.uint8)

@@ -36,15 +36,15 @@ DTYPES = {
 }
 BYTES = "BYTES"
 DATATYPES = (*DTYPES, BYTES)
-OF_DTYPES = {(dtype.kind, dtype.itemsize): name for name, dtype in DTYPES.items()}
+DATATYPE_OF = {(dtype.kind, dtype.itemsize): name for name, dtype in DTYPES.items()}
 LENGTH = struct.Struct("<I")
-MAX_LENGTH = 2**63 - 1
+MAX_INT64 = 2**63 - 1
 NESTED = re.compile(rb"\[\s*\[")
-# Where msgspec says that it found something else.
+# The place at the end of msgspec's messages.
 PLACE = re.compile(r" - at `\$(.+)`$")
-SHOWN_NAME = 80
+MAX_NAME_CHARACTERS = 80
 
-# What JSON has for a datatype, by numpy's letter for its kind; null is a missing value.
+# The JSON of a datatype, by numpy's letter for its kind; null is a missing value.
 KINDS: dict[str, Any] = {"b": bool, "u": int, "i": int, "f": float, "O": str}
 NAMES = {"b": "true or false", "u": "integers", "i": "integers", "f": "numbers", "O": "strings"}
 _list: Any = list
@@ -63,21 +63,21 @@ class Tensor(msgspec.Struct, omit_defaults=True):
 
     @property
     def called(self) -> str:
-        """How sentences call it."""
-        return f"Tensor {self.name[:SHOWN_NAME]!r}"
+        """The tensor in a sentence."""
+        return f"Tensor {self.name[:MAX_NAME_CHARACTERS]!r}"
 
     @property
     def kind(self) -> str:
-        """The kind of its values, by numpy's letters."""
+        """Numpy's letter for the kind of the values."""
         return "O" if self.datatype == BYTES else DTYPES[self.datatype].kind
 
     @property
     def size(self) -> int | None:
-        """How many bytes it has behind the JSON; None if its values are in the JSON."""
+        """The number of bytes behind the JSON; None if the values are in the JSON."""
         size = (self.parameters or {}).get("binary_data_size")
         if size is None:
             return None
-        if type(size) is not int or not 0 <= size <= MAX_LENGTH:
+        if type(size) is not int or not 0 <= size <= MAX_INT64:
             raise MalformedBody(f"{self.called}: binary_data_size is not a number of bytes.")
         return size
 
@@ -96,11 +96,11 @@ class Values(msgspec.Struct):
     flat: np.ndarray | list[Any]
 
     def numbers(self) -> np.ndarray:
-        """As float64, where null is NaN; only for kinds of numbers."""
+        """The values of a tensor of numbers as float64, where null is NaN."""
         return np.array(self.flat, dtype=np.float64)
 
     def plain(self) -> list[Any]:
-        """As Python's own, where NaN is None."""
+        """The values as Python objects, where NaN is None."""
         values = self.flat.tolist() if isinstance(self.flat, np.ndarray) else self.flat
         if self.tensor.kind == "f":
             return [None if is_missing(value) else value for value in values]
@@ -108,19 +108,19 @@ class Values(msgspec.Struct):
 
 
 def check(tensor: Tensor) -> None:
-    """Raise MalformedBody if its datatype or its shape is none, whatever its values."""
+    """Raise MalformedBody if a tensor has no datatype or shape of the protocol."""
     if tensor.datatype not in DATATYPES:
         expected = ", ".join(DATATYPES)
         raise MalformedBody(f"{tensor.called}: expected one of the datatypes {expected}.")
     if not 1 <= len(tensor.shape) <= 2:
         count = len(tensor.shape)
         raise MalformedBody(f"{tensor.called}: expected a shape of 1 or 2 lengths, got {count}.")
-    if not all(0 <= length <= MAX_LENGTH for length in tensor.shape):
+    if not all(0 <= length <= MAX_INT64 for length in tensor.shape):
         raise MalformedBody(f"{tensor.called}: a length in its shape is negative, or too large.")
 
 
 def values(tensors: list[Tensor], binary: memoryview) -> list[Values]:
-    """The values of all tensors, those that are binary one after the other.
+    """The values of all tensors; `binary` holds those of binary tensors, one after the other.
 
     Raises MalformedBody where sizes do not add up, InvalidTensors where values are not of the
     datatype.
@@ -195,7 +195,7 @@ def _from_bytes(tensor: Tensor, data: memoryview) -> np.ndarray | list[Any]:
 
 
 def _strings(tensor: Tensor, data: memoryview) -> list[str]:
-    """Texts, each behind its length."""
+    """The strings of a binary tensor, each behind its length."""
     found: list[str] = []
     start = 0
     expected = math.prod(tensor.shape)
@@ -217,15 +217,15 @@ def _strings(tensor: Tensor, data: memoryview) -> list[str]:
 
 
 def datatype(array: np.ndarray) -> str:
-    """The datatype that an array goes out as."""
+    """The datatype of an array in an answer."""
     if array.dtype.kind == "f":
         # JSON has no FP16, and no datatype has more than 64 bits.
         return "FP32" if array.dtype.itemsize < 8 else "FP64"
-    return OF_DTYPES.get((array.dtype.kind, array.dtype.itemsize), BYTES)
+    return DATATYPE_OF.get((array.dtype.kind, array.dtype.itemsize), BYTES)
 
 
 def encode(name: str, array: np.ndarray, *, binary: bool, max_bytes: int) -> tuple[Tensor, bytes]:
-    """An output, with its values as JSON in it or as the bytes beside it.
+    """An output, with its values as JSON inside, or as bytes.
 
     Raises TooLarge before much more than `max_bytes` are made.
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.signature.types import Feature
 
-# Not 20240305, which a number would be taken for.
+# Not 20240305, which may be a number.
 ISO = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 # pandas' word for a missing date, which str() writes.
@@ -19,7 +19,7 @@ MISSING = "NaT"
 EXPECTED = "expected a date in ISO 8601, as 2024-03-05 or 2024-03-05T14:30:00"
 # How pandas' to_json and str() write dates; hardly any other text looks so.
 WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*|NaT", re.ASCII)
-DOUBTFUL = (
+AMBIGUOUS = (
     "whether this is a date or a text is not known of this column: `make card DATA=...` tells it"
 )
 UNIT = (
@@ -29,7 +29,7 @@ UNIT = (
 
 
 def matter(feature: Feature) -> bool:
-    """Whether a column holds dates, or somebody's own code may read its texts as dates."""
+    """Whether a column holds dates, or code outside of scikit-learn may read its texts as dates."""
     return feature.kind == "datetime" or (
         feature.kind == "any" and feature.sent and not feature.dtype
     )
@@ -41,17 +41,17 @@ def fit(feature: Feature, values: Iterable[Any]) -> bool:
 
 
 def texts(values: np.ndarray, zone: str | None = None) -> list[str | None]:
-    """Dates of numpy as texts in ISO 8601, None for NaT; with a `zone` they are in UTC."""
+    """Dates of numpy as texts in ISO 8601, None for NaT; dates with a `zone` are in UTC."""
     sign = "Z" if zone else ""
     found = np.datetime_as_string(values).tolist()
     return [None if text == MISSING else text + sign for text in found]
 
 
 def wrong(feature: Feature, value: Any) -> str:
-    """What is wrong with a date, or with what may be one; empty if nothing is."""
+    """A sentence on what is wrong with a date, or a text that may be one; "" if nothing is."""
     if feature.kind != "datetime":
         doubtful = isinstance(value, str) and matter(feature) and WRITTEN.fullmatch(value)
-        return DOUBTFUL if doubtful else ""
+        return AMBIGUOUS if doubtful else ""
     if value == MISSING and feature.missing:
         return ""
     if not isinstance(value, str):

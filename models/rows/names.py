@@ -35,7 +35,7 @@ class Names:
         self.known = frozenset(self.names)
         # The model never looks at an unused feature, so a row may leave it out.
         self.required = [f.name for f in signature.features if f.kind != "unused"]
-        # The objects of a mapping have keys of their own, and each of them is a feature.
+        # Each name in an object of a mapping is a feature.
         self.open = signature.form == "mapping"
         self._named = signature.named
         counts = Counter(map(plain_name, self.names))
@@ -99,7 +99,7 @@ class Names:
 
 
 def plain_name(name: str) -> str:
-    """A name without differences that nobody sees: blanks around it, and its Unicode form."""
+    """A name without blanks around it, in Unicode's normal form NFC."""
     return unicodedata.normalize("NFC", name).strip()
 
 
