@@ -31,7 +31,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     `name` is what protocols that name models call it. `timeout`, in seconds, is for all that one
     request waits. `ignore` says whether names that are no features are ignored where a request does
     not say it, `locked` whether a request needs an API key, but for routes that are open.
-    `known` are results of one row, which tell how large those of many are.
+    `known` are results of one row, which tell how large those of many are; `dtypes` are those of
+    the arrays that methods have answered.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ignore: bool
     locked: bool
     known: dict[str, Any] = {}
+    dtypes: dict[str, Any] = {}
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""

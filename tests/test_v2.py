@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -20,9 +22,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from api import create_app
 from api.batching import Batcher
 from api.errors import Busy
 from api.formats import tensors
+from api.settings import Settings
+from models.bake import bake
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 from tests.test_requests import JSON_VALUES, VALID
@@ -475,3 +480,29 @@ def test_results_that_make_no_tensors_are_told_where_to_get(serve: Serve) -> Non
     assert answer.json == {
         "error": "The results of this NearestNeighbors make no tensors: POST /kneighbors."
     }
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [Y.astype(np.int32), np.where(Y, "a long label", "b"), Y.astype(bool), Y.astype(float)],
+)
+def test_one_row_by_itself_has_the_tensor_that_it_has_among_others(
+    tmp_path: Path, labels: np.ndarray
+) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, labels), path)
+    bake(path)
+    client = create_app(Settings(model_path=str(path), engine="plan")).test_client()
+
+    def ask(rows: np.ndarray) -> list[Any]:
+        outputs = [{"name": "predict"}, {"name": "predict_proba"}]
+        answer = client.post(INFER, json={"inputs": [matrix(rows)], "outputs": outputs})
+        return [(each["datatype"], each["data"]) for each in answer.json["outputs"]]
+
+    # What was answered together tells the datatype of a row that is answered by itself.
+    (kind, found), (_, shares) = ask(X[:20])
+    for i in range(20):
+        (kind_of_one, one), (_, share) = ask(X[i : i + 1])
+        assert (kind_of_one, one) == (kind, [found[i]])
+        # A sum may differ in its last bit.
+        assert share == pytest.approx(shares[2 * i : 2 * i + 2], rel=1e-12)

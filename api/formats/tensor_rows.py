@@ -113,7 +113,9 @@ def _batch(
             # A copy: arithmetic on memory that is not aligned is slower, and may sum otherwise.
             columns = [each.numbers() for each in values]
             table = columns[0].reshape(-1, width) if whole else np.column_stack(columns)
-            return Batch(check_array(signature, table, _row), _row, ignored=ignored)
+            only_row = tuple(table[0].tolist()) if len(table) == 1 else ()
+            checked = check_array(signature, table, _row)
+            return Batch(checked, _row, only_row=only_row, ignored=ignored)
         if len(values) == width and (batch := _fitting(signature, values, ignored)):
             return batch
         samples = _samples(signature, values, whole=whole)
@@ -144,7 +146,9 @@ def _fitting(
         columns.append(column)
     rows = list(zip(*columns, strict=True))
     unknown = count_unknown(signature, rows)
-    return None if unknown is None else Batch(rows, _row, unknown, ignored=ignored)
+    if unknown is None:
+        return None
+    return Batch(rows, _row, unknown, rows[0] if len(rows) == 1 else (), ignored)
 
 
 def _samples(signature: Signature, values: list[Values], *, whole: bool) -> list[Any]:

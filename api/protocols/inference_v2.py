@@ -12,20 +12,15 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-import numpy as np
-
-from api.errors import SENTENCE, Answer, Busy, MalformedBody, NotAcceptable, UnsupportedType
+from api.errors import SENTENCE, Answer, MalformedBody, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, tensors
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
-from api.monitor import metrics
 from api.protocols import health
+from api.protocols.model_tensors import answer_tensor, configure, describe_model, statistics
 from api.service import Service, notes
 from models.model import Model
-from models.rows.batch import Batch, row_pointer
-from models.rows.check import check
-from models.signature.types import plain_rows
 
 TAG = Tag("Open Inference v2", "The Open Inference Protocol: KServe, Triton and MLServer speak it.")
 BINARY = "application/octet-stream"
@@ -71,7 +66,7 @@ def _server(service: Service) -> Iterator[Route]:
             gives={JSON: "V2Well"},
             open=True,
         )
-    version = service.model.version
+    counted, version = paths(service), service.model.version
     server = {"name": "machine-learning-api", "version": version, "extensions": EXTENSIONS}
     index = [{"name": service.name, "version": version, "state": "READY", "reason": ""}]
     known: list[tuple[str, str, str, str, str, Any]] = [
@@ -91,7 +86,7 @@ def _server(service: Service) -> Iterator[Route]:
         )
     yield get(
         path="/v2/models/stats",
-        handler=partial(statistics, service, service.name),
+        handler=partial(statistics, service, counted, service.name),
         by_flask=True,
         name="v2_all_stats",
         summary="What was counted",
@@ -101,13 +96,14 @@ def _server(service: Service) -> Iterator[Route]:
 
 def _model(service: Service, path: str, of: str) -> Iterator[Route]:
     """What is asked of the model at `path`; `of` ends the names of the operations."""
+    counted = paths(service)
     described = functools.cache(partial(describe_model, service))
     views: list[tuple[str, str, str, str, Callable[[str], Any]]] = [
         ("", "v2_model", "The tensors of the model", "ModelTensors", lambda _: described()),
         ("/ready", "v2_model_ready", "The model is loaded", "ModelReady", ready),
         ("/config", "v2_config", "The model, as Triton has it", "Object",
          lambda _: configure(described(), service.contract.max_rows)),
-        ("/stats", "v2_stats", "What was counted", "Object", partial(statistics, service)),
+        ("/stats", "v2_stats", "What was counted", "Object", partial(statistics, service, counted)),
     ]  # fmt: skip
     for end, name, summary, schema, view in views:
         yield own(
@@ -154,7 +150,7 @@ def infer(service: Service, request: Request) -> Answer:
     ignore = service.ignores(request)
     asked, batch = inference.read(service.contract, body, length, ignore=ignore)
     outputs = [
-        (method, run(service, method, batch), binary)
+        (method, answer_tensor(service, method, batch), binary)
         for method, binary in wanted(service.model, asked).items()
     ]
     response = inference.Response(service.name, service.model.version, [], asked.id)
@@ -165,16 +161,6 @@ def infer(service: Service, request: Request) -> Answer:
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
     return Answer(HTTPStatus.OK, headers | notes(batch), answer)
-
-
-def run(service: Service, method: str, batch: Batch) -> np.ndarray:
-    """The results of a method as one array, its rows first."""
-    try:
-        return results.array(service.run(method, batch), service.contract.max_answer_bytes)
-    except NotAcceptable:
-        raise NotAcceptable(
-            f"{method} has outputs of different widths, which make no tensor: POST /{method}."
-        ) from None
 
 
 def wanted(model: Model, asked: inference.Request) -> dict[str, bool]:
@@ -196,74 +182,3 @@ def wanted(model: Model, asked: inference.Request) -> dict[str, bool]:
 def ready(name: str) -> dict[str, Any]:
     """Say that the model is loaded."""
     return {"name": name, "ready": True}
-
-
-def statistics(service: Service, name: str) -> dict[str, Any]:
-    """What all processes have counted of the model."""
-    counts = count(paths(service))
-    return {"model_stats": [{"name": name, "version": service.model.version, **counts}]}
-
-
-def describe_model(service: Service) -> dict[str, Any]:
-    """The metadata of the model: its tensors as they come and go."""
-    methods = inference.tensor_methods(service.model.methods)
-    return {
-        "name": service.name,
-        "versions": [service.model.version],
-        "platform": PLATFORM,
-        "inputs": inference.describe_inputs(service.model.signature),
-        "outputs": [describe_output(service, method) for method in methods],
-    }
-
-
-def describe_output(service: Service, method: str) -> dict[str, Any]:
-    """The tensor of a method, as it comes out for a row that the model takes."""
-    signature = service.model.signature
-    row = signature.example or plain_rows(signature)[0]
-    try:
-        batch = check(signature, [row], row_pointer)
-        array = run(service, method, batch)
-    except Busy:
-        raise
-    except Exception:
-        # Nothing else tells; the request for it will say what is wrong.
-        return {"name": method, "datatype": "FP64", "shape": [-1]}
-    return {"name": method, "datatype": tensors.datatype(array), "shape": [-1, *array.shape[1:]]}
-
-
-def configure(described: dict[str, Any], max_rows: int) -> dict[str, Any]:
-    """The same as Triton's model configuration, where the shape lacks the rows."""
-
-    def tensor(facts: dict[str, Any]) -> dict[str, Any]:
-        name = facts["datatype"].replace("BYTES", "STRING")
-        return {"name": facts["name"], "data_type": f"TYPE_{name}", "dims": facts["shape"][1:]}
-
-    return {
-        "name": described["name"],
-        "platform": PLATFORM,
-        "backend": "sklearn",
-        "max_batch_size": max_rows,
-        "input": [tensor(facts) for facts in described["inputs"]],
-        "output": [tensor(facts) for facts in described["outputs"]],
-    }
-
-
-def count(routes: list[str]) -> dict[str, Any]:
-    """What all processes counted at these routes, and how often they called the model at all."""
-    counts = metrics.total()
-
-    def answers(*classes: int) -> int:
-        return sum(
-            number
-            for (route, _, status), number in counts.requests.items()
-            if route in routes and status // 100 in classes
-        )
-
-    return {
-        "inference_count": sum(counts.rows.get(route, 0) for route in routes),
-        "execution_count": int(sum(counts.batches[:-1])),
-        "inference_stats": {
-            "success": {"count": answers(2)},
-            "fail": {"count": answers(4, 5)},
-        },
-    }
