@@ -1,4 +1,4 @@
-"""Answer rows that a Python program has: a DataFrame, an array, or a list."""
+"""Answer the rows that a Python program has: a DataFrame, an array, or a list."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from models.engines import Rows
 from models.engines.reject import rejection
 from models.errors import InvalidRows, Place, RowRejected
 from models.model import Model
+from models.plan.operations.sparse import Sparse
 from models.rows.batch import row_pointer
 from models.rows.check import check, check_array
-from models.rows.words import IGNORE_HINT
+from models.rows.words import IGNORE_HINT, NOT_A_FEATURE, some
 from models.signature.types import Signature, is_missing
-
-EXPECTED = "expected a DataFrame, an array, or a list of rows"
 
 
 def answer(model: Model, method: str, rows: Any) -> Any:
@@ -42,17 +41,16 @@ def _checked(signature: Signature, rows: Any) -> Rows:
         return check_array(signature, array, row_pointer)
     samples = _samples(signature, rows)
     if not samples:
-        raise InvalidRows([Place("", "expected at least one row")])
+        raise InvalidRows([Place("rows", "expected at least one")])
     return check(signature, samples, row_pointer).rows
 
 
 def _numbers(signature: Signature, rows: Any) -> np.ndarray | None:
-    """A table of nothing but numbers as float64, NaN where one is missing; else None."""
-    if not signature.numeric or getattr(rows, "ndim", 0) != 2 or hasattr(rows, "columns"):
+    """An array of numbers as float64, if it has a column for each feature; else None."""
+    if not isinstance(rows, np.ndarray) or not signature.numeric or rows.dtype.kind not in "biuf":
         return None
-    array = np.asarray(rows)
-    fits = array.shape[1] == len(signature.features) and len(array)
-    return array.astype(np.float64) if fits and array.dtype.kind in "biuf" else None
+    fits = rows.ndim == 2 and len(rows) and rows.shape[1] == len(signature.features)
+    return rows.astype(np.float64) if fits else None
 
 
 def _samples(signature: Signature, rows: Any) -> list[Any]:
@@ -60,7 +58,8 @@ def _samples(signature: Signature, rows: Any) -> list[Any]:
     if hasattr(rows, "columns"):
         return _of_frame(signature, rows)
     if isinstance(rows, (str, bytes, dict)) or not hasattr(rows, "__iter__"):
-        raise InvalidRows([Place("", f"{EXPECTED}, got one {type(rows).__name__}")])
+        expected = "expected a DataFrame, an array or a list of rows"
+        raise InvalidRows([Place("rows", f"{expected}, got one {type(rows).__name__}")])
     return [_plain_row(row) for row in rows]
 
 
@@ -71,17 +70,29 @@ def _of_frame(signature: Signature, frame: Any) -> list[Any]:
     """
     names = list(map(str, frame.columns))
     columns = [list(map(_plain, frame.iloc[:, j].astype(object))) for j in range(len(names))]
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    features = [feature.name for feature in signature.features]
     if len(names) == 1 and signature.form in ("text", "labels"):
         return columns[0]
-    by_name = signature.form == "mapping" or signature.named or set(names) == set(features)
-    if not by_name:
-        return rows
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRows([Place("", f"two columns have the name {twice}")])
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    features = {feature.name for feature in signature.features}
+    if signature.form == "table":
+        if not signature.named and features != set(names):
+            return rows
+        _check_columns(signature, names)
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _check_columns(signature: Signature, names: list[str]) -> None:
+    """Raise InvalidRows once for each column that is wrong, rather than once for each row."""
+    known = [feature.name for feature in signature.features]
+    needed = [feature.name for feature in signature.features if feature.kind != "unused"]
+    faults = [Place(f"column {name}", "is missing") for name in needed if name not in names]
+    for name in dict.fromkeys(names):
+        if name not in known:
+            faults.append(Place(f"column {name}", f"{NOT_A_FEATURE}, which takes {some(known)}"))
+        elif names.count(name) > 1:
+            faults.append(Place(f"column {name}", "stands there twice"))
+    if faults:
+        raise InvalidRows(faults)
 
 
 def _plain_row(row: Any) -> Any:
@@ -105,16 +116,23 @@ def _plain(value: Any) -> Any:
 
 def _in_words(place: Place) -> Place:
     """A JSON Pointer as words: `row 3, sex` for `/3/sex`."""
-    _, row, *names = place.pointer.split("/")
-    detail = place.detail.removesuffix(f"; {IGNORE_HINT}")
+    if not place.pointer.startswith("/"):
+        return place
+    row, *names = place.pointer[1:].split("/")
     step = names[0].replace("~1", "/").replace("~0", "~") if names else ""
-    # A value of a list is named by the sentence itself.
+    # The sentence itself names a value of a list.
     where = f"row {row}, {step}" if step and not step.isdecimal() else f"row {row}"
-    return Place(where, detail)
+    return Place(where, place.detail.removesuffix(f"; {IGNORE_HINT}"))
 
 
 def _public(result: Any) -> Any:
-    """A result without the plan's own types: a sparse table as scipy's, where scipy is there."""
+    """A result in public types: a plan's sparse table becomes one of scipy."""
     if isinstance(result, (list, tuple)):
         return type(result)(map(_public, result))
-    return result
+    if not isinstance(result, Sparse):
+        return result
+    try:
+        from scipy.sparse import csr_matrix
+    except ModuleNotFoundError:
+        return result.toarray()
+    return csr_matrix((result.data, (result.rows, result.columns)), shape=result.shape)

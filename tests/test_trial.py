@@ -15,7 +15,9 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.engines.trial import TrialError, apart, send
 
@@ -94,3 +96,9 @@ def test_the_traceback_stands_in_the_log_of_who_asks_for_it(
         send(fail, sender)
     assert receiver.recv() == (None, "it raised KeyError")
     assert "a value of somebody's" in caplog.text
+
+
+def test_a_library_that_has_started_its_threads_is_called_all_the_same() -> None:
+    model = HistGradientBoostingClassifier(max_iter=1).fit(np.eye(4), range(4))
+    own = model.predict(np.eye(4)).tolist()
+    assert apart(lambda: model.predict(np.eye(4)).tolist(), 30) == own

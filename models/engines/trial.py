@@ -1,8 +1,8 @@
-"""Try things out in a process apart, which may fail, crash or hang.
+"""Call a function in a child process, which may fail, crash or hang.
 
 A library with a thread pool of its own (OpenMP in LightGBM, XGBoost and PyTorch) starts it at its
-first call, and threads do not outlive a fork: a process that is forked after that call waits for
-them for ever. So nothing calls the estimator in a process that forks others.
+first call, and threads do not outlive a fork: a child that is forked after that call waits for them
+for ever. So the service calls no estimator before it forks, and a child uses one thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 log = logging.getLogger("models")
 
@@ -64,7 +66,8 @@ def send(function: Callable[[], Any], sender: Connection) -> None:
     Warnings are ignored: they would be about values that nobody sent, thousands of times.
     """
     try:
-        with warnings.catch_warnings():
+        # A notebook may have called a library that started its threads.
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")
             result = function()
         sender.send((result, ""))
