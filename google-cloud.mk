@@ -2,7 +2,7 @@
 # Recipes are gcloud's own commands. Where logic is needed they run google-cloud/, a program in Python's standard
 # library, which prints each command that it runs to change something.
 
-# Nobody ships to a project that they have not named, so GCP_PROJECT_ID has no default.
+# GCP_PROJECT_ID has no default: nobody should deploy to a project by accident.
 GCP_REGION ?= europe-west1
 GCP_REPOSITORY ?= machine-learning-api
 GCP_REGISTRY ?= $(GCP_REGION)-docker.pkg.dev
@@ -18,13 +18,14 @@ CLOUD_RUN_MAX_INSTANCES ?= 3
 CLOUD_RUN_TIMEOUT ?= 60
 CLOUD_RUN_INGRESS ?= all
 CLOUD_RUN_CPU_BOOST ?= true
-# How often to try what Google can take minutes to heed, every 5 s.
+# Tries, 5 s apart, until a new role works: that can take Google minutes.
 PATIENCE ?= 24
 PERCENT ?= 100
 
-# docker and Cloud Run know an image by its registry's host (PUSHED), gcloud artifacts by its place (LISTED).
+# The image's name for docker and Cloud Run is PUSHED, with the registry's host. Its name for gcloud artifacts is
+# LISTED, with the repository's location.
 ifneq ($(filter gcr.io %.gcr.io,$(GCP_REGISTRY)),)
-# A gcr.io host is a repository of that name, in the host's multi-region.
+# The repository of a gcr.io host has the host's name, and is in the host's multi-region.
 REPOSITORY := $(GCP_REGISTRY)
 LOCATION := $(patsubst eu,europe,$(or $(filter eu asia us,$(GCP_REGISTRY:.gcr.io=)),us))
 PUSHED = $(GCP_REGISTRY)/$(GCP_PROJECT_ID)/$(IMAGE)
@@ -34,18 +35,18 @@ LOCATION := $(or $(patsubst %-docker.pkg.dev,%,$(filter %-docker.pkg.dev,$(GCP_R
 PUSHED = $(GCP_REGISTRY)/$(GCP_PROJECT_ID)/$(REPOSITORY)/$(IMAGE)
 endif
 LISTED = $(LOCATION)-docker.pkg.dev/$(GCP_PROJECT_ID)/$(REPOSITORY)/$(IMAGE)
-# A tag says of which source and which model an image is: 1234567-89abcdef0123.
+# The tag of an image names its commit and its model: 1234567-89abcdef0123. HERE is the tag for this checkout.
 SHORTEN := sed -E 's/^([0-9a-f]{7})[0-9a-f]{33}/\1/; s/ (.{1,12}).*/-\1/'
 HERE = "$(or $(IMAGE_TAG),$$({ echo $(REVISION) $(MODEL_VERSION); } 2>/dev/null | $(SHORTEN)))"
 
-# A person sets up, as whoever gcloud is logged in; the deployer ships, in a configuration of its own.
-# With an empty GCP_CONFIG both are whoever gcloud is logged in.
+# Set-up runs as the person who is logged in to gcloud, shipping as the deployer in a gcloud configuration of its
+# own. With an empty GCP_CONFIG both run as the login of gcloud.
 AS_PERSON = --project=$(GCP_PROJECT_ID)
 AS_DEPLOYER = $(AS_PERSON)$(if $(GCP_CONFIG), --configuration=$(GCP_CONFIG))
 DEPLOYER = $(GCP_DEPLOYER)@$(GCP_PROJECT_ID).iam.gserviceaccount.com
 RUNTIME = $(GCP_RUNTIME)@$(GCP_PROJECT_ID).iam.gserviceaccount.com
 KEY = secrets/$(GCP_DEPLOYER).json
-# An identity token is made for an account, and gcloud does not take which one from the configuration.
+# gcloud auth print-identity-token ignores the impersonation of the configuration, so it needs the option.
 ifeq ($(GCP_CONFIG),)
 ACTS_AS = $(CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT)
 else
@@ -53,7 +54,7 @@ ACTS_AS = $(if $(wildcard $(KEY)),,$(DEPLOYER))
 endif
 IMPERSONATED = $(if $(ACTS_AS),--impersonate-service-account=$(ACTS_AS))
 
-# What google-cloud/ is told; each is a word, since the Makefile lets no other through.
+# The variables that google-cloud/ gets. Each is a word: the Makefile refuses other values.
 NAMED := GCP_PROJECT_ID GCP_REGION GCP_REGISTRY GCP_CONFIG CLOUD_RUN_SERVICE REPOSITORY LOCATION IMAGE PUSHED LISTED \
 	DEPLOYER RUNTIME KEY PATIENCE
 PROGRAM = $(foreach name,$(NAMED),$(name)='$($(name))') "$$PYTHON" google-cloud
@@ -130,14 +131,14 @@ image-to-gcp: conf-docker-for-gcp require-image ## Push the image, tagged with t
 		digest=$$($(SHIPPER) digest $$tag) && echo "$(PUSHED)@$$digest"
 	$(call next,make deploy)
 
-# What the service in Cloud Run is told: the project, for the traces in its log, and the settings that are set.
+# The environment of the service: the project, for the traces in its log, and the settings.
 TOLD = GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(call set,$(SETTINGS))
-# Those variables that have a value, each as NAME=value; a setting must be a word here.
+# NAME=value for each variable in $(1) that has a value; an error if a setting is not a word.
 set = $(foreach name,$(1),$(if $($(name)),$(call check-word,$(name))$(name)=$($(name))))
 check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(WORD_CHARACTERS)),$(error $(1): expected \
 	letters$(comma) digits and - . _ / : @ + % ~ = * and commas only))
 probe = httpGet.path=$(1),httpGet.port=8080,periodSeconds=$(2),timeoutSeconds=$(2),failureThreshold=$(3)
-# Who may call is left as it is: a new service is private, and the deployer may not open it.
+# A deployment does not change who may call: a new service is private, and the deployer may not open it.
 DEPLOY = gcloud run deploy $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) --quiet \
 	--service-account=$(RUNTIME) --port=8080 --set-env-vars='^|^$(subst $(empty) ,|,$(strip $(TOLD)))' \
 	--memory=$(CLOUD_RUN_MEMORY) --cpu=$(CLOUD_RUN_CPU) \
@@ -152,8 +153,8 @@ endef
 TRAFFIC = gcloud run services update-traffic $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION)
 FOLLOW = $(TRAFFIC) --to-latest --remove-tags=canary
 
-# A canary that never got ready keeps later revisions from traffic. gcloud fails here, though the tag
-# goes, as long as the newest revision is such a one; whether all is well is up to the deploy.
+# A canary that never got ready keeps later revisions from traffic. While the newest revision is not ready, gcloud
+# fails here after it has removed the tag; the deployment that follows decides.
 no-canary:
 	@tags=$$($(SHIPPER) show 'spec.traffic[].tag') || exit 1; \
 		case "$$tags" in *canary*) (set -x; $(TRAFFIC) --remove-tags=canary) || : ;; esac
@@ -167,13 +168,13 @@ deploy: require-config no-canary ## Deploy the image of what stands here, give i
 release: build-image image-to-gcp deploy ## Build, push and deploy
 	$(call next,make predict$(comma) make logs$(comma) make rollback if it is not well)
 
-# gcloud run services logs read breaks off at the first line that has fields.
+# gcloud run services logs read stops at the first log entry that has a JSON payload.
 OF_REQUEST := httpRequest.requestMethod,httpRequest.status,httpRequest.requestUrl
 LINE := timestamp.date("%H:%M:%S"),severity,textPayload,jsonPayload.message,$(OF_REQUEST)
 read-log = gcloud logging read $(AS_DEPLOYER) --format='value[separator=" "]($(LINE))' \
 	"resource.type=cloud_run_revision AND resource.labels.location=$(GCP_REGION) \
 	AND resource.labels.service_name=$(CLOUD_RUN_SERVICE)$(1)"
-# The lines of the newest revision, if it does not get ready.
+# Show the log of the newest revision, if it is not ready.
 why:
 	@newest=$$($(SHIPPER) show status.latestCreatedRevisionName) && \
 		ready=$$($(SHIPPER) show status.latestReadyRevisionName) || exit; \
@@ -206,8 +207,8 @@ require-API_KEY:
 	@[ -n "$$API_KEY" ] || { echo "API_KEY is not set, and the service has API_KEYS:" \
 		"write one of its keys into .env, or behind the target: make predict API_KEY=..." >&2; exit 1; }
 
-# The token is for the service's address and stays out of the list of processes, as an API key does. What the model
-# can do and its example row are what the revision itself says.
+# curl reads token and API key from standard input, so that they are not in the list of processes. The method and
+# the example row come from the revision's own /metadata.
 CALL := printf '%s\n' "Authorization: Bearer $$token" "$${API_KEY:+X-Api-Key: $$API_KEY}" | \
 	curl --silent --show-error --fail-with-body --max-time 60 --header @-
 ROW := import json, sys; about = json.load(sys.stdin); print(about["methods"][0], json.dumps(about["example"]))
@@ -256,7 +257,7 @@ promote: require-config require-percent ## Give the newest revision all traffic,
 REVISIONS = gcloud run revisions list --service=$(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) \
 	--sort-by=~metadata.creationTimestamp \
 	--format='csv[no-heading](metadata.name,status.conditions.filter("type:Ready").extract("status"))'
-# gcloud fails if the newest revision is not ready, though the traffic has moved.
+# If the newest revision is not ready, gcloud fails after it has moved the traffic.
 rollback: require-config ## Give all traffic to the revision before the newest, or to TO=revision
 	@$(SHIPPER) require service
 	@ready=$$($(REVISIONS)) || exit 1; to=$${TO:-$$(echo "$$ready" | sed -n "s/,.*True.*//p" | sed -n 2p)}; \
@@ -323,7 +324,7 @@ delete-service-account: check-gcp-login ## Delete both accounts, and first their
 destroy: check-gcp-login ## Delete everything that these targets made; lists it and asks first
 	@$(PERSON) destroy
 
-# What several targets need.
+# Checks that several targets share.
 
 require-gcp: require-GCP_PROJECT_ID require-GCP_REGION require-GCP_REPOSITORY require-GCP_REGISTRY \
 	require-GCP_DEPLOYER require-GCP_RUNTIME require-CLOUD_RUN_SERVICE require-IMAGE require-gcloud
@@ -346,7 +347,7 @@ require-percent:
 	@[ "$(PERCENT)" -ge 1 ] 2>/dev/null && [ "$(PERCENT)" -le 100 ] || \
 		{ echo "PERCENT=$(PERCENT): expected a whole number from 1 to 100" >&2; exit 1; }
 
-# What builds are told, since they have no .env.
+# The settings for builds, which have no .env.
 CI_SETTINGS = $(strip $(call set,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE \
 	$(filter CLOUD_RUN_%,$(KNOWN)) $(filter-out MODEL_SHA256,$(SETTINGS))))
 
@@ -354,5 +355,5 @@ require-github: require-GITHUB_REPOSITORY
 	@case $(GITHUB_REPOSITORY) in (*/*/*) ;; (?*/?*) exit ;; esac; \
 		echo "GITHUB_REPOSITORY=$(GITHUB_REPOSITORY): expected owner/name" >&2; exit 1
 
-# Each can be deleted, together with the .py of its name.
+# Optional: delete the .mk together with the .py of its name.
 -include google-cloud/vertex.mk google-cloud/builds.mk google-cloud/github.mk

@@ -1,4 +1,4 @@
-"""What google-cloud.mk needs logic for: python3 google-cloud COMMAND, with the names of make."""
+"""The commands of google-cloud.mk that need logic: python3 google-cloud COMMAND ARGUMENTS."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ KINDS = ("user:", "serviceAccount:", "group:", "domain:", "principal:", "princip
 
 
 def create(*names: str) -> None:
-    """Create what is missing of these."""
+    """Create the missing ones of these resources."""
     for resource in named(*names):
         resource.make()
 
 
 def delete(*names: str) -> None:
-    """Delete what there is of these."""
+    """Delete these resources, if they exist."""
     for resource in named(*names):
         if found := resource.find():
             resource.remove(found)
@@ -35,13 +35,13 @@ def delete(*names: str) -> None:
 
 
 def require(*names: str) -> None:
-    """Fail with a sentence if any of these is missing."""
+    """Fail if one of these resources is missing."""
     for resource in named(*names):
         resource.require()
 
 
 def find(name: str) -> None:
-    """Print the name of the one that there is, or fail with a sentence."""
+    """Print the name of the resource, or fail if there is none."""
     (resource,) = named(name)
     found = resource.find()
     if not found:
@@ -50,13 +50,13 @@ def find(name: str) -> None:
 
 
 def require_no_service() -> None:
-    """Fail if a service runs as the account that is about to go."""
+    """Fail if a service runs as the runtime account."""
     for name in project.service.find():
         raise Failed(f"The service {name} runs as {RUNTIME}: make delete-deployment first")
 
 
 def require_member(member: str) -> None:
-    """Fail unless it says of what kind the member is, and is not everybody."""
+    """Fail unless the member has a kind, such as user:, and is not everybody."""
     if member in {"allUsers", "allAuthenticatedUsers"}:
         raise Failed(f"MEMBER={member} is everybody: make allow-public, which asks first")
     if not member.startswith(KINDS):
@@ -65,23 +65,23 @@ def require_member(member: str) -> None:
 
 
 def add_roles() -> None:
-    """Let the accounts do what deploying needs."""
+    """Grant all roles that deploying needs."""
     for role in project.roles():
         role.grant()
 
 
 def allow_deployer(member: str) -> None:
-    """Let the member act as the deployer, which is all that deploying takes."""
+    """Let the member act as the deployer: deploying needs no other role."""
     project.acts_as_deployer(member).grant()
 
 
 def show(*fields: str) -> None:
-    """Print these fields of the service, or nothing if there is none."""
+    """Print these fields of the service; nothing if there is no service."""
     print(*project.show_service(*fields))
 
 
 def url() -> None:
-    """Print the address of the service, or fail with a sentence if there is none."""
+    """Print the address of the service, or fail if there is no service."""
     shown = project.show_service("status.url")
     if not shown:
         project.service.require()
@@ -89,7 +89,7 @@ def url() -> None:
 
 
 def digest(tag: str) -> None:
-    """Print the digest of the image with this tag; if there is none, say what there is."""
+    """Print the digest of the image with this tag, or fail and name the newest image."""
     if found := project.tagged(tag):
         print(found[0])
         return
@@ -125,7 +125,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def main() -> None:
-    """Run a command; where it fails, a sentence on standard error and status 1."""
+    """Run a command; on failure print the reason to standard error and exit with status 1."""
     command, *arguments = sys.argv[1:]
     try:
         if not re.fullmatch(r"[a-z]+(-[a-z]+)+\d+", REGION):

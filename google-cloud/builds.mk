@@ -1,4 +1,4 @@
-# Builds by themselves: on a push, and when a schedule says so.
+# Cloud Build: on a push, and on a schedule.
 SCHEDULE ?= 0 3 * * *
 GCP_SCHEDULER ?= ml-api-scheduler
 NAMED += GCP_SCHEDULER

@@ -1,4 +1,4 @@
-"""Builds by themselves: a trigger that ships each push, and a schedule that starts it."""
+"""The resources of Cloud Build: a trigger for each push, and a schedule that runs the trigger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IN_REGION = f"--location={REGION}"
 
 
 def exists(bucket: str) -> bool:
-    """Whether there is such a bucket, as far as gcloud can say."""
+    """Whether the bucket exists; also True if gcloud may not say."""
     try:
         answer(f"storage buckets describe gs://{bucket}")
     except Failed as failed:
@@ -27,7 +27,7 @@ def exists(bucket: str) -> bool:
 
 
 def roles_of_builds(model_uri: str) -> list[Role]:
-    """What builds need besides what the deployer, which they run as, may do already.
+    """The roles that builds need beyond those of the deployer, as which they run.
 
     They write their log, make an identity token for the example row, and read the model's bucket.
     """
@@ -48,7 +48,7 @@ def roles_of_builds(model_uri: str) -> list[Role]:
 
 
 def create_trigger() -> None:
-    """Create it, or tell it anew what stands in .env, which a build has not."""
+    """Create or update the trigger, with the settings of .env, since a build has no .env."""
     uri, version = environ["MODEL_URI"], environ["MODEL_SHA256"]
     owner, repository = environ["GITHUB_REPOSITORY"].split("/")
     enable("cloudbuild", *(["storage"] if uri.startswith("gs://") else []))
@@ -71,7 +71,7 @@ def create_trigger() -> None:
 
 
 def delete_trigger(found: list[str]) -> None:
-    """Delete it, and first the roles that only builds need."""
+    """Remove the roles of builds, then delete the trigger."""
     uri = "--format='value(substitutions._MODEL_URI)'"
     shown = ask(f"builds triggers describe {found[0]} --region=global {uri}")
     for role in roles_of_builds("".join(shown)):
@@ -80,7 +80,7 @@ def delete_trigger(found: list[str]) -> None:
 
 
 def create_job() -> None:
-    """Create the job that starts the build, or change it."""
+    """Create or update the job that runs the trigger."""
     (started,) = trigger.find()
     triggers = f"https://cloudbuild.googleapis.com/v1/projects/{PROJECT}/locations/global/triggers"
     run(
@@ -107,7 +107,7 @@ job = Resource(
     delete=f"scheduler jobs delete {{}} {IN_REGION} --quiet",
     apis=("cloudscheduler",),
 )
-# Whoever starts a build acts as the deployer, so the schedule has an account that may do only that.
+# Who runs the trigger acts as the deployer: the schedule has an account with no other right.
 scheduler = account("scheduler", SCHEDULER, f"Builds {SERVICE} on schedule")
 scheduler.listed_as = "schedule"
 scheduler.roles = [

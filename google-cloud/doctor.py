@@ -1,4 +1,4 @@
-"""Tell of all that deploying needs whether it is there, and which target makes it."""
+"""Check everything that deploying needs, and name the target that creates what is missing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from inventory import at_once
 from names import DEPLOYER, IMAGE, PROJECT, REGION
 from record import Resource
 
-# What is looked for, how to see whether it is there, and the target that makes it.
+# What is checked, the check, and the target that creates it.
 Look = tuple[str, Callable[[], object], str]
 
 
 def login() -> None:
-    """Say who is logged in to gcloud, and whether that fits what make uses; raises `Failed`."""
+    """Print gcloud's login and how it differs from .env; raises `Failed` if it cannot set up."""
     account, configuration, selected, region, acts_as = project.login()
     if selected != PROJECT:
         selected = f"{selected or 'none'}; make uses {PROJECT}, GCP_PROJECT_ID of .env"
@@ -64,7 +64,7 @@ def _looks(tag: str) -> list[Look]:
 
 
 def doctor(tag: str) -> None:
-    """Print a line for each thing; raises `Failed` with the next target if one is missing."""
+    """Print a line for each check; raises `Failed` with the next target if something is missing."""
     account = project.login()[0]
     _see_project(account)
     print(f"ok       login to gcloud as {account}", flush=True)

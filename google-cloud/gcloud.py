@@ -1,4 +1,4 @@
-"""Ask gcloud, and let it change something; each change is shown as a person would type it."""
+"""Run gcloud: `ask` reads, `run` changes something and prints the command as one would type it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEEDED_APIS = (
     "cloudresourcemanager",
     "logging",
 )
-# Commands that belong to no project, or that name it themselves.
+# Commands without a project, or with the project in them.
 WITHOUT_OPTIONS = ("auth ", "config ", "info ", "projects ")
 API_IS_OFF = re.compile(r"/apis/api/(\w+)\.googleapis\.com/")
 RETRY_SECONDS = 5
@@ -29,17 +29,17 @@ _POOL = ThreadPoolExecutor(8)
 
 
 class Failed(Exception):
-    """Ends the target, with a sentence or gcloud's error; with nothing where gcloud showed it."""
+    """Ends the target with this error message; without one if gcloud has printed its own."""
 
 
 def typed(command: str) -> str:
-    """The whole command, as a person would type it."""
+    """The whole command line."""
     names_its_own = command.startswith(WITHOUT_OPTIONS)
     return f"gcloud {command}" if names_its_own else f"gcloud {command} {OPTIONS}"
 
 
 def answer(command: str) -> list[str]:
-    """The lines that gcloud answers; raises `Failed`."""
+    """The lines that gcloud prints, without a cache; raises `Failed` if gcloud fails."""
     done = subprocess.run(
         shlex.split(typed(command)),
         env={**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"},
@@ -64,12 +64,12 @@ def _asked(command: str) -> Future[list[str]]:
 
 
 def ask(command: str) -> list[str]:
-    """The lines that gcloud answers, asked again only after `run`; raises `Failed`."""
+    """The lines that gcloud prints, cached until `run`; raises `Failed` if gcloud fails."""
     return _asked(command).result()
 
 
 def run(command: str, tries: int = 1) -> None:
-    """Show the command and run it; raises `Failed`."""
+    """Print the command and run it; raises `Failed` after the last try."""
     for left in reversed(range(tries)):
         print(typed(command), flush=True)
         done = subprocess.run(shlex.split(typed(command)), check=False)
@@ -81,11 +81,11 @@ def run(command: str, tries: int = 1) -> None:
 
 
 def enabled() -> list[str]:
-    """The APIs that are on in the project, by the first part of their names."""
+    """The APIs that are on in the project, such as run for run.googleapis.com."""
     listed = ask("services list --enabled --format='value(config.name)'")
     return [name.partition(".")[0] for name in listed]
 
 
 def enable(*apis: str) -> None:
-    """Turn on these APIs; those that are on stay so."""
+    """Turn on these APIs."""
     run(f"services enable {' '.join(f'{api}.googleapis.com' for api in apis)}")

@@ -1,4 +1,4 @@
-# GitHub Actions, without a key.
+# GitHub Actions, without a key: workload identity federation.
 GCP_POOL ?= github
 NAMED += GCP_POOL GITHUB_REPOSITORY
 GITHUB_SETTINGS = $(strip $(call set,GCP_PROJECT_ID MODEL_URI MODEL_SHA256) $(CI_SETTINGS))

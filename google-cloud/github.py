@@ -1,4 +1,4 @@
-"""GitHub Actions without a key: Google believes what GitHub says of jobs on the main branch."""
+"""GitHub Actions without a key: Google trusts the tokens of jobs on the main branch."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PROVIDER = (
 
 
 def listed(command: str, field: str) -> list[str]:
-    """A field of the pools or providers with our name."""
+    """A field of the pools or providers named GCP_POOL."""
     return ask(f"{command} --filter='name~/{POOL}$' --format='value({field})'")
 
 
 def trust() -> None:
-    """Create pool and provider, let jobs act as the deployer, and print what to tell GitHub."""
+    """Create the pool and its provider, grant the role, and print the variables for GitHub."""
     enable("sts")
     state = listed(f"{POOLS} list --location=global --show-deleted", "state")
     if not state:
         run(f"{POOLS} create {POOL} --display-name=GitHub --location=global")
     elif state == ["DELETED"]:
-        # A deleted pool keeps its name for 30 days, and what was in it.
+        # Google keeps a deleted pool with its providers for 30 days.
         run(f"{POOLS} undelete {POOL} --location=global")
     verb = "update" if listed(f"{PROVIDERS} list {IN_POOL}", "name") else "create"
     run(f"{PROVIDERS} {verb}-oidc {POOL} {IN_POOL} {PROVIDER}")
@@ -49,7 +49,7 @@ def trust() -> None:
 
 
 def distrust(_: list[str]) -> None:
-    """Take the role from all jobs, and delete the pool."""
+    """Remove the role of jobs, then delete the pool."""
     for row in deployer.held():
         if f"/workloadIdentityPools/{POOL}/" in row:
             deployer.take_away(row)

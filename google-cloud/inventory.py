@@ -1,4 +1,4 @@
-"""All that these targets make, in the order in which it can go; make destroy."""
+"""All resources, in the order in which they can be deleted; make destroy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gcloud import Failed, enabled
 from names import PROJECT
 from record import Resource
 
-# Each can be deleted, together with the targets in the file of its name that ends in .mk.
+# Optional: delete the .py together with the .mk of its name.
 OPTIONAL = ("builds", "github", "vertex")
 RESOURCES: list[Resource] = [
     *(
@@ -42,13 +42,13 @@ RESOURCES: list[Resource] = [
 
 
 def named(*names: str) -> list[Resource]:
-    """The records with these names, in the order of the names."""
+    """The resources with these names."""
     by_name = {resource.name: resource for resource in RESOURCES}
     return [by_name[name] for name in names]
 
 
 def at_once(actions: Iterable[Callable[[], Any]]) -> list[Any]:
-    """What these return, or the `Failed` that they raise; they run at the same time."""
+    """Run all actions in threads; the result of each, or the `Failed` that it raised."""
 
     def outcome(action: Callable[[], Any]) -> Any:
         try:
@@ -61,7 +61,7 @@ def at_once(actions: Iterable[Callable[[], Any]]) -> list[Any]:
 
 
 def removable() -> dict[Resource, list[str]]:
-    """The names of what there is of each kind, for make destroy; raises `Failed`."""
+    """What make destroy deletes: resources with their names; raises `Failed`."""
     found = at_once(resource.find_removable for resource in RESOURCES)
     for outcome in found:
         if isinstance(outcome, Failed):
@@ -79,7 +79,7 @@ def show(found: dict[Resource, list[str]]) -> None:
 
 
 def confirm(meaning: str, word: str = "yes") -> None:
-    """Say what will happen; raises `Failed` unless the word is typed, or CONFIRM is set to it."""
+    """Print the consequence; raises `Failed` unless the word is typed or is in CONFIRM."""
     print(meaning, flush=True)
     answer = os.environ.get("CONFIRM")
     try:
@@ -91,7 +91,7 @@ def confirm(meaning: str, word: str = "yes") -> None:
 
 
 def destroy() -> None:
-    """List all that there is, ask, delete it, and look again."""
+    """List the resources, ask, delete them, and look again; raises `Failed` if one is left."""
     if found := removable():
         print("\nMade by these targets:", flush=True)
         show(found)

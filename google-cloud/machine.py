@@ -1,4 +1,4 @@
-"""What setup and ship leave on this machine: a key, a configuration of gcloud, docker's login."""
+"""The resources on this machine: a key, a configuration of gcloud, docker's login."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRY_SECONDS = 5
 
 
 def files_of_key() -> list[str]:
-    """The file by which its holder is the deployer, and gcloud's login with it."""
+    """The key's file, and gcloud's login with it."""
     there = [KEY] if Path(KEY).exists() else []
     return there + ask(f"auth list --filter=account={DEPLOYER} --format='value(account)'")
 
@@ -33,7 +33,7 @@ def create_key() -> None:
 
 
 def forget_key(found: list[str]) -> None:
-    """Delete the file, and log out."""
+    """Delete the key's file, and gcloud's login with it."""
     Path(KEY).unlink(missing_ok=True)
     if DEPLOYER in found:
         run(f"auth revoke {DEPLOYER}")
@@ -51,7 +51,7 @@ keys_of_google = Resource(
 
 
 def show_configuration(*properties: str) -> list[str]:
-    """These properties of the deployer's configuration, or nothing if there is none."""
+    """These properties of the deployer's configuration; nothing if there is no configuration."""
     if not CONFIGURATION:
         return []
     form = f'value[separator="|"]({",".join(properties)})'
@@ -70,13 +70,13 @@ def acting_configuration() -> list[str]:
 
 
 def create_configuration() -> None:
-    """Let gcloud act as the deployer: with its key, or by the login of whoever types this."""
+    """Let gcloud act as the deployer: with its key, or impersonated by the person's login."""
     person = login()[0]
     if not show_configuration("name"):
         run(f"config configurations create {CONFIGURATION} --no-activate")
     run(f"config set project {PROJECT} {INSIDE}")
     run(f"config set run/region {REGION} {INSIDE}")
-    # Else each command warns that it acts as another account.
+    # At the default verbosity each command warns that it impersonates an account.
     run(f"config set verbosity error {INSIDE}")
     if Path(KEY).exists():
         run(f"auth activate-service-account {DEPLOYER} --key-file={KEY} {INSIDE}")
@@ -113,7 +113,7 @@ configuration = Resource(
 
 
 def logins_of_docker() -> list[str]:
-    """The registry, if docker's own file has a login to it."""
+    """The registry, if docker's config.json has a login to it."""
     folder = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
     try:
         config = json.loads(Path(folder, "config.json").read_bytes())

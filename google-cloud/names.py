@@ -1,4 +1,4 @@
-"""The names of things, which make passes on. Each is a word: no blank, no quote."""
+"""The names that make passes in the environment. Each is a word, without blanks and quotes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from os import environ
 PROJECT = environ["GCP_PROJECT_ID"]
 REGION = environ["GCP_REGION"]
 SERVICE = environ["CLOUD_RUN_SERVICE"]
-CONFIGURATION = environ["GCP_CONFIG"]  # empty: whoever gcloud is logged in as does everything
+CONFIGURATION = environ["GCP_CONFIG"]  # empty: no second configuration
 REGISTRY = environ["GCP_REGISTRY"]
 REPOSITORY = environ["REPOSITORY"]
 LOCATION = environ["LOCATION"]  # of the repository
 IMAGE = environ["IMAGE"]
-LISTED = environ["LISTED"]  # the image by its place, as gcloud artifacts knows it
-PUSHED = environ["PUSHED"]  # the image by its registry's host, as docker and Cloud Run know it
+LISTED = environ["LISTED"]  # the image, for gcloud artifacts
+PUSHED = environ["PUSHED"]  # the image, for docker and Cloud Run
 DEPLOYER = environ["DEPLOYER"]
 RUNTIME = environ["RUNTIME"]
 KEY = environ["KEY"]
-PATIENCE = int(environ["PATIENCE"])  # how often to try what Google can take minutes to heed
-# Added to each command: the project, and the configuration of gcloud to act in.
+PATIENCE = int(environ["PATIENCE"])  # tries, 5 s apart, until a new role works
+# Options of each command: the project, and the configuration of gcloud.
 OPTIONS = environ["OPTIONS"]
-# The deployer may not ask which APIs are on, nor which repositories there are.
+# The deployer may not list APIs and repositories.
 IS_DEPLOYER = environ["ACTS_AS"] == "deployer"

@@ -1,4 +1,4 @@
-"""What deploying to Cloud Run needs and makes in the project."""
+"""The resources in the project: APIs, repository, accounts, roles, images, service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOGIN = (
 
 
 def login() -> list[str]:
-    """What gcloud is logged in with: account, configuration, project, region, account acted as."""
+    """The account, configuration, project, region and impersonated account of gcloud."""
     found = ask(LOGIN)[0].split(",")
     if not found[0]:
         raise Failed("Nobody is logged in to gcloud: gcloud auth login")
@@ -49,7 +49,7 @@ project = Resource(
 
 
 def without_others() -> list[str]:
-    """The repository, unless it holds other images: then it is somebody else's too, and stays."""
+    """The repository, unless it holds other images: make destroy keeps those."""
     others = f"--filter='package!={LISTED}' --limit=1 --format='value(package)'"
     listed = f"artifacts docker images list {LISTED.rpartition('/')[0]}"
     return [name for name in repository.find() if not ask(f"{listed} {others}")]
@@ -91,7 +91,7 @@ runtime = account("runtime", RUNTIME, f"Runs {SERVICE}")
 
 
 def acts_as_deployer(member: str) -> Role:
-    """The one role by which a person deploys."""
+    """The role by which a person deploys."""
     return Role(deployer, "roles/iam.serviceAccountTokenCreator", member)
 
 
@@ -110,13 +110,13 @@ def roles() -> list[Role]:
 
 
 def granted_on(place: Resource) -> Resource:
-    """The roles that the two accounts have on it; those on an account go with the account."""
+    """The roles of the two accounts on this resource."""
 
     def ours() -> list[str]:
         return [row for row in place.held() if DEPLOYER in row or RUNTIME in row]
 
     def take_away(_: list[str]) -> None:
-        # Some of those found before may be gone, with the schedule or the trigger.
+        # Ask again: deleting the schedule or the trigger has removed some roles.
         for row in ours():
             place.take_away(row)
 
@@ -145,7 +145,7 @@ newest_image = Resource(
 
 
 def show_service(*fields: str) -> list[str]:
-    """These fields of the service, or nothing if there is none."""
+    """These fields of the service; nothing if there is no service."""
     form = f'value[separator="|"]({",".join(fields)})'
     listed = f"run services list --region={REGION} --filter=metadata.name={SERVICE}"
     return [value for line in ask(f"{listed} --format='{form}'") for value in line.split("|")]

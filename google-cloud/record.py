@@ -16,48 +16,50 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Role:
-    """A role that a member has on a thing."""
+    """A role of one member on one resource."""
 
     on: Resource
     role: str
     member: str
 
     def is_held(self) -> bool:
-        """Whether the thing's policy has it."""
+        """Whether the policy of the resource has this role for this member."""
         return f"{self.role}|{self.member}" in self.on.held()
 
     def grant(self) -> None:
-        """Let the member have it; tried thrice, since a new account is not known everywhere yet."""
+        """Grant the role; three tries, since Google needs some seconds to know a new account."""
         add = self.on.policy.format("add-iam-policy-binding")
         run(f"{add} --role={self.role} --member={self.member} --condition=None --format=none", 3)
 
     def take_away(self) -> None:
-        """Take it from the member, if it is held."""
+        """Remove the role from the policy, if the policy has it."""
         if self.is_held():
             self.on.take_away(f"{self.role}|{self.member}")
 
 
 @dataclass(eq=False)
 class Resource:
-    """A kind of thing. Commands are what one types behind gcloud; {} in them is a name."""
+    """A kind of thing. Commands are what one types after gcloud; {} in them is a name."""
 
     name: str
-    ask: str | Callable[[], list[str]]  # answers the names of those that there are
+    ask: str | Callable[[], list[str]]  # the names of the existing ones
     create: str | Callable[[], None] = ""
     delete: str | Callable[[list[str]], None] = ""
-    wanted: tuple[str, ...] = ()  # the names of those that deploying needs
-    label: str = "{}"  # one of them, in a sentence
-    made_by: str = ""  # the target that makes it
-    missing: str = ""  # the sentence where it is needed; made of the two above unless set
-    listed_as: str = ""  # in the list of make destroy; `name` unless set
-    apis: tuple[str, ...] = ()  # nothing is asked while the first of them is off
-    inside: Resource | None = None  # nothing is asked while this is not there
-    policy: str = ""  # the command that reads and changes who may do what with it; {} is a verb
-    roles: list[Role] = field(default_factory=list)  # of its own account; they come and go with it
-    removable: Callable[[], list[str]] | None = None  # those that make destroy deletes, unless all
+    wanted: tuple[str, ...] = ()  # the names that deploying needs
+    label: str = "{}"  # how a sentence calls the one named {}
+    made_by: str = ""  # the target of make that creates it
+    missing: str = ""  # the error if it is missing; made of label and made_by if empty
+    listed_as: str = ""  # in the list of make destroy; `name` if empty
+    apis: tuple[str, ...] = ()  # needed; nothing exists while the first is off
+    inside: Resource | None = None  # what contains it; nothing exists without that
+    policy: str = ""  # the command for its IAM policy; {} is the verb
+    roles: list[Role] = field(
+        default_factory=list
+    )  # granted after creation, removed before deletion
+    removable: Callable[[], list[str]] | None = None  # what make destroy deletes; all if None
 
     def find(self) -> list[str]:
-        """The names of those that there are; raises `Failed`."""
+        """The names of the existing ones; raises `Failed` if gcloud cannot say."""
         if not IS_DEPLOYER:
             if self.apis and self.apis[0] not in enabled():
                 return []
@@ -66,11 +68,11 @@ class Resource:
         return ask(self.ask) if isinstance(self.ask, str) else self.ask()
 
     def find_removable(self) -> list[str]:
-        """The names of those that make destroy deletes; raises `Failed`."""
+        """The names that make destroy deletes; raises `Failed` if gcloud cannot say."""
         return self.removable() if self.removable else self.find()
 
     def require(self) -> None:
-        """Raise `Failed` if one that deploying needs is missing."""
+        """Raise `Failed` if a wanted name does not exist."""
         found = self.find()
         for name in self.wanted:
             if name not in found:
@@ -79,7 +81,7 @@ class Resource:
                 raise Failed(self.missing.format(name) or f"{what[0].upper()}{what[1:]} {mend}")
 
     def make(self) -> None:
-        """Make what is missing, and grant its roles."""
+        """Create the missing ones, and grant the roles."""
         if callable(self.create):
             self.create()
         else:
@@ -93,7 +95,7 @@ class Resource:
             role.grant()
 
     def remove(self, found: list[str]) -> None:
-        """Delete those with these names, and first their roles."""
+        """Remove the roles, then delete the resources with these names."""
         for role in self.roles:
             role.take_away()
         if callable(self.delete):
@@ -103,11 +105,11 @@ class Resource:
                 run(self.delete.format(name))
 
     def held(self) -> list[str]:
-        """The rows of its policy, as in roles/run.invoker|allUsers."""
+        """The rows of its IAM policy, such as roles/run.invoker|allUsers."""
         return ask(f"{self.policy.format('get-iam-policy')} {ROWS}") if self.find() else []
 
     def take_away(self, row: str) -> None:
-        """Remove a row from its policy."""
+        """Remove a row from its IAM policy."""
         role, member = row.split("|")
         remove = self.policy.format("remove-iam-policy-binding")
         run(f"{remove} --role={role} --member={member} --all --format=none")

@@ -1,4 +1,4 @@
-"""The image on Vertex AI: an endpoint with the service's name, and a model for each image."""
+"""The resources of Vertex AI: an endpoint, and a model for each image."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ TRY_SECONDS, TRIES = 5, 6
 
 
 def deployed(field: str) -> list[str]:
-    """A field of what is deployed to the endpoint: its id, or the path of its model."""
+    """The id or the model of each model that is deployed to the endpoint."""
     shown = f"--flatten='deployedModels[]' --format='value(deployedModels.{field}.scope(projects))'"
     return ask(f"ai endpoints list {NAMED} {shown}")
 
 
 def undeploy(path: str, ids: list[str]) -> None:
-    """Stop what the endpoint runs under these ids."""
+    """Undeploy the models with these ids from the endpoint."""
     for one in ids:
         run(f"ai endpoints undeploy-model {path} --deployed-model-id={one} {IN_REGION}")
 
 
 def deploy() -> None:
-    """Let the image with the digest that make tells answer at the endpoint, and no other."""
+    """Deploy the image DIGEST to the endpoint, and undeploy all others."""
     enable("aiplatform")
     image = f"{PUSHED}@{environ['DIGEST']}"
     made_of = f"--filter=\"displayName={SERVICE} AND containerSpec.imageUri='{image}'\""
@@ -54,13 +54,13 @@ def deploy() -> None:
 
 
 def delete_endpoint(found: list[str]) -> None:
-    """Delete it, once it runs nothing."""
+    """Undeploy all models, then delete the endpoint."""
     undeploy(found[0], deployed("id"))
     run(f"ai endpoints delete {found[0]} {IN_REGION} --quiet")
 
 
 def delete_models(found: list[str]) -> None:
-    """Delete them, and wait until they are gone, which gcloud does not."""
+    """Delete the models, and wait until they are deleted: gcloud does not wait."""
     for path in found:
         run(f"ai models delete {path} {IN_REGION} --quiet")
     for _ in range(TRIES):

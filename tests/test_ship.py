@@ -21,6 +21,7 @@ import pytest
 
 from tests.checkout import ROOT
 from tests.desk import DEPLOYER, IMAGE, RUNTIME, SERVICE, Desk
+from tests.google_cloud.__main__ import STORY
 from tests.google_cloud.cloud import PERSON, PROJECT
 from tests.google_cloud.identity import caller
 from tests.google_cloud.roles import ROLES
@@ -33,20 +34,19 @@ LOOK = ["list-cloud-run", "describe-service", "url", "predict", "logs", "list-gc
 @pytest.fixture
 def shipped(desk: Desk) -> Desk:
     """A desk whose service runs."""
+    if not desk.deployer_grants():
+        desk.make("setup")
     if not desk.cloud.snapshot().get("run"):
-        desk.make("setup", "release")
+        desk.make("release")
     return desk
 
 
 def test_from_nothing_to_a_prediction_to_nothing(desk: Desk) -> None:
     before, here = desk.cloud.snapshot(), desk.here()
-    said = [
-        desk.make(target)
-        for target in ("check-gcp-login", "setup", "release", "predict", "doctor")
-    ]  # fmt: skip
-    assert '{"predictions":["Adelie"]}' in said[3].stdout
-    assert all(re.search(r"^Next: ", done.stderr, re.MULTILINE) for done in said)
-    assert set(re.findall(r"^\w+", said[4].stdout, re.MULTILINE)) == {"ok"}
+    said = {target: desk.make(target, *given) for target, *given in STORY[:-1]}
+    assert '{"predictions":["Adelie"]}' in said["predict"].stdout
+    assert all(re.search(r"^Next: ", done.stderr, re.MULTILINE) for done in said.values())
+    assert set(re.findall(r"^\w+", said["doctor"].stdout, re.MULTILINE)) == {"ok"}
     listed = desk.make("destroy", fails=True, types="penguins\n").stdout
     for thing in (
         f"service: {SERVICE}", "images: sha256:", f"repository: {SERVICE}", f"accounts: {DEPLOYER}",
@@ -55,7 +55,7 @@ def test_from_nothing_to_a_prediction_to_nothing(desk: Desk) -> None:
     ):  # fmt: skip
         assert thing in listed
     assert desk.cloud.snapshot()["run"]
-    out = desk.make("destroy", types=f"{PROJECT}\n").stdout
+    out = desk.make(*STORY[-1]).stdout
     assert "Nothing is left" in out
     assert "gcloud services disable" in out
     assert desk.cloud.snapshot() == {**before, "enabled": desk.cloud.snapshot()["enabled"]}
@@ -130,17 +130,6 @@ def test_after_setup_the_deployer_does_everything_and_no_role_is_there_for_nothi
         assert needed, f"nothing needs {grant}"
     with capsys.disabled():
         print("\n" + "\n".join(report))
-
-
-def test_the_accounts_go_with_their_roles_once_nothing_runs_as_them(desk: Desk) -> None:
-    if not desk.deployer_grants():
-        desk.make("setup")
-    for _ in range(2):
-        desk.make("delete-service-account")
-        assert desk.deployer_grants() == []
-        left = desk.cloud.snapshot()
-        assert left["service accounts"] == {}
-        assert left["repositories"] != {}
 
 
 # The binding, by a part of its role, and a target that needs it.
@@ -486,3 +475,14 @@ def test_destroy_goes_on_where_it_was_killed_and_where_an_error_stopped_it(shipp
     assert not any(left.values())
     assert desk.here()["secrets"] == [".gitignore"]
     assert "Nothing is left" in desk.make("destroy", f"CONFIRM={PROJECT}").stdout
+
+
+def test_the_accounts_go_with_their_roles_once_nothing_runs_as_them(desk: Desk) -> None:
+    if not desk.deployer_grants():
+        desk.make("setup")
+    for _ in range(2):
+        desk.make("delete-service-account")
+        assert desk.deployer_grants() == []
+        left = desk.cloud.snapshot()
+        assert left["service accounts"] == {}
+        assert left["repositories"] != {}
