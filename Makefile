@@ -115,7 +115,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
 .PHONY: help install develop lock train fetch-model card bake run api-key test lint format bench easter build-image run-container stop-container \
-	logs-container check-tag tag dist github-release check-settings require-model-uri require-docker require-card
+	logs-container check-tag tag dist wheel github-release check-settings require-model-uri require-docker require-card
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -254,8 +254,17 @@ dist: build-image require-card ## Write the image, the model's card, and the sou
 	docker save --output dist/$(RELEASED)-image.tar $(IMAGE):$(VERSION) && gzip -n3 dist/$(RELEASED)-image.tar
 	git archive --output=dist/$(RELEASED).tar.gz --prefix=$(RELEASED)/models/ \
 		--add-file=$(EXAMPLE) --add-file=$(CARD) --prefix=$(RELEASED)/ HEAD
+	$(MAKE) wheel
 	@cd dist && { sha256sum * 2>/dev/null || shasum -a 256 *; } | tee SHA256SUMS
 	$(call next,make github-release TAG=v$(VERSION))
+
+wheel: develop ## Write models/plan as a wheel of its own, sklearn-plan, to dist/
+	rm -rf dist/plan && mkdir -p dist/plan
+	cp -R models/plan dist/plan/sklearn_plan
+	cp LICENSE dist/plan && cp docs/plan-format.md dist/plan/README.md
+	sed 's/^version = .*/version = "$(VERSION)"/' models/plan/pyproject.toml >dist/plan/pyproject.toml
+	$(VENV)/uv build --quiet --offline --wheel --out-dir dist dist/plan
+	rm -r dist/plan
 
 github-release: check-tag ## Make the release TAG=v1.2.3 on GitHub, with what is in dist/
 	$(CHANGES) | gh release create $(TAG) dist/* --verify-tag --notes-file - --title $(TAG)

@@ -272,6 +272,7 @@ def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: B
     dist = bench.folder / "dist"
     sums = (dist / "SHA256SUMS").read_text().splitlines()
     files = [f"{name}-image.tar.gz", f"{name}-model-card.json", f"{name}.tar.gz"]
+    files.append(f"sklearn_plan-{version()}-py3-none-any.whl")
     assert [line.split()[1] for line in sums] == files
     for line in sums:
         digest, file = line.split()
@@ -296,7 +297,7 @@ def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: B
     bench.make("github-release", f"TAG={tag}", PATH=f"{bench.folder}:{os.environ['PATH']}")
     said = (bench.folder / "said").read_text().split()
     assert said[:3] == ["release", "create", tag]
-    assert said[3:7] == ["dist/SHA256SUMS", *(f"dist/{file}" for file in files)]
+    assert said[3:8] == ["dist/SHA256SUMS", *(f"dist/{file}" for file in files)]
     assert "--verify-tag" in said
     assert "Serve any fitted scikit-learn model" in (bench.folder / "notes").read_text()
 
