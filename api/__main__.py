@@ -15,7 +15,7 @@ from pathlib import Path
 import pyuwsgi
 
 from api import boot
-from api.server import connections, process, shutdown, uwsgi_log
+from api.server import aside, process, shutdown, uwsgi_log
 from api.settings import Settings, add_file, misspelt
 from models.errors import ModelError, brief
 from models.settings import SettingsError
@@ -65,7 +65,7 @@ def main() -> None:
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
-    connections.watch_in_processes(wsgi.watcher.watch, wsgi.app)
+    aside.watch_in_processes(wsgi.watcher.watch, wsgi.app)
     pyuwsgi.run(process.arguments(settings))
 
 

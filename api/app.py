@@ -26,7 +26,7 @@ from api.protocols import (
 )
 from api.protocols import metrics as metrics_routes
 from api.server import process
-from api.server.connections import aside
+from api.server.aside import aside
 from api.service import Service
 from api.settings import Settings
 from models.engines import choose
@@ -50,9 +50,10 @@ def load(settings: Settings) -> Service:
 
     Raises ModelError if the model cannot be served.
     """
+    metrics.tally()
     with source.located(settings) as path:
         model = choose.load(path, settings.model_sha256, settings.engine)
-    predictor = Batcher(
+    batcher = Batcher(
         model.engine,
         max_waiting=settings.max_waiting,
         timeout=settings.timeout,
@@ -74,7 +75,7 @@ def load(settings: Settings) -> Service:
         contract=contract,
         reader=Reader(contract),
         ignore=settings.extra_fields == "ignore",
-        predictor=predictor,
+        batcher=batcher,
         timeout=settings.timeout,
         locked=bool(settings.api_keys),
     )

@@ -14,12 +14,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from api.calls import Ticket, answer, refusal
 from api.errors import Busy
 from api.http import big_body, deadlines
-from models.engines import Engine, Rows, concat_results, slice_results
-from models.engines.reject import rejection
+from models.engines import Engine, Rows, concat_results
 from models.errors import RowRejected
 
 log = logging.getLogger("api")
@@ -28,28 +26,11 @@ log = logging.getLogger("api")
 MERGED_ROWS = 1024
 
 
-class _Ticket:
-    """One request in the queue; its lock is released when there is something to do."""
-
-    __slots__ = ("end", "error", "leads", "lock", "method", "piece", "result", "rows")
-
-    def __init__(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> None:
-        self.method = method
-        self.rows = rows
-        self.end = end
-        self.piece = piece
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.leads = False
-        self.lock = threading.Lock()
-        self.lock.acquire()
-
-
 class _Call(NamedTuple):
     """An engine call that runs: since when (monotonic seconds), for whom, and what was held."""
 
     started: float
-    tickets: list[_Ticket]
+    tickets: list[Ticket]
     held: Any
 
 
@@ -89,7 +70,7 @@ class Batcher:
         self._watched = give_up is None
         self._call: _Call | None = None
         self._mutex = threading.Lock()
-        self._queue: list[_Ticket] = []
+        self._queue: list[Ticket] = []
         self._running = False
 
     def run(self, method: str, rows: Rows) -> Any:
@@ -114,11 +95,11 @@ class Batcher:
                 raise RowRejected(start + refused.row, refused.reason) from None
         return concat_results(results)
 
-    def has_single(self, method: str) -> bool:
-        """Whether `run_single` does this method."""
+    def has_one_row(self, method: str) -> bool:
+        """Whether `run_one` does this method."""
         return method in self._engine.one_row
 
-    def run_single(self, method: str, row: Sequence[Any]) -> Any:
+    def run_one(self, method: str, row: Sequence[Any]) -> Any:
         """Answer one row with one result as JSON has it; see `Engine.one_row`.
 
         Raises RowRejected if the estimator refuses its values.
@@ -127,20 +108,20 @@ class Batcher:
         try:
             return self._engine.one_row[method](row)
         except Exception as error:
-            raise self._refusal(method, [row], error) from None
+            raise refusal(self._engine, method, [row], error) from None
 
     def _run_at_once(self, method: str, rows: Rows) -> Any:
         self._observe(len(rows), 0)
         try:
             return self._engine.run(method, rows)
         except Exception as error:
-            raise self._refusal(method, rows, error) from None
+            raise refusal(self._engine, method, rows, error) from None
 
     def _run_in_turn(self, method: str, rows: Rows, end: float, *, piece: bool = False) -> Any:
         big_body.release()
         if time.monotonic() > end:
             raise self._too_slow()
-        ticket = _Ticket(method, rows, end, piece=piece)
+        ticket = Ticket(method, rows, end, piece=piece)
         if not self._watched:
             # Not before the first request: a thread does not outlive the fork.
             self._watched = True
@@ -166,7 +147,7 @@ class Batcher:
             raise ticket.error
         return ticket.result
 
-    def _wait(self, ticket: _Ticket, end: float) -> None:
+    def _wait(self, ticket: Ticket, end: float) -> None:
         """Wait until the ticket is answered, or until it is its turn to lead."""
         if ticket.lock.acquire(timeout=deadlines.left(end)):
             return
@@ -177,7 +158,7 @@ class Batcher:
                 self._queue.remove(ticket)
         raise self._too_slow()
 
-    def _lead(self, ticket: _Ticket) -> None:
+    def _lead(self, ticket: Ticket) -> None:
         """Answer this ticket and those that can go with it, then let the next one lead."""
         with self._mutex:
             tickets = self._take(ticket)
@@ -185,7 +166,7 @@ class Batcher:
         self._observe(sum(len(taken.rows) for taken in tickets), waiting)
         self._call = _Call(time.monotonic(), tickets, self._hold())
         try:
-            self._answer(tickets)
+            answer(self._engine, tickets)
         finally:
             self._call = None
             with self._mutex:
@@ -198,7 +179,7 @@ class Batcher:
             for other in tickets[1:]:
                 other.lock.release()
 
-    def _next(self) -> _Ticket:
+    def _next(self) -> Ticket:
         """Take the next from the queue.
 
         Where it is a piece of a large request, the one that began first goes on instead, or all
@@ -234,7 +215,7 @@ class Batcher:
     def _too_slow(self) -> Busy:
         return Busy(f"The model gave no answer for {self._timeout:g} seconds.")
 
-    def _take(self, ticket: _Ticket) -> list[_Ticket]:
+    def _take(self, ticket: Ticket) -> list[Ticket]:
         """Take from the queue what goes into one call with `ticket`."""
         tickets = [ticket]
         if not self._engine.batchable:
@@ -249,37 +230,3 @@ class Batcher:
                 left.append(other)
         self._queue = left
         return tickets
-
-    def _answer(self, tickets: list[_Ticket]) -> None:
-        if len(tickets) > 1:
-            try:
-                self._answer_together(tickets)
-                return
-            except Exception:
-                # One of them brought it about; the others shall not suffer for it.
-                log.debug("%d requests did not go into one call", len(tickets), exc_info=True)
-        for ticket in tickets:
-            try:
-                ticket.result = self._engine.run(ticket.method, ticket.rows)
-            except Exception as error:
-                ticket.error = self._refusal(ticket.method, ticket.rows, error)
-
-    def _answer_together(self, tickets: list[_Ticket]) -> None:
-        rows: Rows
-        if isinstance(tickets[0].rows, np.ndarray):
-            rows = np.concatenate([ticket.rows for ticket in tickets])
-        else:
-            rows = [row for ticket in tickets for row in ticket.rows]
-        result = self._engine.run(tickets[0].method, rows)
-        start = 0
-        for ticket in tickets:
-            stop = start + len(ticket.rows)
-            ticket.result = slice_results(result, start, stop)
-            start = stop
-
-    def _refusal(self, method: str, rows: Rows, error: Exception) -> Exception:
-        """The first row that the estimator rejects; or the error, if it is ours."""
-        # A model that is busy says nothing of the row.
-        if isinstance(error, Busy):
-            return error
-        return rejection(self._engine, method, rows, error)

@@ -174,7 +174,7 @@ class Explanations:
     def _ask(self, method: str, rows: Rows) -> np.ndarray:
         """The model's answers for rows that nobody has sent, as numbers."""
         try:
-            return self._table(method, self._service.predictor.run(method, rows))
+            return self._table(method, self._service.batcher.run(method, rows))
         except RowRejected as refused:
             raise Unexplained(
                 "The model refuses a row of its background, or a mixture of one with a row of the "

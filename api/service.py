@@ -39,7 +39,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     model: Model
     contract: Contract
     reader: Reader
-    predictor: Batcher
+    batcher: Batcher
     timeout: float
     ignore: bool
     locked: bool
@@ -107,7 +107,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         try:
             if batch.count > MERGED_ROWS:
                 self._foresee(method, batch)
-            return self.predictor.run(method, batch.rows)
+            return self.batcher.run(method, batch.rows)
         except RowRejected as refused:
             raise _invalid(batch, refused, self.model.hint) from None
 
@@ -117,13 +117,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         The first time, the first row tells how many numbers a result has.
         """
         if method not in self.known:
-            self.known[method] = self.predictor.run(method, batch.rows[:1])
+            self.known[method] = self.batcher.run(method, batch.rows[:1])
         results.foresee(self.known[method], batch.count, self.contract.max_answer_bytes)
 
-    def run_single(self, method: str, batch: Batch) -> Any:
+    def run_one(self, method: str, batch: Batch) -> Any:
         """The same for the only row of a request: its result as JSON has it."""
         try:
-            return self.predictor.run_single(method, batch.only_row)
+            return self.batcher.run_one(method, batch.only_row)
         except RowRejected as refused:
             raise _invalid(batch, refused, self.model.hint) from None
 
@@ -134,8 +134,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def answer(self, request: Request, method: str, batch: Batch, media_type: str) -> Answer:
         """Answer the rows of one request with the results of one method, in this media type."""
-        if batch.only_row and media_type == JSON and self.predictor.has_single(method):
-            result = self.run_single(method, batch)
+        if batch.only_row and media_type == JSON and self.batcher.has_one_row(method):
+            result = self.run_one(method, batch)
             body = writers.write_one(result, self._classes(method))
         else:
             body = self.encode(method, self.run(method, batch), media_type)

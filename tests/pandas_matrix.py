@@ -39,7 +39,8 @@ from sklearn.preprocessing import (
 )
 
 from api import app
-from api.batching import Batcher, _Ticket
+from api.batching import Batcher
+from api.calls import Ticket
 from api.service import Service
 from api.settings import Settings
 from models.card import write_card
@@ -361,8 +362,8 @@ def services(
         proven = not any(f.dtype[:8] in ("datetime", "float32") for f in model.signature.features)
         if "predict" in plan.methods and proven:
             plan = msgspec.structs.replace(plan, batchable=own.batchable)
-            predictor = Batcher(PlanEngine(plan), max_waiting=100, timeout=60)
-            yield "plan", msgspec.structs.replace(service, predictor=predictor)
+            batcher = Batcher(PlanEngine(plan), max_waiting=100, timeout=60)
+            yield "plan", msgspec.structs.replace(service, batcher=batcher)
 
 
 def close(numbers: Any, expected: Any) -> bool:
@@ -389,14 +390,14 @@ class Asked:
         self.calls: list[Call] = []
         self.truths: list[tuple[pd.DataFrame, list[float] | None]] = []
         self.rows: list[Any] = []
-        service.predictor._watched = True  # no thread for each service
-        run = service.predictor.run
+        service.batcher._watched = True  # no thread for each service
+        run = service.batcher.run
 
         def noting(method: str, rows: Any) -> Any:
             self.rows.append(rows)
             return run(method, rows)
 
-        service.predictor.run = noting  # type: ignore[method-assign]
+        service.batcher.run = noting  # type: ignore[method-assign]
         gateway = app.serve(service, Settings())
         self.client: FlaskClient = gateway.app.test_client()
 
@@ -456,13 +457,13 @@ class Asked:
         """All requests that were answered, as if they had come while another call ran."""
         if not self.calls:
             return "="
-        predictor = self.service.predictor
-        tickets = [_Ticket("predict", call.rows, 0) for call in self.calls]
-        predictor._running, predictor._queue = True, tickets[1:]
+        batcher = self.service.batcher
+        tickets = [Ticket("predict", call.rows, 0) for call in self.calls]
+        batcher._running, batcher._queue = True, tickets[1:]
         tickets[0].leads = True
         while led := [ticket for ticket in tickets if ticket.leads]:
             led[0].leads = False
-            predictor._lead(led[0])
+            batcher._lead(led[0])
         for ticket, call in zip(tickets, self.calls, strict=True):
             if ticket.error is not None:
                 return f"500: merged: {ticket.error!r}"

@@ -19,8 +19,10 @@ import pytest
 
 from api import app
 from api.http.bodies import Exchange
+from api.server import aside as asides
 from api.server import connections, process, sockets
-from api.server.connections import Connections, aside
+from api.server.aside import aside
+from api.server.connections import Connections
 from api.server.watcher import HEAD_SECONDS, IDLE_SECONDS, PATIENCE_SECONDS, STUCK_SECONDS, Watcher
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, serving
@@ -706,7 +708,7 @@ def test_each_process_is_watched_and_what_they_fork_is_not(monkeypatch: pytest.M
     monkeypatch.setattr("os.getpid", lambda: 7)
     watched = threading.Event()
     served = Connections(plain, threads=8, keeps=True)
-    connections.watch_in_processes(watched.set, served)
+    asides.watch_in_processes(watched.set, served)
     monkeypatch.setattr("os.getppid", lambda: 8)
     hooks["after_in_child"]()
     assert aside.connections is None
@@ -731,7 +733,7 @@ def test_a_process_that_cannot_watch_ends(
     monkeypatch.setattr("os._exit", ended.append)
     monkeypatch.setattr("threading.Thread.start", fail)
     served = Connections(plain, threads=8, keeps=True)
-    connections.watch_in_processes(lambda: None, served)
+    asides.watch_in_processes(lambda: None, served)
     hooks["after_in_child"]()
     aside.connections = None
     assert ended == [1]

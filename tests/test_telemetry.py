@@ -31,6 +31,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from api.http.context import current
 from api.http.request import Request
 from api.monitor import metrics
+from api.monitor.shared import Shared
 from api.monitor.telemetry import JsonFormatter, configure_logging, trace
 from models.logs import TextFormatter
 from tests.conftest import Serve
@@ -315,7 +316,7 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
 ) -> None:
     def count() -> None:
         metrics.observe(3, 100)
-        metrics.tally.write()
+        metrics.tally().write()
 
     before = read(penguins.get("/metrics").text)
     in_child(count)
@@ -328,14 +329,14 @@ def test_what_a_dead_process_counted_stays_and_what_waited_in_it_goes(
 def test_the_counts_of_dead_processes_are_kept_as_one(penguins: FlaskClient) -> None:
     def count() -> None:
         metrics.observe(3, 0)
-        metrics.tally.write()
+        metrics.tally().write()
 
     before = read(penguins.get("/metrics").text)
     for _ in range(3):
         in_child(count)
     after = read(penguins.get("/metrics").text)
     assert after["engine_batch_rows_sum",] - before["engine_batch_rows_sum",] == 9
-    dead = [name for name in metrics.tally.read() if not metrics.alive(int(name.split("-")[0]))]
+    dead = [name for name in metrics.tally().read() if not metrics.alive(int(name.split("-")[0]))]
     # The last one has nobody after it that would add it to the others.
     assert len(dead) <= 1
 
@@ -343,7 +344,7 @@ def test_the_counts_of_dead_processes_are_kept_as_one(penguins: FlaskClient) -> 
 def test_what_waited_in_a_dead_process_does_not_wait_in_another_of_its_id(
     penguins: FlaskClient,
 ) -> None:
-    shared = metrics.tally.shared
+    shared = metrics.tally().shared
     before = read(penguins.get("/metrics").text)
     old = {f"{os.getpid()}-1": msgspec.Raw(msgspec.msgpack.encode(metrics.Counts(waiting=5)))}
     kept = shared.read()
@@ -376,7 +377,7 @@ def test_what_has_no_thread_to_write_it_waits_for_the_next(
         patch.setattr(threading.Thread, "start", refuse)
         tally.request("no_thread", "POST", 200, 0.1)
     tally.request("no_thread", "POST", 200, 0.1)
-    time.sleep(2 * metrics.SOON)
+    time.sleep(2 * metrics.FLUSH_SECONDS)
     assert written(tally).requests["no_thread", "POST", 200] == 2
 
 
@@ -400,7 +401,7 @@ def test_what_many_threads_count_adds_up() -> None:
 
 
 def test_counts_that_grow_and_shrink_are_read_as_written() -> None:
-    shared = metrics.Shared()
+    shared = Shared()
     for size in (1, 50, 3, 400, 2, 2, 1000, 0):
         given = {f"{pid}-1": msgspec.Raw(b"\x07") for pid in range(size)}
         shared.write(given)
@@ -458,7 +459,7 @@ def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
     with serving_alone(tmp_path, MODEL_PATH=penguins_path, PROCESSES=2) as server:
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             list(pool.map(lambda _: server.post("/predict", GOOD), range(50)))
-            time.sleep(4 * metrics.SOON)
+            time.sleep(4 * metrics.FLUSH_SECONDS)
             told = list(pool.map(lambda _: samples(server), range(10)))
         for sample in told:
             assert sample[PREDICTED] == 50
@@ -477,7 +478,7 @@ def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
             assert samples(server)[PREDICTED] == 50 + 10 * count
             for _ in range(10):
                 server.post("/predict", GOOD)
-            time.sleep(4 * metrics.SOON)
+            time.sleep(4 * metrics.FLUSH_SECONDS)
             assert samples(server)[PREDICTED] == 60 + 10 * count
         assert samples(server)["requests_waiting",] == 0
         assert server.stop() == 0

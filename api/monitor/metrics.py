@@ -1,27 +1,26 @@
-"""What the processes of the service have done, counted so that a request hardly notices.
+"""Counts of what the processes of the service do, at a microsecond a request.
 
-Each process counts in memory, and soon after writes all its counts into a file that they share;
-whoever is asked adds them up. The counts of a process that has died stay, so that no counter ever
-goes back. The file is in memory and has no name: no disk can be full, and nobody can delete it.
+Each process counts in memory, and 0.25 s later writes its counts into a file that all share;
+the process that is asked for `/metrics` adds them up. The counts of a dead process stay, so that no
+counter ever goes back. The file is in memory and has no name: no disk can be full, and nobody can
+delete it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
+import functools
 import logging
 import math
 import os
-import struct
-import tempfile
 import threading
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
+
+from api.monitor.shared import Shared
 
 MILLISECOND = 0.001
 SECONDS = tuple(
@@ -29,13 +28,11 @@ SECONDS = tuple(
     for n in (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 )
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16_384)
-# Counts go to the file after so many seconds.
-SOON = 0.25
-# A file that cannot be written is told of no more often.
-SECONDS_BETWEEN_WARNINGS = 60
-# Where in the file its newest content begins, and how long it is.
-PLACE = struct.Struct("QQ")
-# What the dead processes counted goes by this name; no process has this id.
+# From the first count in memory to the time at which it is written to the shared file.
+FLUSH_SECONDS = 0.25
+# Between two warnings that the shared file cannot be written.
+WARNING_SECONDS = 60
+# The name of the counts of all dead processes: no process has the pid 0.
 DEAD = "0-0"
 
 log = logging.getLogger("api")
@@ -90,51 +87,10 @@ def _spread(histogram: list[float], bounds: tuple[float, ...], value: float) -> 
     histogram[-1] += value
 
 
-class Shared:
-    """The counts of all processes, encoded, in one file that they have from before their fork.
-
-    A process may be killed at any time. So new content goes beside the old, and becomes valid when
-    PLACE is written, which is too short to be written in part. The lock is one of processes: their
-    threads have to take turns by themselves.
-    """
-
-    def __init__(self) -> None:
-        if hasattr(os, "memfd_create"):  # Linux
-            self._file = os.memfd_create("metrics")
-        else:
-            with tempfile.TemporaryFile() as file:
-                self._file = os.dup(file.fileno())
-        os.pwrite(self._file, PLACE.pack(PLACE.size, 0), 0)
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep all other processes away."""
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
-
-    def read(self) -> dict[str, msgspec.Raw]:
-        """The counts of each process, by its name."""
-        start, length = PLACE.unpack(os.pread(self._file, PLACE.size, 0))
-        content = os.pread(self._file, length, start)
-        return msgspec.msgpack.decode(content, type=dict[str, msgspec.Raw]) if content else {}
-
-    def write(self, entries: Mapping[str, msgspec.Raw]) -> None:
-        """Replace all counts, at once or not at all. Raises OSError if there is no room."""
-        content = msgspec.msgpack.encode(entries)
-        start, length = PLACE.unpack(os.pread(self._file, PLACE.size, 0))
-        new = PLACE.size if PLACE.size + len(content) <= start else start + length
-        if os.pwrite(self._file, content, new) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.pwrite(self._file, PLACE.pack(new, len(content)), 0)
-
-
 class Tally:
-    """The counts of this process, which go to the file that all share now and then.
+    """The counts of this process, which are written to the shared file every FLUSH_SECONDS.
 
-    To write them takes some ten microseconds, which is a good part of an answer.
+    Writing takes about 10 microseconds, too long for each request.
     """
 
     def __init__(self) -> None:
@@ -142,7 +98,7 @@ class Tally:
         self.begin()
 
     def begin(self) -> None:
-        """Count from nothing, under another name: what a process that was forked has to do."""
+        """Count from 0 under a name of its own, as a process has to after its fork."""
         self._counts = Counts()
         self._due = False
         self._counting = threading.Lock()
@@ -158,12 +114,12 @@ class Tally:
             _spread(self._counts.seconds[route], SECONDS, seconds)
             due, self._due = self._due, True
         if not due:
-            # A thread does not outlive a fork: there is one only while there is something to add.
-            timer = threading.Timer(SOON, self.write)
+            # A thread does not outlive a fork: there is one only while counts have to be written.
+            timer = threading.Timer(FLUSH_SECONDS, self.write)
             timer.daemon = True
             try:
                 timer.start()
-            except RuntimeError:  # there is no room for a thread: the next request tries again
+            except RuntimeError:  # no memory for a thread: the next request tries again
                 self._due = False
 
     def rows(self, route: str, rows: int, unknown: Mapping[str, int]) -> None:
@@ -196,12 +152,12 @@ class Tally:
                     entries = _buried(entries)
                 self.shared.write(entries | {self._name: counts})
         except OSError as error:
-            if time.monotonic() - self._warned > SECONDS_BETWEEN_WARNINGS:
+            if time.monotonic() - self._warned > WARNING_SECONDS:
                 self._warned = time.monotonic()
                 log.warning("the counts for /metrics cannot be shared: %s", error.strerror)
 
     def read(self) -> dict[str, Counts]:
-        """The counts of each process by its name, the others' up to SOON ago."""
+        """The counts of each process by its name, of the others as of FLUSH_SECONDS ago."""
         self.write()
         with self._writing, self.shared.locked():
             entries = self.shared.read()
@@ -224,36 +180,43 @@ def _pid(name: str) -> int:
     return int(name.partition("-")[0])
 
 
-tally = Tally()
-os.register_at_fork(after_in_child=tally.begin)
+@functools.cache
+def tally() -> Tally:
+    """The counts of this process; the first call is before the fork, so that all share one file."""
+    found = Tally()
+    os.register_at_fork(after_in_child=found.begin)
+    return found
 
 
 def count_request(route: str, method: str, status: int, started: float) -> None:
     """Count an answer to a request that was taken up at `started`, by time.perf_counter."""
-    tally.request(route, method, status, time.perf_counter() - started)
+    tally().request(route, method, status, time.perf_counter() - started)
 
 
 def count_rows(route: str, rows: int, unknown: Mapping[str, int]) -> None:
     """Count the rows of a request, and the unknown categories in each feature."""
-    tally.rows(route, rows, unknown)
+    tally().rows(route, rows, unknown)
 
 
 def observe(rows: int, waiting: int) -> None:
-    """Take note of one call of the model, and of how many requests wait behind it."""
-    tally.batch(rows, waiting)
+    """Count one call of the model, and note how many requests wait behind it."""
+    tally().batch(rows, waiting)
 
 
 def count_key(name: str) -> None:
     """Count a request with the API key of this name."""
-    tally.key(name)
+    tally().key(name)
 
 
 def total() -> Counts:
-    """What all processes have counted, the others up to SOON ago; what waits, in those alive."""
+    """The counts of all processes, of the others as of FLUSH_SECONDS ago.
+
+    Requests wait in processes that are alive only.
+    """
     counts = Counts()
     waiting = {}
-    # The last of those that had the same id comes last.
-    for name, each in sorted(tally.read().items()):
+    # Sorted, so that of a reused pid the newest process counts.
+    for name, each in sorted(tally().read().items()):
         counts.add(each)
         waiting[_pid(name)] = each.waiting
     counts.waiting = sum(number for pid, number in waiting.items() if alive(pid))
@@ -261,7 +224,7 @@ def total() -> Counts:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of ours has this id."""
+    """Whether a process of this user has this pid."""
     try:
         os.kill(pid, 0)
     except OSError:

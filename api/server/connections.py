@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -31,29 +30,6 @@ log = logging.getLogger("api")
 ACCEPTING = 4
 # While more requests than these are under way in a process, no connection is kept.
 BUSY = 8
-
-
-class Aside:
-    """A context in which a thread waits for something else than Python's lock: another takes over.
-
-    It does nothing where there are no `Connections`.
-    """
-
-    def __init__(self) -> None:
-        self.connections: Connections | None = None
-
-    def __enter__(self) -> None:
-        """Let another thread accept connections."""
-        if self.connections is not None:
-            self.connections.step_aside()
-
-    def __exit__(self, *_: object) -> None:
-        """Count this thread among the few again."""
-        if self.connections is not None:
-            self.connections.step_back()
-
-
-aside = Aside()
 
 
 class Kept:
@@ -244,21 +220,3 @@ def is_unread(environ: Environ, exchange: Exchange) -> bool:
         return True
     length = environ.get("CONTENT_LENGTH") or "0"
     return not is_number(length) or bool(exchange.input.tell() < int(length))
-
-
-def watch_in_processes(watch: Callable[[], None], connections: Connections) -> None:
-    """Have a thread call `watch` in each process that this one forks, and no other."""
-    parent = os.getpid()
-
-    def start() -> None:
-        # A worker forks, too: to try a model out.
-        if os.getppid() == parent:
-            aside.connections = connections
-            try:
-                threading.Thread(target=watch, daemon=True).start()
-            except RuntimeError as error:
-                # uWSGI's master starts another process, and gives up after some.
-                log.error("a process that cannot watch its connections ends: %s", error)  # noqa: TRY400
-                os._exit(1)
-
-    os.register_at_fork(after_in_child=start)
