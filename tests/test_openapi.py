@@ -204,9 +204,9 @@ def test_the_example_of_an_answer_is_the_answer_to_the_example(client: FlaskClie
             client.post(path, json=body["value"], headers=asked).json
             == content["application/json"]["example"]
         )
-        asked = {"Accept": "text/csv"}
-        answer = client.post(path, json=body["value"], headers=asked)
-        assert answer.text == content["text/csv"]["example"]
+        if "text/csv" in content:
+            answer = client.post(path, json=body["value"], headers={"Accept": "text/csv"})
+            assert answer.text == content["text/csv"]["example"]
 
 
 STRANGE: list[Any] = [
