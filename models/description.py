@@ -62,20 +62,18 @@ def describe(
     card = known | card | _facts(asked, rows, background)
     lines = _report(data, asked, training, rows, said)
     if training.answers is not None:
-        card["target"] = training.target
-        card["answers"], score = answers.compared(training.answers.iloc[places], results)
-        if classes:
-            card["class_shares"] = cards.shares(training.answers)
+        found, score = answers.compared(training.answers.iloc[places], results)
+        shares = {"class_shares": cards.shares(training.answers)} if classes else {}
+        card |= {"target": training.target, "answers": found, **shares}
         lines.append(f"{training.target}: {score}")
     model = partial(fitted.model_of, path, estimator, version, card)
     answers.check_served(model, rows.iloc[places], results)
     place = cards.save(path, card)
     # A plan that is there already has the signature of the card before.
     plan_path(path).unlink(missing_ok=True)
-    held = f"{min(background, len(rows))} of its rows and an example"
-    held = held if background else "none of its rows"
-    lines.append(f"{place} is written. It holds {held}, and goes into the image")
-    return "\n".join(lines)
+    held = f"{min(background, len(rows))} of its rows and an example" if background else ""
+    held = held or "none of its rows"
+    return "\n".join([*lines, f"{place} is written. It holds {held}, and goes into the image"])
 
 
 def _unused(asked: answers.Asked, rows: pd.DataFrame) -> list[str]:

@@ -142,49 +142,49 @@ def _not_one_estimator(top: Any, path: str) -> Iterator[str]:
     """What the file holds instead of an estimator, and how to save the estimator alone."""
     if isinstance(top, type) and top.__name__[:1].islower():
         yield f"holds the function {top.__name__}, not a fitted scikit-learn estimator: {SAVE}"
-        return
-    if isinstance(top, type):
+    elif isinstance(top, type):
         yield (
             f"holds the class {top.__name__}, not a fitted estimator: save what fit gives, "
             f"joblib.dump({top.__name__}().fit(X, y), {path!r})"
         )
-        return
-    if isinstance(top, Stub) and type(top).__name__ == "Booster":
+    elif isinstance(top, Stub) and type(top).__name__ == "Booster":
         yield (
             f"holds a {type(top).__module__}.Booster, not an estimator: train with the library's "
             "scikit-learn classes, as LGBMRegressor or XGBClassifier, and save that"
         )
-        return
-    if _is_estimator(top) or (isinstance(top, Stub) and not _is_data(top)):
-        return
-    kind = _kind(top)
-    found = list(_estimators(top, ""))
-    if not found:
-        yield f"holds a {kind}, not a fitted scikit-learn estimator: {SAVE}"
-    elif len(found) == 1:
-        (where, estimator), *_ = found
-        others = (
-            [repr(key) for key in top if f"[{key!r}]" != where] if isinstance(top, dict) else []
-        )
-        rest = f" (the service does nothing with {', '.join(others[:6])})" if others else ""
-        yield (
-            f"holds a {kind}, and its estimator, a {_short(estimator)}, is {where} in it: save "
-            f"that alone, joblib.dump(joblib.load({path!r}){where}, {path!r}){rest}"
-        )
-    else:
-        found.sort(key=lambda each: not PREPARES.search(_short(each[1])))
-        listed = " and ".join(f"{where}, a {_short(estimator)}" for where, estimator in found[:6])
-        steps = ", ".join(f"held{where}" for where, _ in found)
-        prepared = all(PREPARES.search(_short(each)) for _, each in found[:-1])
-        yield (
-            f"holds a {kind} with {len(found)} estimators, {listed}: save the one to serve alone, "
-            f"held = joblib.load({path!r}); joblib.dump(held{found[-1][0]}, {path!r}); or, where "
-        ) + (
-            f"one prepares the rows for the next, joblib.dump(make_pipeline({steps}), {path!r})"
-            if prepared
-            else "all of them answer together, fit a VotingClassifier, VotingRegressor or "
-            "StackingClassifier of such estimators, and save that"
-        )
+    elif not (_is_estimator(top) or (isinstance(top, Stub) and not _is_data(top))):
+        found = list(_estimators(top, ""))
+        if not found:
+            yield f"holds a {_kind(top)}, not a fitted scikit-learn estimator: {SAVE}"
+        else:
+            yield (_holds_one if len(found) == 1 else _holds_several)(top, found, path)
+
+
+def _holds_one(top: Any, found: list[tuple[str, Any]], path: str) -> str:
+    ((where, estimator),) = found
+    others = [repr(key) for key in top if f"[{key!r}]" != where] if isinstance(top, dict) else []
+    rest = f" (the service does nothing with {', '.join(others[:6])})" if others else ""
+    return (
+        f"holds a {_kind(top)}, and its estimator, a {_short(estimator)}, is {where} in it: save "
+        f"that alone, joblib.dump(joblib.load({path!r}){where}, {path!r}){rest}"
+    )
+
+
+def _holds_several(top: Any, found: list[tuple[str, Any]], path: str) -> str:
+    found.sort(key=lambda each: not PREPARES.search(_short(each[1])))
+    listed = " and ".join(f"{where}, a {_short(estimator)}" for where, estimator in found[:6])
+    steps = ", ".join(f"held{where}" for where, _ in found)
+    advice = (
+        f"one prepares the rows for the next, joblib.dump(make_pipeline({steps}), {path!r})"
+        if all(PREPARES.search(_short(each)) for _, each in found[:-1])
+        else "all of them answer together, fit a VotingClassifier, VotingRegressor or "
+        "StackingClassifier of such estimators, and save that"
+    )
+    return (
+        f"holds a {_kind(top)} with {len(found)} estimators, {listed}: save the one to serve "
+        f"alone, held = joblib.load({path!r}); joblib.dump(held{found[-1][0]}, {path!r}); or, "
+        f"where {advice}"
+    )
 
 
 def _short(estimator: Any) -> str:

@@ -9,7 +9,7 @@ import sys
 import warnings
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import joblib
 import sklearn
@@ -22,7 +22,7 @@ from models.file_types import SAVE
 from models.files import open_file
 from models.packages import PACKAGES
 from models.pickles import LZ4, Content
-from models.signature import composition
+from models.signature import estimators
 
 log = logging.getLogger("models")
 
@@ -39,7 +39,7 @@ def unpickle(path: Path, sha256: str = "") -> tuple[Any, str]:
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
         raise ModelError(f"{path} holds a {kind}, not a fitted scikit-learn estimator: {SAVE}")
     try:
-        if composition.is_estimator(estimator) and hasattr(estimator, "fit"):
+        if estimators.is_estimator(estimator) and hasattr(estimator, "fit"):
             check_is_fitted(estimator)
     except NotFittedError:
         raise ModelError(
@@ -52,31 +52,11 @@ def unpickle(path: Path, sha256: str = "") -> tuple[Any, str]:
 
 
 def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
-    """Read the file once: its hash and the object in it are of the same bytes.
-
-    What can be said without running it is said first, all at once.
-    """
+    """Read the file once: its hash and the object in it are of the same bytes."""
     file, version = open_file(path, sha256)
     with file:
         content = saved.look(file)
-        reasons = saved.obstacles(content, str(path), _has)
-        saver = saved.saved_with(content)
-        if saver and not saved.alike(saver, sklearn.__version__):
-            reasons.insert(0, _other_version(saver))
-        file.seek(0)
-        if file.read(len(LZ4)) == LZ4 and not _has("lz4"):
-            reasons.append(
-                "is compressed with LZ4: add the line lz4 to models/requirements.txt and run make "
-                "again"
-            )
-        if reasons:
-            raise ModelError(saved.sentence(str(path), reasons))
-        if saver not in (None, sklearn.__version__):
-            log.warning(
-                "%s was saved with scikit-learn %s, and %s serves it: within %s the form of files "
-                "stays the same",
-                path, saver, sklearn.__version__, saved.minor(sklearn.__version__),
-            )  # fmt: skip
+        _check(content, file, path)
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -94,6 +74,27 @@ def _unpickle(path: Path, sha256: str) -> tuple[Any, str]:
                 "was saved with other versions; name those in models/requirements.txt, as in "
                 "package==1.2.3, and run make again"
             ) from None
+
+
+def _check(content: Content, file: BinaryIO, path: Path) -> None:
+    """Raise ModelError with all reasons that can be seen without running the file."""
+    reasons = saved.obstacles(content, str(path), _has)
+    saver = saved.saved_with(content)
+    if saver and not saved.alike(saver, sklearn.__version__):
+        reasons.insert(0, _other_version(saver))
+    file.seek(0)
+    if file.read(len(LZ4)) == LZ4 and not _has("lz4"):
+        reasons.append(
+            "is compressed with LZ4: add the line lz4 to models/requirements.txt and run make again"
+        )
+    if reasons:
+        raise ModelError(saved.sentence(str(path), reasons))
+    if saver not in (None, sklearn.__version__):
+        log.warning(
+            "%s was saved with scikit-learn %s, and %s serves it: within %s the form of files "
+            "stays the same",
+            path, saver, sklearn.__version__, saved.minor(sklearn.__version__),
+        )  # fmt: skip
 
 
 def _has(module: str) -> bool:

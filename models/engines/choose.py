@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import logging
+from functools import cache, partial
 from pathlib import Path
 
 from models import pins
@@ -59,17 +59,8 @@ def _with_plan(path: Path, sha256: str) -> Model | None:
     if not plan.methods:
         return None
 
-    @functools.cache
-    def fallback() -> Engine:
-        log.info("scikit-learn is loaded: the plan has only %s", ", ".join(plan.methods))
-        try:
-            return _with_scikit_learn(path, version, (plan.signature, plan.batchable)).engine
-        except ModelError as error:
-            log.error("%s: restart the service", error)  # noqa: TRY400
-            raise Replaced from None
-
     try:
-        engine = PlanEngine(plan, fallback)
+        engine = PlanEngine(plan, cache(partial(_fallback, path, plan)))
         engine.try_out()
     except Exception as error:
         # The digest fits, but another version of this code wrote the file, or a person did.
@@ -89,6 +80,16 @@ def _with_plan(path: Path, sha256: str) -> Model | None:
         versions=plan.versions,
         outputs=plan.outputs,
     )
+
+
+def _fallback(path: Path, plan: plans.Plan) -> Engine:
+    """Load scikit-learn for the methods that a plan lacks; raises Replaced."""
+    log.info("scikit-learn is loaded: the plan has only %s", ", ".join(plan.methods))
+    try:
+        return _with_scikit_learn(path, plan.model, (plan.signature, plan.batchable)).engine
+    except ModelError as error:
+        log.error("%s: restart the service", error)  # noqa: TRY400
+        raise Replaced from None
 
 
 def _with_scikit_learn(

@@ -31,7 +31,7 @@ def to_input(signature: Signature, rows: Rows) -> Any:
         return np.array([row[0] for row in rows])
     if not signature.frame:
         array = rows if isinstance(rows, np.ndarray) else _array(signature, rows)
-        return array.astype(np.float32) if signature.single else array
+        return array.astype(np.float32) if signature.float32 else array
     import pandas as pd
 
     if isinstance(rows, np.ndarray):

@@ -39,15 +39,15 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     `table`: rows of features. `text`: one string a row. `labels`: one label a row.
     `mapping`: objects with keys of their own. `named` says whether the model was fitted on a
-    DataFrame, `frame` whether it must be given one, `single` whether it
-    takes numbers in single precision only. `example` is a row that the model was seen to take.
+    DataFrame, `frame` whether it must be given one, `float32` whether
+    it takes numbers in single precision only. `example` is a row that the model was seen to take.
     """
 
     form: Form = "table"
     features: tuple[Feature, ...] = ()
     named: bool = False
     frame: bool = False
-    single: bool = False
+    float32: bool = False
     example: Any = None
 
     @property

@@ -6,20 +6,22 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.validation import check_is_fitted
 
 from models import libraries
-from models.plan.sklearn_versions import input_tags
+from models.signature.estimators import (
+    is_estimator,
+    is_fitted,
+    is_own_code,
+    is_wrapper,
+    keeps_values,
+    width,
+)
 
 SCALARS = (str, int, float)
-# Packages whose estimators tell what they take, or take numbers.
-TELLING = ("sklearn", "imblearn", "lightgbm", "xgboost", "catboost")
 # Where meta-estimators keep what they have fitted, the one that predicts first.
 INNER = (
     "best_estimator_",
@@ -58,7 +60,7 @@ def branches(estimator: Any, columns: Sequence[int]) -> list[tuple[Any, Sequence
         given = []
         for step in _steps(estimator):
             given.append((step, columns))
-            if not _keeps_values(step):
+            if not keeps_values(step):
                 break
         return given
     if isinstance(estimator, ColumnTransformer):
@@ -90,7 +92,7 @@ def later_steps(
             yield step, passed
         if isinstance(step, ColumnTransformer) and passed is None:
             passed = _passed_through(step, columns)
-        elif passed is not None or not _keeps_values(step):
+        elif passed is not None or not keeps_values(step):
             return
 
 
@@ -121,11 +123,6 @@ def first(estimator: Any) -> Any:
         estimator = inner
 
 
-def width(estimator: Any) -> int | None:
-    """How many features it says it takes."""
-    return libraries.width(estimator) or getattr(estimator, "n_features_in_", None) or None
-
-
 def names(estimator: Any) -> Sequence[str] | None:
     """The names of its columns, where it, or what it is wrapped around, was fitted on a frame."""
     found: Sequence[str] | None = getattr(estimator, "feature_names_in_", None)
@@ -134,25 +131,6 @@ def names(estimator: Any) -> Sequence[str] | None:
     if found is None and is_wrapper(estimator):
         return next((names(inner) for inner in _inside(estimator)), None)
     return found
-
-
-def takes_text(estimator: Any) -> bool:
-    """Whether its input is one string a row, as that of a CountVectorizer; an imputer's is not."""
-    tags = input_tags(estimator)
-    # A FeatureHasher's is many strings a row.
-    return tags.string and not tags.two_d_array and not hasattr(estimator, "input_type")
-
-
-def is_own_code(estimator: Any) -> bool:
-    """Whether an estimator is somebody's own code, and nothing tells what its columns may hold."""
-    if isinstance(estimator, FunctionTransformer):
-        function = getattr(estimator.func, "func", estimator.func)  # of a functools.partial
-        module = getattr(function, "__module__", None) or "numpy"
-        # A ufunc takes numbers.
-        if function is None or isinstance(function, np.ufunc):
-            return False
-        return not module.startswith("sklearn.")
-    return type(estimator).__module__.partition(".")[0] not in TELLING
 
 
 def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any], Sequence[int]]]:
@@ -231,38 +209,12 @@ def _takers(estimator: Any, held: Any) -> list[Any]:
     for inner in held if isinstance(held, (list, tuple)) else [held]:
         # What calibrates a classifier is no estimator itself.
         candidate = inner if is_estimator(inner) else getattr(inner, "estimator", None)
-        if is_estimator(candidate) and _is_fitted(candidate):
+        if is_estimator(candidate) and is_fitted(candidate):
             if width(estimator) is None:
                 return [candidate]
             if width(candidate) == width(estimator):
                 found.append(candidate)
     return found
-
-
-def is_estimator(value: Any) -> bool:
-    """Whether it is an estimator of scikit-learn's, or of CatBoost's, which derives from none."""
-    return not isinstance(value, type) and (
-        isinstance(value, BaseEstimator) or libraries.library(value) is not None
-    )
-
-
-def _is_fitted(estimator: Any) -> bool:
-    if width(estimator) is not None:
-        return True
-    try:
-        check_is_fitted(estimator)
-    except (NotFittedError, TypeError):
-        return False
-    return True
-
-
-def is_wrapper(estimator: Any) -> bool:
-    """Whether it may be somebody's own class around an estimator, which does the predicting."""
-    return (
-        is_own_code(estimator)
-        and hasattr(estimator, "predict")
-        and not isinstance(estimator, (Pipeline, FunctionTransformer))
-    )
 
 
 def used(estimator: Any, columns: Sequence[int]) -> set[int]:
@@ -271,12 +223,3 @@ def used(estimator: Any, columns: Sequence[int]) -> set[int]:
     if is_wrapper(estimator) or (not inner and not isinstance(estimator, ColumnTransformer)):
         return set(columns)
     return {column for part, positions in inner for column in used(part, positions)}
-
-
-def _keeps_values(step: Any) -> bool:
-    """Whether a transformer hands on its columns as they are, but for missing values."""
-    # A MissingIndicator is nothing but an indicator.
-    indicator = getattr(step, "indicator_", step)
-    if not type(step).__module__.startswith("sklearn.impute") or indicator is not None:
-        return False
-    return bool(len(step.get_feature_names_out()) == step.n_features_in_)

@@ -51,7 +51,7 @@ def _containers(signature: Signature) -> Iterator[Signature]:
     yield signature
     if signature.frame:
         return
-    yield msgspec.structs.replace(signature, single=True)
+    yield msgspec.structs.replace(signature, float32=True)
     if (signature.named or signature.form == "text") and importlib.util.find_spec("pandas"):
         yield msgspec.structs.replace(signature, frame=True)
 
