@@ -189,6 +189,11 @@ def test_the_python_of_the_docs_prints_what_its_comment_says(
     assert capsys.readouterr().out.strip() == code.rpartition("# ")[2].strip()
 
 
+def test_the_readme_has_the_lines_that_the_tests_of_the_wheel_run() -> None:
+    blocks = re.findall(r"```python\n.*?```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks[-1] in (ROOT / "docs" / "plan-format.md").read_text()
+
+
 def test_the_sizes_of_the_images_are_those_that_the_bench_measured() -> None:
     results = (ROOT / "tests" / "bench" / "results.md").read_text()
     found = re.findall(
