@@ -132,7 +132,7 @@ def open_paths(site: Site) -> frozenset[str]:
 
 
 def _flask_app(site: Site) -> FlaskApp:
-    # It takes as long to import as all the rest, and most processes are never asked for it.
+    # Flask takes as long to import as all the rest, and many services never need it.
     from api.http import flask_app
 
     return flask_app.FlaskApp(site)

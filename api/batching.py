@@ -1,8 +1,8 @@
 """One engine call for all requests that wait.
 
-While a call runs, requests queue; whoever comes next takes the whole queue. There is no timer, so
-a request that comes alone waits for nothing. A call of scikit-learn takes almost as long for one
-row as for thirty, which is why this answers several times as many requests.
+While a call runs, requests queue; the next call takes the whole queue. There is no timer, so a
+single request never waits. A call of scikit-learn takes almost as long for 1 row as for 30, so
+batching answers several times as many requests a second.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from models.errors import RowRejected
 
 log = logging.getLogger("api")
 
-# Requests are joined up to this many rows, so that a large one holds no other up for long.
+# Most rows of one call, so that a large request does not hold the others up for long.
 MERGED_ROWS = 1024
 
 
 class _Call(NamedTuple):
-    """An engine call that runs: since when (monotonic seconds), for whom, and what was held."""
+    """A running engine call: its start in monotonic seconds, its tickets, and what `hold` gave."""
 
     started: float
     tickets: list[Ticket]
@@ -39,12 +39,12 @@ class Batcher:
 
     `max_waiting` bounds how many requests wait in all: those in the queue and those that
     `backlog` counts, which the server has not taken up yet. `timeout`, in seconds, is for all that
-    one request waits, and for each call. `observe` is told
-    of each call: how many rows it has, and how many requests it leaves waiting. A thread that waits
-    for a call, or makes one, does so within `aside`.
+    one request waits, and for each call. `observe` is called with the rows of each call and the
+    number of requests that wait behind it. Threads wait for a call, and make one, within `aside`.
 
-    If a call runs longer than the timeout, all who wait are turned away, and `give_up` is given
-    what `hold` returned in the thread that is stuck. It must end the process: nothing else can.
+    If a call runs longer than the timeout, all waiting requests are refused, and `give_up` is
+    called with what `hold` returned in the stuck thread. It must end the process: a thread cannot
+    be stopped.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Batcher:
         end = deadlines.end(self._timeout)
         if len(rows) <= MERGED_ROWS or not self._engine.batchable:
             return self._run_in_turn(method, rows, end)
-        # Others come in between.
+        # Other requests run between two batches of a large one.
         results = []
         for start in range(0, len(rows), MERGED_ROWS):
             try:
@@ -123,12 +123,12 @@ class Batcher:
             raise self._too_slow()
         ticket = Ticket(method, rows, end, piece=piece)
         if not self._watched:
-            # Not before the first request: a thread does not outlive the fork.
+            # Started by the first request: a thread does not outlive a fork.
             self._watched = True
             try:
                 threading.Thread(target=self._watch, args=(self._give_up,), daemon=True).start()
             except RuntimeError:
-                # There is no memory for its stack.
+                # There is no memory for the stack of a thread.
                 self._watched = False
                 raise MemoryError from None
         with self._mutex:
@@ -148,7 +148,7 @@ class Batcher:
         return ticket.result
 
     def _wait(self, ticket: Ticket, end: float) -> None:
-        """Wait until the ticket is answered, or until it is its turn to lead."""
+        """Wait until the ticket is answered, or has to make the next call."""
         if ticket.lock.acquire(timeout=deadlines.left(end)):
             return
         with self._mutex:
@@ -159,7 +159,7 @@ class Batcher:
         raise self._too_slow()
 
     def _lead(self, ticket: Ticket) -> None:
-        """Answer this ticket and those that can go with it, then let the next one lead."""
+        """Answer this ticket and those that fit into its call, then let the next one lead."""
         with self._mutex:
             tickets = self._take(ticket)
             waiting = len(self._queue)
@@ -182,8 +182,8 @@ class Batcher:
     def _next(self) -> Ticket:
         """Take the next from the queue.
 
-        Where it is a piece of a large request, the one that began first goes on instead, or all
-        would end too late together.
+        Of the batches of several large requests, the request that began first goes on: taking turns
+        would make all of them late.
         """
         ticket = self._queue.pop(0)
         if ticket.piece:
@@ -195,7 +195,7 @@ class Batcher:
         return ticket
 
     def _watch(self, give_up: Callable[[Any], None]) -> None:
-        """Look now and then for a call that runs longer than the timeout."""
+        """Look every second for a call that runs longer than the timeout."""
         while True:
             time.sleep(min(self._timeout / 4, 1))
             call = self._call
@@ -203,7 +203,7 @@ class Batcher:
                 break
         log.error("a call ran for over %g seconds: this process is replaced", self._timeout)
         with self._mutex:
-            # Nobody is let in any more.
+            # No further request may wait.
             self._max_waiting = 0
             left = [*call.tickets[1:], *self._queue]
             self._queue = []
@@ -216,7 +216,7 @@ class Batcher:
         return Busy(f"The model gave no answer for {self._timeout:g} seconds.")
 
     def _take(self, ticket: Ticket) -> list[Ticket]:
-        """Take from the queue what goes into one call with `ticket`."""
+        """Take the tickets out of the queue that fit into one call with `ticket`."""
         tickets = [ticket]
         if not self._engine.batchable:
             return tickets

@@ -16,7 +16,7 @@ log = logging.getLogger("api")
 
 
 class Ticket:
-    """One request in the queue; its lock is released when there is something to do."""
+    """One request in the queue; its lock is released once it is answered, or has to make a call."""
 
     __slots__ = ("end", "error", "leads", "lock", "method", "piece", "result", "rows")
 
@@ -39,7 +39,7 @@ def answer(engine: Engine, tickets: list[Ticket]) -> None:
             _answer_together(engine, tickets)
             return
         except Exception:
-            # One of them brought it about; the others shall not suffer for it.
+            # One request may have caused it: answer each by itself.
             log.debug("%d requests did not go into one call", len(tickets), exc_info=True)
     for ticket in tickets:
         try:
@@ -63,8 +63,8 @@ def _answer_together(engine: Engine, tickets: list[Ticket]) -> None:
 
 
 def refusal(engine: Engine, method: str, rows: Rows, error: Exception) -> Exception:
-    """The first row that the estimator rejects; or the error, if it is ours."""
-    # A model that is busy says nothing of the row.
+    """RowRejected for the first row that the estimator rejects; or `error`, if it is ours."""
+    # Busy is no answer about the row.
     if isinstance(error, Busy):
         return error
     return rejection(engine, method, rows, error)

@@ -22,7 +22,7 @@ from models.settings import SettingsError
 
 
 def main() -> None:
-    """Build the whole service once, send it the example and throw it away.
+    """Build the whole service once, and send it the example.
 
     Exits with one sentence if the model cannot be served, does not answer, or has a method that
     needs scikit-learn where that is not installed, or if a setting is wrong.
@@ -35,7 +35,7 @@ def main() -> None:
         service = load(settings)
     except (ModelError, SettingsError, process.AddressError) as error:
         sys.exit(f"error: {error}")
-    # The example is sent without a key.
+    # The example is sent without an API key.
     unlocked = msgspec.structs.replace(settings, api_keys="")
     facts = ask(serve(service, unlocked).app, settings)
     left = {

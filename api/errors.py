@@ -1,4 +1,4 @@
-"""What can go wrong with a request, and the one place that answers it.
+"""The errors of a request, and the one function that answers them.
 
 An answer is in the form that the clients of its path read: problem details (RFC 9457) with one
 entry in `errors` for each place in the body that is wrong, a JSON Pointer (RFC 6901) and a
@@ -43,11 +43,11 @@ class MalformedBody(Problem):
 
 
 class UnknownOption(Problem):
-    """The query of the address has a value that is not one of those known."""
+    """A parameter of the query has an unknown value."""
 
 
 class Unauthorized(Problem):
-    """The request has no key, or one that is not known."""
+    """The request has no API key, or an unknown one."""
 
     status = HTTPStatus.UNAUTHORIZED
 
@@ -62,23 +62,23 @@ class ForbiddenOrigin(Problem):
 
 
 class MalformedTarget(Problem):
-    """The request line names no path, or is none."""
+    """The request line cannot be read, or has no path."""
 
 
 class UnknownVersion(Problem):
-    """The request line names a version of HTTP that is not spoken here."""
+    """The request line has another version of HTTP than 1.0 or 1.1."""
 
     status = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
 
 
 class Moved(Problem):
-    """The path has a slash too many; `Location` is the path without it."""
+    """The path has extra slashes; `Location` is the path without them."""
 
     status = HTTPStatus.PERMANENT_REDIRECT
 
 
 class UnknownPath(Problem):
-    """Nothing is answered at this path; the detail names the endpoint that comes nearest."""
+    """There is no endpoint at this path; the detail names the closest one."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -90,7 +90,7 @@ class WrongVerb(Problem):
 
 
 class UnknownMethod(Problem):
-    """The estimator does not have the method that was asked for."""
+    """The estimator lacks the method of the path."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -108,13 +108,13 @@ class NotAcceptable(Problem):
 
 
 class TooSlow(Problem):
-    """The body did not come in the time that is left to it."""
+    """The body did not come in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class LengthRequired(Problem):
-    """The body came without a length and cannot be read safely."""
+    """The body has no Content-Length, and is not sent in chunks."""
 
     status = HTTPStatus.LENGTH_REQUIRED
 
@@ -197,7 +197,7 @@ def render(error: Exception, request_id: str, renderer: Renderer | None = None) 
     client is told the id to ask for.
     """
     if isinstance(error, MemoryError):
-        # Let go of what the request has made, or there may be none for the answer.
+        # Free the memory of the request, so that there is some for the answer.
         traceback.clear_frames(error.__traceback__)
         log.warning("request %s needs more memory than there is", request_id)
         error = OutOfMemory()

@@ -1,4 +1,4 @@
-"""Explain answers: how much each feature of a row adds to what the model says."""
+"""Explain answers: how much each feature of a row adds to the model's answer."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from models.rows.batch import Batch
 
 log = logging.getLogger("api")
 
-# The sum may differ from the answer by this part of the numbers' size.
+# Largest relative difference between the sum of contributions and the answer.
 TOLERANCE = 1e-6
-# A way that looks into the estimator is tried on so many rows of the background.
+# Rows of the background on which an explainer is tried before it is chosen.
 TRIED = 5
-# The methods whose answers can be explained, the one that says the most first.
+# The methods whose answers can be explained, the most informative one first.
 OF_CLASSES = ("predict_proba", "decision_function", "predict")
 OF_OTHERS = ("decision_function", "predict_proba", "predict", "score_samples")
 FORMS = {"text": "texts", "labels": "labels", "mapping": "objects with names of their own"}
@@ -36,9 +36,10 @@ GET_SHAP = "shap is not installed, which explains trees exactly: make build-imag
 
 
 class Explanations:
-    """Explains the answers of one model, in the best way there is for it.
+    """Explains the answers of one model with the best explainer for it.
 
-    The way is chosen at the first request, for it may take scikit-learn. `timeout` is in seconds.
+    The first request chooses the explainer, since that may import scikit-learn. `timeout` is in
+    seconds.
     """
 
     def __init__(self, service: Service, timeout: float) -> None:
@@ -68,7 +69,7 @@ class Explanations:
             ) from None
 
     def _ways(self) -> tuple[Explainer, Permutation]:
-        """What `_choose` chose, once; the first requests wait for it."""
+        """The result of `_choose`, which runs once; the first requests wait for it."""
         if self._chosen is None:
             if not self._lock.acquire(timeout=deadlines.left(deadlines.end(self._timeout))):
                 raise Busy("Another request still finds out how to explain this model.")
@@ -105,7 +106,7 @@ class Explanations:
         return document
 
     def _choose(self) -> tuple[Explainer, Permutation]:
-        """The best way to explain this model, and the one that needs nothing but its answers."""
+        """The best explainer of this model, and the one that needs only its answers."""
         model, signature = self._service.model, self._service.model.signature
         if signature.form != "table":
             raise Unexplained(
@@ -122,7 +123,7 @@ class Explanations:
         return (found if found and (found.exact or not sampled.exact) else sampled), sampled
 
     def _structured(self, rows: Rows) -> Explainer | None:
-        """A way that looks into the estimator; None if there is none for it."""
+        """An explainer that reads the fitted estimator; None if none fits."""
         try:
             from models.explain.columns import Columns
             from models.explain.linear import Linear
@@ -154,10 +155,10 @@ class Explanations:
         return None
 
     def _estimator(self) -> Any:
-        """The fitted estimator; where a plan serves, nobody has loaded it yet.
+        """The fitted estimator, which is loaded first where a plan serves.
 
-        Raises Replaced if its file is another by now: processes that loaded it in time look into
-        the estimator, and another way would give other numbers.
+        Raises Replaced if the file has changed: processes that loaded it before read the estimator,
+        and another explainer would give other numbers.
         """
         from models import fitted
 
@@ -172,7 +173,7 @@ class Explanations:
         return fitted.load(Path(model.path), model.version).estimator
 
     def _ask(self, method: str, rows: Rows) -> np.ndarray:
-        """The model's answers for rows that nobody has sent, as numbers."""
+        """The model's answers for rows of the explainer's own, as numbers."""
         try:
             return self._table(method, self._service.batcher.run(method, rows))
         except RowRejected as refused:

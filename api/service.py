@@ -1,4 +1,4 @@
-"""What every protocol speaks for: a model under its name, and the way from a batch to a result."""
+"""The model as every protocol uses it: its name, its limits, and the way from rows to a result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.model import PER_CLASS, Model
 from models.rows.batch import Batch
 
 EXTRA = {"refuse": False, "ignore": True}
-# X-Ignored-Columns lists at most so many names, each cut to so many characters.
+# X-Ignored-Columns lists at most this many names, each cut to this many characters.
 MAX_IGNORED_NAMES = 20
 MAX_NAME_CHARACTERS = 80
 
@@ -28,9 +28,9 @@ MAX_NAME_CHARACTERS = 80
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """One model, served.
 
-    `name` is what protocols that name models call it. `timeout`, in seconds, is for all that one
-    request waits. `ignore` says whether names that are no features are ignored where a request does
-    not say it, `locked` whether a request needs an API key, but for routes that are open.
+    `name` is the name of the model in paths. `timeout`, in seconds, is for all that one request
+    waits. `ignore` says whether names that are no features are ignored where the request does not
+    say it, `locked` whether requests need an API key, except for routes that are open.
     `known` are results of one row, which tell how large those of many are; `dtypes` are those of
     the arrays that methods have answered.
     """
@@ -59,7 +59,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             raise self.unknown(name)
 
     def unknown(self, name: str) -> UnknownModel:
-        """What to say of a name, or of a version under this name, that is not served."""
+        """The error for a name, or a version of this name, that is not served."""
         if name != self.name:
             return UnknownModel(f"There is no such model here, only {self.name}.")
         return UnknownModel(f"The model {name} has only the version {self.model.version} here.")
@@ -84,7 +84,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.reader.read(body, content_type, ignore=ignore)
 
     def ignores(self, request: Request) -> bool:
-        """Whether names that are no features are ignored: by `?extra=`, or else by the setting.
+        """Whether names that are no features are ignored: `?extra=` says it, or else the setting.
 
         Raises UnknownOption.
         """
@@ -112,7 +112,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             raise _invalid(batch, refused, self.model.hint) from None
 
     def _foresee(self, method: str, batch: Batch) -> None:
-        """Raise TooLarge if so many rows have results that fit into no answer.
+        """Raise TooLarge if the results of so many rows are over the limit of an answer.
 
         The first time, the first row tells how many numbers a result has.
         """
@@ -121,7 +121,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         results.foresee(self.known[method], batch.count, self.contract.max_answer_bytes)
 
     def run_one(self, method: str, batch: Batch) -> Any:
-        """The same for the only row of a request: its result as JSON has it."""
+        """Answer the only row of a request with its result, as JSON has it; raises as `run`."""
         try:
             return self.batcher.run_one(method, batch.only_row)
         except RowRejected as refused:
@@ -157,7 +157,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
         """The names of the columns of a result."""
         if classes and isinstance(classes[0], list):
-            # One for each class of each output, which are numbered.
+            # Outputs have no names: a column is named by the number of its output, and its class.
             return [f"{i}_{label}" for i, labels in enumerate(classes) for label in labels]
         if classes:
             return [str(label) for label in classes]

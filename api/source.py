@@ -15,12 +15,12 @@ NAMES = ("latest.joblib", "model.joblib")
 
 @contextlib.contextmanager
 def located(settings: Settings) -> Iterator[Path]:
-    """The file of the model, which is there for as long as it takes to load it.
+    """A context with the file of the model, for as long as it takes to load it.
 
     Raises ModelError.
     """
     if settings.aip_storage_uri:
-        # It speaks HTTPS, whose import takes a tenth of the start.
+        # It needs HTTPS, whose import takes a tenth of the start.
         from api import bucket
 
         with tempfile.TemporaryDirectory(prefix="model-") as folder:

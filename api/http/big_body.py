@@ -1,8 +1,8 @@
-"""One big request at a time in each process: read, run if it can be run at once, and written.
+"""One big request at a time in each process is read, run and written.
 
-What many of them need together would add up, and stay with the process for good. As Python runs
-one thread at a time, there is little to gain from doing them together. A request that has to wait
-for the model lets the next big one begin.
+The memory of several big requests would add up, and the process would keep it for good. The GIL
+allows one thread at a time, so several big requests at once would not be faster. A request that
+has to wait for the model lets the next big request begin.
 """
 
 from __future__ import annotations

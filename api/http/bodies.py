@@ -74,7 +74,7 @@ def read_body(
     read = _read_chunks if "HTTP_TRANSFER_ENCODING" in environ else _read
     exchange: Exchange | None = environ.get(EXCHANGE)
     if exchange is None:
-        # Not under uWSGI: whoever serves it looks after its connections.
+        # Another server than uWSGI looks after its connections itself.
         body = read(environ, max_bytes)
     else:
         body = _read_in_time(read, environ, max_bytes, exchange)
@@ -89,7 +89,7 @@ def read_body(
 def _read_in_time(
     read: Callable[[Environ, int], bytes], environ: Environ, max_bytes: int, exchange: Exchange
 ) -> bytes:
-    """Read a body while `connections` looks at the time, and say what became of it."""
+    """Read a body while the watcher looks at the time; TooSlow if the watcher ended it."""
     exchange.reading = time.perf_counter()
     try:
         body = read(environ, max_bytes)
@@ -106,7 +106,7 @@ def _read_in_time(
 
 
 def is_number(length: str) -> bool:
-    """Whether a Content-Length is one that uWSGI reads as it is meant."""
+    """Whether a Content-Length is a number that uWSGI reads rightly."""
     return length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS
 
 
@@ -114,7 +114,7 @@ def _read(environ: Environ, max_bytes: int) -> bytes:
     """A body that has a length."""
     given = environ.get("CONTENT_LENGTH") or "0"
     if not is_number(given):
-        # uWSGI leaves blanks at the end.
+        # uWSGI keeps blanks at the end of a header.
         given = given.rstrip(BLANKS)
         if not is_number(given):
             raise MalformedBody("The Content-Length is not a number.")
@@ -168,7 +168,7 @@ def _ask_for_it(environ: Environ) -> None:
         and "100-continue" in environ["HTTP_EXPECT"].lower()
         and environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
     ):
-        # uWSGI does not do it, and has written nothing yet.
+        # uWSGI does not send this line itself.
         with contextlib.suppress(OSError):
             os.write(environ["wsgi.input"].fileno(), CONTINUE)
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from api.errors import MalformedBody, TooLarge, UnsupportedType
 
 READ = {"", "identity", "gzip", "x-gzip", "deflate"}
-# What it costs to compress less than this is more than it saves.
+# Compressing a shorter answer takes longer than sending it.
 MIN_BYTES = 1_000
 LEVEL = 1
-# A body is decompressed in pieces of so many bytes: Python's lock is free in between.
+# A body is decompressed in chunks of this size: other threads run in between.
 PIECE_BYTES = 1024 * 1024
-# Sizes of zlib's window, which say what stands around the data.
+# zlib's `wbits`: each names one format around the data.
 GZIP, ZLIB, RAW = 31, 15, -15
 
 
@@ -46,7 +46,7 @@ def decompress(
     else:
         window = GZIP
     stream = zlib.decompressobj(window)
-    # It gives its bytes away without a copy.
+    # BytesIO.getvalue() makes no copy.
     plain = io.BytesIO()
     try:
         while piece := stream.decompress(body, PIECE_BYTES):
@@ -76,7 +76,7 @@ def compress(body: bytes, accept: str, headers: dict[str, str]) -> bytes:
         return body
     headers["Content-Encoding"] = encoding
     if "ETag" in headers:
-        # The bytes are others, and what they mean is the same: RFC 9110, section 8.8.1.
+        # A weak ETag: other bytes with one meaning, RFC 9110, section 8.8.1.
         headers["ETag"] = f"W/{headers['ETag'].removeprefix('W/')}"
     if encoding == "gzip":
         return gzip.compress(body, LEVEL, mtime=0)
@@ -84,16 +84,16 @@ def compress(body: bytes, accept: str, headers: dict[str, str]) -> bytes:
 
 
 def add_vary(headers: dict[str, str], name: str) -> None:
-    """Say that the answer depends on this header of the request."""
+    """Add a request header to `Vary`: the answer depends on it."""
     before = headers.get("Vary") or ""
     if name not in before.split(", "):
         headers["Vary"] = f"{before}, {name}" if before else name
 
 
 def _preferred(accept: str) -> str | None:
-    """What the client likes best of gzip and deflate, or none if it takes neither."""
+    """The coding that the client prefers, gzip or deflate; None if it accepts neither."""
     if ";" not in accept:
-        # Most clients send no weights. To import werkzeug takes 6 MB and a good part of a start.
+        # Most clients send no weights; importing werkzeug takes 6 MB and time at the start.
         names = {name.strip().lower() for name in accept.split(",")}
         return next((name for name in ("gzip", "deflate") if names & {name, "*"}), None)
     from werkzeug.http import parse_accept_header

@@ -1,7 +1,7 @@
-"""The moment by which a request is answered: `TIMEOUT` seconds after it first has to wait.
+"""The deadline of a request: `TIMEOUT` seconds after the first time that it has to wait.
 
-It is for the request as a whole, however often it waits: for its turn, for the model, and again for
-each piece of its rows.
+One deadline holds for the whole request, however often it waits: for another big request, for the
+model, and again for each batch of its rows.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from api.http.context import current
 
 
 def end(timeout: float) -> float:
-    """When the request of this thread ends at the latest, in monotonic seconds.
+    """The deadline of this thread's request, in monotonic seconds.
 
-    It is `timeout` seconds from the first time on that somebody asks for it.
+    The first call of a request sets it to `timeout` seconds from now; later calls return it.
     """
     latest = time.monotonic() + timeout
     request = current.get()
@@ -26,5 +26,5 @@ def end(timeout: float) -> float:
 
 
 def left(until: float) -> float:
-    """The seconds until then, 0 if it is over."""
+    """The seconds that are left until a deadline; 0 once it has passed."""
     return max(0.0, until - time.monotonic())

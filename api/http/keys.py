@@ -19,7 +19,7 @@ from models.settings import SettingsError
 NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 HOW = "send it as the header `Authorization: Bearer KEY` or `X-Api-Key: KEY`"
-# What browsers load before anybody could enter a key.
+# Browsers load these files before a key can be entered.
 STATIC = "/static/"
 
 
@@ -50,7 +50,7 @@ class Keys:
         metrics.count_key(found[0])
 
     def _find(self, key: str) -> str | None:
-        """The name of a key; each is compared, so that the time taken tells nothing."""
+        """The name of a key; all keys are compared, so that the time reveals nothing."""
         digest = hashlib.sha256(key.encode("latin-1")).digest()
         found = None
         for name, right in self._keys:
@@ -60,7 +60,7 @@ class Keys:
 
 
 def _given(environ: Environ) -> Iterator[str]:
-    # A proxy in front may have the Authorization for itself, as Cloud Run does.
+    # Cloud Run reads `Authorization` itself, so X-Api-Key is an alternative.
     if key := environ.get("HTTP_X_API_KEY", "").strip():
         yield key
     if bearer := BEARER.fullmatch(environ.get("HTTP_AUTHORIZATION", "")):
@@ -68,7 +68,7 @@ def _given(environ: Environ) -> Iterator[str]:
 
 
 def main() -> None:
-    """Make a key, print it, and print the `API_KEYS` that lets it in too."""
+    """Make a key; print it, and the `API_KEYS` that includes it."""
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if not NAME.fullmatch(name):
         sys.exit(

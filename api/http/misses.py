@@ -1,4 +1,4 @@
-"""What is answered where no endpoint is: the endpoint that was meant, and its HTTP method."""
+"""The answer where there is no endpoint names the endpoint that was meant, and its method."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 SLASHES = re.compile("/+")
 MAX_PATH_CHARACTERS = 80
-# RFC 3986, section 3.3: what a path may have without an escape.
+# Characters that a path has without an escape: RFC 3986, section 3.3.
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 
 
 class Misses:
-    """Says of a request that no endpoint answers what was meant."""
+    """Finds the endpoint that was meant by a request that none answers."""
 
     def __init__(self, app: Flask, site: Site) -> None:
         self._adapter = app.url_map.bind("")
         service = site.service
         self._rows = f"POST /{service.model.default_method}"
-        # Any other path that is short would be taken for "/".
+        # difflib finds "/" close to every short path.
         self._endpoints = {
             route.place(service.name, service.model.version): route.verb
             for route in site.routes
@@ -39,7 +39,7 @@ class Misses:
         }
 
     def check_slashes(self, asked: Request) -> None:
-        """Raise Moved if the path is that of an endpoint, but for slashes."""
+        """Raise Moved if the path without its extra slashes is that of an endpoint."""
         path = SLASHES.sub("/", asked.path).rstrip("/") or "/"
         if path == asked.path:
             return
@@ -48,7 +48,7 @@ class Misses:
         if not allowed:
             return
         method = asked.verb if asked.verb in allowed else _main(allowed)
-        # Only a path: an address with a host would be whatever host was sent.
+        # A path without a host: the Host header may be forged.
         location = quote(path.encode("latin-1"), safe=PATH_CHARACTERS)
         raise Moved(
             f"The path {_shown(asked.path)} has a slash too many: send {method} {right}.",
@@ -56,7 +56,7 @@ class Misses:
         )
 
     def explain(self, error: HTTPException, asked: Request) -> Problem:
-        """What Flask finds wrong with a request, in this service's own words."""
+        """Flask's exception as a Problem, in this service's words."""
         if isinstance(error, MethodNotAllowed):
             allowed = sorted(error.valid_methods or [])
             meant = f"send {_main(allowed)} {_shown(asked.path)}"
@@ -82,12 +82,12 @@ class Misses:
 
 
 def _shown(path: str) -> str:
-    """A path of a request as a sentence has it."""
+    """A path as text for a sentence, cut where it is long."""
     text = path.encode("latin-1").decode(errors="replace")
     cut = len(text) > MAX_PATH_CHARACTERS
     return text[:MAX_PATH_CHARACTERS] + "…" if cut else text
 
 
 def _main(methods: Iterable[str] | None) -> str:
-    """The method that an endpoint is there for."""
+    """POST where an endpoint takes it, else GET."""
     return "POST" if "POST" in set(methods or ()) else "GET"

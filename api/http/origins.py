@@ -1,4 +1,4 @@
-"""Which web pages of other origins a browser lets read the answers: CORS, the Fetch standard."""
+"""CORS: which web pages of other origins may read the answers; source: the Fetch standard."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from api.http.compression import add_vary
 from api.http.request import Request
 
 METHODS = "GET, HEAD, POST, OPTIONS"
-# What a page may send; browsers do not ask for Accept, but some lists have it.
+# Request headers that a page may send.
 REQUEST_HEADERS = (
     "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
     "Traceparent, Tracestate, X-Api-Key, X-Request-Id, X-Requested-With"
 )
-# What a page may read, besides Content-Type and Content-Length.
+# Response headers that a page may read, besides Content-Type and Content-Length.
 ANSWER_HEADERS = (
     "Allow, Content-Encoding, Inference-Header-Content-Length, Location, Retry-After, "
     "WWW-Authenticate, X-Ignored-Columns, X-Model-Version, X-Request-Id, X-Unknown-Categories"
 )
-# Seconds for which a browser need not ask again.
+# A browser caches the answer to its preflight request for so many seconds.
 MAX_AGE = "600"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -32,7 +32,7 @@ class Origins:
         self._origins = frozenset(_as_browsers_do(each) for each in allowed_origins.split(","))
 
     def preflight(self, request: Request) -> Answer:
-        """Answer a browser that asks whether a page may send a request; raises ForbiddenOrigin."""
+        """Answer a preflight request; raises ForbiddenOrigin."""
         origin = request.environ.get("HTTP_ORIGIN", "")
         if not self._allows(origin):
             raise ForbiddenOrigin(f"The origin {origin} is not in ALLOWED_ORIGINS of this service.")
@@ -44,7 +44,7 @@ class Origins:
         return Answer(HTTPStatus.OK, headers, b"")
 
     def finish(self, request: Request, _: int, headers: dict[str, str]) -> None:
-        """Say in the headers of an answer that the page of this request may read it."""
+        """Add the headers that let the page of this request read its answer."""
         if not self._all:
             add_vary(headers, "Origin")
         origin = request.environ.get("HTTP_ORIGIN")
@@ -57,6 +57,6 @@ class Origins:
 
 
 def _as_browsers_do(origin: str) -> str:
-    """An origin as browsers send it: in small letters, and without the usual port."""
+    """An origin as browsers send it: in lower case, without the default port."""
     origin = origin.strip().lower()
     return origin.removesuffix(DEFAULT_PORTS.get(origin.partition(":")[0], "/"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.http.bodies import read_body
 
-# A plain word: an id of another form is replaced, since it goes into logs and headers.
+# An id of another form is replaced, since ids go into logs and headers.
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # The route in the metrics of a path that has no endpoint.
 OTHER = "other"
@@ -31,7 +31,7 @@ class Request:
     def __init__(self, environ: Environ) -> None:
         self.environ = environ
         self.started = time.perf_counter()
-        # uWSGI leaves both out where the request line has no blank.
+        # uWSGI leaves out both where the request line has no blank.
         self.verb: str = environ.get("REQUEST_METHOD", "")
         # Its bytes are as if in Latin-1, as PEP 3333 has them.
         self.path: str = environ.get("PATH_INFO", "")
@@ -43,7 +43,7 @@ class Request:
 
     @property
     def query(self) -> str:
-        """What stands behind the question mark, not decoded."""
+        """The part of the address behind the question mark, not decoded."""
         return self.environ.get("QUERY_STRING", "")  # type: ignore[no-any-return]
 
     @property
@@ -67,10 +67,10 @@ class Request:
         return read_body(self.environ, max_bytes, timeout, watch)
 
     def assign_id(self) -> str:
-        """Give the request its id: the caller's if it is a plain word, else a new one."""
+        """Set the id to the caller's if that matches REQUEST_ID, else to a new one."""
         name: str = self.environ.get("HTTP_X_REQUEST_ID", "")
         if not name or not REQUEST_ID.fullmatch(name):
-            # It is no secret: os.urandom calls the kernel, and releases the GIL meanwhile.
+            # An id is no secret; os.urandom would call the kernel and release the GIL.
             name = f"{random.getrandbits(128):032x}"
         self.id = name
         return name

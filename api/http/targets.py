@@ -12,7 +12,7 @@ VERSIONS = frozenset({"HTTP/1.1", "HTTP/1.0"})
 VERSION = re.compile(r"HTTP/[0-9]\.[0-9]", re.ASCII)
 METHOD = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([^?#]*)", re.IGNORECASE)
-# uWSGI ends a request target at the next blank, wherever that is.
+# uWSGI reads a request target up to the next blank, control characters included.
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -37,7 +37,7 @@ def normalize(request: Request) -> None:
     if version not in VERSIONS:
         raise UnknownVersion(f"{version} is not spoken here: send HTTP/1.1.")
     if absolute := ABSOLUTE.match(target):
-        # Its host counts, whatever the header says: RFC 9112, section 3.2.2.
+        # The host in the target replaces the Host header: RFC 9112, section 3.2.2.
         environ["HTTP_HOST"], raw = absolute.groups()
         path = unquote_to_bytes(raw).decode("latin-1") or ("*" if method == "OPTIONS" else "/")
         environ["PATH_INFO"] = request.path = path

@@ -11,7 +11,7 @@ from api.http.request import Request
 
 MAX_PATH_CHARACTERS = 200
 
-# Its lines are wanted whatever LOG_LEVEL says of all others.
+# These lines are logged at any LOG_LEVEL.
 log = logging.getLogger("api.access")
 
 

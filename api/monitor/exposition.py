@@ -1,4 +1,4 @@
-"""What all processes together have done, in the form that Prometheus reads."""
+"""The counts of all processes, in the form that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _counter(
 def _buckets(
     bounds: tuple[float, ...], histogram: list[float]
 ) -> tuple[list[tuple[str, float]], float]:
-    """What a histogram has up to each bound, and the sum of its values."""
+    """The cumulative counts of a histogram by upper bound, and the sum of its values."""
     *counts, total = histogram
     names = [*(str(float(bound)) for bound in bounds), "+Inf"]
     return list(zip(names, accumulate(counts), strict=True)), total

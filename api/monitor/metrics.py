@@ -47,10 +47,10 @@ def _sizes() -> list[float]:
 
 
 class Counts(msgspec.Struct):
-    """What has been counted.
+    """The counts of a process.
 
-    A histogram is the number of values up to each bound and above the bound before, of those above
-    all, and their sum.
+    A histogram is the number of values between each two bounds, then the number above the last
+    bound, then the sum of all values.
     """
 
     # By route, method and status.
@@ -68,7 +68,7 @@ class Counts(msgspec.Struct):
     waiting: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add all that another process has counted, but for what waits."""
+        """Add the counts of another process, except `waiting`."""
         for key, answers in other.requests.items():
             self.requests[key] += answers
         for route, times in other.seconds.items():
@@ -165,7 +165,7 @@ class Tally:
 
 
 def _buried(entries: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
-    """The counts with those of all dead processes added up, since one more dies now and then."""
+    """The counts, with those of all dead processes added up under one name."""
     dead = Counts()
     living = {}
     for name, raw in entries.items():

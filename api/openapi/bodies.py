@@ -30,7 +30,7 @@ OUTPUT: Schema = record(
         },
     }
 )
-# Too short for a name of their own in the document.
+# Schemas that stand in their place, without a name of their own in the document.
 INLINE: Mapping[str, Schema] = {"Text": TEXT, "Binary": BINARY, "Object": OBJECT}
 
 
@@ -77,7 +77,7 @@ def tensors_body(service: Service, example: Sample) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
-# By what a route takes.
+# The bodies of requests, by `Route.takes`.
 BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "rows": lambda _, example: rows_body(example),
     "instances": instances_body,
@@ -128,7 +128,7 @@ def tensors(signature: Signature, example: Sample) -> list[dict[str, Any]]:
 
 
 def answers(service: Service) -> dict[str, Schema]:
-    """The answers of protocols, by what a route gives."""
+    """The schemas of answers, by the names in `Route.gives`."""
     name = {"const": service.name}
     predictions = {"$ref": "#/components/schemas/predict_answer/properties/predictions"}
     predicts = "predict" in service.model.methods

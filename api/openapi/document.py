@@ -1,4 +1,4 @@
-"""The service described for programs and people, OpenAPI 3.1, made from the model it serves."""
+"""The OpenAPI 3.1 document of the service, made from its routes and its model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_EXAMPLE_CHARACTERS = 2000
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What operations are described from; `results` has each method's result for the sample."""
+    """The service, a sample, and each method's result for the sample, None where there is none."""
 
     service: Service
     sample: Sample
@@ -61,7 +61,7 @@ def describe(service: Service, routes: Iterable[Route]) -> Schema:
 
 
 def _context(service: Service) -> Context:
-    """Let the model answer the example with each of its methods, to see what answers are like."""
+    """Let the model answer the sample with each of its methods, for the examples of answers."""
     chosen = sample.choose(service.model, service.reader)
     return Context(
         service, chosen, {method: _try(service, method, chosen) for method in service.model.methods}

@@ -1,1 +1,1 @@
-"""The protocols that clients speak to the model: what the gateway answers."""
+"""The families of endpoints, one file for each: its routes and their handlers."""

@@ -1,7 +1,7 @@
 """The documentation: `/openapi.json`, two pages that show it, and texts to paste.
 
-Nothing is imported, made or read before it is first asked for. The pages are other people's
-programs, which come from here and not from elsewhere; see `api/static/docs/README.md`.
+Each is made at its first request. The pages are Swagger UI and ReDoc, whose files the service has
+itself: see `api/static/docs/README.md`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ TYPES = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
 }
-# ReDoc does not run without the styles that it puts into its page; Swagger UI's style sheet has
-# icons in it.
+# ReDoc writes styles into its page, and Swagger UI's style sheet has icons in data URLs.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; "
@@ -117,13 +116,13 @@ def asset(name: str) -> Response:
 
 
 def _from_here(make: Callable[[], bytes]) -> Response:
-    """A document with the address that this request came to, as far as that can be told."""
+    """A document with the address of this request in the place of ORIGIN."""
     from flask import Response, request
 
     from api.openapi.snippets import ORIGIN
 
     host = request.host if HOST.fullmatch(request.host) else "localhost"
-    # A proxy in front, as in Cloud Run, ends TLS and says so.
+    # A proxy that ends TLS, as in Cloud Run, sends this header.
     secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
     origin = f"{'https' if secure else 'http'}://{host}"
     response = Response(
@@ -134,7 +133,7 @@ def _from_here(make: Callable[[], bytes]) -> Response:
 
 
 def _read(name: str, *, packed: bool) -> bytes:
-    """A file of the pages; large ones are kept compressed, and most clients take them so."""
+    """A file of the pages; large files are stored compressed."""
     path = STATIC / f"{name}.gz"
     if path.exists():
         return path.read_bytes() if packed else gzip.decompress(path.read_bytes())
@@ -144,7 +143,7 @@ def _read(name: str, *, packed: bool) -> bytes:
 
 @functools.cache
 def _page(name: str) -> str:
-    """A page, whose addresses of files change with what is in the files."""
+    """A page; the addresses of its files change with their content, so that they may be cached."""
     text = (STATIC / name).read_text(encoding="utf-8")
     return re.sub(
         r"static/docs/([\w.-]+)",

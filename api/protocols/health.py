@@ -1,6 +1,6 @@
-"""Whether the service is well, at the paths where platforms ask.
+"""Health checks, at the paths where platforms look.
 
-The model is loaded before the first request is taken, so whoever answers is ready.
+The model is loaded before the first request is accepted, so a service that answers is ready.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def routes(site: Site) -> Iterator[Route]:
 
 
 def answer(document: dict[str, Any], _: Request) -> Answer:
-    """Say that all is well, in these words."""
+    """Answer with this document."""
     return Answer(HTTPStatus.OK, {"Content-Type": JSON}, msgspec.json.encode(document))

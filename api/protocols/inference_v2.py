@@ -26,7 +26,7 @@ TAG = Tag("Open Inference v2", "The Open Inference Protocol: KServe, Triton and 
 BINARY = "application/octet-stream"
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics"]
 PLATFORM = "sklearn_joblib"
-# The specification says `live` and `ready`, each in its own answer; KServe has both in both.
+# The specification has `live` in one answer and `ready` in the other; KServe has both in both.
 WELL = {"ready": True, "live": True}
 
 
@@ -95,7 +95,7 @@ def _server(service: Service) -> Iterator[Route]:
 
 
 def _model(service: Service, path: str, of: str) -> Iterator[Route]:
-    """What is asked of the model at `path`; `of` ends the names of the operations."""
+    """The routes about the model at `path`; `of` is the end of the names of their operations."""
     counted = paths(service)
     described = functools.cache(partial(describe_model, service))
     views: list[tuple[str, str, str, str, Callable[[str], Any]]] = [
@@ -120,7 +120,7 @@ def _model(service: Service, path: str, of: str) -> Iterator[Route]:
     def other(name: str, **_: str) -> NoReturn:
         raise service.unknown(name)
 
-    # The gateway has the path of the model itself.
+    # The gateway answers at the path of the model itself.
     yield own(verb="POST", path=f"{path}/infer", handler=other, by_flask=True)
 
 
@@ -135,7 +135,7 @@ def _checked(service: Service, view: Callable[[str], Any], name: str, version: s
 
 
 def paths(service: Service) -> list[str]:
-    """Where the model itself is asked, without its version and with it."""
+    """The paths of the model for `infer`, without its version and with it."""
     model = f"/v2/models/{service.name}"
     return [f"{path}/infer" for path in (model, f"{model}/versions/{service.model.version}")]
 

@@ -1,6 +1,6 @@
 """The endpoints of MLflow's scoring server and of SageMaker, which share a path.
 
-What a body is, its Content-Type says; JSON is one of MLflow's forms, or what `/predict` takes.
+The Content-Type gives the format of a body; JSON is one of MLflow's forms, or one of `/predict`.
 https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
@@ -48,7 +48,7 @@ def routes(site: Site) -> Iterator[Route]:
 
 
 def answer(service: Service, request: Request) -> Answer:
-    """Answer rows with predictions, or what the model's first method gives if it predicts none."""
+    """Answer rows with predictions, or with the model's first method if it has no `predict`."""
     media_type = accept.choose(request.accept)
     batch = service.read(request)
     return service.answer(request, service.model.default_method, batch, media_type)

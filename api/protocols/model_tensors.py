@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol and Triton say of a model: its tensors, settings and counts."""
+"""A model for the Open Inference Protocol and Triton: its tensors, configuration and counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def answer_tensor(service: Service, method: str, batch: Batch) -> np.ndarray:
         raise NotAcceptable(
             f"{method} has outputs of different widths, which make no tensor: POST /{method}."
         ) from None
-    # An array of one text has room for no longer one.
+    # An array of texts has a fixed length of text: a longer label would be cut.
     service.dtypes[method] = np.dtype(object) if found.dtype.kind in "SU" else found.dtype
     return found
 
@@ -45,7 +45,7 @@ def describe_model(service: Service) -> dict[str, Any]:
 
 
 def describe_output(service: Service, method: str) -> dict[str, Any]:
-    """The tensor of a method, as it comes out for a row that the model takes."""
+    """The datatype and shape of the tensor of a method, found with a row that the model takes."""
     signature = service.model.signature
     row = signature.example or plain_rows(signature)[0]
     try:
@@ -54,7 +54,7 @@ def describe_output(service: Service, method: str) -> dict[str, Any]:
     except Busy:
         raise
     except Exception:
-        # Nothing else tells; the request for it will say what is wrong.
+        # A request for this method says what is wrong.
         return {"name": method, "datatype": "FP64", "shape": [-1]}
     return {"name": method, "datatype": tensors.datatype(array), "shape": [-1, *array.shape[1:]]}
 

@@ -1,6 +1,6 @@
-"""The page for people: at `/`, for whoever would rather have HTML than JSON.
+"""The page for people: at `/`, for clients that prefer HTML to JSON.
 
-Plain files, under an address that changes with them, so that browsers may keep them for good.
+The address of its files changes with their content, so that browsers may cache them for good.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent.parent / "static" / "page"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
-# Nothing from elsewhere, nothing inline, and no text that becomes HTML: names of features and
-# classes are whatever somebody has put into a model.
+# No other origins, no inline scripts, and no text that becomes HTML: names of features and classes
+# come from the file of a model.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -35,12 +35,12 @@ HEADERS = {
 
 
 def routes(_: Site) -> Iterator[Route]:
-    """What the page is made of; the page itself is at `/`, which `native` answers to programs."""
+    """The files of the page; `native` answers at `/`, with the page or with JSON."""
     yield Route(verb="GET", path="/static/page/<revision>/<name>", handler=asset, by_flask=True)
 
 
 def is_wanted() -> bool:
-    """Whether the client of this request would rather have HTML than JSON."""
+    """Whether the client of this request prefers HTML to JSON."""
     from flask import request
 
     accept = request.accept_mimetypes
@@ -48,7 +48,7 @@ def is_wanted() -> bool:
 
 
 def show() -> Any:
-    """The page, for the client of this request."""
+    """The page as an answer."""
     from flask import Response, request
 
     index, revision, _ = _files()

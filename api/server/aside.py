@@ -42,13 +42,13 @@ def watch_in_processes(watch: Callable[[], None], connections: Connections) -> N
     parent = os.getpid()
 
     def start() -> None:
-        # A worker forks, too: to try a model out.
+        # A worker may fork a child that tries a model out: it needs no watcher.
         if os.getppid() == parent:
             aside.connections = connections
             try:
                 threading.Thread(target=watch, daemon=True).start()
             except RuntimeError as error:
-                # uWSGI's master starts another process, and gives up after some.
+                # uWSGI's master starts another worker, and gives up after several deaths.
                 log.error("a process that cannot watch its connections ends: %s", error)  # noqa: TRY400
                 os._exit(1)
 

@@ -1,12 +1,12 @@
 """Which threads accept connections, and which connections stay open.
 
-Python runs one thread of a process at a time, and each further one that wants to run slows the
-others down. So few threads accept connections, and the others stand by. A thread that keeps an
-open connection, waits for a sender or for the model, or writes to a slow reader is not counted
-among the few: another takes its place.
+The GIL lets one thread of a process run at a time, and each further thread that wants to run slows
+the others down. So 4 threads accept connections, and the others stand by. A thread that keeps an
+open connection, waits for a sender or for the model, or writes to a slow reader is replaced by one
+that stands by.
 
-uWSGI's `http11-socket` keeps every connection open, and the thread waits for its next request.
-Here it is decided after each answer whether the connection stays: RFC 9112, section 9.
+uWSGI's `http11-socket` keeps every connection open, with a thread that waits for its next request.
+This module decides after each answer whether the connection stays open: RFC 9112, section 9.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from api.server import process, sockets
 
 log = logging.getLogger("api")
 
-# With more threads that accept connections, a process on many cores answers fewer requests a
-# second, and with fewer it answers no more: docs/connections.md has the figures.
+# More accepting threads answer fewer requests a second on many cores, and fewer threads answer no
+# more: docs/connections.md has the figures.
 ACCEPTING = 4
 # While more requests than these are under way in a process, no connection is kept.
 BUSY = 8
@@ -35,7 +35,7 @@ BUSY = 8
 class Kept:
     """An open connection that waits for its next request, since `since` by time.perf_counter.
 
-    It is `ended` if no more is read from it: if it stays all the same, its answer is being sent.
+    `ended` says that no more is read from it; it stays open only while its answer is being sent.
     """
 
     __slots__ = ("descriptor", "ended", "inode", "since")
@@ -44,14 +44,14 @@ class Kept:
         self.since = time.perf_counter()
         self.descriptor = descriptor
         self.ended = False
-        # To ask for it takes as long as half of an answer: the watcher does.
+        # fstat takes as long as half of an answer, so the watcher calls it.
         self.inode: int | None = None
 
 
 class Connections:
     """A WSGI application around another, for uWSGI with `threads` threads in each process.
 
-    `keeps` is whether connections may stay open at all.
+    `keeps` says whether connections may stay open at all.
     """
 
     def __init__(self, app: WSGI, *, threads: int, keeps: bool) -> None:
@@ -59,16 +59,16 @@ class Connections:
         self._threads = threads
         self._max_kept = threads // 2 if keeps else 0
         self._min_accepting = min(ACCEPTING, threads)
-        # By the thread that has it.
+        # The exchanges that are not finished, by their threads.
         self.under_way: dict[int, Exchange] = {}
-        # By the descriptor: as soon as it is used again, whoever it stood for before is gone.
+        # The kept connections, by descriptor: a descriptor that is used again replaces the old one.
         self.kept: dict[int, Kept] = {}
-        # The locks that threads stand by at, and the descriptors of their last connections.
+        # The lock of each thread that stands by, and the descriptor of its last connection.
         self.standing_by: list[tuple[threading.Lock, int]] = []
         self._aside: set[int] = set()
-        # How many threads the watcher has found waiting.
+        # The number of threads that wait for a client, as the watcher counted them.
         self.blocked = 0
-        # How many requests have come.
+        # The number of requests so far.
         self.count = 0
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -111,7 +111,7 @@ class Connections:
         self._replace()
 
     def step_back(self) -> None:
-        """Count this thread among the few again."""
+        """Count this thread as accepting again."""
         self._aside.discard(threading.get_ident())
 
     def is_aside(self, thread: int) -> bool:
@@ -136,11 +136,11 @@ class Connections:
         descriptor = exchange.input.fileno()
         try:
             if unread:
-                # The watcher cuts it off where somebody waits for its thread, as it does any body.
+                # The watcher ends it where another client waits for its thread.
                 exchange.reading = time.perf_counter()
                 sockets.linger(descriptor)
             else:
-                # uWSGI would keep it.
+                # Otherwise uWSGI would keep the connection.
                 sockets.close_both(descriptor)
         finally:
             del self.under_way[threading.get_ident()]
@@ -148,16 +148,16 @@ class Connections:
             self._stand_by(descriptor)
 
     def forget(self, kept: Kept) -> None:
-        """Count a connection as kept no longer, unless the thread has another by now."""
+        """Forget a kept connection, unless its descriptor stands for another one by now."""
         if self.kept.get(kept.descriptor) is kept:
             self.kept.pop(kept.descriptor, None)
 
     def accepting(self) -> int:
-        """How many threads accept connections, or answer a request."""
+        """The number of threads that accept connections or answer a request."""
         return self._threads - len(self.standing_by) - len(self.kept)
 
     def wanted(self) -> int:
-        """How many threads should."""
+        """The number of threads that should accept connections or answer a request."""
         return self._min_accepting + self.blocked + len(self._aside)
 
     def _replace(self) -> None:
@@ -168,12 +168,12 @@ class Connections:
         lock = threading.Lock()
         lock.acquire()
         self.standing_by.append((lock, descriptor))
-        # Another thread may have come to the same decision at the same time.
+        # Another thread may have begun to stand by at the same time.
         self._replace()
         lock.acquire()
 
     def wake(self) -> bool:
-        """Let a thread accept connections that stood by; False if none does."""
+        """Let a thread that stands by accept connections; False if there is none."""
         try:
             lock, _ = self.standing_by.pop()
         except IndexError:
@@ -196,14 +196,14 @@ class _Closing:
         self._unread = unread
 
     def __iter__(self) -> Iterator[bytes]:
-        # uWSGI sends the headers with the first piece; without one it would close the connection
-        # first. For each piece it gives Python's lock away.
+        # uWSGI sends the headers with the first chunk, and closes the connection before the headers
+        # where there is no chunk. It releases the GIL for each chunk.
         if isinstance(self._body, list) and self._body:
             return iter(self._body)
         return itertools.chain(self._body, (b"",))
 
     def close(self) -> None:
-        """Close the connection, once all was sent: PEP 3333."""
+        """Close the connection after the body was sent: PEP 3333."""
         try:
             if hasattr(self._body, "close"):
                 self._body.close()
@@ -212,10 +212,10 @@ class _Closing:
 
 
 def is_unread(environ: Environ, exchange: Exchange) -> bool:
-    """Whether part of the body, or all of it, has not been read, or may not have been."""
+    """Whether some of the body may still be unread."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return not exchange.is_read
-    # A body may follow that uWSGI does not know of: RFC 9112, section 5.1.
+    # uWSGI does not read such a header; a body may follow all the same: RFC 9112, section 5.1.
     if "HTTP_CONTENT_LENGTH " in environ or "HTTP_TRANSFER_ENCODING " in environ:
         return True
     length = environ.get("CONTENT_LENGTH") or "0"

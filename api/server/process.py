@@ -19,14 +19,14 @@ from typing import Any
 from api.errors import PHRASES, Answer
 from api.settings import Settings
 
-# The default backlog of 100 would turn a burst away before anyone has seen it.
+# uWSGI's default backlog of 100 would refuse the connections of a burst.
 LISTEN = 1024
 LEAST_SOCKET_SECONDS = 10
-# In this time threads that have an answer have sent it.
+# Threads that have an answer get this time to send it.
 FAREWELL_SECONDS = 1.0
 M_ARENA_MAX = -8
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
-# One byte that the master shares with all its processes: 1 once the service was told to stop.
+# One byte that the master shares with its workers: 1 once the service was told to stop.
 ENDING = mmap.mmap(-1, 1)
 
 
@@ -49,10 +49,10 @@ def arguments(settings: Settings) -> list[str]:
         str(settings.processes),
         "--threads",
         str(settings.threads),
-        # How long it waits for anything from a client; `connections` has shorter limits for each.
+        # uWSGI's limit for any wait for a client; the watcher has shorter limits for each kind.
         "--socket-timeout",
         str(math.ceil(max(settings.keep_alive, settings.body_timeout, LEAST_SOCKET_SECONDS))),
-        # A chunk may be as long as a body, and one that is longer shall be seen to be.
+        # Above the limit of a body, so that a chunk that is too long gets its answer.
         "--chunked-input-limit",
         str(2 * settings.max_body_bytes),
         "--listen",
@@ -61,17 +61,17 @@ def arguments(settings: Settings) -> list[str]:
 
 
 def share_one_heap() -> None:
-    """Let all threads allocate from one heap, where the C library can be told so.
+    """Let all threads allocate from one heap, where the C library has such a setting.
 
-    It gives each thread one of its own, and each keeps what the largest request needed once: a
-    third of the memory of all. They seldom allocate at the same time. Source: mallopt(3).
+    glibc gives each thread a heap, and each heap keeps the memory of its largest request: a third
+    of the memory of a process. Threads seldom allocate at the same time. Source: mallopt(3).
     """
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def check_address(settings: Settings) -> None:
-    """Raise AddressError if the address is none, or taken, before a model is loaded for nothing."""
+    """Raise AddressError if the address cannot be listened on, before the model is loaded."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -89,7 +89,7 @@ def check_address(settings: Settings) -> None:
 
 
 def untaken_connections() -> int:
-    """How many connections wait in the kernel for a thread to take them up; 0 if it cannot tell.
+    """The number of connections that wait in the kernel for a thread; 0 if it cannot be told.
 
     Source: `tcpi_unacked` of a listening socket is the length of its queue, tcp(7), Linux.
     """
@@ -107,40 +107,40 @@ def port() -> int | None:
 
 
 def is_ending() -> bool:
-    """Whether the service was told to stop: no connection shall be kept after its answer."""
+    """Whether the service was told to stop, so that no connection is kept after its answer."""
     return ENDING[0] == 1
 
 
 def chunk_reader() -> Callable[[], bytes] | None:
-    """What reads the next chunk of this thread's request, b"" after the last; None if none can.
+    """A function that reads the next chunk of this thread's request; None outside uWSGI.
 
-    It raises OSError if the chunk does not come, or is none.
+    It gives b"" after the last chunk, and raises OSError if a chunk does not come or is malformed.
     """
     uwsgi = sys.modules.get("uwsgi")
     return None if uwsgi is None else uwsgi.chunked_read
 
 
 def connection() -> int:
-    """The file descriptor of the request that this thread answers; -1 if it cannot tell."""
+    """The file descriptor of the request that this thread answers; -1 outside uWSGI."""
     uwsgi = sys.modules.get("uwsgi")
     return -1 if uwsgi is None else int(uwsgi.connection_fd())
 
 
 def send(descriptor: int, status: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-    """Write a whole answer, the last on its connection, past uWSGI; `status` is as in PEP 3333."""
+    """Write a whole answer, the last on its connection, without uWSGI; `status` as in PEP 3333."""
     lines = [f"HTTP/1.1 {status}", *map(": ".join, headers), "Connection: close", "", ""]
     with contextlib.suppress(OSError):
         os.write(descriptor, "\r\n".join(lines).encode("latin-1") + body)
 
 
 def send_answer(descriptor: int, answer: Answer) -> None:
-    """The same with an answer of this service."""
+    """Write an Answer, the last on its connection, without uWSGI."""
     headers = {**answer.headers, "Content-Length": str(len(answer.body))}
     send(descriptor, f"{answer.status} {PHRASES[answer.status]}", headers.items(), answer.body)
 
 
 def replace_process(descriptor: int, answer: Answer) -> None:
-    """Send `answer` for a thread that is stuck, let the others finish theirs, and end the process.
+    """Send `answer` for a stuck thread, let other threads send theirs, and end the process.
 
     uWSGI's master starts another in its place.
     """
@@ -150,7 +150,7 @@ def replace_process(descriptor: int, answer: Answer) -> None:
 
 
 def workers() -> list[int]:
-    """The process ids of the workers that run."""
+    """The pids of the running workers."""
     uwsgi: Any = sys.modules.get("uwsgi")
     if not hasattr(uwsgi, "workers"):
         return []
@@ -159,7 +159,7 @@ def workers() -> list[int]:
 
 @functools.cache
 def listener() -> socket.socket | None:
-    """A descriptor of its own for the socket that uWSGI listens on; None if it is not known."""
+    """A duplicate of the socket that uWSGI listens on; None if it is not known."""
     uwsgi: Any = sys.modules.get("uwsgi")
     if not (hasattr(uwsgi, "sockets") and hasattr(socket, "TCP_INFO")):
         return None

@@ -1,8 +1,8 @@
-"""Stop the service without losing a request, when it is told to.
+"""Stop the service without losing a request.
 
-uWSGI alone drops every connection that the kernel has accepted and no thread has taken up. A thread
-of the master receives the signals in its place: it lets no new connection in, waits until all of
-those are taken up, and only then has uWSGI end its workers.
+uWSGI alone drops every connection that the kernel has accepted and no thread has taken up. So a
+thread of the master receives the signals instead of uWSGI: it refuses new connections, waits until
+the accepted ones are taken up, and then lets uWSGI end its workers.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ log = logging.getLogger("api")
 
 # docker, systemd and Cloud Run send SIGTERM, a terminal sends SIGINT for Ctrl-C, and SIGQUIT.
 STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-# By this one uWSGI's master is told to end its workers: see uwsgi.ini.
+# This signal tells uWSGI's master to end its workers: see uwsgi.ini.
 END_WORKERS = signal.SIGUSR2
-# docker and Cloud Run kill what has not ended ten seconds after SIGTERM.
+# docker and Cloud Run kill a container that has not ended 10 seconds after SIGTERM.
 GRACE_SECONDS = 9.0
-# A connection whose handshake began before the door was shut reaches the backlog in this time.
+# A connection whose handshake had begun reaches the backlog in this time.
 HANDSHAKE_SECONDS = 0.25
-# Threads have the rest of GRACE_SECONDS to answer what they have taken up.
+# Threads have the rest of GRACE_SECONDS to answer the requests that they have taken up.
 DRAIN_SECONDS = 5.0
 POLL_SECONDS = 0.01
 ROUSE_SECONDS = 0.05
-# In this time a worker is forked, or it cannot be.
+# A fork of a worker that takes longer has failed.
 FORK_SECONDS = 10
-# Python's module socket does not have it; source: asm-generic/socket.h of Linux.
+# Missing in Python's module socket; source: asm-generic/socket.h of Linux.
 SO_BINDTOIFINDEX = 62
 # No network interface has this index.
 NO_INTERFACE = 2**31 - 1
@@ -117,18 +117,18 @@ def give_up() -> None:
 
 
 def kill_workers() -> None:
-    """Kill what still runs of the workers."""
+    """Kill the workers that still run."""
     for pid in process.workers():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def refuse_connections(listener: socket.socket | None) -> None:
-    """Let the kernel refuse who begins to connect to `listener`, where it can do that.
+    """Let the kernel refuse new connections to `listener`, where it can.
 
-    A listener that is bound to an interface is not found for what comes by another one. Handshakes
-    that have begun go on. gVisor, macOS and Linux before 5.7 cannot do this: they let connections
-    in until the workers have ended.
+    The kernel does not find a listener that is bound to another interface. Handshakes that have
+    begun go on. gVisor, macOS and Linux before 5.7 cannot do this: they accept connections until
+    the workers have ended.
     """
     with contextlib.suppress(OSError):
         if listener is not None:

@@ -1,7 +1,7 @@
 """Connections by their descriptors: looked at, ended on one side, and closed without a loss.
 
-A descriptor may stand for another connection as soon as some thread has closed it. So whoever is
-not the thread that has the connection works on a copy, and first compares the inode.
+A descriptor may stand for another connection as soon as a thread has closed it. So other threads
+than that of the connection work on a duplicate, and compare the inode first.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ LINGER_SECONDS = 10.0
 LINGER_READ_BYTES = 65_536
 DESCRIPTORS = Path("/proc/self/fd")
 
-# Python's own needs a socket object for the descriptor, which takes longer than the call. The call
-# itself takes less time than to give Python's lock away for it.
+# Python's socket.shutdown needs a socket object, and making one takes longer than the call. PyDLL
+# keeps the GIL: releasing it takes longer than the call.
 _shutdown = ctypes.PyDLL(None).shutdown
 
 
 def close_both(descriptor: int) -> None:
-    """Say that the connection ends; what was written before arrives."""
+    """End the connection on both sides; bytes that were written before arrive."""
     _shutdown(descriptor, socket.SHUT_RDWR)
 
 
 def linger(descriptor: int) -> None:
-    """Say that no more is sent, and read on until the client has closed the connection, too."""
+    """End the sending side, and read on until the client has closed the connection, too."""
     _shutdown(descriptor, socket.SHUT_WR)
     deadline = time.perf_counter() + LINGER_SECONDS
     poll = select.poll()
@@ -49,7 +49,7 @@ def linger(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def copy(descriptor: int, inode: int | None) -> Iterator[int | None]:
-    """A copy of the descriptor for this context; None if it stands for another socket by now."""
+    """A duplicate of the descriptor in this context; None if it stands for another socket."""
     try:
         copied = os.dup(descriptor)
     except OSError:
@@ -62,14 +62,14 @@ def copy(descriptor: int, inode: int | None) -> Iterator[int | None]:
 
 
 def end_reading(descriptor: int, inode: int | None) -> None:
-    """Let whoever reads from the connection find its end; what has come already is still read."""
+    """Let readers of the connection find its end, after the bytes that have already come."""
     with copy(descriptor, inode) as copied:
         if copied is not None:
             _shutdown(copied, socket.SHUT_RD)
 
 
 def end(descriptor: int, inode: int | None) -> None:
-    """Let whoever reads from the connection, or writes to it, find its end."""
+    """Let readers and writers of the connection find its end."""
     with copy(descriptor, inode) as copied:
         if copied is not None:
             _shutdown(copied, socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
-"""uWSGI's own lines: kept back while it starts, and put into the service's words after that.
+"""uWSGI's own lines: held back while it starts, and translated after that.
 
-uWSGI writes to descriptor 2, from C. That becomes a pipe, which a thread of the master reads;
-`sys.stderr`, and with it the service's log, goes on to write to where descriptor 2 led before.
+uWSGI writes to descriptor 2, from C. This module makes descriptor 2 a pipe, which a thread of the
+master reads. `sys.stderr`, and so the service's log, writes to the former target of descriptor 2.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from api.server import process
 log = logging.getLogger("api")
 
 CHUNK_BYTES = 65536
-# Each worker says so as soon as it accepts requests: see uwsgi.ini.
+# Each worker prints this line as soon as it accepts requests: see uwsgi.ini.
 ACCEPTS = "accepts requests"
 # The service gives up after so many deaths, for each worker, before all workers were there.
 MAX_DEATHS = 3
@@ -36,13 +36,12 @@ DIED = re.compile(
 REPLACED = re.compile(r"Respawned uWSGI worker (\d+)")
 FULL = re.compile(r"\*\*\* uWSGI listen queue of socket .* full !!! \((\d+)/(\d+)\)")
 NO_FORK = re.compile(r"fork\(\): (.+) \[")
-# Of interest to those only who look for what a client did.
+# Lines about single requests: logged for LOG_LEVEL=debug only.
 CLIENT = re.compile(
     r"SIGPIPE: |uwsgi_(response|proto|simple)_|\[uwsgi-body-read\]|\[uwsgi-warning\]|invalid HTTP"
     r"|Empty python request|.* \[core/(reader|writer|chunked)"
 )
-# What goes without saying: that it starts, ends or replaces its workers, and what it says of one
-# that is told of already.
+# Lines that say nothing new: uWSGI starts, ends or replaces its workers.
 USUAL = re.compile(
     r"running \"|spawned uWSGI|Gracefully killing worker|\.\.\.The work of process"
     r"|graceful shutdown|worker \d+ (buried|killed)|goodbye to uWSGI|worker respawning too fast"
@@ -54,8 +53,8 @@ USUAL = re.compile(
 class Translator:
     """Takes uWSGI's lines one by one, and logs what they mean for the service.
 
-    `greet` is called once all `processes` workers accept requests; `give_up`, when they end before
-    that again and again.
+    `greet` is called once all `processes` workers accept requests; `give_up`, where the workers die
+    again and again before that.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Translator:
         self._dead: set[str] = set()
 
     def take(self, line: str) -> None:
-        """Log one line, put into words, if it is of interest."""
+        """Log one line of uWSGI's in the service's words, if it matters."""
         line = TIME.sub("", line).strip()
         log.debug("uWSGI: %s", line)
         if line == ACCEPTS:
@@ -95,7 +94,7 @@ class Translator:
             log.warning("%s", line)
 
     def end(self) -> None:
-        """Say why, if the master ends before all workers accepted requests and was not told to."""
+        """Log the reason where the master ends by itself before all workers accepted requests."""
         if self._missing and not (self._failed or process.is_ending()):
             log.error("uWSGI ended: %s", WHERE.sub("", self._last))
         if self._failed:
@@ -114,7 +113,7 @@ class Translator:
 
     def _replace(self, worker: str) -> None:
         if worker not in self._dead:
-            # uWSGI says nothing of one that ended as it was forked.
+            # uWSGI prints no line for a worker that died during its fork.
             log.warning("worker %s ended as it started: another takes its place", worker)
         self._dead.discard(worker)
         if self._missing:
@@ -133,9 +132,9 @@ def _name(number: int) -> str:
 
 
 def keep_stderr() -> None:
-    """Let `sys.stderr` write to where descriptor 2 leads now, whatever becomes of that.
+    """Let `sys.stderr` write to the present target of descriptor 2, also after that is a pipe.
 
-    It has no buffer: a worker could find the lock of one taken, after a fork.
+    It has no buffer: after a fork, a worker could find the lock of a buffer taken.
     """
     kept = open(os.dup(2), "wb", buffering=0)  # noqa: PTH123, SIM115
     sys.stderr = TextIOWrapper(
@@ -144,14 +143,14 @@ def keep_stderr() -> None:
 
 
 def watch(translator: Translator) -> None:
-    """Make descriptor 2 a pipe, and have a thread give what comes out of it to `translator`."""
+    """Make descriptor 2 a pipe, and start a thread that gives its lines to `translator`."""
     ours, theirs = os.pipe()
-    # Whoever writes does not wait for the thread that reads: a line without room is lost.
+    # Writers do not wait for the reader: a line for which the pipe has no room is lost.
     os.set_blocking(ours, False)
     os.set_blocking(theirs, False)
     os.dup2(theirs, 2)
     os.close(theirs)
-    # Each level is looked up once, under a lock that is held during a fork: for ever, if it fails.
+    # logging looks each level up once, under a lock that a failed fork never releases.
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
         log.isEnabledFor(level)
     kept = sys.stderr
@@ -184,8 +183,8 @@ def watch(translator: Translator) -> None:
             drain()
             translator.end()
 
-    # What has this name in this module is called at the end of each process, the master first of
-    # all: uWSGI fills the module, and does not make it anew.
+    # uWSGI calls `uwsgi.atexit` at the end of each process, of the master first. It fills a module
+    # of this name that exists, instead of making one.
     uwsgi = sys.modules["uwsgi"] = ModuleType("uwsgi")
     uwsgi.atexit = end  # type: ignore[attr-defined]
     threading.Thread(target=follow, daemon=True).start()

@@ -1,7 +1,7 @@
-"""Replaces threads that wait, and ends what takes too long: one thread in each process.
+"""One thread in each process that replaces waiting threads, and ends clients that take too long.
 
-What a client takes too long for holds a thread, and no other request: the line and headers of a
-request, its body, reading the answer, or the next request on an open connection.
+A slow client holds one thread and no other request: while it sends the request line, the headers or
+the body, while it reads the answer, or before its next request on an open connection.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from api.server.connections import Connections, Kept
 log = logging.getLogger("api")
 
 TICK_SECONDS = 0.025
-# Where nobody waits, connections are looked through this often.
+# Seconds between two looks at the connections while no client waits.
 LOOK_SECONDS = 1.0
-# An idle connection, or a slow sender, is not cut off for the sake of another before this.
+# An idle connection or a slow sender has at least this time before it is ended for another client.
 IDLE_SECONDS = 1.0
-# The line and the headers of a request have to come in this time.
+# The request line and the headers have to come in this time.
 HEAD_SECONDS = 10.0
-# Whoever has not read an answer for so long is cut off for the sake of another.
+# A client that does not read its answer for so long is ended for another client.
 ANSWER_SECONDS = 10.0
-# A request that takes longer than TIMEOUT by this loses its connection; by twice this, its process.
+# A request over TIMEOUT by this loses its connection; by twice this, its process is replaced.
 PATIENCE_SECONDS = 30.0
-# A process in which no thread of Python has run for so long is ended.
+# A process in which no Python thread has run for so long is ended.
 STUCK_SECONDS = 120.0
 
 Key = tuple[int, int]
@@ -39,9 +39,8 @@ class Watcher:
     """Looks after the connections of a process.
 
     `keep_alive` is how long a connection may be idle, `body_timeout` how long a body may take to
-    come, and `timeout` an answer, all in seconds. `refuse` is given the connection of a request
-    whose headers do not come, and answers it; `give_up` that of one that has taken far too long,
-    and must end the process.
+    come, and `timeout` an answer, all in seconds. `refuse` answers a connection whose headers do
+    not come; `give_up` answers a connection whose request is stuck, and ends the process.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Watcher:
         self._timeout = timeout
         self._refuse = refuse
         self._give_up = give_up
-        # Connections that no request has come out of yet, by descriptor and inode, since when.
+        # Since when a connection has sent no request, by its descriptor and inode.
         self._silent: dict[Key, float] = {}
         self._looked = 0.0
         self._counted = 0
@@ -73,7 +72,7 @@ class Watcher:
             now = time.perf_counter()
             if now - armed > LOOK_SECONDS:
                 armed = now
-                # A thread of C ends the process if this one is not let run any more.
+                # faulthandler ends the process from C, if this thread does not run any more.
                 patience = self._timeout + STUCK_SECONDS
                 faulthandler.dump_traceback_later(patience, exit=True, file=sys.stderr)
             try:
@@ -119,22 +118,22 @@ class Watcher:
             sockets.end(descriptor, sockets.inode_of(descriptor))
 
     def _cut(self, thread: int, exchange: Exchange) -> None:
-        """Let the thread that reads a body find its end at once."""
+        """End a connection for reading, so that the thread that reads a body stops."""
         descriptor = exchange.input.fileno()
         inode = sockets.inode_of(descriptor)
-        # Once it is known by its inode: is it still this body that is read from it?
+        # The inode is known now; the body must still be the one that is read.
         if exchange.reading is not None and self._connections.under_way.get(thread) is exchange:
             exchange.late = True
             sockets.end_reading(descriptor, inode)
 
     def _look(self, now: float) -> None:
-        """Find connections that no request has come out of, and kept ones that are gone or old."""
+        """Find connections without a request, and kept connections that are closed or old."""
         self._looked = now
         connections = self._connections
         known = {descriptor for _, descriptor in list(connections.standing_by)}
         for kept in list(connections.kept.values()):
             if self._is_gone(kept):
-                # Its client closed it, and uWSGI then did so without a word.
+                # The client closed the connection, and then uWSGI did.
                 connections.forget(kept)
                 continue
             known.add(kept.descriptor)
@@ -159,16 +158,16 @@ class Watcher:
         return inode is None or inode != kept.inode
 
     def _turn_away(self, key: Key) -> None:
-        """Answer a connection whose request does not come, and close it."""
+        """Answer and close a connection whose request does not come."""
         with sockets.copy(*key) as copied:
             if copied is not None:
                 self._refuse(copied)
                 sockets.close_both(copied)
 
     def _make_room(self, now: float) -> None:
-        """Close what has been idle or slow for longest: somebody waits, and no thread is free.
+        """End the connection that is idle or slow for longest, while a client waits for a thread.
 
-        Last come those that do not read: a large answer may take its time.
+        Clients that read slowly come last: a large answer may take long.
         """
         connections = self._connections
         before = now - IDLE_SECONDS
@@ -194,7 +193,7 @@ class Watcher:
         self._cut_reader(now - ANSWER_SECONDS)
 
     def _cut_reader(self, before: float) -> None:
-        """End the connection whose answer was there first, if that was before a time."""
+        """End the connection with the oldest unread answer, if that is older than a time."""
         connections = self._connections
         readers = [
             (kept.since, kept.descriptor, kept.inode)
@@ -212,9 +211,9 @@ class Watcher:
             sockets.end(descriptor, inode)
 
     def _end(self, now: float) -> None:
-        """The service was told to stop: no thread stands by, and no connection stays idle.
+        """Wake threads and end idle connections, once the service was told to stop.
 
-        One that was in use a moment ago may have a request on its way, which gets its answer.
+        A connection that was just in use may have a request on its way, which gets its answer.
         """
         while self._connections.wake():
             pass
