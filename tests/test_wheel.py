@@ -59,7 +59,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make(folder, "wheel")
     (built,) = (folder / "dist").glob("*.whl")
     place = folder / "installed"
-    command = [clients.UV, "pip", "install", "--offline", "--no-deps", "--quiet"]
+    command: list[str | Path] = [clients.UV, "pip", "install", "--offline", "--no-deps", "--quiet"]
     subprocess.run([*command, "--target", place, built], check=True, timeout=60)
     return place
 
