@@ -71,7 +71,7 @@ SHIPPER = ACTS_AS=deployer OPTIONS='$(AS_DEPLOYER)' $(PROGRAM)
 ##@ Google Cloud: set up, once
 
 try-cloud: develop ## Go from setup to destroy on a small Google Cloud on this machine, without an account
-	@$(VENV)/python -m tests.google_cloud
+	@$(VENV)/python -m tests.google_cloud "$$MODEL_PATH"
 
 check-gcp-login: require-gcp ## Say who is logged in to gcloud, and whether that fits .env
 	@$(PERSON) login

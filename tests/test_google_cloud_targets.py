@@ -176,17 +176,19 @@ def left_by(process: subprocess.Popen[str]) -> list[str]:
 
 
 @pytest.fixture
-def walk(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def walk(built: Path, example: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """The walk of make try-cloud, in a terminal's foreground: Ctrl-C reaches all that it has started."""
     if reason := tools.missing():
         pytest.skip(reason)
     env = os.environ | {"CLOUDSDK_CONFIG": str(tmp_path / "own"), "API_KEYS": "alice:1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.google_cloud"], cwd=ROOT, env=env, text=True,
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.google_cloud", example], cwd=ROOT, env=env, text=True,
         start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    yield process
-    process.wait(timeout=120)
+    ) as process:  # fmt: skip
+        yield process
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=120)
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:

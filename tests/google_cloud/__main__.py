@@ -1,4 +1,4 @@
-"""make try-cloud: from setup to destroy on the small Google Cloud, as docs/cloud.md tells it."""
+"""make try-cloud: from setup to destroy on the small Google Cloud. The argument is the model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from models import train
 from tests import desk
-from tests.checkout import ROOT
 from tests.google_cloud import tools
 from tests.google_cloud.cloud import PROJECT
 
@@ -35,16 +34,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with tempfile.TemporaryDirectory(prefix=f"try-cloud-{os.getpid()}-") as folder:
-            code = walk(Path(folder))
+            code = walk(Path(folder), Path(sys.argv[1]))
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     print("\nThe small Google Cloud is gone, with all that it made on this machine.")
     sys.exit(code)
 
 
-def walk(folder: Path) -> int:
+def walk(folder: Path, model: Path) -> int:
     """Run each target in a copy of the project; the status of the first that fails, or 0."""
-    model = ROOT / "models" / "latest.joblib"
     if not model.exists():
         model = folder / "latest.joblib"
         train.train(model)
