@@ -356,4 +356,4 @@ require-github: require-GITHUB_REPOSITORY
 		echo "GITHUB_REPOSITORY=$(GITHUB_REPOSITORY): expected owner/name" >&2; exit 1
 
 # Optional: delete the .mk together with the .py of its name.
--include google-cloud/vertex.mk google-cloud/builds.mk google-cloud/github.mk
+-include $(sort $(wildcard google-cloud/*.mk))

@@ -81,6 +81,7 @@ def delete_trigger(found: list[str]) -> None:
 
 def create_job() -> None:
     """Create or update the job that runs the trigger."""
+    enable("cloudscheduler")
     (started,) = trigger.find()
     triggers = f"https://cloudbuild.googleapis.com/v1/projects/{PROJECT}/locations/global/triggers"
     run(

@@ -15,15 +15,10 @@ from gcloud import Failed, enabled
 from names import PROJECT
 from record import Resource
 
-# Optional: delete the .py together with the .mk of its name.
-OPTIONAL = ("builds", "github", "vertex")
+# Each .mk here is optional, and comes with a .py of its name that has RESOURCES.
+OPTIONAL = sorted(path.stem for path in Path(__file__).parent.glob("*.mk"))
 RESOURCES: list[Resource] = [
-    *(
-        resource
-        for name in OPTIONAL
-        if Path(__file__).with_name(f"{name}.py").exists()
-        for resource in import_module(name).RESOURCES
-    ),
+    *(resource for name in OPTIONAL for resource in import_module(name).RESOURCES),
     project.service,
     project.newest_image,
     project.images,

@@ -54,8 +54,8 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
         "Here", "In a container", "Release", "Develop",
         "Google Cloud: set up, once", "Google Cloud: ship", "Google Cloud: look",
         "Google Cloud: change", "Google Cloud: access", "Google Cloud: away",
-        "Vertex AI, for comparison", "Google Cloud: by itself, on a push or a schedule",
-        "Google Cloud: by GitHub Actions",
+        "Google Cloud: by itself, on a push or a schedule", "Google Cloud: by GitHub Actions",
+        "Vertex AI, for comparison",
     ]  # fmt: skip
 
 
