@@ -11,10 +11,12 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
+from api import answers
 from models.errors import MAX_PLACES, CallError, InvalidRows, Place, Replaced, Unexplained
 
 log = logging.getLogger("api")
@@ -187,7 +189,7 @@ class Renderer(NamedTuple):
 
     schema: str
     media_type: str
-    write: Callable[[CallError, HTTPStatus, str], dict[str, Any]]
+    write: Callable[[CallError, HTTPStatus, str], answers.Document]
 
 
 def render(error: Exception, request_id: str, renderer: Renderer | None = None) -> Answer:
@@ -211,29 +213,23 @@ def render(error: Exception, request_id: str, renderer: Renderer | None = None) 
     return Answer(status, {"Content-Type": media_type, **headers}, msgspec.json.encode(document))
 
 
-def _problem(error: CallError, status: HTTPStatus, request_id: str) -> dict[str, Any]:
+def _problem(error: CallError, status: HTTPStatus, request_id: str) -> answers.Problem:
     """Problem details, RFC 9457, with one entry in `errors` for each wrong place."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": PHRASES[status],
-        "status": status.value,
-        "detail": error.detail,
-        "request_id": request_id,
-    }
-    if error.places:
-        document["errors"] = error.places
-    return document
+    places = error.places or UNSET
+    return answers.Problem(
+        "about:blank", PHRASES[status], status.value, error.detail, request_id, places
+    )
 
 
-def _sentence(error: CallError, _: HTTPStatus, __: str) -> dict[str, Any]:
+def _sentence(error: CallError, _: HTTPStatus, __: str) -> answers.Error:
     """One sentence, as KServe v1 and the Open Inference Protocol want it."""
-    return {"error": str(error)}
+    return answers.Error(str(error))
 
 
-def _code(error: CallError, status: HTTPStatus, _: str) -> dict[str, Any]:
+def _code(error: CallError, status: HTTPStatus, _: str) -> answers.ErrorCode:
     """A code and a sentence, as MLflow's scoring server says it."""
     code = PHRASES[status].upper().replace(" ", "_")
-    return {"error_code": code, "message": str(error)}
+    return answers.ErrorCode(code, str(error))
 
 
 PROBLEM = Renderer("Problem", "application/problem+json", _problem)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
+from api.answers import Explanation, RowExplanation
 from api.errors import Busy, TooLarge
 from api.http import deadlines
 from api.service import Service
@@ -48,7 +50,7 @@ class Explanations:
         self._lock = threading.Lock()
         self._chosen: tuple[Explainer, Permutation] | None = None
 
-    def explain(self, batch: Batch) -> dict[str, Any]:
+    def explain(self, batch: Batch) -> Explanation:
         """The contributions of each row's features to the model's answer for it.
 
         Raises Unexplained, TooLarge, Busy if it takes too long, and whatever `Service.run` raises.
@@ -79,7 +81,7 @@ class Explanations:
                 self._lock.release()
         return self._chosen
 
-    def _answer(self, explainer: Explainer, batch: Batch, clock: Clock) -> dict[str, Any]:
+    def _answer(self, explainer: Explainer, batch: Batch, clock: Clock) -> Explanation:
         count, features = len(batch.rows), self._service.model.signature.features
         if count > explainer.most:
             raise TooLarge(
@@ -90,20 +92,18 @@ class Explanations:
         found = explainer.contributions(batch.rows, outputs, clock)
         error = largest_error(explainer.base, found, outputs)
         names = [feature.name for feature in features]
-        document: dict[str, Any] = {
-            "method": explainer.method,
-            "exact": explainer.exact,
-            "output": explainer.output,
-            "base": explainer.base.tolist(),
-            "explanations": [
-                {"contributions": dict(zip(names, values, strict=True)), "output": output}
+        return Explanation(
+            method=explainer.method,
+            exact=explainer.exact,
+            output=explainer.output,
+            base=explainer.base.tolist(),
+            explanations=[
+                RowExplanation(dict(zip(names, values, strict=True)), output)
                 for values, output in zip(found.tolist(), outputs.tolist(), strict=True)
             ],
-            "largest_error": error,
-        }
-        if self._service.model.classes:
-            document["classes"] = self._service.model.classes
-        return document
+            largest_error=error,
+            classes=self._service.model.classes or UNSET,
+        )
 
     def _choose(self) -> tuple[Explainer, Permutation]:
         """The best explainer of this model, and the one that needs only its answers."""

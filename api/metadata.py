@@ -7,36 +7,37 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
+from api.answers import Feature, Metadata
 from models.files import card_command
 from models.model import Model
 from models.rows.words import some
-from models.signature.types import Feature, plain_rows
+from models.signature import types
+from models.signature.types import plain_rows
 
-# A key is read from the environment of whoever asks: a text with a key in it would be passed on.
+# The key is read from the environment: a text with a key in it would be passed on.
 CURL_KEY = '-H "authorization: Bearer $API_KEY"'
 
 
-def describe(model: Model) -> dict[str, Any]:
-    """Everything known about the model, as `/metadata` shows it."""
+def describe(name: str, model: Model) -> Metadata:
+    """Everything known about the model, which protocols call `name`."""
     signature = model.signature
-    return {
-        "model": model.kind,
-        "version": model.version,
-        "methods": model.methods,
-        "classes": model.classes,
-        "input": signature.form,
-        "example": example(model),
-        "advice": advice(model),
-        "features": [describe_feature(feature) for feature in signature.features],
-        # Its rows are for explanations, and may be many.
-        "card": {name: facts for name, facts in model.card.items() if name != "background"},
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **model.versions,
-        },
-    }
+    python = {"python": platform.python_version(), "numpy": np.__version__}
+    return Metadata(
+        name=name,
+        model=model.kind,
+        version=model.version,
+        methods=model.methods,
+        classes=model.classes,
+        input=signature.form,
+        example=example(model),
+        advice=advice(model),
+        features=[describe_feature(feature) for feature in signature.features],
+        # The rows of the background are for explanations, and may be many.
+        card={fact: value for fact, value in model.card.items() if fact != "background"},
+        versions=python | model.versions,
+    )
 
 
 def example(model: Model) -> Any:
@@ -92,15 +93,13 @@ def advice(model: Model) -> list[str]:
     return said
 
 
-def describe_feature(feature: Feature) -> dict[str, Any]:
-    """One feature of the signature, without what is not known of it."""
-    facts: dict[str, Any] = {
-        "name": feature.name,
-        "type": feature.kind,
-        "missing": feature.missing,
-    }
-    if feature.dtype:
-        facts["dtype"] = feature.dtype
-    if feature.categories is not None:
-        facts |= {"categories": feature.categories, "unknown_categories": feature.unknown}
-    return facts
+def describe_feature(feature: types.Feature) -> Feature:
+    """One feature of the signature."""
+    return Feature(
+        feature.name,
+        feature.kind,
+        feature.missing,
+        feature.dtype or UNSET,
+        UNSET if feature.categories is None else feature.categories,
+        feature.unknown or UNSET,
+    )

@@ -131,7 +131,7 @@ def test_the_advice_names_no_path_where_the_model_has_its_own_place() -> None:
         path="models/latest.joblib", version="", kind="", engine=ScikitLearnEngine(None, signature), signature=signature, methods=("predict",),
         classes=None, card={"example": []}, versions={},
     )  # fmt: skip
-    (said,) = describe(model)["advice"]
+    (said,) = describe("model", model).advice
     assert "x18, x19 and 5 more is not known" in said
     assert said.endswith(": make card DATA=train.csv")
 

@@ -118,8 +118,8 @@ def test_the_greeting_of_a_locked_service_can_be_pasted_into_a_shell(
 def test_whatever_is_in_the_row_is_quoted() -> None:
     row = {"it's": None, 'a "b"': True, "c\\d": "$HOME `ls`\n", "é": -1.5}
     texts = snippets.write("predict", row, locked=False)
-    shell = run("sh", "-c", texts["curl"].replace("curl", "printf '%s\\n'"))
+    shell = run("sh", "-c", texts.curl.replace("curl", "printf '%s\\n'"))
     assert json.loads(shell.splitlines()[-1]) == row
-    assert eval(texts["python"].partition("json=")[2].rpartition(",\n    timeout")[0]) == row
-    script = texts["javascript"].partition("JSON.stringify(")[2].partition("),\n});")[0]
+    assert eval(texts.python.partition("json=")[2].rpartition(",\n    timeout")[0]) == row
+    script = texts.javascript.partition("JSON.stringify(")[2].partition("),\n});")[0]
     assert json.loads(script) == row

@@ -17,7 +17,6 @@ from api.formats.parse import parse
 from api.formats.tensor_rows import read_tensors
 from api.formats.tensors import Output, Tensor
 from models.rows.batch import Batch
-from models.signature.types import Signature
 
 MAX_REASON_CHARACTERS = 200
 LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -109,18 +108,6 @@ def write(
     if not any(binary for _, _, binary in outputs):
         return head, None
     return head + b"".join(data for _, data in encoded), len(head)
-
-
-def describe_inputs(signature: Signature) -> list[dict[str, Any]]:
-    """The tensors that a request may have, one for each feature."""
-    return [
-        {
-            "name": feature.name,
-            "datatype": datatype_of(feature.kind),
-            "shape": [-1, 1],
-        }
-        for feature in signature.features
-    ]
 
 
 def datatype_of(kind: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.formats.inference import datatype_of, tensor_methods
 from api.openapi import schemas
-from api.openapi.components import BINARY, EXPLANATION, OBJECT, TEXT, rows_body
+from api.openapi.components import BINARY, OBJECT, TEXT, rows_body
 from api.openapi.sample import Sample
 from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, Schema, record, ref
 from api.service import Service
@@ -15,10 +15,6 @@ from models.signature.types import Feature, Signature
 
 PARAMETERS: Schema = {"type": ["object", "null"]}
 SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
-DESCRIBED: Schema = {
-    "type": "array",
-    "items": record({"name": TEXT, "datatype": TEXT, "shape": {"type": "array"}}),
-}
 OUTPUT: Schema = record(
     {
         "name": TEXT,
@@ -134,26 +130,6 @@ def answers(service: Service) -> dict[str, Schema]:
     predicts = "predict" in service.model.methods
     return {
         **({"V1Predictions": record({"predictions": predictions})} if predicts else {}),
-        "Explanation": EXPLANATION,
-        "Models": record({"models": {"type": "array", "items": TEXT}}),
-        "ModelReady": record({"name": name, "ready": {"type": "boolean"}}),
-        "V2Well": record({"ready": {"const": True}, "live": {"const": True}}),
-        "Server": record(
-            {"name": TEXT, "version": TEXT, "extensions": {"type": "array", "items": TEXT}}
-        ),
-        "RepositoryIndex": {
-            "type": "array",
-            "items": record({"name": name, "version": TEXT, "state": TEXT, "reason": TEXT}),
-        },
-        "ModelTensors": record(
-            {
-                "name": name,
-                "versions": {"type": "array", "items": TEXT},
-                "platform": TEXT,
-                "inputs": DESCRIBED,
-                "outputs": DESCRIBED,
-            }
-        ),
         "Tensors": record(
             {
                 "model_name": name,

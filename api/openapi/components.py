@@ -1,19 +1,20 @@
-"""The parts of the OpenAPI document that are the same whatever the model."""
+"""The parts of the OpenAPI document that are the same for every model."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from api.answers import Document
+from api.errors import CODE, PROBLEM, SENTENCE
 from api.formats.readers import READERS
 from api.formats.writers import JSON, WRITERS
 from api.openapi.sample import Sample
-from api.openapi.schemas import NUMBER, NUMBER_REF, TYPES, Schema, record, ref
-from models.errors import MAX_PLACES
+from api.openapi.schemas import NUMBER, Schema, record, ref
 
 TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}
-NUMBERS: Schema = {"type": "array", "items": NUMBER_REF}
-
 BINARY: Schema = {"type": "string", "format": "binary"}
 FORMS = {
     "object": "one row by names",
@@ -72,9 +73,9 @@ HEADERS: Schema = {
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
 }
-# The headers of some faults, besides those that all answers have.
+# The headers of some faults, besides those of every answer.
 MORE_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
-# Where a service has API keys: either header will do.
+# The headers that an API key may come in, if the service has keys.
 KEYS: Schema = {
     "Bearer": {"type": "http", "scheme": "bearer"},
     "X-Api-Key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
@@ -98,131 +99,37 @@ PARAMETERS: Schema = {
     },
 }
 WITH_EXTRA: list[Schema] = [{"$ref": "#/components/parameters/extra"}]
-# What answers tell of rows.
+# The headers of answers to rows.
 NOTES = ("X-Unknown-Categories", "X-Ignored-Columns")
+
+
+def _structs() -> dict[str, Schema]:
+    """The schemas of the answers whose fields are the same for every model."""
+    template = "#/components/schemas/{name}"
+    documents = Document.__subclasses__()
+    return msgspec.json.schema_components(documents, ref_template=template)[1]
 
 
 SCHEMAS: Schema = {
     "Number": NUMBER,
-    "Problem": record(
-        {
-            "type": {"const": "about:blank"},
-            "title": TEXT,
-            "status": {"type": "integer"},
-            "detail": {"description": "What is wrong, and what was expected.", **TEXT},
-            "request_id": TEXT,
-            "errors": {
-                "description": "The first places in the body that are wrong.",
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_PLACES,
-                "items": record(
-                    {
-                        "pointer": {"description": "A JSON Pointer, RFC 6901.", **TEXT},
-                        "detail": TEXT,
-                    }
-                ),
-            },
-        },
-        optional=("errors",),
-        description="Problem details, RFC 9457.",
-    ),
-    "Error": record({"error": TEXT}, description="One sentence."),
-    "ErrorCode": record({"error_code": TEXT, "message": TEXT}),
-    "Well": record({"status": {"const": "ok"}}),
-    "Alive": {
-        "type": "object",
-        "properties": {
-            "status": {"const": "alive"},
-            "model": TEXT,
-            "endpoints": {"type": "array", "items": TEXT},
-        },
-        "required": ["status"],
-    },
-    "Snippets": record({"curl": TEXT, "python": TEXT, "javascript": TEXT}),
+    **_structs(),
+    "RepositoryIndex": {"type": "array", "items": ref("IndexEntry")},
     "OpenAPI": {
         "description": "A document of OpenAPI 3.1.",
         "type": "object",
         "properties": {"openapi": {"const": "3.1.0"}, "info": OBJECT, "paths": OBJECT},
         "required": ["openapi", "info", "paths"],
     },
-    "Metadata": {
-        "type": "object",
-        "properties": {
-            "model": {"description": "The name of the estimator.", **TEXT},
-            "version": {"description": "The SHA-256 of the model's file.", **TEXT},
-            "methods": {"type": "array", "items": TEXT},
-            "classes": {"description": "The labels it predicts.", "type": ["array", "null"]},
-            "input": {"enum": ["table", "text", "labels", "mapping"]},
-            "example": {"description": "A row to try the model with."},
-            "advice": {
-                "description": "What training rows would tell, which nothing else does.",
-                "type": "array",
-                "items": TEXT,
-            },
-            "features": {"type": "array", "items": ref("Feature")},
-            "card": {"description": "What training wrote down.", **OBJECT},
-            "versions": {"type": "object", "additionalProperties": TEXT},
-        },
-        "required": [
-            "model",
-            "version",
-            "methods",
-            "classes",
-            "input",
-            "example",
-            "advice",
-            "features",
-            "card",
-            "versions",
-        ],
-    },
-    "Feature": record(
-        {
-            "name": TEXT,
-            "type": {"enum": list(TYPES)},
-            "missing": {"description": "Whether null is taken.", "type": "boolean"},
-            "categories": {"type": "array"},
-            "unknown_categories": {"enum": ["refused", "passed"]},
-        },
-        optional=("categories", "unknown_categories"),
-    ),
 }
-EXPLANATION = record(
-    {
-        "method": {"enum": ["linear", "tree", "permutation"]},
-        "exact": {"type": "boolean"},
-        "output": {"enum": ["decision_function", "predict_proba", "predict"]},
-        "classes": {"type": "array"},
-        "base": {"description": "What the model says of no row, for each output.", **NUMBERS},
-        "explanations": {
-            "description": "For each row, what each feature adds to the base, and their sum.",
-            "type": "array",
-            "minItems": 1,
-            "items": record(
-                {
-                    "contributions": {"type": "object", "additionalProperties": NUMBERS},
-                    "output": NUMBERS,
-                }
-            ),
-        },
-        "largest_error": {"description": "How far any sum is from the output.", **NUMBER_REF},
-    },
-    optional=("classes",),
-)
-# The errors of each family of paths, by the name of their schema; `api.errors.FORMS` writes them.
-ERRORS = {
-    "Problem": "application/problem+json",
-    "Error": "application/json",
-    "ErrorCode": "application/json",
-}
-# What can go wrong with rows that are sent to a model, and with nothing.
+# The media types of errors, by the name of their schema.
+ERRORS = {renderer.schema: renderer.media_type for renderer in (PROBLEM, SENTENCE, CODE)}
+# The statuses of errors of a request with rows, and of one without.
 WITH_ROWS = (400, 404, 405, 406, 411, 413, 415, 422, 500, 503)
 WITHOUT = (405, 500)
 
 
 def with_headers(*names: str) -> Schema:
-    """The headers of an answer: those that every answer has, and these."""
+    """These headers of an answer, and those that every answer has."""
     return {
         name: {"$ref": f"#/components/headers/{name}"}
         for name in ("X-Request-Id", "X-Model-Version", *names)
@@ -230,7 +137,7 @@ def with_headers(*names: str) -> Schema:
 
 
 def fault(status: int, form: str) -> tuple[str, Schema]:
-    """The name of an answer that is no success, and the answer."""
+    """The name of the answer to a fault, and the answer."""
     more = (MORE_HEADERS[status],) if status in MORE_HEADERS else ()
     return f"{form}{status}", {
         "description": FAULTS[status],

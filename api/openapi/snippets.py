@@ -6,31 +6,33 @@ import json
 import textwrap
 from typing import Any
 
+from api.answers import Snippets
 from api.metadata import CURL_KEY
 
-# Stands for the address of the service, which only a request tells.
+# The address of the service stands here as a placeholder: only a request tells it.
 ORIGIN = "https://origin.invalid"
 # What OpenAPI's x-codeSamples call the languages.
 LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript"}
 
 
-def write(method: str, row: dict[str, Any], *, locked: bool) -> dict[str, str]:
+def write(method: str, row: dict[str, Any], *, locked: bool) -> Snippets:
     """A request for one method with the example row, for a shell, for Python and for JavaScript.
 
     `locked` says whether the service asks for an API key, which is read from API_KEY then.
     """
     url = f"{ORIGIN}/{method}"
-    return {
-        "curl": _curl(url, row, locked=locked),
-        "python": _python(url, row, locked=locked),
-        "javascript": _javascript(url, row, locked=locked),
-    }
+    return Snippets(
+        curl=_curl(url, row, locked=locked),
+        python=_python(url, row, locked=locked),
+        javascript=_javascript(url, row, locked=locked),
+    )
 
 
-def samples(texts: dict[str, str]) -> list[dict[str, str]]:
+def samples(texts: Snippets) -> list[dict[str, str]]:
     """The texts as OpenAPI's x-codeSamples."""
     return [
-        {"lang": LANGUAGES[name], "label": name, "source": source} for name, source in texts.items()
+        {"lang": language, "label": name, "source": getattr(texts, name)}
+        for name, language in LANGUAGES.items()
     ]
 
 
@@ -58,7 +60,7 @@ print(answer.json())
 
 
 def _literal(value: Any) -> str:
-    """A plain value as Python writes it; JSON's texts and numbers are the same."""
+    """A value as a literal of Python, which writes texts and numbers as JSON does."""
     if value is None or isinstance(value, bool):
         return repr(value)
     return json.dumps(value, ensure_ascii=False)

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 
+from api.answers import Document, Well
 from api.errors import Answer
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site
 from api.protocols.native import SERVICE
 
-WELL = {"status": "ok"}
+WELL = Well("ok")
 
 
 def routes(site: Site) -> Iterator[Route]:
@@ -48,6 +48,6 @@ def routes(site: Site) -> Iterator[Route]:
         )
 
 
-def answer(document: dict[str, Any], _: Request) -> Answer:
+def answer(document: Document, _: Request) -> Answer:
     """Answer with this document."""
     return Answer(HTTPStatus.OK, {"Content-Type": JSON}, msgspec.json.encode(document))

@@ -12,6 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+from api.answers import IndexEntry, ModelReady, Models, Server, V2Well
 from api.errors import SENTENCE, Answer, MalformedBody, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, tensors
 from api.formats.writers import JSON
@@ -27,7 +28,7 @@ BINARY = "application/octet-stream"
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_configuration", "statistics"]
 PLATFORM = "sklearn_joblib"
 # The specification has `live` in one answer and `ready` in the other; KServe has both in both.
-WELL = {"ready": True, "live": True}
+WELL = V2Well(ready=True, live=True)
 
 
 def routes(site: Site) -> Iterator[Route]:
@@ -67,11 +68,12 @@ def _server(service: Service) -> Iterator[Route]:
             open=True,
         )
     counted, version = paths(service), service.model.version
-    server = {"name": "machine-learning-api", "version": version, "extensions": EXTENSIONS}
-    index = [{"name": service.name, "version": version, "state": "READY", "reason": ""}]
+    server = Server("machine-learning-api", version, EXTENSIONS).plain()
+    index = [IndexEntry(service.name, version, "READY", "").plain()]
+    models = Models([service.name]).plain()
     known: list[tuple[str, str, str, str, str, Any]] = [
         ("GET", "/v2", "v2", "The server", "Server", server),
-        ("GET", "/v2/models", "v2_models", "The models", "Models", {"models": [service.name]}),
+        ("GET", "/v2/models", "v2_models", "The models", "Models", models),
         ("POST", "/v2/repository/index", "v2_index", "The models", "RepositoryIndex", index),
     ]
     for verb, path, name, summary, schema, document in known:
@@ -99,7 +101,7 @@ def _model(service: Service, path: str, of: str) -> Iterator[Route]:
     counted = paths(service)
     described = functools.cache(partial(describe_model, service))
     views: list[tuple[str, str, str, str, Callable[[str], Any]]] = [
-        ("", "v2_model", "The tensors of the model", "ModelTensors", lambda _: described()),
+        ("", "v2_model", "The tensors of the model", "ModelTensors", lambda _: described().plain()),
         ("/ready", "v2_model_ready", "The model is loaded", "ModelReady", ready),
         ("/config", "v2_config", "The model, as Triton has it", "Object",
          lambda _: configure(described(), service.contract.max_rows)),
@@ -181,4 +183,4 @@ def wanted(model: Model, asked: inference.Request) -> dict[str, bool]:
 
 def ready(name: str) -> dict[str, Any]:
     """Say that the model is loaded."""
-    return {"name": name, "ready": True}
+    return ModelReady(name, ready=True).plain()

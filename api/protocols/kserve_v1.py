@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, NoReturn
 
+from api.answers import ModelReady, Models
 from api.errors import SENTENCE, Answer, UnsupportedType
 from api.formats import media
 from api.formats.writers import JSON
@@ -36,7 +37,7 @@ def routes(site: Site) -> Iterator[Route]:
     yield own(
         verb="GET",
         path="/v1/models",
-        handler=lambda: {"models": [service.name]},
+        handler=Models([service.name]).plain,
         by_flask=True,
         name="v1_models",
         summary="The models",
@@ -45,7 +46,7 @@ def routes(site: Site) -> Iterator[Route]:
 
     def ready(name: str) -> dict[str, Any]:
         service.check_name(name)
-        return {"name": name, "ready": True}
+        return ModelReady(name, ready=True).plain()
 
     yield own(
         verb="GET",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from api.answers import ModelTensors, TensorFacts
 from api.errors import Busy, NotAcceptable
 from api.formats import inference, results, tensors
 from api.monitor import metrics
@@ -32,19 +33,22 @@ def answer_tensor(service: Service, method: str, batch: Batch) -> np.ndarray:
     return found
 
 
-def describe_model(service: Service) -> dict[str, Any]:
+def describe_model(service: Service) -> ModelTensors:
     """The metadata of the model: its tensors as they come and go."""
     methods = inference.tensor_methods(service.model.methods)
-    return {
-        "name": service.name,
-        "versions": [service.model.version],
-        "platform": PLATFORM,
-        "inputs": inference.describe_inputs(service.model.signature),
-        "outputs": [describe_output(service, method) for method in methods],
-    }
+    return ModelTensors(
+        service.name,
+        [service.model.version],
+        PLATFORM,
+        [
+            TensorFacts(feature.name, inference.datatype_of(feature.kind), [-1, 1])
+            for feature in service.model.signature.features
+        ],
+        [describe_output(service, method) for method in methods],
+    )
 
 
-def describe_output(service: Service, method: str) -> dict[str, Any]:
+def describe_output(service: Service, method: str) -> TensorFacts:
     """The datatype and shape of the tensor of a method, found with a row that the model takes."""
     signature = service.model.signature
     row = signature.example or plain_rows(signature)[0]
@@ -55,24 +59,24 @@ def describe_output(service: Service, method: str) -> dict[str, Any]:
         raise
     except Exception:
         # A request for this method says what is wrong.
-        return {"name": method, "datatype": "FP64", "shape": [-1]}
-    return {"name": method, "datatype": tensors.datatype(array), "shape": [-1, *array.shape[1:]]}
+        return TensorFacts(method, "FP64", [-1])
+    return TensorFacts(method, tensors.datatype(array), [-1, *array.shape[1:]])
 
 
-def configure(described: dict[str, Any], max_rows: int) -> dict[str, Any]:
+def configure(described: ModelTensors, max_rows: int) -> dict[str, Any]:
     """The metadata as Triton's model configuration, whose shapes leave the rows out."""
 
-    def tensor(facts: dict[str, Any]) -> dict[str, Any]:
-        name = facts["datatype"].replace("BYTES", "STRING")
-        return {"name": facts["name"], "data_type": f"TYPE_{name}", "dims": facts["shape"][1:]}
+    def tensor(facts: TensorFacts) -> dict[str, Any]:
+        name = facts.datatype.replace("BYTES", "STRING")
+        return {"name": facts.name, "data_type": f"TYPE_{name}", "dims": facts.shape[1:]}
 
     return {
-        "name": described["name"],
+        "name": described.name,
         "platform": PLATFORM,
         "backend": "sklearn",
         "max_batch_size": max_rows,
-        "input": [tensor(facts) for facts in described["inputs"]],
-        "output": [tensor(facts) for facts in described["outputs"]],
+        "input": [tensor(facts) for facts in described.inputs],
+        "output": [tensor(facts) for facts in described.outputs],
     }
 
 

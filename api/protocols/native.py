@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from api.answers import Alive
 from api.errors import Answer
 from api.formats import accept
 from api.formats.writers import JSON, WRITERS
@@ -70,7 +71,7 @@ def routes(site: Site) -> Iterator[Route]:
         gives={JSON: "Alive"},
         open=True,
     )
-    described = {"name": service.name, **describe(service.model)}
+    described = describe(service.name, service.model).plain()
     yield Route(
         verb="GET",
         path="/metadata",
@@ -105,9 +106,5 @@ def root(site: Site) -> Any:
         response.vary.add("Accept")
         return response
     listed = sorted((route for route in site.routes if route.listed), key=lambda route: route.verb)
-    document = {
-        "status": "alive",
-        "model": site.service.model.kind,
-        "endpoints": [route.path for route in listed],
-    }
-    return document, {"Vary": "Accept"}
+    paths = [route.path for route in listed]
+    return Alive("alive", site.service.model.kind, paths).plain(), {"Vary": "Accept"}

@@ -1,0 +1,192 @@
+"""The JSON answers whose fields are the same for every model.
+
+The service encodes these structs, and the OpenAPI document has their schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from models.errors import MAX_PLACES, Place
+from models.signature.types import Form, Kind, Unknown
+
+Numbers = list[float]
+
+
+class Document(msgspec.Struct, forbid_unknown_fields=True):
+    """A JSON object that is an answer, or a part of one."""
+
+    def plain(self) -> dict[str, Any]:
+        """The document as a dict, for Flask."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+class Problem(Document):
+    """Problem details, RFC 9457."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: Annotated[str, Meta(description="What is wrong, and what was expected.")]
+    request_id: str
+    errors: (
+        Annotated[
+            tuple[Place, ...],
+            Meta(
+                min_length=1,
+                max_length=MAX_PLACES,
+                description="The first places in the body that are wrong.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Error(Document):
+    """One sentence."""
+
+    error: str
+
+
+class ErrorCode(Document):
+    """A code and a sentence."""
+
+    error_code: str
+    message: str
+
+
+class Well(Document):
+    """The model is loaded."""
+
+    status: Literal["ok"]
+
+
+class Alive(Document):
+    """The service is alive."""
+
+    status: Literal["alive"]
+    model: str
+    endpoints: list[str]
+
+
+class Feature(Document):
+    """One value of a row; what is not known of it is left out."""
+
+    name: str
+    type: Kind
+    missing: Annotated[bool, Meta(description="Whether null is taken.")]
+    dtype: str | UnsetType = UNSET
+    categories: tuple[Any, ...] | UnsetType = UNSET
+    unknown_categories: Unknown | UnsetType = UNSET
+
+
+class Metadata(Document, kw_only=True):
+    """What is known of the model."""
+
+    name: Annotated[str, Meta(description="The name of the model in the paths of protocols.")]
+    model: Annotated[str, Meta(description="The name of the estimator.")]
+    version: Annotated[str, Meta(description="The SHA-256 of the model's file.")]
+    methods: tuple[str, ...]
+    classes: Annotated[list[Any] | None, Meta(description="The labels it predicts.")]
+    input: Form
+    example: Annotated[Any, Meta(description="A row to try the model with.")]
+    advice: Annotated[
+        list[str], Meta(description="What training rows would tell, which nothing else does.")
+    ]
+    features: list[Feature]
+    card: Annotated[dict[str, Any], Meta(description="What training wrote down.")]
+    versions: dict[str, str]
+
+
+class Snippets(Document):
+    """Requests to paste."""
+
+    curl: str
+    python: str
+    javascript: str
+
+
+def _one_of(*words: str) -> Meta:
+    return Meta(extra_json_schema={"enum": list(words)})
+
+
+class RowExplanation(Document):
+    """What each feature of a row adds to the base, for each output, and their sum."""
+
+    contributions: dict[str, Numbers]
+    output: Numbers
+
+
+class Explanation(Document, kw_only=True):
+    """What each feature adds to the model's output."""
+
+    method: Annotated[str, _one_of("linear", "tree", "permutation")]
+    exact: bool
+    output: Annotated[
+        str, _one_of("predict_proba", "decision_function", "predict", "score_samples")
+    ]
+    base: Annotated[Numbers, Meta(description="What the model says of no row, for each output.")]
+    explanations: Annotated[
+        list[RowExplanation], Meta(min_length=1, description="One for each row.")
+    ]
+    largest_error: Annotated[float, Meta(description="How far any sum is from the output.")]
+    classes: list[Any] | UnsetType = UNSET
+
+
+class Models(Document):
+    """The names of the models."""
+
+    models: list[str]
+
+
+class ModelReady(Document):
+    """Whether a model is loaded."""
+
+    name: str
+    ready: bool
+
+
+class V2Well(Document):
+    """The server is alive, and the model is loaded."""
+
+    ready: Literal[True]
+    live: Literal[True]
+
+
+class Server(Document):
+    """The server, and the extensions of the protocol that it has."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class IndexEntry(Document):
+    """A model of the repository."""
+
+    name: str
+    version: str
+    state: str
+    reason: str
+
+
+class TensorFacts(Document):
+    """A tensor, whose first length is -1: any number of rows."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelTensors(Document):
+    """A model, and its tensors as they come and go."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorFacts]
+    outputs: list[TensorFacts]
