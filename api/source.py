@@ -10,7 +10,10 @@ from pathlib import Path
 from api.settings import Settings
 from models.errors import ModelError
 
-NAMES = ("latest.joblib", "model.joblib")
+# Vertex AI names a folder, with the model in it under this name.
+FETCHED = "model.joblib"
+# The names in a folder that mean the model where there are several.
+NAMES = ("latest.joblib", FETCHED)
 
 
 @contextlib.contextmanager
@@ -21,11 +24,16 @@ def located(settings: Settings) -> Iterator[Path]:
     """
     if settings.aip_storage_uri:
         # It needs HTTPS, whose import takes a tenth of the start.
-        from api import bucket
+        from models import gcs
 
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
-            path = Path(folder) / bucket.NAME
-            bucket.fetch(settings, path)
+            path = Path(folder) / FETCHED
+            gcs.fetch(
+                f"{settings.aip_storage_uri.rstrip('/')}/{FETCHED}",
+                path,
+                storage=settings.storage_emulator_host,
+                metadata=settings.gce_metadata_host,
+            )
             yield path
     else:
         unpacked = find(Path(settings.sm_model_dir)) if settings.sm_model_dir else None
