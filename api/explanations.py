@@ -29,7 +29,7 @@ log = logging.getLogger("api")
 # Largest relative difference between the sum of contributions and the answer.
 TOLERANCE = 1e-6
 # Rows of the background on which an explainer is tried before it is chosen.
-TRIED = 5
+TRIED_ROWS = 5
 # The methods whose answers can be explained, the most informative one first.
 OF_CLASSES = ("predict_proba", "decision_function", "predict")
 OF_OTHERS = ("decision_function", "predict_proba", "predict", "score_samples")
@@ -83,10 +83,10 @@ class Explanations:
 
     def _answer(self, explainer: Explainer, batch: Batch, clock: Clock) -> Explanation:
         count, features = len(batch.rows), self._service.model.signature.features
-        if count > explainer.most:
+        if count > explainer.max_rows:
             raise TooLarge(
-                f"{count} rows of {len(features)} features are over the limit of {explainer.most} "
-                "in one request for an explanation."
+                f"{count} rows of {len(features)} features are over the limit of "
+                f"{explainer.max_rows} in one request for an explanation."
             )
         outputs = self._table(explainer.output, self._service.run(explainer.output, batch))
         found = explainer.contributions(batch.rows, outputs, clock)
@@ -141,7 +141,7 @@ class Explanations:
         for kind in (Linear, Tree):
             try:
                 found: Explainer = kind(columns, lambda method: partial(self._ask, method), rows)
-                some = rows[:TRIED]
+                some = rows[:TRIED_ROWS]
                 outputs = self._ask(found.output, some)
                 contributions = found.contributions(some, outputs, self._clock())
                 largest_error(found.base, contributions, outputs)

@@ -360,7 +360,7 @@ def test_the_same_row_gets_the_same_explanation_alone_and_in_company(serve: Serv
 def test_trees_that_are_too_large_are_asked(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("models.explain.tree.MOST_NODES", 2)
+    monkeypatch.setattr("models.explain.tree.MAX_NODES", 2)
     with caplog.at_level("INFO", "api"):
         found = explained(serve(TREES["forest of two"], CARD), ROWS.tolist())
     assert found["method"] == "permutation"

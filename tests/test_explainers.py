@@ -210,9 +210,9 @@ def test_walks_come_close_to_the_exact_values(monkeypatch: pytest.MonkeyPatch) -
     generator = np.random.default_rng(1)
     rows, others = generator.normal(size=(3, 11)), generator.normal(size=(10, 11))
     walks = Permutation("predict", curved, others, range(11), 11)
-    assert len(walks._masks) <= permutation.EVALUATIONS
-    assert walks.most == permutation.ALL_EVALUATIONS // len(walks._masks)
-    monkeypatch.setattr(permutation, "EVALUATIONS", 100_000)
+    assert len(walks._masks) <= permutation.MAX_MIXTURES_PER_ROW
+    assert walks.max_rows == permutation.MAX_MIXTURES // len(walks._masks)
+    monkeypatch.setattr(permutation, "MAX_MIXTURES_PER_ROW", 100_000)
     exact = Permutation("predict", curved, others, range(11), 11)
     assert (walks.exact, exact.exact) == (False, True)
     outputs = curved(rows)
@@ -282,7 +282,7 @@ def test_contributions_add_up_to_the_difference_from_the_base(
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(permutation, "EVALUATIONS", room)
+        patch.setattr(permutation, "MAX_MIXTURES_PER_ROW", room)
         way = Permutation(
             "predict", ask, generator.normal(size=(others, width)), range(width), width
         )

@@ -1,4 +1,4 @@
-"""The rows that others are compared with, from the card."""
+"""The background: the rows with which a row to be explained is compared."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from models.errors import InvalidRows, Unexplained
 from models.rows.check import check
 from models.signature.types import Feature, Signature
 
-# More than these would take longer, and say little more.
-MOST = 100
-# So many are made where the card has only statistics.
-MADE = 50
+# More rows would take longer, and change the mean answer little.
+MAX_BACKGROUND_ROWS = 100
+# Rows that are made up where the card has statistics, and no rows.
+MADE_UP_ROWS = 50
 QUARTILES = ("min", "quartile_1", "median", "quartile_3", "max")
 
 
 def read(signature: Signature, card: Mapping[str, Any]) -> Rows:
-    """The background of the card, or rows made of its statistics as if features were independent.
+    """The card's background, or rows drawn from its statistics as if features were independent.
 
-    Raises Unexplained, with what to do, if it has neither, or if its rows do not fit the model.
+    Raises Unexplained, with advice, if the card has neither, or if its rows do not fit the model.
     """
     samples = card.get("background")
     if not samples:
@@ -32,10 +32,10 @@ def read(signature: Signature, card: Mapping[str, Any]) -> Rows:
             "To explain an answer takes rows to compare with, and the model's card has none: "
             "make card DATA=train.csv puts some of the training data into it (with the MODEL_PATH "
             "of make run, if that has one). The card is the JSON file beside the model, with up to "
-            f'{MOST} rows as {{"background": [[...], ...]}}, with their values in the order of the '
-            "features."
+            f'{MAX_BACKGROUND_ROWS} rows as {{"background": [[...], ...]}}, with their values in '
+            "the order of the features."
         )
-    chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST)).astype(int)
+    chosen = np.linspace(0, len(samples) - 1, min(len(samples), MAX_BACKGROUND_ROWS)).astype(int)
     try:
         return check(signature, [samples[i] for i in chosen], lambda i: f"/background/{i}").rows
     except InvalidRows as error:
@@ -47,7 +47,7 @@ def read(signature: Signature, card: Mapping[str, Any]) -> Rows:
 
 
 def _made(signature: Signature, facts: Any) -> list[Any] | None:
-    """Rows whose features each have the card's quartiles or counts; None if it does not tell."""
+    """Rows in which each feature has the card's quartiles or counts; None if it lacks them."""
     generator = np.random.default_rng(0)
     columns = []
     for feature in signature.features:
@@ -57,18 +57,18 @@ def _made(signature: Signature, facts: Any) -> list[Any] | None:
         except (TypeError, ValueError):
             return None
         if feature.kind == "unused":
-            values = [None if feature.missing else 0] * MADE
+            values = [None if feature.missing else 0] * MADE_UP_ROWS
         if values is None:
             return None
-        columns.append([values[i] for i in generator.permutation(MADE)])
+        columns.append([values[i] for i in generator.permutation(MADE_UP_ROWS)])
     return list(zip(*columns, strict=True))
 
 
 def _values(feature: Feature, known: Mapping[str, Any]) -> list[Any] | None:
-    """Values at evenly spaced parts of a feature's distribution."""
-    parts = (np.arange(MADE) + 0.5) / MADE
+    """Values at evenly spaced quantiles of a feature."""
+    parts = (np.arange(MADE_UP_ROWS) + 0.5) / MADE_UP_ROWS
     if counts := known.get("counts"):
-        # A name in JSON is a text, whatever the value was.
+        # Names in JSON are text: find the value that each stands for.
         kinds = (True, False) if feature.kind == "boolean" else ()
         spelled = {str(value): value for value in feature.categories or kinds}
         sums = np.cumsum(list(counts.values()))

@@ -1,7 +1,7 @@
-"""Which feature each column comes from that a model gets from its preprocessing.
+"""The features from which the columns behind a pipeline's transformers come.
 
-Only what works column by column, and is known to, is followed. These transformers change nothing
-in themselves when they transform, so that any thread may use them.
+Only transformers that are known to work column by column are followed. They are thread-safe, since
+`transform` does not change them.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Mixed(Exception):
 
 
 class Columns:
-    """What comes before the last estimator of a pipeline.
+    """The transformers ahead of a pipeline's last estimator.
 
-    `last` is that estimator, `origins` the feature that each column it gets comes from. Raises
-    Mixed.
+    `last` is that estimator, `origins` the number of the feature from which each of its columns
+    comes. Raises Mixed.
     """
 
     def __init__(self, estimator: Any, signature: Signature) -> None:
@@ -85,9 +85,9 @@ def unfold(estimator: Any) -> tuple[list[Any], Any]:
 
 
 def follow(transformer: Any, given: Sequence[int]) -> list[int]:
-    """The feature that each column of a transformer's output comes from.
+    """The feature from which each output column of a transformer comes.
 
-    `given` says it for each column of its input. Raises Mixed.
+    `given` are the features of its input columns. Raises Mixed.
     """
     if _passes(transformer):
         return list(given)
@@ -116,7 +116,7 @@ def follow(transformer: Any, given: Sequence[int]) -> list[int]:
 
 
 def _passes(step: Any) -> bool:
-    """Whether it hands everything on as it is."""
+    """Whether a step does nothing."""
     return step is None or step == "passthrough"
 
 
@@ -132,7 +132,7 @@ def _function(transformer: FunctionTransformer, columns: np.ndarray) -> np.ndarr
 
 
 def _imputed(imputer: SimpleImputer, columns: np.ndarray) -> np.ndarray:
-    """The columns that had a value in training, and then indicators of some."""
+    """The columns that had a value in training, followed by missing-value indicators."""
     keep_empty = keeps_empty(imputer)
     kept = [keep_empty or not is_missing(value) for value in imputer.statistics_]
     if imputer.indicator_ is None:
@@ -144,7 +144,7 @@ def _equally_many(transformer: Any, columns: np.ndarray) -> np.ndarray:
     return np.repeat(columns, len(transformer.get_feature_names_out()) // len(columns))
 
 
-# For each transformer, the place in its input of each column of its output.
+# For each transformer, the input column of each output column.
 LEAVES: dict[type, Callable[[Any, np.ndarray], np.ndarray]] = {
     Binarizer: _same,
     MaxAbsScaler: _same,

@@ -13,8 +13,8 @@ from models.engines import Rows
 from models.explain import Ask, Clock
 from models.explain.columns import Columns
 
-# Numbers that are worked out for one request.
-NUMBERS = 2_000_000
+# Contributions in one request.
+MAX_CONTRIBUTIONS = 2_000_000
 
 
 class NotLinear(Exception):
@@ -22,9 +22,9 @@ class NotLinear(Exception):
 
 
 class Linear:
-    """Multiplies; see `Explainer`. `ask` gives the function that asks one method of the model.
+    """Explains a linear model by its weights; see `Explainer`.
 
-    Raises NotLinear.
+    `ask` gives the function that calls one method of the model. Raises NotLinear.
     """
 
     method = "linear"
@@ -42,7 +42,7 @@ class Linear:
         self.base = ask(self.output)(background).mean(axis=0)
         if self.base.shape != weights.shape[:1]:
             raise NotLinear(f"a {type(last).__name__} has other outputs than weights")
-        self.most = max(1, NUMBERS // max(weights.size, 1))
+        self.max_rows = max(1, MAX_CONTRIBUTIONS // max(weights.size, 1))
 
     def contributions(self, rows: Rows, outputs: np.ndarray, clock: Clock) -> np.ndarray:  # noqa: ARG002
         """See `Explainer`."""

@@ -1,12 +1,12 @@
-"""Explain any model by its answers for mixtures of the row and the background's rows.
+"""Explain any model by its answers for mixtures of a row with rows of the background.
 
-Where all coalitions of features are few enough they are all asked for, and the values are exact.
-Else they are estimated by walks: from a row of the background to the row to be explained, taking
-over one feature after the other, in an order drawn at random, and once more in the opposite order
+If there are few features, the model answers all coalitions of them, and the values are exact. Else
+they are estimated by walks from a row of the background to the row to be explained: a walk takes
+over one feature after another, in a random order, and a second walk in the reverse order
 (Castro and others, "Polynomial calculation of the Shapley value based on sampling", 2009; Mitchell
-and others, "Sampling Permutations for Shapley Value Estimation", 2022). A walk's steps add up to
-the difference of its ends, and as many walks start from each row of the background, so that the
-estimates add up as the values do.
+and others, "Sampling Permutations for Shapley Value Estimation", 2022). The steps of a walk
+add up to the difference of its ends, and equally many walks start from each row of the background,
+so the estimates add up as the exact values do.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from models.engines import Rows
 from models.errors import Unexplained
 from models.explain import Ask, Clock
 
-# Mixtures asked for, for each row to be explained, and for all rows of a request.
-EVALUATIONS = 10_000
-ALL_EVALUATIONS = 1_000_000
+# Mixtures for each row to be explained, and for all rows of a request.
+MAX_MIXTURES_PER_ROW = 10_000
+MAX_MIXTURES = 1_000_000
 # Values in the mixtures of a request.
-ALL_CELLS = 200_000_000
+MAX_VALUES = 200_000_000
 # Rows, and values, in one call of the model.
-CALL_ROWS = 4096
-CALL_CELLS = 4_000_000
+MAX_CALL_ROWS = 4096
+MAX_CALL_VALUES = 4_000_000
 
 
 class Permutation:
-    """Asks the model; see `Explainer`. `players` are the features that the model looks at.
+    """Explains by calls of the model alone; see `Explainer`.
 
-    Raises Unexplained if there are too many features to take over one after the other.
+    `ask` calls the method `output`; `players` are the features that the model looks at, `width` is
+    the number of all. Raises Unexplained if there are too many features for a walk.
     """
 
     method = "permutation"
@@ -46,14 +47,13 @@ class Permutation:
         self._players = np.asarray(players, dtype=int)
         self._width = width
         count = len(players)
-        self.exact = count < 64 and 2**count * len(background) <= EVALUATIONS
-        if not self.exact and 2 * (count - 1) > EVALUATIONS:
-            raise Unexplained(
-                f"This model has {count} features; at most {EVALUATIONS // 2 + 1} can be explained."
-            )
+        self.exact = count < 64 and 2**count * len(background) <= MAX_MIXTURES_PER_ROW
+        if not self.exact and 2 * (count - 1) > MAX_MIXTURES_PER_ROW:
+            most = MAX_MIXTURES_PER_ROW // 2 + 1
+            raise Unexplained(f"This model has {count} features; at most {most} can be explained.")
         if not self.exact:
-            room = EVALUATIONS // (2 * (count - 1))
-            background = background[:room]
+            most = MAX_MIXTURES_PER_ROW // (2 * (count - 1))
+            background = background[:most]
         self._background = table(background)
         self._answers = ask(background)
         self.base = self._answers.mean(axis=0)
@@ -61,8 +61,8 @@ class Permutation:
         self._masks = np.zeros((len(masks), width), dtype=bool)
         self._masks[:, self._players] = masks
         size = len(masks)
-        self.most = max(1, min(ALL_EVALUATIONS // size, ALL_CELLS // (size * max(width, 1))))
-        self._call = max(1, min(CALL_ROWS, CALL_CELLS // max(width, 1)))
+        self.max_rows = max(1, min(MAX_MIXTURES // size, MAX_VALUES // (size * max(width, 1))))
+        self._call = max(1, min(MAX_CALL_ROWS, MAX_CALL_VALUES // max(width, 1)))
 
     def contributions(self, rows: Rows, outputs: np.ndarray, clock: Clock) -> np.ndarray:
         """See `Explainer`."""
@@ -77,7 +77,7 @@ class Permutation:
         return found
 
     def _answer(self, given: np.ndarray, clock: Clock) -> np.ndarray:
-        """The model's answers for all mixtures of these rows, one row's after the other's."""
+        """The model's answers for all mixtures of these rows, row by row."""
         size = len(self._masks)
         answers = []
         for start in range(0, size * len(given), self._call):
@@ -92,7 +92,7 @@ class Permutation:
         return np.concatenate(answers)
 
     def _combine(self, answers: np.ndarray, output: np.ndarray) -> np.ndarray:
-        """What each player adds, from the answers for all mixtures of one row."""
+        """The value of each player, from the answers for all mixtures of one row."""
         width = len(output)
         if self.exact:
             values = answers.reshape(-1, len(self._background), width).mean(axis=1)
@@ -107,12 +107,12 @@ class Permutation:
         return found
 
     def _coalitions(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """All coalitions of players, each with all rows of the background."""
+        """All coalitions of players as masks, each with all rows of the background."""
         numbers = np.arange(2**count)
         members = (numbers[:, None] >> np.arange(count) & 1).astype(bool)
         size = members.sum(axis=1)
-        # The share of all orders in which a player comes right after, or right before, all others
-        # of a coalition.
+        # The share of all orders in which a player comes directly after, or directly before, the
+        # other members of a coalition.
         orders = [math.factorial(n) for n in range(count + 1)]
         after = [
             orders[max(n - 1, 0)] * orders[count - n] / orders[count] for n in range(count + 1)
@@ -125,9 +125,9 @@ class Permutation:
         return np.repeat(members, len(rows), axis=0), np.tile(rows, len(members))
 
     def _walks(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The places between the ends of walks that start, equally often, from each row."""
+        """Masks for the steps of walks, of which equally many start from each row."""
         rows = len(self._background)
-        often = max(1, EVALUATIONS // (2 * (count - 1) * rows))
+        often = max(1, MAX_MIXTURES_PER_ROW // (2 * (count - 1) * rows))
         generator = np.random.default_rng(0)
         orders = generator.permuted(np.tile(np.arange(count), (often * rows, 1)), axis=1)
         self._orders = np.concatenate([orders, orders[:, ::-1]])
@@ -138,7 +138,7 @@ class Permutation:
 
 
 def table(rows: Rows) -> np.ndarray:
-    """Rows as one array, of objects if they are not all numbers."""
+    """Rows as one array, of objects if some values are no numbers."""
     if isinstance(rows, np.ndarray):
         return rows
     array = np.empty((len(rows), len(rows[0])), dtype=object)
@@ -147,5 +147,5 @@ def table(rows: Rows) -> np.ndarray:
 
 
 def as_rows(array: np.ndarray) -> Rows:
-    """The opposite of `table`."""
+    """The inverse of `table`."""
     return list(map(tuple, array.tolist())) if array.dtype == object else array

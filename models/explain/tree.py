@@ -15,8 +15,8 @@ from models.engines import Rows
 from models.explain import Ask, Clock
 from models.explain.columns import Columns
 
-# Numbers that are worked out for one request.
-NUMBERS = 20_000
+# Contributions in one request.
+MAX_CONTRIBUTIONS = 20_000
 # The method of each estimator whose answers are a sum over its trees.
 OUTPUTS = {
     "DecisionTreeClassifier": "predict_proba",
@@ -34,20 +34,20 @@ OUTPUTS = {
 }
 
 
-# `shap` counts the nodes of a tree in 16 bits, and does not look whether that is enough.
-MOST_NODES = 2**15 - 1
+# `shap` counts the nodes of a tree in 16 bits without a check for overflow.
+MAX_NODES = 2**15 - 1
 
 
 class NotTrees(Exception):
-    """The estimator is no sum of trees, or of trees that are too large."""
+    """The estimator is no sum of trees, or a tree is too large."""
 
 
 class Tree:
-    """Walks the trees; see `Explainer`. `ask` gives the function that asks one method of the model.
+    """Explains a sum of trees; see `Explainer`.
 
-    A feature that is encoded to several columns gets the sum of their values, which is not exact:
-    TreeSHAP takes columns for players. Raises NotTrees, ModuleNotFoundError without `shap`, and
-    what `shap` raises.
+    `ask` gives the function that calls one method of the model. A feature that is encoded to
+    several columns gets the sum of their values, which is not exact: the players of TreeSHAP are
+    columns. Raises NotTrees, ModuleNotFoundError without `shap`, and whatever `shap` raises.
     """
 
     method = "tree"
@@ -66,28 +66,28 @@ class Tree:
         self._explainer = shap.TreeExplainer(
             columns.last, data=rows, feature_perturbation="interventional", model_output="raw"
         )
-        if self._explainer.model.thresholds.shape[1] > MOST_NODES:
-            raise NotTrees(f"a tree of the {name} has more than {MOST_NODES} nodes")
+        if self._explainer.model.thresholds.shape[1] > MAX_NODES:
+            raise NotTrees(f"a tree of the {name} has more than {MAX_NODES} nodes")
         self._sharpen()
         self._explainer.data = self._ranks(rows)
         self.base = ask(self.output)(background).mean(axis=0)
-        self.most = max(1, NUMBERS // max(len(columns.origins) * len(self.base), 1))
+        self.max_rows = max(1, MAX_CONTRIBUTIONS // max(len(columns.origins) * len(self.base), 1))
 
     def contributions(self, rows: Rows, outputs: np.ndarray, clock: Clock) -> np.ndarray:
         """See `Explainer`."""
         values = []
         for row in self._ranks(self._columns.of(rows)):
-            # One at a time: nothing ends a call before it has gone through all its rows.
+            # Row by row: a call cannot be stopped before its last row.
             clock()
             found = self._explainer.shap_values(row[None], check_additivity=False)
             values.append(np.reshape(found, (len(row), outputs.shape[1])))
         return self._columns.by_feature(np.array(values))
 
     def _sharpen(self) -> None:
-        """Lose nothing where `shap` walks the trees in single precision.
+        """Keep the precision of float64 although `shap` walks the trees in float32.
 
-        Each threshold becomes its rank among those of its column, which is a whole number, and the
-        values of each tree lie around zero, which changes no difference between two of them.
+        Each threshold becomes its rank among the thresholds of its column, an integer, and the
+        values of each tree are shifted to lie around zero, which changes no difference.
         """
         model = self._explainer.model
         inner = model.children_left >= 0
@@ -102,7 +102,7 @@ class Tree:
             model.values[tree] -= (values.min(axis=0) + values.max(axis=0)) / 2
 
     def _ranks(self, rows: np.ndarray) -> np.ndarray:
-        """Each number as how many thresholds of its column are below it; NaN stays what it is."""
+        """For each number, how many thresholds of its column are below it; NaN stays NaN."""
         rows = rows.astype(self._explainer.model.input_dtype).astype(np.float64)
         ranks = [
             np.searchsorted(known, column)
