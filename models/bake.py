@@ -1,7 +1,7 @@
 """Compile the model to a plan and prove it: `python -m models.bake models/latest.joblib`.
 
-It writes `latest.plan.npz`, with those methods that answer as scikit-learn does, and says so in the
-card `latest.json`. The joblib file stays the truth: a plan belongs to its SHA-256.
+It writes `latest.plan.npz` with the methods that answer as scikit-learn does, and the results into
+the card `latest.json`. A plan belongs to the SHA-256 of its joblib file.
 """
 
 # ruff: noqa: E402
@@ -39,19 +39,19 @@ from models.settings import ModelSettings, SettingsError
 
 log = logging.getLogger("models")
 
-# CPU time for all rows of one method; what remains of BAKE_SECONDS may be less.
+# CPU time for all rows of one method; BAKE_SECONDS may leave less.
 MAX_SECONDS_OF_A_PROOF = 20.0
 
 
 def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, Any]:
-    """Compile, prove and save; what was found, for each method.
+    """Compile, prove and save the plan of a model; the result of each method.
 
-    Raises ModelError if the model cannot be served, OSError if there is no writing beside it.
+    Raises ModelError if the model cannot be served, OSError if its folder is not writable.
     """
     limit = limit or Bound()
     limit.say("loading the model")
     register_own_rules()
-    # The plan says which file it was made of, pinned or not.
+    # The plan names the hash of its joblib file, pinned or not.
     model = fitted.load(path, version_of(path, sha256))
     limit.say("compiling the model")
     plan, found = verify(
@@ -69,14 +69,14 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
         for method in model.methods
     }
     write_card(path, model, report)
-    # Last: it is as new as the card that it was made with.
+    # Last, so that it is not older than its card.
     pins.remember(save(plan, plan_path(path)))
     limit.say("")
     return report
 
 
 def register_own_rules() -> None:
-    """Import models/steps.py, where there is one: it may bring rules of its own."""
+    """Import models/steps.py if there is one: it may register rules."""
     if importlib.util.find_spec("models.steps") is None:
         return
     try:
@@ -87,7 +87,7 @@ def register_own_rules() -> None:
 
 
 def write_card(path: Path, model: Model, report: dict[str, Any]) -> None:
-    """Add what was found to the card, which is made if there is none for this model."""
+    """Add the report to the card, which is created if there is none for this model."""
     card = dict(model.card) or {"sha256": model.version, "estimator": model.kind}
     card["plan"] = report
     place = path.with_suffix(".json")
@@ -95,7 +95,7 @@ def write_card(path: Path, model: Model, report: dict[str, Any]) -> None:
 
 
 def table(report: dict[str, Any]) -> str:
-    """What was found, for a person."""
+    """The report as a table for people."""
     lines: list[tuple[str, ...]] = [
         ("method", "engine", "rows compared", "largest difference", "faster: 1 row", "64", "1,024")
     ]
@@ -126,11 +126,11 @@ def leave(path: Path, reason: str) -> None:
 
 
 def run(path: Path, settings: ModelSettings) -> int:
-    """Bake one model and print the table, or why there is none; the exit status."""
+    """Bake one model and print the table, or why there is none; gives the exit status."""
     logs.configure(settings.log_level)
     try:
         with warnings.catch_warnings():
-            # One and the same warning for each of thousands of calls says nothing of the plan.
+            # Warnings of thousands of calls say nothing about the plan.
             warnings.simplefilter("ignore")
             report = bake(path, settings.model_sha256, Bound(settings.bake_seconds))
     except ModelError as error:

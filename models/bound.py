@@ -13,9 +13,9 @@ from typing import NoReturn
 
 # A process that waits uses no CPU time, so its time on the wall clock is bounded too.
 WALL_SECONDS_PER_CPU_SECOND = 10
-# So long a bake whose time is up may take to end by itself.
+# The time that a bake has to end by itself after its limit.
 GRACE_SECONDS = 5
-# The line of progress is rewritten at most once in this time.
+# The shortest time between two updates of the progress line.
 PROGRESS_SECONDS = 0.2
 # The signals that end a process whose time is up.
 TIME_IS_UP = (signal.SIGXCPU, signal.SIGALRM)

@@ -41,7 +41,7 @@ def compile(  # noqa: A001
     methods: Sequence[str] | None = None,
     **about: Any,
 ) -> Plan:
-    """Compile a fitted estimator; the plan is not yet compared with it, see `verify`.
+    """Compile a fitted estimator; `verify` then compares the plan with it.
 
     Without a signature the rows are numbers, none missing. `methods` are those to compile, by
     default all. `about` goes into the plan: model, kind, classes, outputs, versions. Methods that

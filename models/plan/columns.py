@@ -14,7 +14,7 @@ Value = int
 
 
 class _Unknown:
-    """The meaning of every value of a column that is not among its categories."""
+    """The meaning of all values of a column that are none of its categories."""
 
 
 UNKNOWN = _Unknown()

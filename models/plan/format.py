@@ -140,14 +140,7 @@ def load(path: Path | str, is_trusted: Callable[[str], bool] | None = None) -> P
     if unknown := {step.operation for step in plan.steps} - OPERATIONS.keys():
         names = ", ".join(sorted(unknown))
         raise PlanError(f"the plan {path} has operations of another version ({names}): make bake")
-    features = tuple(
-        msgspec.structs.replace(feature, null=NAN)
-        if feature.null is None and i not in plan.nones
-        else feature
-        for i, feature in enumerate(plan.signature.features)
-    )
-    signature = msgspec.structs.replace(plan.signature, features=features)
-    return msgspec.structs.replace(plan, arrays=arrays, signature=signature)
+    return msgspec.structs.replace(plan, arrays=arrays, signature=_with_nulls(plan))
 
 
 def settings_of(step: Step, arrays: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -174,6 +167,17 @@ def needed_steps(plan: Plan, method: str) -> list[int]:
         if place in needed:
             needed.update(plan.steps[place - 1].inputs)
     return sorted(needed - {INPUT})
+
+
+def _with_nulls(plan: Plan) -> Signature:
+    """The signature of a plan that was decoded from JSON, with its `null` values."""
+    features = tuple(
+        msgspec.structs.replace(feature, null=NAN)
+        if feature.null is None and i not in plan.nones
+        else feature
+        for i, feature in enumerate(plan.signature.features)
+    )
+    return msgspec.structs.replace(plan.signature, features=features)
 
 
 class _Format(msgspec.Struct):

@@ -65,7 +65,7 @@ def verify(
     told what is done.
     """
     own = estimator if hasattr(estimator, "run") else _Estimator(estimator, plan.signature)
-    reasons, proofs = dict(plan.fallback), {}
+    reasons = dict(plan.fallback)
     try:
         runs = Interpreter(plan)
         batches = proof_rows.batches(plan, card or {}) if plan.methods else []
@@ -75,6 +75,20 @@ def verify(
         return msgspec.structs.replace(plan, methods={}, fallback=reasons), {}
     if rows is not None:
         batches.insert(1, rows)
+    return prove_methods(plan, own, runs, batches, reasons, part, say)
+
+
+def prove_methods(
+    plan: Plan,
+    own: Runs,
+    runs: Interpreter,
+    batches: Sequence[Rows],
+    reasons: dict[str, str],
+    part: Callable[[int], Left],
+    say: Callable[[str], None],
+) -> tuple[Plan, dict[str, Proof]]:
+    """The plan without the methods that differ, whose reasons are added, and all proofs."""
+    proofs: dict[str, Proof] = {}
     for place, method in enumerate(plan.methods):
         say(f"comparing {method}")
         limit = part(2 * (len(plan.methods) - place))
@@ -85,6 +99,24 @@ def verify(
         except Exception as error:
             log.debug("%s cannot be compared", method, exc_info=True)
             reasons[method] = f"it cannot be compared ({brief(error)})"
+    plan = msgspec.structs.replace(
+        plan,
+        methods={method: value for method, value in plan.methods.items() if method in proofs},
+        fallback=reasons,
+        batched=tuple(method for method in proofs if work.is_batched(plan, method)),
+    )
+    return prove_one_rows(plan, runs, proofs, batches, part, say)
+
+
+def prove_one_rows(
+    plan: Plan,
+    runs: Interpreter,
+    proofs: dict[str, Proof],
+    batches: Sequence[Rows],
+    part: Callable[[int], Left],
+    say: Callable[[str], None],
+) -> tuple[Plan, dict[str, Proof]]:
+    """The plan with the methods whose one-row form is proven and faster; and all proofs."""
     one_row = []
     for place, method in enumerate(proofs):
         say(f"comparing {method}, one row at a time")
@@ -94,14 +126,7 @@ def verify(
         ):
             proofs[method] = faster
             one_row.append(method)
-    proven = msgspec.structs.replace(
-        plan,
-        methods={method: value for method, value in plan.methods.items() if method in proofs},
-        fallback=reasons,
-        batched=tuple(method for method in proofs if work.is_batched(plan, method)),
-        one_row=tuple(one_row),
-    )
-    return proven, proofs
+    return msgspec.structs.replace(plan, one_row=tuple(one_row)), proofs
 
 
 class _Estimator:

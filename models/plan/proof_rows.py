@@ -1,4 +1,4 @@
-"""The rows on which a plan is compared with scikit-learn: likely ones, thresholds, extremes."""
+"""The rows on which a plan is compared: likely ones, thresholds, extremes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from .run import Interpreter, Rows
 from .signature import Feature, Signature, plain_rows
 
 ROWS = 10_000
-SINGLES = 100
+ONE_ROW_BATCHES = 100
 # The largest batch has at least as many rows as the largest for which speed is measured.
 MIN_BATCH_ROWS = 1024
-BATCHES = (2, 7, 64)
-MISSING = 0.05
-UNKNOWN = 0.02
-# Not refused at the door, but perhaps by the model: too large for single precision, and for more.
+BATCH_ROWS = (2, 7, 64)
+MISSING_SHARE = 0.05
+UNKNOWN_SHARE = 0.02
+# Numbers that pass validation and that the model may reject: beyond float32, near float64's limit.
 EXTREMES = (3.5e38, -3.5e38, 1e200, -1e200, 1.7e308, -1.7e308, 5e-324)
-# With more features, `domains` is not tried.
+# Domains are not searched for models with more features.
 MAX_TRIED_FEATURES = 1_000
 # These numbers are tried to find the domain of a feature.
 TRIED_NUMBERS = (-1e6, -3.0, -1.0, -0.5, 0.0, 1e-3, 0.5, 1.0, 3.0, 1e6)
-# At most so many values are made for all rows, but never fewer rows than a proof needs.
+# The most generated values; but never fewer rows than a proof needs.
 MAX_VALUES = 20_000_000
 MIN_ROWS = 1_200
-# The numbers of one batch of texts, as if it were no sparse table.
+# The most numbers of one batch of texts, counted as a dense table.
 MAX_CELLS_OF_A_BATCH = 20_000_000
 
 
 def batches(plan: Plan, card: Mapping[str, Any]) -> list[Rows]:
-    """The rows to compare on: many together, some alone, some in small company, and extremes."""
+    """Batches of many rows, of one row, of a few rows, and of rows with extreme numbers."""
     signature = plan.signature
     generator = np.random.default_rng(0)
     known = text_samples.vocabularies(plan)
@@ -48,13 +48,13 @@ def batches(plan: Plan, card: Mapping[str, Any]) -> list[Rows]:
         table = np.concatenate([pack(signature, rows), others])
     else:
         table = [*rows, *zip(*generated(plan, card, generator, known), strict=True)]
-    # So many that their numbers have room in memory.
+    # The numbers of a batch must fit into memory.
     size = max(
         MIN_BATCH_ROWS, MAX_CELLS_OF_A_BATCH // max([1, *(len(each.terms) for each in known)])
     )
     found = [table[i : i + size] for i in range(0, len(table), size)]
-    found += [table[i : i + 1] for i in range(SINGLES)]
-    found += [table[i * size : (i + 1) * size] for size in BATCHES for i in range(3)]
+    found += [table[i : i + 1] for i in range(ONE_ROW_BATCHES)]
+    found += [table[i * size : (i + 1) * size] for size in BATCH_ROWS for i in range(3)]
     numbers = [i for i, feature in enumerate(signature.features) if is_number(feature)]
     for i in numbers[:50]:
         for extreme in EXTREMES:
@@ -65,12 +65,12 @@ def batches(plan: Plan, card: Mapping[str, Any]) -> list[Rows]:
 
 
 def pack(signature: Signature, rows: list[Any]) -> Rows:
-    """Rows as a request's come to the engine."""
+    """Rows in the form of a request."""
     return np.array(rows, dtype=np.float64) if signature.numeric else rows
 
 
 def thresholds(plan: Plan) -> dict[int, np.ndarray]:
-    """Where trees that see the rows as they are sent turn, for each feature."""
+    """The thresholds of the trees that see the request's rows, by feature."""
     found: dict[int, np.ndarray] = {}
     for step in plan.steps:
         if step.operation in ("walk", "walk_shallow") and step.inputs == (INPUT,):
@@ -81,13 +81,13 @@ def thresholds(plan: Plan) -> dict[int, np.ndarray]:
             order = np.argsort(features, kind="stable")
             each, starts = np.unique(features[order], return_index=True)
             parts = np.split(values[order], starts[1:])
-            # Of trees that never turn there is one part, which is empty.
+            # For trees without splits there is one part, which is empty.
             found |= dict(zip(each.tolist(), map(np.unique, parts), strict=False))
     return found
 
 
 def domains(plan: Plan) -> dict[int, tuple[float, float]]:
-    """The lowest and the highest number that the plan takes, for each feature that is bounded.
+    """The lowest and the highest number that the plan accepts, for each bounded feature.
 
     The logarithm of a negative number, for example, is NaN, which the next step refuses.
     """
@@ -118,7 +118,7 @@ def domains(plan: Plan) -> dict[int, tuple[float, float]]:
 
 
 def is_number(feature: Feature) -> bool:
-    """Whether a feature takes any number, and not only certain categories."""
+    """Whether a feature is a number without categories."""
     return feature.kind == "number" and not feature.categories
 
 
@@ -128,7 +128,7 @@ def generated(
     generator: np.random.Generator,
     known: Sequence[text_samples.Vocabulary] = (),
 ) -> list[Any]:
-    """Columns of values that are likely, at and next to each threshold, missing, unknown."""
+    """Columns of likely values, thresholds and their neighbors, missing and unknown values."""
     signature, turns, taken = plan.signature, thresholds(plan), domains(plan)
     numeric = signature.numeric
     facts = card.get("features", {})
@@ -142,7 +142,7 @@ def generated(
         else:
             values = numbers(own, turns.get(i, np.empty(0)), count, generator)
             columns.append(within(values, *taken[i], generator) if i in taken else values)
-        gaps = generator.random(count) < MISSING if feature.missing else ()
+        gaps = generator.random(count) < MISSING_SHARE if feature.missing else ()
         if numeric:
             columns[i][np.flatnonzero(gaps)] = np.nan
             continue
@@ -162,11 +162,11 @@ def is_categorical(feature: Feature) -> bool:
 
 
 def categories(feature: Feature, count: int, generator: np.random.Generator) -> list[Any]:
-    """Known values of one feature, and a few that are not."""
+    """Known values of one feature, and a few unknown ones."""
     known = list(feature.categories or (("a", "b") if feature.kind == "string" else (True, False)))
     values = [known[i] for i in generator.integers(len(known), size=count)]
     if feature.unknown == "passed":
-        for i in np.flatnonzero(generator.random(count) < UNKNOWN):
+        for i in np.flatnonzero(generator.random(count) < UNKNOWN_SHARE):
             values[i] = f"not {values[i]}" if isinstance(values[i], str) else 987_654_321
     return values
 
@@ -174,7 +174,7 @@ def categories(feature: Feature, count: int, generator: np.random.Generator) -> 
 def within(
     values: np.ndarray, low: float, high: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """The numbers, those outside of `low` to `high` replaced by others from that range."""
+    """The numbers; those outside `low` to `high` are replaced by random ones inside."""
     others = generator.uniform(low, min(high, low + 1000.0), len(values))
     return np.where((values >= low) & (values <= high), values, others)
 
@@ -182,9 +182,9 @@ def within(
 def numbers(
     facts: Mapping[str, Any], turns: np.ndarray, count: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Numbers around those of training, of other sizes, whole ones, and next to the thresholds."""
+    """Numbers near those of training, larger and smaller, integers, and next to thresholds."""
     low, high = facts.get("min"), facts.get("max")
-    # Dates have a range, too, in text.
+    # The range of a date is text.
     if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
         low, high = -3.0, 3.0
     if len(turns):
@@ -203,7 +203,7 @@ def numbers(
                 np.nextafter(turns.astype(np.float64), np.inf),
             ]
         )
-        # Every one of them, if there is room, in a random place.
+        # All of them, if there are enough rows, at random places.
         places = generator.permutation(count)[: len(near)]
         values[places] = generator.permutation(near)[: len(places)]
     return values

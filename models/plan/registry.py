@@ -25,7 +25,7 @@ HARMLESS = {
 
 
 def rule(*kinds: Kind, predicts: bool = False) -> Callable[[Rule], Rule]:
-    """Register a function as the rule for these classes of estimator, and not for subclasses.
+    """Register a function as the rule for these classes of estimator.
 
     The function is given the builder, the fitted estimator and the columns of its input. It gives
     the columns of the estimator's `transform`; or, if it `predicts`, the value of each other
@@ -44,7 +44,10 @@ def rule(*kinds: Kind, predicts: bool = False) -> Callable[[Rule], Rule]:
 
 
 def find_rule(rules: Mapping[Kind, Any], estimator: Any) -> Any:
-    """The rule for an estimator, or of a parent that it changes in nothing. Raises NotCompiled."""
+    """The rule of an estimator's class, or of a parent class whose methods it does not change.
+
+    Raises NotCompiled if there is none.
+    """
     line = type(estimator).__mro__
     name = type(estimator).__name__
     for i, kind in enumerate(line):

@@ -35,7 +35,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of a model: its features in the model's order, and the form its input takes.
+    """The rows of a model: its features in their order, and the form of the input.
 
     `table`: rows of features. `text`: one string a row. `labels`: one label a row.
     `mapping`: objects with keys of their own. `named` says whether the model was fitted on a
@@ -52,14 +52,14 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def numeric(self) -> bool:
-        """Whether rows are nothing but numbers, so that they can be one array of float64."""
+        """Whether all features are numbers, so that rows can be one array of float64."""
         return self.form == "table" and all(
             f.kind == "number" and f.categories is None and not f.sent for f in self.features
         )
 
 
 def plain_rows(signature: Signature) -> list[Any]:
-    """A few different rows of the right form, which a model is likely to accept."""
+    """A few different rows of the right form that a model probably accepts."""
     if signature.form == "mapping":
         return [{"a": 1.0}, {"b": 2.0}, {}]
     return [
@@ -82,12 +82,12 @@ def _plain_value(feature: Feature, i: int) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether it is None, NaN, or another of those that do not equal themselves."""
+    """Whether a value is None, NaN, or another value that does not equal itself."""
     return value is None or is_nan(value)
 
 
 def is_nan(value: Any) -> bool:
-    """Whether it is NaN, or another value that does not equal itself."""
+    """Whether a value is NaN, or another value that does not equal itself."""
     try:
         return bool(value != value)  # noqa: PLR0124
     except TypeError:

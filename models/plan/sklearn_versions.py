@@ -1,4 +1,4 @@
-"""What differs between versions of scikit-learn, in one place: 1.1.3 and newer can serve."""
+"""The differences between versions of scikit-learn, from 1.1.3 on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 
 class InputTags(NamedTuple):
-    """What an estimator says of its input, in the words of scikit-learn 1.6 and newer."""
+    """The tags of an estimator's input, with the names of scikit-learn 1.6 and newer."""
 
     two_d_array: bool = True
     one_d_array: bool = False
@@ -22,7 +22,7 @@ class InputTags(NamedTuple):
 
 
 def input_tags(estimator: Any) -> InputTags:
-    """What `estimator` says of its input; a table of numbers where it is not scikit-learn's."""
+    """The tags of an estimator's input; for other libraries' classes those of a numeric table."""
     if not isinstance(estimator, BaseEstimator):
         return InputTags()
     if get_tags := getattr(sklearn.utils, "get_tags", None):
@@ -32,7 +32,7 @@ def input_tags(estimator: Any) -> InputTags:
 
 
 def older_tags(tags: Mapping[str, Any]) -> InputTags:
-    """The tags of scikit-learn before 1.6, which has them as a dict."""
+    """The tags in the form of scikit-learn before 1.6, a dict."""
     taken: Collection[str] = tags["X_types"]
     return InputTags(
         two_d_array="2darray" in taken,
@@ -49,7 +49,7 @@ def keeps_empty(imputer: Any) -> bool:
 
 
 def fill_dtype(imputer: Any) -> Any:
-    """The dtype of what a SimpleImputer fills in; before 1.8 that of its training data."""
+    """The dtype of the values that a SimpleImputer fills in; before 1.8 its training dtype."""
     return getattr(imputer, "_fill_dtype", None) or imputer._fit_dtype  # noqa: SLF001
 
 
@@ -64,7 +64,7 @@ def calibrated_estimator(part: Any) -> Any:
 
 
 def find(module: str, name: str) -> Any:
-    """A class or function of scikit-learn; where it has none yet, a class that nothing is of."""
+    """A class or function of scikit-learn; in versions without it a class without instances."""
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):

@@ -1,4 +1,4 @@
-"""Texts and mappings to prove a plan on: of what it knows, of what it does not, and of oddities."""
+"""Texts and mappings to prove a plan on: known terms, unknown ones, and odd characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .format import Plan
 
-# What separates, what is hard to put into lower case or to take the accents off, and other scripts.
+# Separators, characters whose lower case or accents are difficult, and other scripts.
 ODD = (
     *(".", ",", "!?", "'", "-", "_", "\t", "\n\n", "  ", "\u00a0", "\u2003", "\u200b", "\x00"),
     *("a", "I", "don't", "e-mail@host.org", "3.14", "007", "word" * 20, "snake_case", "CamelCase"),
@@ -19,7 +19,7 @@ ODD = (
 )
 ACCENTS = ("\u0301", "\u0308", "\u0327")
 BETWEEN = (" ", " ", " ", " ", ", ", ". ", "\n", "", "-")
-LONGEST = 24
+MAX_TERMS = 24
 VALUES = (0, 1, -3, 0.5, 1e9, True, False, "", "another text", "1")
 
 
@@ -32,7 +32,7 @@ class Vocabulary(NamedTuple):
 
 
 def vocabularies(plan: Plan) -> list[Vocabulary]:
-    """What the steps of a plan look for."""
+    """The vocabularies of the steps of a plan."""
     return [
         Vocabulary(
             step.settings["vocabulary"]["places"],
@@ -45,10 +45,10 @@ def vocabularies(plan: Plan) -> list[Vocabulary]:
 
 
 def texts(known: Sequence[Vocabulary], count: int, generator: np.random.Generator) -> list[str]:
-    """Texts of known terms in many spellings and of odd ones; some are empty."""
+    """Texts of known terms in many spellings, and of odd terms; some are empty."""
     terms = [term for each in known for term in each.terms]
-    # Each term at least once, if there is room.
-    lengths = generator.integers(0, LONGEST, count)
+    # Each term at least once, if there are enough texts.
+    lengths = generator.integers(0, MAX_TERMS, count)
     places = generator.permutation(max(len(terms), int(lengths.sum()))) % len(terms)
     kinds = generator.random(len(places))
     gaps = generator.integers(len(BETWEEN), size=len(places))
@@ -62,7 +62,7 @@ def texts(known: Sequence[Vocabulary], count: int, generator: np.random.Generato
 
 
 def spelled(term: str, kind: float) -> str:
-    """A term as it is, in other letters, with an accent; or something else, by a number below 1."""
+    """A term unchanged, in upper case, with an accent, reversed, or odd; by `kind` below 1."""
     if kind < 0.6:
         return term
     if kind < 0.7:
@@ -90,7 +90,7 @@ def mappings(
         generator.random(count) < 0.5, generator.normal(size=count) * 100, generator.integers(9)
     ).tolist()
     for number in numbers[len(rows) :]:
-        chosen = generator.integers(len(items), size=int(generator.integers(0, LONGEST)))
+        chosen = generator.integers(len(items), size=int(generator.integers(0, MAX_TERMS)))
         row: dict[str, Any] = {}
         for place in chosen.tolist():
             name, value = items[place]

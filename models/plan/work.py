@@ -24,7 +24,7 @@ PYTHON_LINE, PYTHON_BYTE = 0.3, 0.00005
 
 
 class Work(NamedTuple):
-    """Microseconds of a call, of each row in the call, and of one row with Python's own numbers."""
+    """Microseconds of a call, of each row in a call, and of one row in Python's own numbers."""
 
     call: float
     row: float
@@ -38,7 +38,7 @@ def of_method(plan: Plan, method: str) -> Work:
 
 
 def is_batched(plan: Plan, method: str) -> bool:
-    """Whether batching pays: a call takes long, and each row of a batch takes less than a call."""
+    """Whether batching pays: a call takes long, and a further row less than a further call."""
     work = of_method(plan, method)
     return work.call + work.row > BATCH_ABOVE_MICROSECONDS and work.row < work.call
 

@@ -1,4 +1,4 @@
-"""Models that look at no feature, or at one only."""
+"""Models that use no feature, or only one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .linear import finite_numbers, probability
 
 @rule(DummyRegressor, predicts=True)
 def dummy_regressor(builder: Builder, estimator: DummyRegressor, table: Table) -> Outputs:
-    """The same number, or numbers, for every row."""
+    """A constant for each output."""
     constant = estimator.constant_.ravel()
     row = constant if estimator.n_outputs_ > 1 else constant[0]
     return {"predict": builder.do("repeat", builder.numbers(table), row=np.asarray(row))}
@@ -21,7 +21,7 @@ def dummy_regressor(builder: Builder, estimator: DummyRegressor, table: Table) -
 
 @rule(DummyClassifier, predicts=True)
 def dummy_classifier(builder: Builder, estimator: DummyClassifier, table: Table) -> Outputs:
-    """The same label for every row, except where it is drawn by lot."""
+    """A constant label; the strategy "stratified" draws lots and has no plan."""
     if estimator.n_outputs_ > 1 or estimator.sparse_output_:
         raise NotCompiled("a DummyClassifier with several outputs")
     strategy, classes = estimator.strategy, estimator.classes_
@@ -44,7 +44,7 @@ def dummy_classifier(builder: Builder, estimator: DummyClassifier, table: Table)
 
 @rule(IsotonicRegression, predicts=True)
 def isotonic(builder: Builder, estimator: IsotonicRegression, table: Table) -> Outputs:
-    """A line through the thresholds of the only feature."""
+    """Straight lines between the thresholds of the only feature."""
     thresholds, values = estimator.X_thresholds_, estimator.y_thresholds_
     if thresholds.dtype != np.float64:
         raise NotCompiled("an IsotonicRegression in single precision")

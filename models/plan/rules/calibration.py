@@ -1,4 +1,4 @@
-"""Classifiers with calibrated probabilities, or with a threshold of their own."""
+"""Classifiers with calibrated probabilities, or with a threshold."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def calibrated(builder: Builder, part: Any, table: Table, count: int) -> Value:
 
 @rule(FixedThresholdClassifier, predicts=True)
 def fixed_threshold(builder: Builder, estimator: FixedThresholdClassifier, table: Table) -> Outputs:
-    """The second label where what is said of it reaches the threshold."""
+    """The second label where its score reaches the threshold."""
     inner = getattr(estimator, "estimator_", estimator.estimator)
     methods = asked(estimator)
     threshold = estimator.threshold
@@ -85,14 +85,14 @@ def fixed_threshold(builder: Builder, estimator: FixedThresholdClassifier, table
 def tuned_threshold(
     builder: Builder, estimator: TunedThresholdClassifierCV, table: Table
 ) -> Outputs:
-    """The same, with the threshold that it found."""
+    """The second label where its score reaches the threshold that was found in training."""
     label = estimator._curve_scorer._get_pos_label()  # noqa: SLF001
     threshold = estimator.best_threshold_
     return thresholded(builder, estimator, estimator.estimator_, table, threshold, label)
 
 
 def asked(estimator: Any) -> list[str]:
-    """The methods of which the first that is there is asked."""
+    """The candidates for the method whose answers are compared with the threshold."""
     methods = estimator._get_response_method()  # noqa: SLF001
     return [methods] if isinstance(methods, str) else methods
 
@@ -100,7 +100,7 @@ def asked(estimator: Any) -> list[str]:
 def thresholded(
     builder: Builder, estimator: Any, inner: Any, table: Table, threshold: float, label: Any
 ) -> Outputs:
-    """The inner estimator's results, with labels by the threshold."""
+    """The inner estimator's results, with the labels by the threshold."""
     labels = estimator.classes_
     score = response(builder, inner, table, asked(estimator), label)
     if label is not None and labels[0] == label:

@@ -1,10 +1,23 @@
-"""What is composed of transformers and one estimator."""
+"""Pipelines, searches and selectors: estimators composed of others."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import (
+    RFE,
+    RFECV,
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
+    SelectFromModel,
+    SelectFwe,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
@@ -15,12 +28,14 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from ..builder import Builder, Outputs, Table, rule
-from ..sklearn_versions import FrozenEstimator
+from ..errors import NotCompiled
+from ..sklearn_versions import FrozenEstimator, input_tags
+from .impute import validated
 
 SEARCHES = (GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV)
 
 
-# imbalanced-learn's, in which some steps are samplers.
+# The second is imbalanced-learn's, which also has samplers as steps.
 PIPELINES = (Pipeline, "imblearn.pipeline.Pipeline")
 
 
@@ -32,21 +47,21 @@ def pipeline_transform(builder: Builder, estimator: Pipeline, table: Table) -> T
 
 @rule(*PIPELINES, predicts=True)
 def pipeline_predict(builder: Builder, estimator: Pipeline, table: Table) -> Outputs:
-    """The last step sees what the others have made."""
+    """The results of the last step for the output of the steps before it."""
     return builder.predict(estimator.steps[-1][1], chained(builder, estimator.steps[:-1], table))
 
 
 def chained(builder: Builder, steps: list[tuple[str, Any]], table: Table) -> Table:
-    """What the steps make, one after the other."""
+    """The output of the steps, one after the other."""
     for _, step in steps:
-        # A sampler does nothing once the pipeline is fitted.
+        # A sampler works only while the pipeline is fitted.
         if not hasattr(step, "fit_resample"):
             table = made(builder, step, table)
     return table
 
 
 def made(builder: Builder, step: Any, table: Table, weight: float | None = None) -> Table:
-    """The columns that one part makes, times its weight."""
+    """The output columns of one part, times its weight."""
     if isinstance(step, str) or step is None:
         if step == "drop":
             return ()
@@ -62,13 +77,13 @@ def made(builder: Builder, step: Any, table: Table, weight: float | None = None)
 
 
 def is_passthrough(step: Any) -> bool:
-    """Whether it is what a fitted ColumnTransformer has in the place of "passthrough"."""
+    """Whether a fitted ColumnTransformer uses this step for "passthrough"."""
     return type(step) is FunctionTransformer and step.func is None and not step.validate
 
 
 @rule(ColumnTransformer)
 def column_transformer(builder: Builder, estimator: ColumnTransformer, table: Table) -> Table:
-    """Each transformer gets its columns; what they make stands side by side."""
+    """The outputs of all transformers side by side; each has its own input columns."""
     weights = estimator.transformer_weights or {}
     columns: list[Any] = []
     for name, step, _ in estimator.transformers_:
@@ -77,14 +92,14 @@ def column_transformer(builder: Builder, estimator: ColumnTransformer, table: Ta
             columns += made(builder, step, given, weights.get(name))
     if not columns or not estimator.sparse_output_:
         return tuple(columns)
-    # What follows adds the numbers up one by one.
+    # The next step adds the numbers of a sparse table one by one.
     value = builder.sparse(tuple(columns), checked=False)
     return builder.columns(value, len(columns), sparse=True)
 
 
 @rule(FeatureUnion)
 def feature_union(builder: Builder, estimator: FeatureUnion, table: Table) -> Table:
-    """All transformers get all columns; what they make stands side by side."""
+    """The outputs of all transformers side by side; each has all input columns."""
     weights = estimator.transformer_weights or {}
     columns: list[Any] = []
     for name, step in estimator.transformer_list:
@@ -95,29 +110,57 @@ def feature_union(builder: Builder, estimator: FeatureUnion, table: Table) -> Ta
 
 @rule(*SEARCHES)
 def search_transform(builder: Builder, estimator: Any, table: Table) -> Table:
-    """The best estimator it found."""
+    """The results of the best estimator."""
     return builder.transform(estimator.best_estimator_, table)
 
 
 @rule(*SEARCHES, predicts=True)
 def search_predict(builder: Builder, estimator: Any, table: Table) -> Outputs:
-    """The best estimator it found."""
+    """The results of the best estimator."""
     return builder.predict(estimator.best_estimator_, table)
 
 
 @rule(FrozenEstimator)
 def frozen_transform(builder: Builder, estimator: FrozenEstimator, table: Table) -> Table:
-    """The estimator that it keeps as it is."""
+    """The results of the frozen estimator."""
     return builder.transform(estimator.estimator, table)
 
 
 @rule(FrozenEstimator, predicts=True)
 def frozen_predict(builder: Builder, estimator: FrozenEstimator, table: Table) -> Outputs:
-    """The estimator that it keeps as it is."""
+    """The results of the frozen estimator."""
     return builder.predict(estimator.estimator, table)
 
 
 @rule(SelfTrainingClassifier, predicts=True)
 def self_training(builder: Builder, estimator: SelfTrainingClassifier, table: Table) -> Outputs:
-    """The estimator of its last round."""
+    """The results of the estimator of the last round."""
     return builder.predict(estimator.estimator_, table)
+
+
+@rule(
+    GenericUnivariateSelect,
+    RFE,
+    RFECV,
+    SelectFdr,
+    SelectFpr,
+    SelectFromModel,
+    SelectFwe,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
+def selector(builder: Builder, estimator: Any, table: Table) -> Table:
+    """The chosen columns."""
+    kept = estimator.get_support(indices=True)
+    if not len(kept):
+        raise NotCompiled(f"a {type(estimator).__name__} that keeps no column")
+    table = validated(builder, table, missing=input_tags(estimator).allow_nan)
+    return tuple(table[i] for i in kept)
+
+
+@rule(RFE, RFECV, predicts=True)
+def reduced(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The results of the estimator that was fitted to the chosen columns."""
+    return builder.predict(estimator.estimator_, selector(builder, estimator, table))

@@ -1,4 +1,4 @@
-"""Encoders of categories: what they make of each known value is worked out by themselves."""
+"""Encoders of categories: a fitted encoder itself gives its output for each known value."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..format import INPUT
 from ..signature import is_missing
 from ..sklearn_versions import TargetEncoder
 
-# A table of more cells than this for one column is not kept; ones are put in their places instead.
-LARGEST = 1_000_000
+# With more cells in the table of one column, one-hot columns are made without a table.
+MAX_TABLE_CELLS = 1_000_000
 
 
 @rule(OneHotEncoder, OrdinalEncoder, TargetEncoder)
@@ -35,7 +35,7 @@ def encoder(builder: Builder, estimator: Any, table: Table) -> Table:
     own = deepcopy(estimator)
     if isinstance(own, OneHotEncoder):
         own.sparse_output = True
-        # The word for that before scikit-learn 1.2, where nothing sets the output's container.
+        # Before scikit-learn 1.2 the parameter was named sparse.
         own.sparse = True
     # scikit-learn before 1.2 has no such method.
     with contextlib.suppress(AttributeError):
@@ -61,7 +61,7 @@ def as_category(builder: Builder, column: Column, categories: np.ndarray) -> Cat
 
 
 def outcomes(estimator: Any, place: int, column: Category) -> tuple[Any, list[int]]:
-    """What an encoder makes of each meaning of one of its columns, and those that it refuses."""
+    """The encoder's output for each meaning of one of its columns, and the meanings it refuses."""
     categories = [each.tolist() for each in estimator.categories_]
     unknown = unlike(categories[place])
     meanings = [unknown if each is UNKNOWN else each for each in column.meanings]
@@ -92,7 +92,7 @@ def _is_refused(estimator: Any, rows: np.ndarray) -> bool:
 
 
 def unlike(categories: Sequence[Any]) -> Any:
-    """A value that is not among these, but of their type."""
+    """A value of the type of these categories that is none of them."""
     known = [each for each in categories if not is_missing(each)]
     if any(isinstance(each, str) for each in known):
         return "?".join(map(str, known)) + "?"
@@ -102,7 +102,7 @@ def unlike(categories: Sequence[Any]) -> Any:
 def encoded(
     builder: Builder, column: Category, rows: Any, refused: Sequence[int], dtype: str
 ) -> Table:
-    """The columns with these rows, one for each meaning of a column, of which some are refused."""
+    """The columns whose rows are given for each meaning of a column; some meanings are refused."""
     codes = column.value
     missing, unknown = builder.arrives(column)
     never = {len(column.meanings) - 2: not missing, len(column.meanings) - 1: not unknown}
@@ -111,7 +111,7 @@ def encoded(
         bad[refused] = True
         codes = builder.do("require_known", codes, bad=bad)
     width = rows.shape[1]
-    if rows.shape[0] * width > LARGEST and hasattr(rows, "indptr"):
+    if rows.shape[0] * width > MAX_TABLE_CELLS and hasattr(rows, "indptr"):
         places = np.full(rows.shape[0], width, dtype=np.intp)
         places[np.diff(rows.indptr) > 0] = rows.indices
         return builder.columns(
@@ -124,7 +124,7 @@ def encoded(
 
 @rule(KBinsDiscretizer)
 def discretizer(builder: Builder, estimator: KBinsDiscretizer, table: Table) -> Table:
-    """The number of the bin that each value is in, or a column of 0 and 1 for each bin."""
+    """The number of the bin of each value, or a column of 0 and 1 for each bin."""
     if estimator.dtype not in (None, np.float64):
         raise NotCompiled("a KBinsDiscretizer to single precision")
     edges = [own[1:-1] for own in estimator.bin_edges_]

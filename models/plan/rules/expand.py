@@ -11,7 +11,7 @@ from ..errors import NotCompiled
 
 @rule(PolynomialFeatures)
 def polynomial_features(builder: Builder, estimator: PolynomialFeatures, table: Table) -> Table:
-    """Products of columns: each is one of a degree less, multiplied by a column."""
+    """Products of columns: each is a product of a lower degree, multiplied by one column."""
     least, most = estimator._min_degree, estimator._max_degree  # noqa: SLF001
     x = builder.checked(table)
     made: list[Column] = []
@@ -67,26 +67,8 @@ def spline_transformer(builder: Builder, estimator: SplineTransformer, table: Ta
     elif beyond == "error":
         inside = builder.do("require_within", x, low=low, high=high)
     bins = builder.do("bins", inside, edges=knots[:, degree + 1 : last].copy())
-    # For each column and interval: the knots around it, and the distances between them.
-    starts = np.arange(last - degree)[:, None] + np.arange(1, 2 * degree + 1)
-    around = knots[:, starts]
-    gaps = np.concatenate(
-        [
-            around[..., degree : degree + j] - around[..., degree - j : degree]
-            for j in range(degree + 1)
-        ],
-        axis=2,
-    )
-    value = builder.do(
-        "splines",
-        inside,
-        bins,
-        # Between two knots in one place nothing is added.
-        knots=around,
-        gaps=np.where(gaps == 0, np.inf, gaps),
-        degree=degree,
-        count=count,
-    )
+    around, gaps = _neighborhoods(knots, degree)
+    value = builder.do("splines", inside, bins, knots=around, gaps=gaps, degree=degree, count=count)
     if beyond in ("constant", "linear"):
         value = _beyond(builder, estimator, x, value, {False: low, True: high})
     if estimator.handle_missing == "zeros":
@@ -98,10 +80,26 @@ def spline_transformer(builder: Builder, estimator: SplineTransformer, table: Ta
     return tuple(column for i, column in enumerate(made) if (i + 1) % count)
 
 
-def _first_knots(estimator: SplineTransformer) -> list[int]:
-    """Which knot of each column is the first inside.
+def _neighborhoods(knots: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """The knots around each interval of each column, and the gaps between these knots."""
+    last = knots.shape[1] - degree - 1
+    starts = np.arange(last - degree)[:, None] + np.arange(1, 2 * degree + 1)
+    around = knots[:, starts]
+    gaps = np.concatenate(
+        [
+            around[..., degree : degree + j] - around[..., degree - j : degree]
+            for j in range(degree + 1)
+        ],
+        axis=2,
+    )
+    # Knots at one place add nothing: divide by infinity.
+    return around, np.where(gaps == 0, np.inf, gaps)
 
-    Where lines go on, scikit-learn counts up to 2 from column to column.
+
+def _first_knots(estimator: SplineTransformer) -> list[int]:
+    """The number of the first inner knot of each column.
+
+    For linear extrapolation scikit-learn counts from column to column, up to 2.
     """
     degree, columns = estimator.degree, len(estimator.bsplines_)
     if estimator.extrapolation != "linear":
@@ -116,7 +114,7 @@ def _beyond(
     value: Value,
     edges: dict[bool, np.ndarray],
 ) -> Value:
-    """The first splines go on below the first knot inside, the last ones above the last."""
+    """Extrapolate the first splines below the first inner knot, the last splines above the last."""
     count = estimator.bsplines_[0].c.shape[1]
     linear = estimator.extrapolation == "linear"
     ends = [max(first, min(first + linear, 2)) for first in _first_knots(estimator)]

@@ -1,4 +1,4 @@
-"""What stands in for missing values, and what tells where they were."""
+"""Imputers, and indicators of missing values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def simple_imputer(builder: Builder, estimator: SimpleImputer, table: Table) -> 
     statistics = estimator.statistics_.tolist()
     keep_empty = sklearn_versions.keeps_empty(estimator)
     kept = [i for i, each in enumerate(statistics) if keep_empty or each == each]  # noqa: PLR0124
-    # As scikit-learn does it: into the type of the training data.
+    # scikit-learn casts to the dtype of the training data.
     own = estimator.statistics_[kept].astype(sklearn_versions.fill_dtype(estimator)).tolist()
     made = filled(builder, [table[i] for i in kept], own, marker)
     if estimator.indicator_ is not None:
@@ -38,7 +38,7 @@ def missing_indicator(builder: Builder, estimator: MissingIndicator, table: Tabl
     own = estimator.features_.tolist()
     others = tuple(column for i, column in enumerate(table) if i not in own)
     strict = estimator.features == "missing-only" and estimator.error_on_new and others
-    # What is sent may not be missing there, for the model refuses it.
+    # Missing values there are refused by the signature, unless an earlier step makes them.
     if strict and not (
         is_missing(marker)
         and all(isinstance(column, Number) for column in others)
@@ -49,7 +49,7 @@ def missing_indicator(builder: Builder, estimator: MissingIndicator, table: Tabl
 
 
 def marked(builder: Builder, table: Table, marker: Any) -> Table:
-    """The columns, with their numbers as validated."""
+    """The columns, with validated numbers. Raises NotCompiled for texts."""
     made: list[Column] = []
     for column in validated(builder, table, missing=is_missing(marker)):
         if isinstance(column, Number):
@@ -64,7 +64,7 @@ def marked(builder: Builder, table: Table, marker: Any) -> Table:
 
 
 def validated(builder: Builder, table: Table, *, missing: bool) -> Table:
-    """The columns, refused where their numbers are infinite, or missing if they may not be."""
+    """The columns; infinite numbers are refused, and missing ones unless they may be `missing`."""
     if builder.is_sparse(table):
         return table
     return tuple(
@@ -78,7 +78,7 @@ def of_numbers(
     work: Callable[[Table], Value],
     dtype: str = "float64",
 ) -> list[Column]:
-    """The columns, those that are numbers replaced by what is worked out of all of them."""
+    """The columns, with the numbers among them replaced by the result of `work` for all of them."""
     numbers = tuple(column for column in table if isinstance(column, Number))
     if not numbers:
         return list(table)
@@ -125,7 +125,7 @@ def indicators(builder: Builder, table: Sequence[Column], marker: Any) -> list[C
 
 
 def is_marker(meaning: Any, marker: Any) -> bool:
-    """Whether this is the value that stands for missing ones; None is not NaN."""
+    """Whether this is the marker of missing values; None is not NaN."""
     if meaning is UNKNOWN:
         return False
     if is_missing(marker) and marker is not None:

@@ -1,4 +1,4 @@
-"""LightGBM's boosted trees: sums of float64, in the order in which it adds them.
+"""LightGBM's boosted trees: sums of float64 in LightGBM's order.
 
 A model is read from its own text format: trees are lists of nodes, and a negative child is a leaf.
 Source: `Tree::ToString` and `Tree::NumericalDecision` of LightGBM.
@@ -13,13 +13,13 @@ import numpy as np
 from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from . import tree_arrays
-from .boosting import raw_scores
+from .trees import raw_scores
 
 KINDS = ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")
-# The bits of a decision: by categories, missing to the left, and what is missing.
+# Bits of a decision: split by categories, missing goes left, kind of missing value.
 CATEGORICAL, MISSING_LEFT, MISSING = 1, 2, 12
 NOTHING_MISSING, ZERO_MISSING = 0, 4
-# Up to this size a number is a zero.
+# Numbers up to this size count as zero.
 ZERO = float(np.float32(1e-35))
 IDENTITIES = (
     *("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
@@ -30,7 +30,7 @@ EXPONENTIALS = ("poisson", "gamma", "tweedie")
 
 @rule(*(f"lightgbm.sklearn.{kind}" for kind in KINDS), predicts=True)
 def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
-    """The sums of what the trees' leaves have, as what the objective makes of them."""
+    """The sums of the trees' leaves, transformed as the objective says."""
     if callable(estimator.objective):
         raise NotCompiled("LightGBM with an objective of one's own")
     head, trees = parsed(estimator.booster_.model_to_string())
@@ -56,7 +56,7 @@ def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
 
 
 def parsed(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
-    """The head of a model's text and its trees, each as the values of its names."""
+    """The head of a model's text and its trees, each as a dict of its lines."""
     text = text.partition("\nend of trees")[0]
     head, *trees = text.split("\nTree=")
     return _fields(head), [_fields(tree) for tree in trees]
@@ -84,7 +84,7 @@ def added(
 
 
 def leaves_of(tree: dict[str, str]) -> np.ndarray:
-    """What the leaves of a tree have."""
+    """The values of the leaves of a tree."""
     return numbers(tree["leaf_value"], np.float64)
 
 
@@ -108,7 +108,7 @@ def nodes_of(tree: dict[str, str]) -> tree_arrays.Nodes:
         raise NotCompiled("LightGBM with splits by categories")
     if ((decision & MISSING) == ZERO_MISSING).any():
         raise NotCompiled("LightGBM with zero_as_missing")
-    # Where nothing was missing in training, it is zero.
+    # If nothing was missing in training, a missing value counts as zero.
     missing_left = np.where(
         (decision & MISSING) == NOTHING_MISSING, threshold >= 0, (decision & MISSING_LEFT) > 0
     )

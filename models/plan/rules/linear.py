@@ -1,4 +1,4 @@
-"""Linear models: sums of weighted features, and what is chosen by them."""
+"""Linear models: sums of weighted features, and the labels that they choose."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn._loss.link import IdentityLink, LogLink
 from sklearn.linear_model import (
     ARDRegression,
     BayesianRidge,
     ElasticNet,
     ElasticNetCV,
+    GammaRegressor,
     HuberRegressor,
     Lars,
     LarsCV,
@@ -31,6 +33,7 @@ from sklearn.linear_model import (
     PassiveAggressiveClassifier,
     PassiveAggressiveRegressor,
     Perceptron,
+    PoissonRegressor,
     QuantileRegressor,
     RANSACRegressor,
     Ridge,
@@ -41,6 +44,7 @@ from sklearn.linear_model import (
     SGDOneClassSVM,
     SGDRegressor,
     TheilSenRegressor,
+    TweedieRegressor,
 )
 from sklearn.svm import LinearSVC, LinearSVR
 
@@ -48,15 +52,17 @@ from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from ..format import INPUT
 
+LINKS = {IdentityLink: None, LogLink: "exp"}
+
 
 def finite_numbers(builder: Builder, table: Table) -> Value:
-    """The columns as one array, refused where steps before have made no number of a number."""
+    """The columns as one array; NaN and infinities that earlier steps make are refused."""
     value = builder.numbers(table)
     return value if value == INPUT else builder.do("require_finite", value)
 
 
 def weighable(builder: Builder, table: Table) -> Value:
-    """The same for what is only multiplied by weights, which a sparse value can be too."""
+    """The columns for a step that only multiplies them by weights: as one array, or sparse."""
     return builder.sparse(table) if builder.is_sparse(table) else finite_numbers(builder, table)
 
 
@@ -108,7 +114,7 @@ def regression(builder: Builder, estimator: Any, table: Table) -> Outputs:
 
 @rule(RANSACRegressor, predicts=True)
 def ransac(builder: Builder, estimator: RANSACRegressor, table: Table) -> Outputs:
-    """The estimator that it fitted to the inliers."""
+    """The prediction of the estimator that was fitted to the inliers."""
     return {"predict": builder.predict(estimator.estimator_, table)["predict"]}
 
 
@@ -126,7 +132,7 @@ def classification(builder: Builder, estimator: Any, table: Table) -> Outputs:
 
 @rule(RidgeClassifier, RidgeClassifierCV, predicts=True)
 def ridge_classifier(builder: Builder, estimator: Any, table: Table) -> Outputs:
-    """The same, or for several labels a row the sign of each one's score."""
+    """A label by the sign of a score or the highest score; for multilabel each score's sign."""
     if not estimator._label_binarizer.y_type_.startswith("multilabel"):  # noqa: SLF001
         return classification(builder, estimator, table)
     if estimator._label_binarizer.sparse_input_:  # noqa: SLF001
@@ -147,7 +153,7 @@ def logistic_regression(builder: Builder, estimator: Any, table: Table) -> Outpu
 
 @rule(SGDClassifier, predicts=True)
 def sgd_classifier(builder: Builder, estimator: SGDClassifier, table: Table) -> Outputs:
-    """A probability for each class alone, divided by their sum, where the loss has any."""
+    """A probability for each class alone, divided by their sum, if the loss has probabilities."""
     outputs = classification(builder, estimator, table)
     curves = {"log_loss": "expit", "modified_huber": "ramp"}
     if estimator.loss not in curves:
@@ -177,3 +183,11 @@ def sgd_one_class(builder: Builder, estimator: SGDOneClassSVM, table: Table) -> 
         "decision_function": decision,
         "score_samples": builder.do("add", decision, y=estimator.offset_),
     }
+
+
+@rule(PoissonRegressor, GammaRegressor, TweedieRegressor, predicts=True)
+def generalised(builder: Builder, estimator: Any, table: Table) -> Outputs:
+    """The inverse link of the sum of weighted features."""
+    inverse = LINKS[type(estimator._base_loss.link)]  # noqa: SLF001
+    value = scores(builder, estimator, table)
+    return {"predict": builder.do(inverse, value) if inverse else value}

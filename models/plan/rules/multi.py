@@ -23,7 +23,7 @@ from sklearn.multioutput import (
 from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from ..format import INPUT
-from .ensemble import answers
+from .ensembles import answers_of_parts
 from .responses import answer, binary, positive, response
 
 
@@ -33,7 +33,7 @@ def constant_predictor(
     estimator: _ConstantPredictor,
     table: Table,  # noqa: ARG001
 ) -> Outputs:
-    """What stands for an estimator where all rows had one label."""
+    """The stand-in for an estimator whose training rows had one label."""
     label = builder.do("repeat", INPUT, row=np.asarray(estimator.y_[0]))
     own = float(estimator.y_[0])
     chance = builder.do("repeat", INPUT, row=np.array([1 - own, own]))
@@ -41,14 +41,14 @@ def constant_predictor(
 
 
 def threshold(estimator: Any) -> float:
-    """Above which a binary estimator is for its second class."""
+    """The score above which a binary estimator chooses its second class."""
     scored = hasattr(estimator, "decision_function") and is_classifier(estimator)
     return 0.0 if scored else 0.5
 
 
 @rule(OneVsRestClassifier, predicts=True)
 def one_versus_rest(builder: Builder, estimator: OneVsRestClassifier, table: Table) -> Outputs:
-    """The class whose estimator is most for it; or every label whose estimator is for it."""
+    """The class with the highest score of its estimator; for multilabel all above the threshold."""
     parts = estimator.estimators_
     kind = estimator.label_binarizer_.y_type_
     scores = builder.do(
@@ -80,7 +80,7 @@ def one_versus_rest(builder: Builder, estimator: OneVsRestClassifier, table: Tab
 
 @rule(OneVsOneClassifier, predicts=True)
 def one_versus_one(builder: Builder, estimator: OneVsOneClassifier, table: Table) -> Outputs:
-    """The class with the most votes; what the estimators say besides breaks ties."""
+    """The class with the most votes; the estimators' scores break ties."""
     if estimator.pairwise_indices_ is not None:
         raise NotCompiled("a OneVsOneClassifier of precomputed kernels")
     parts, count = estimator.estimators_, len(estimator.classes_)
@@ -93,7 +93,7 @@ def one_versus_one(builder: Builder, estimator: OneVsOneClassifier, table: Table
         wins[second].append(1.0)
     decision = builder.do(
         "pairwise_votes",
-        *answers(builder, estimator, table, "predict"),
+        *answers_of_parts(builder, estimator, table, "predict"),
         *(binary(builder, part, table) for part in parts),
         members=np.array(members, dtype=np.intp).T,
         wins=np.array(wins).T[:, :, None],
@@ -109,7 +109,7 @@ def one_versus_one(builder: Builder, estimator: OneVsOneClassifier, table: Table
 
 @rule(OutputCodeClassifier, predicts=True)
 def output_code(builder: Builder, estimator: OutputCodeClassifier, table: Table) -> Outputs:
-    """The class whose code is nearest to what the estimators say."""
+    """The class whose code is nearest to the estimators' scores."""
     scores = [binary(builder, part, table) for part in estimator.estimators_]
     codes = estimator.code_book_
     label = builder.do(
@@ -127,7 +127,11 @@ def multi_output_regressor(
     builder: Builder, estimator: MultiOutputRegressor, table: Table
 ) -> Outputs:
     """A number for each output."""
-    return {"predict": builder.do("column_stack", *answers(builder, estimator, table, "predict"))}
+    return {
+        "predict": builder.do(
+            "column_stack", *answers_of_parts(builder, estimator, table, "predict")
+        )
+    }
 
 
 @rule(MultiOutputClassifier, predicts=True)
@@ -137,17 +141,17 @@ def multi_output_classifier(
     """A label for each output, and an array of probabilities for each."""
     if len({np.asarray(classes).dtype.kind for classes in estimator.classes_}) > 1:
         raise NotCompiled("a MultiOutputClassifier with labels of several kinds")
-    labels = builder.do("column_stack", *answers(builder, estimator, table, "predict"))
+    labels = builder.do("column_stack", *answers_of_parts(builder, estimator, table, "predict"))
     outputs = {"predict": labels}
     if hasattr(estimator, "predict_proba"):
-        chances = answers(builder, estimator, table, "predict_proba")
+        chances = answers_of_parts(builder, estimator, table, "predict_proba")
         outputs["predict_proba"] = builder.do("as_list", *chances)
     return outputs
 
 
 @rule(ClassifierChain, RegressorChain, predicts=True)
 def chain(builder: Builder, estimator: Any, table: Table) -> Outputs:
-    """Each estimator sees what those before it have said."""
+    """Each estimator gets the answers of the earlier ones as further columns."""
     table = (
         builder.columns(builder.checked(table, missing=True), len(table))
         if not builder.is_sparse(table)
@@ -156,7 +160,7 @@ def chain(builder: Builder, estimator: Any, table: Table) -> Outputs:
     parts = estimator.estimators_
     outputs = {"predict": chained(builder, estimator, table, "predict")}
     for method in ("predict_proba", "decision_function"):
-        # Of other than two classes, scikit-learn has no one number for each output.
+        # For other than two classes scikit-learn has no single number for each output.
         if hasattr(estimator, method) and all(len(part.classes_) == 2 for part in parts):
             outputs[method] = chained(builder, estimator, table, method)
     if "predict_proba" in outputs:
@@ -165,7 +169,7 @@ def chain(builder: Builder, estimator: Any, table: Table) -> Outputs:
 
 
 def chained(builder: Builder, estimator: Any, table: Table, method: str) -> Value:
-    """What one method of each estimator says, in the order of the outputs."""
+    """The answers of one method of each estimator, in the order of the outputs."""
     feature_method = getattr(estimator, "chain_method_", "predict")
     columns = table
     found: list[Value] = []

@@ -13,17 +13,17 @@ from ..errors import NotCompiled
 from .linear import finite_numbers
 
 METRICS = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan"}
-# More neighbors are sorted by scikit-learn in an order of equals that is all its own.
+# scikit-learn sorts more neighbors by an algorithm that orders equal distances otherwise.
 MAX_NEIGHBORS = 15
-# With more numbers, or more points of few features, scikit-learn's tree leaves out so many of them
-# that it is twice as fast for many rows.
+# With more numbers, or more points of few features, scikit-learn's tree skips so many points that
+# it is twice as fast for many rows.
 MAX_NUMBERS = 200_000
 FEW_FEATURES = 8
 MAX_POINTS_OF_FEW_FEATURES = 1_000
 
 
 def found(builder: Builder, estimator: Any, table: Table) -> tuple[Value, Value]:
-    """The nearest points, and the same as `kneighbors` gives them."""
+    """The nearest points as the tree finds them, and as `kneighbors` gives them."""
     metric, points = estimator.effective_metric_, estimator._fit_X  # noqa: SLF001
     if not isinstance(points, np.ndarray) or points.dtype != np.float64:
         raise NotCompiled("neighbors in single precision or in a sparse matrix")
@@ -74,7 +74,7 @@ def nearest_neighbors(builder: Builder, estimator: NearestNeighbors, table: Tabl
 
 
 def weights_of(builder: Builder, estimator: Any, distances: Value) -> tuple[Value, ...]:
-    """What each neighbor counts for, if not all count the same."""
+    """The weights of the neighbors; nothing if they are equal."""
     if callable(estimator.weights):
         raise NotCompiled("weights of neighbors by a function")
     return (builder.do("inverse_distances", distances),) if estimator.weights == "distance" else ()

@@ -13,7 +13,7 @@ from .linear import probability, weighable
 
 
 def forward(builder: Builder, estimator: Any, table: Table) -> Value:
-    """What the last layer gives; (n,) if it is one neuron."""
+    """The output of the last layer; (n,) for one neuron."""
     value = weighable(builder, table)
     last = len(estimator.coefs_) - 1
     for i, (weights, intercepts) in enumerate(

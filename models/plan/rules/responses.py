@@ -1,4 +1,4 @@
-"""What estimators are asked by those that are made of them."""
+"""The answers of estimators inside other estimators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..sklearn_versions import FrozenEstimator
 
 
 def answer(builder: Builder, estimator: Any, table: Table, method: str) -> Value:
-    """The result of one method."""
+    """The result of one method. Raises NotCompiled if the rule does not have it."""
     outputs = builder.predict(estimator, table)
     if method not in outputs:
         raise NotCompiled(without(method, estimator))
@@ -29,7 +29,7 @@ def without(method: str, estimator: Any) -> str:
 
 
 def _asked(estimator: Any) -> Any:
-    """The part whose answer is the estimator's own, None if it works one out itself."""
+    """The part whose answer the estimator passes on, None if there is none."""
     if steps := getattr(estimator, "steps", None):
         return steps[-1][1]
     if hasattr(estimator, "best_estimator_"):
@@ -45,7 +45,7 @@ def first_method(estimator: Any, methods: Sequence[str]) -> str:
 def response(
     builder: Builder, estimator: Any, table: Table, methods: Sequence[str], label: Any = None
 ) -> Value:
-    """What the first method says of a label, by default the last, if there are two; else all.
+    """The score of a label by the first method, by default of the second label of two; else all.
 
     As `sklearn.utils._response._get_response_values`.
     """
@@ -61,7 +61,7 @@ def response(
 
 
 def binary(builder: Builder, estimator: Any, table: Table) -> Value:
-    """How much a classifier of two classes is for the second, or the number of a regressor.
+    """The score of the second of two classes, or the number of a regressor.
 
     As `sklearn.multiclass._predict_binary`.
     """

@@ -13,7 +13,7 @@ from ..errors import NotCompiled
 from .linear import finite_numbers
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
-# With more weights for all pairs of classes, libsvm is twice as fast for many rows.
+# With more weights in all pairs of classes, libsvm is twice as fast for many rows.
 MAX_WEIGHTS = 20_000
 
 
@@ -91,7 +91,7 @@ def by_pairs(builder: Builder, estimator: Any, pairs: list[tuple[int, int]], val
     length = max(counts[i] + counts[j] for i, j in pairs)
     if length * len(pairs) > MAX_WEIGHTS:
         raise NotCompiled(f"pairs of classes with {length:,} vectors, where libsvm is faster")
-    # What is left of a column is a place after the last, where there is a kernel of zero.
+    # Shorter columns are padded with the place after the last vector, whose kernel is zero.
     places = np.full((length, len(pairs)), len(estimator.support_vectors_))
     weights = np.zeros(places.shape)
     for k, (i, j) in enumerate(pairs):

@@ -1,4 +1,4 @@
-"""Texts and mappings into counts."""
+"""Vectorizers of texts and mappings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..builder import Builder, Raw, Table, Value, rule
 from ..errors import NotCompiled
 from ..format import INPUT
 
-# Counts of these kinds are what they are as float64.
+# Counts of these dtypes convert to float64 exactly.
 EXACT = (np.int32, np.int64, np.float64)
 
 
@@ -36,7 +36,7 @@ def tfidf_vectorizer(builder: Builder, estimator: TfidfVectorizer, table: Table)
 
 @rule(TfidfTransformer)
 def tfidf_transformer(builder: Builder, estimator: TfidfTransformer, table: Table) -> Table:
-    """Counts, weighted by how rare the terms are, in rows of length one."""
+    """Counts, weighted by how rare the terms are, divided by the norm of their row."""
     settings: dict[str, Any] = {"sublinear": bool(estimator.sublinear_tf)}
     if hasattr(estimator, "idf_"):
         if estimator.idf_.dtype != np.float64:
@@ -93,7 +93,7 @@ def counts(builder: Builder, estimator: CountVectorizer, table: Table) -> Value:
 
 
 def raw(table: Table) -> Raw:
-    """The one column that a vectorizer gets, as it is sent."""
+    """The only input column of a vectorizer, a text as it is sent."""
     (column,) = table
     if not isinstance(column, Raw):
         raise NotCompiled("a vectorizer of a column that another step has categories of")

@@ -1,4 +1,4 @@
-"""Trees as arrays of nodes, and the rules that all that is made of trees share."""
+"""Trees as arrays of nodes, for all estimators that are made of trees."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..operations.tree_rows import walk_one_row
 from ..sklearn_versions import goes_left, input_tags
 
 # Up to this depth all nodes of a tree are compared at once.
-SHALLOW = 3
-# What takes how long, measured in words of bits that are crossed out: to find a value's place among
-# the thresholds of a feature, to begin to count a class, a word of it, and a level of one tree.
-SEARCH, COUNT, COUNTED, LEVEL = 64, 45, 3, 9
+MAX_SHALLOW_DEPTH = 3
+# Costs in units of one AND of 64-bit words: a search in the thresholds of a feature, the set-up and
+# each word of the count of a class, a level of one walked tree.
+SEARCH_COST, COUNT_COST, WORD_COST, LEVEL_COST = 64, 45, 3, 9
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Leaves:
-    """Where rows arrive: `reached` has the leaf of each row in each tree, shape (n_trees, n).
+    """The leaves of rows: `reached` has the leaf in each tree, shape (n_trees, n).
 
     Nodes are numbered anew, by depth over all trees. `order` has the old place of each among the
     nodes of all trees, `numbers` its number in its own tree. `walked` are the settings of the walk
@@ -61,7 +61,7 @@ def leaves(
     for i, tree in enumerate(trees):
         own = tree.tree_
         feature = own.feature if features is None else np.asarray(features[i])[own.feature]
-        # What a leaf has for a feature is no place in the list, but not looked at either.
+        # A leaf's feature is -2, an arbitrary place that is never used.
         nodes.append(
             Nodes(
                 feature=feature,
@@ -74,6 +74,11 @@ def leaves(
     return walk(builder, nodes, table, **allowed)
 
 
+def leaves_of(builder: Builder, trees: Sequence[Any], table: Table) -> Leaves:
+    """The leaves of fitted trees that each see all columns."""
+    return leaves(builder, trees, table, missing=accepts_missing(trees[0]))
+
+
 def walk(
     builder: Builder,
     trees: Sequence[Nodes],
@@ -83,16 +88,8 @@ def walk(
     infinite: bool = False,
 ) -> Leaves:
     """Number the nodes by depth, children of one node side by side, and walk all trees at once."""
-    starts = np.cumsum([0, *(len(tree.left) for tree in trees)])
     leaf = np.concatenate([tree.left < 0 for tree in trees])
-    left = np.concatenate([tree.left + s for tree, s in zip(trees, starts, strict=False)])
-    right = np.concatenate([tree.right + s for tree, s in zip(trees, starts, strict=False)])
-    levels = [starts[:-1]]
-    while len(inner := levels[-1][~leaf[levels[-1]]]):
-        levels.append(np.stack([left[inner], right[inner]], axis=1).ravel())
-    order = np.concatenate(levels)
-    place = np.empty(len(leaf), dtype=np.intp)
-    place[order] = np.arange(len(order))
+    order, children, depth = by_depth(trees, leaf)
 
     def ordered(name: str, of_leaf: Any) -> np.ndarray:
         inner = np.concatenate([getattr(t, name) for t in trees])
@@ -103,13 +100,11 @@ def walk(
         "thresholds": ordered("threshold", trees[0].threshold.dtype.type(np.inf)),
         "missing_right": ordered("missing_left", 1) == 0,
     }
-    children = place[np.where(leaf, np.arange(len(leaf)), left)][order]
-    depth = len(levels) - 1
     taken = {"missing": missing, "infinite": infinite}
     refused = [name for name, is_taken in taken.items() if not is_taken]
     x = builder.numbers(table)
     walked: dict[str, Any] = {}
-    if depth <= SHALLOW:
+    if depth <= MAX_SHALLOW_DEPTH:
         reached = builder.do(
             "walk_shallow", x, **shallow(nodes, children, len(trees), depth), refused=refused
         )
@@ -121,15 +116,30 @@ def walk(
     return Leaves(reached, order, numbers, x, walked)
 
 
+def by_depth(trees: Sequence[Nodes], leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The old places of all nodes by depth, their left children there, and the depth."""
+    starts = np.cumsum([0, *(len(tree.left) for tree in trees)])
+    left = np.concatenate([tree.left + s for tree, s in zip(trees, starts, strict=False)])
+    right = np.concatenate([tree.right + s for tree, s in zip(trees, starts, strict=False)])
+    levels = [starts[:-1]]
+    while len(inner := levels[-1][~leaf[levels[-1]]]):
+        levels.append(np.stack([left[inner], right[inner]], axis=1).ravel())
+    order = np.concatenate(levels)
+    place = np.empty(len(leaf), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    children = place[np.where(leaf, np.arange(len(leaf)), left)][order]
+    return order, children, len(levels) - 1
+
+
 def mean(builder: Builder, found: Leaves, values: np.ndarray, count: int) -> Value:
-    """The mean of what the leaves have, shape (n_nodes, n_classes), in so many trees."""
+    """The mean of the values of the leaves, shape (n_nodes, n_classes), in `count` trees."""
     if counted := shares(found, values):
         return builder.do("bitset_votes", found.x, count=count, **counted)
     return builder.do("mean_of_leaves", found.reached, values=values, count=count)
 
 
 def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
-    """The settings to count leaves where they are of one class each, and that is faster."""
+    """The settings of `bitset_votes` if leaves are of one class each and counting is faster."""
     if not found.walked:
         return {}
     try:
@@ -142,8 +152,10 @@ def shares(found: Leaves, values: np.ndarray) -> dict[str, Any]:
     classes = classes_of(values[crossing.nodes])
     levels = found.walked["count"] * np.log2(leaves / found.walked["count"])
     size = leaves // 64 + 1
-    crossed = len(crossing.lines) * (SEARCH + size) + len(classes) * (COUNT + COUNTED * size)
-    if not classes or crossed > LEVEL * levels:
+    crossed = len(crossing.lines) * (SEARCH_COST + size) + len(classes) * (
+        COUNT_COST + WORD_COST * size
+    )
+    if not classes or crossed > LEVEL_COST * levels:
         return {}
     return {
         "features": [line.feature for line in crossing.lines],
@@ -165,7 +177,7 @@ def words(numbers: Iterable[int], leaves: int) -> np.ndarray:
 def shallow(
     nodes: Mapping[str, np.ndarray], children: np.ndarray, count: int, depth: int
 ) -> dict[str, np.ndarray]:
-    """Trees as if all their leaves were at one depth; a leaf above has itself for both children."""
+    """Trees with all leaves at one depth: a higher leaf is its own child on both sides."""
     level = np.arange(count)[:, None]
     levels = []
     for _ in range(depth):
@@ -173,7 +185,7 @@ def shallow(
         child = children[level]
         level = np.stack([child, child + (child != level)], axis=2).reshape(count, -1)
     size = 1 << depth
-    # One more, that the nodes of a tree may be a power of two: a leaf, which is never turned at.
+    # Pad each tree to 2**depth nodes with a leaf that is never split on.
     inner = np.concatenate([*levels, level[:, :1]], axis=1).T.ravel()
     bits = np.arange(1 << size)
     path = np.zeros(len(bits), dtype=np.intp)
@@ -190,21 +202,21 @@ def shallow(
 
 
 def round_down(thresholds: np.ndarray) -> np.ndarray:
-    """The largest numbers of single precision that are not over the thresholds.
+    """The largest float32 numbers that are not above the thresholds.
 
-    A number of single precision is over the one exactly if it is over the other.
+    A float32 number is above the threshold exactly if it is above the rounded one.
     """
     single = thresholds.astype(np.float32)
     return np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)
 
 
-def bears_missing(tree: Any) -> bool:
+def accepts_missing(tree: Any) -> bool:
     """Whether a tree, or a forest of such, takes missing values."""
     return input_tags(tree).allow_nan
 
 
 def values(trees: Sequence[Any], found: Leaves) -> np.ndarray:
-    """What nodes stand for, shape (n_nodes, n_outputs, n_classes)."""
+    """The values of nodes, shape (n_nodes, n_outputs, n_classes)."""
     return np.asarray(np.concatenate([tree.tree_.value for tree in trees])[found.order])
 
 
@@ -219,6 +231,6 @@ def shares_of(trees: Sequence[Any], found: Leaves) -> np.ndarray:
 
 
 def outputs_of(trees: Sequence[Any], found: Leaves) -> np.ndarray:
-    """What nodes of regressors stand for, shape (n_nodes,), or (n_nodes, n_outputs)."""
+    """The values of nodes of regressors, shape (n_nodes,), or (n_nodes, n_outputs)."""
     value = values(trees, found)[:, :, 0]
     return value[:, 0] if value.shape[1] == 1 else value

@@ -1,4 +1,4 @@
-"""XGBoost's boosted trees: sums of float32, in the order in which it adds them.
+"""XGBoost's boosted trees: sums of float32 in XGBoost's order.
 
 A model is read from its own JSON format, whose trees are lists of nodes.
 Source: `doc/model.schema` and `src/predictor/cpu_predictor.cc` of XGBoost.
@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..builder import Builder, Outputs, Table, rule
+from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from . import tree_arrays
-from .boosting import raw_scores
+from .trees import raw_scores
 
-# A tree as JSON has it.
+# A tree as decoded from JSON.
 Tree = dict[str, Any]
 
 KINDS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "XGBRanker")
@@ -31,7 +31,7 @@ EXPONENTIALS = ("count:poisson", "reg:gamma", "reg:tweedie")
 
 @rule(*(f"xgboost.sklearn.{kind}" for kind in KINDS), predicts=True)
 def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
-    """The sums of what the trees' leaves have, as what the objective makes of them."""
+    """The sums of the trees' leaves, transformed as the objective says."""
     raw = estimator.get_booster().save_raw(raw_format="json")
     learner = msgspec.json.decode(bytes(raw))["learner"]
     objective = learner["objective"]["name"]
@@ -46,35 +46,40 @@ def booster(builder: Builder, estimator: Any, table: Table) -> Outputs:
         starts_of(learner, objective, len(groups)),
         [np.array(tree["split_conditions"], dtype=np.float32) for tree in in_turn],
     )
-    # It looks for infinite numbers here, and in predictions it does not.
+    # XGBoost refuses infinite numbers in `apply`, but not in predictions.
     finite = tree_arrays.walk(
         builder, list(map(nodes_of, trees)), table, missing=True, infinite=False
     )
     numbers = finite.numbers.astype(np.float32)
-    outputs = {"apply": builder.do("leaf_numbers", finite.reached, numbers=numbers)}
+    apply = builder.do("leaf_numbers", finite.reached, numbers=numbers)
+    return {"apply": apply, **answers(builder, estimator, objective, scores)}
+
+
+def answers(builder: Builder, estimator: Any, objective: str, scores: Value) -> Outputs:
+    """The scores, transformed as the objective says. Raises NotCompiled for other objectives."""
     if objective in IDENTITIES:
-        return {**outputs, "predict": scores}
+        return {"predict": scores}
     if objective in EXPONENTIALS:
-        return {**outputs, "predict": builder.do("exp_of_float32", scores)}
+        return {"predict": builder.do("exp_of_float32", scores)}
     classifier = hasattr(estimator, "predict_proba")
     if objective in LOGISTIC:
         second = builder.do("expit_of_float32", scores)
         if not classifier:
-            return {**outputs, "predict": second}
+            return {"predict": second}
         label = builder.do(
             "choose_above", second, labels=np.asarray(estimator.classes_), threshold=0.5
         )
         both = builder.do("pair", second)
-        return {**outputs, "predict": label, "predict_proba": both}
+        return {"predict": label, "predict_proba": both}
     if objective == "multi:softprob" and classifier:
         each = builder.do("softmax_of_float32", scores)
         label = builder.do("choose", each, labels=np.asarray(estimator.classes_))
-        return {**outputs, "predict": label, "predict_proba": each}
+        return {"predict": label, "predict_proba": each}
     raise NotCompiled(f"XGBoost's objective {objective}")
 
 
 def trees_of(estimator: Any, learner: dict[str, Any]) -> tuple[list[Tree], list[list[Tree]]]:
-    """The trees that answer, and the same by class or output."""
+    """The trees up to the best round, in one list, and in one for each class or output."""
     booster = learner["gradient_booster"]
     if booster["name"] != "gbtree":
         raise NotCompiled(f"XGBoost's booster {booster['name']}")
@@ -101,7 +106,7 @@ def trees_of(estimator: Any, learner: dict[str, Any]) -> tuple[list[Tree], list[
 
 
 def nodes_of(tree: Tree) -> tree_arrays.Nodes:
-    """The nodes of a tree; a row goes to the right if its number is not under the threshold."""
+    """The nodes of a tree; a row goes right if its number is not below the threshold."""
     thresholds = np.array(tree["split_conditions"], dtype=np.float32)
     return tree_arrays.Nodes(
         feature=np.array(tree["split_indices"], dtype=np.intp),
@@ -113,10 +118,10 @@ def nodes_of(tree: Tree) -> tree_arrays.Nodes:
 
 
 def starts_of(learner: dict[str, Any], objective: str, count: int) -> np.ndarray:
-    """What the sum of each class or output begins with."""
+    """The start of the sum of each class or output."""
     text = learner["learner_model_param"]["base_score"]
     known = np.array(text.strip("[]").split(","), dtype=np.float32)
-    # The logarithm of the C library is that of float64, rounded.
+    # The C library's logarithm of float32 is the one of float64, rounded.
     if objective in LOGISTIC:
         known = -np.log((np.float32(1) / known - np.float32(1)).astype(np.float64))
     elif objective in EXPONENTIALS:
