@@ -33,27 +33,17 @@ def main() -> None:
             "stand here, and everything else is set by variables"
         )
     try:
-        if Path(".env").exists():
-            add_file(os.environ, Path(".env"))
-        settings = Settings.from_env(os.environ)
-        process.check_address(settings)
-        process.share_one_heap()
-        # The application is built here, where what is wrong can be said in one sentence; uWSGI
-        # finds it imported.
-        with boot.frozen():
-            from api.server import wsgi
-
-        for problem in misspelt(os.environ):
-            log.warning(problem)
+        settings = load()
     except (ModelError, SettingsError, process.AddressError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        # Somebody's own code runs while a model is loaded, and libraries that may not fit it.
+        # The code of users runs while a model is loaded, and libraries that may not fit the model.
         log.debug("the model cannot be loaded", exc_info=True)
         sys.exit(
             f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
             "where that comes from"
         )
+    from api.server import wsgi
 
     def greet() -> None:
         # Not by `print`: uWSGI has put standard error in the place of `sys.stdout`.
@@ -67,6 +57,23 @@ def main() -> None:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
     aside.watch_in_processes(wsgi.watcher.watch, wsgi.app)
     pyuwsgi.run(process.arguments(settings))
+
+
+def load() -> Settings:
+    """Read the settings and load the application, which uWSGI then finds imported.
+
+    Raises SettingsError, AddressError, ModelError, and whatever the code of users raises.
+    """
+    if Path(".env").exists():
+        add_file(os.environ, Path(".env"))
+    settings = Settings.from_env(os.environ)
+    process.check_address(settings)
+    process.share_one_heap()
+    with boot.frozen():
+        from api.server import wsgi  # noqa: F401
+    for problem in misspelt(os.environ):
+        log.warning(problem)
+    return settings
 
 
 if __name__ == "__main__":

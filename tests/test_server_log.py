@@ -104,7 +104,7 @@ def test_what_uwsgi_says_is_there_at_the_level_debug(penguins_path: Path, tmp_pa
 def test_why_uwsgi_cannot_start_is_told(penguins_path: Path, tmp_path: Path) -> None:
     """The address is taken after it was found free."""
     (tmp_path / "sitecustomize.py").write_text(
-        "from api import server\nserver.check_address = lambda settings: None\n"
+        "from api.server import process\nprocess.check_address = lambda settings: None\n"
     )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -40,47 +40,11 @@ class _Counted(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counts = metrics.total()
-        yield _counter(
-            "http_requests", "Requests answered.", ["route", "method", "status"], counts.requests
-        )
-
-        seconds = HistogramMetricFamily(
-            "http_request_duration_seconds",
-            "Time from taking a request up to having its answer.",
-            labels=["route"],
-        )
-        for route, histogram in counts.seconds.items():
-            seconds.add_metric([route], *_buckets(metrics.SECONDS, histogram))
-        yield seconds
-
-        yield _counter(
-            "prediction_rows",
-            "Rows answered with a result.",
-            ["route"],
-            {(route,): number for route, number in counts.rows.items()},
-        )
-        yield _counter(
-            "unknown_categories",
-            "Values outside a feature's categories that the model let pass.",
-            ["feature"],
-            {(feature,): number for feature, number in counts.unknown.items()},
-        )
-
-        yield _counter(
-            "http_requests_by_key",
-            "Requests let in, by the name of their API key.",
-            ["key"],
-            {(name,): number for name, number in counts.keys.items()},
-        )
-
-        batches = HistogramMetricFamily("engine_batch_rows", "Rows in one call of the model.")
-        batches.add_metric([], *_buckets(metrics.ROWS, counts.batches))
-        yield batches
-
+        yield from _counters(counts)
+        yield from _histograms(counts)
         yield GaugeMetricFamily(
             "requests_waiting", "Requests that wait for the model.", counts.waiting
         )
-
         model = GaugeMetricFamily(
             "model_info",
             "The model that is served.",
@@ -89,6 +53,42 @@ class _Counted(Collector):
         facts = self._model
         model.add_metric([facts.version, facts.kind, facts.versions["scikit-learn"]], 1)
         yield model
+
+
+def _counters(counts: metrics.Counts) -> Iterator[Metric]:
+    yield _counter(
+        "http_requests", "Requests answered.", ["route", "method", "status"], counts.requests
+    )
+    for name, documentation, label, found in (
+        ("prediction_rows", "Rows answered with a result.", "route", counts.rows),
+        (
+            "unknown_categories",
+            "Values outside a feature's categories that the model let pass.",
+            "feature",
+            counts.unknown,
+        ),
+        (
+            "http_requests_by_key",
+            "Requests let in, by the name of their API key.",
+            "key",
+            counts.keys,
+        ),
+    ):
+        yield _counter(name, documentation, [label], {(of,): n for of, n in found.items()})
+
+
+def _histograms(counts: metrics.Counts) -> Iterator[Metric]:
+    seconds = HistogramMetricFamily(
+        "http_request_duration_seconds",
+        "Time from taking a request up to having its answer.",
+        labels=["route"],
+    )
+    for route, histogram in counts.seconds.items():
+        seconds.add_metric([route], *_buckets(metrics.SECONDS, histogram))
+    yield seconds
+    batches = HistogramMetricFamily("engine_batch_rows", "Rows in one call of the model.")
+    batches.add_metric([], *_buckets(metrics.ROWS, counts.batches))
+    yield batches
 
 
 def _counter(

@@ -46,30 +46,14 @@ HOST = re.compile(r"[\w.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?", re.ASCII)
 
 def routes(site: Site) -> Iterator[Route]:
     """The document, the pages, what the pages need, and the texts."""
-
-    @functools.cache
-    def document() -> bytes:
-        from api.openapi.document import describe
-
-        return msgspec.json.encode(describe(site.service, site.routes))
-
-    @functools.cache
-    def texts() -> bytes:
-        from api.openapi import sample, snippets
-
-        service = site.service
-        row = sample.choose(service.model, service.reader).row
-        method = service.model.default_method
-        return msgspec.json.encode(snippets.write(method, row, locked=service.locked))
-
     get = partial(Route, verb="GET", by_flask=True, tag=TAG)
     for name, view, summary, schema in (
-        ("openapi.json", document, "For programs", "OpenAPI"),
-        ("snippets", texts, "To paste", "Snippets"),
+        ("openapi.json", _document, "For programs", "OpenAPI"),
+        ("snippets", _texts, "To paste", "Snippets"),
     ):
         yield get(
             path=f"/{name}",
-            handler=partial(_from_here, view),
+            handler=partial(_from_here, functools.cache(partial(view, site))),
             name=name.partition(".")[0],
             summary=summary,
             gives={"application/json": schema},
@@ -86,6 +70,21 @@ def routes(site: Site) -> Iterator[Route]:
             listed=True,
         )
     yield Route(verb="GET", path="/static/docs/<name>", handler=asset, by_flask=True)
+
+
+def _document(site: Site) -> bytes:
+    from api.openapi.document import describe
+
+    return msgspec.json.encode(describe(site.service, site.routes))
+
+
+def _texts(site: Site) -> bytes:
+    from api.openapi import sample, snippets
+
+    service = site.service
+    row = sample.choose(service.model, service.reader).row
+    method = service.model.default_method
+    return msgspec.json.encode(snippets.write(method, row, locked=service.locked))
 
 
 def _show(file: str) -> Response:

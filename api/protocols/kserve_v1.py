@@ -44,28 +44,32 @@ def routes(site: Site) -> Iterator[Route]:
         gives={JSON: "Models"},
     )
 
-    def ready(name: str) -> dict[str, Any]:
-        service.check_name(name)
-        return ModelReady(name, ready=True).plain()
-
     yield own(
         verb="GET",
         path="/v1/models/<name:name>",
-        handler=ready,
+        handler=partial(ready, service),
         by_flask=True,
         name="v1_model",
         summary="The model is loaded",
         gives={JSON: "ModelReady"},
         open=True,
     )
+    other = partial(refuse_verb, service)
+    yield own(verb="POST", path="/v1/models/<name>:<verb>", handler=other, by_flask=True)
 
-    def other(name: str, _verb: str) -> NoReturn:
-        from werkzeug.exceptions import NotFound
 
-        service.check_name(name)
-        raise NotFound
+def ready(service: Service, name: str) -> dict[str, Any]:
+    """Say that the model of this name is loaded; raises UnknownModel."""
+    service.check_name(name)
+    return ModelReady(name, ready=True).plain()
 
-    yield own(verb="POST", path="/v1/models/<name>:<_verb>", handler=other, by_flask=True)
+
+def refuse_verb(service: Service, name: str, verb: str) -> NoReturn:  # noqa: ARG001
+    """Refuse another name than the model's, or another verb than those of the model."""
+    from werkzeug.exceptions import NotFound
+
+    service.check_name(name)
+    raise NotFound
 
 
 def predict(service: Service, request: Request) -> Answer:

@@ -35,10 +35,13 @@ SUMMARIES = {
 
 
 def routes(site: Site) -> Iterator[Route]:
-    """`POST /<method>` for each method, of which this model may lack some; `/` and `/metadata`.
+    """`POST /<method>` for each method, `/` and `/metadata`."""
+    yield from _methods(site)
+    yield from _about(site)
 
-    Vertex AI names a path of its own for `POST /predict`.
-    """
+
+def _methods(site: Site) -> Iterator[Route]:
+    """All methods, also those that this model lacks; and the path that Vertex AI names."""
     service = site.service
     for method in METHODS:
         has = method in service.model.methods
@@ -60,6 +63,9 @@ def routes(site: Site) -> Iterator[Route]:
             handler=partial(answer, service, "predict"),
             yields=True,
         )
+
+
+def _about(site: Site) -> Iterator[Route]:
     yield Route(
         verb="GET",
         path="/",
@@ -71,7 +77,7 @@ def routes(site: Site) -> Iterator[Route]:
         gives={JSON: "Alive"},
         open=True,
     )
-    described = describe(service.name, service.model).plain()
+    described = describe(site.service.name, site.service.model).plain()
     yield Route(
         verb="GET",
         path="/metadata",

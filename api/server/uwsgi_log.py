@@ -142,24 +142,30 @@ def keep_stderr() -> None:
     )
 
 
-def watch(translator: Translator) -> None:
-    """Make descriptor 2 a pipe, and start a thread that gives its lines to `translator`."""
+def _redirect() -> int:
+    """Make descriptor 2 a pipe, and give the descriptor that reads from it."""
     ours, theirs = os.pipe()
     # Writers do not wait for the reader: a line for which the pipe has no room is lost.
     os.set_blocking(ours, False)
     os.set_blocking(theirs, False)
     os.dup2(theirs, 2)
     os.close(theirs)
-    # logging looks each level up once, under a lock that a failed fork never releases.
-    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
-        log.isEnabledFor(level)
     kept = sys.stderr
 
     def restore() -> None:
-        # uWSGI has both write to descriptor 2.
+        # uWSGI lets both write to descriptor 2.
         sys.stdout = sys.stderr = kept
 
     os.register_at_fork(after_in_child=restore, after_in_parent=restore)
+    return ours
+
+
+def watch(translator: Translator) -> None:
+    """Make descriptor 2 a pipe, and start a thread that gives its lines to `translator`."""
+    ours = _redirect()
+    # logging looks each level up once, under a lock that a failed fork never releases.
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        log.isEnabledFor(level)
     master = os.getpid()
     reading = threading.RLock()
     rest = b""
