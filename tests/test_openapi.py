@@ -39,6 +39,8 @@ from sklearn.tree import DecisionTreeClassifier
 from api import create_app
 from api.app import load, routes
 from api.errors import Busy
+from api.formats.readers import READERS
+from api.formats.writers import WRITERS
 from api.openapi import document as openapi
 from api.settings import Settings
 from tests.conftest import Serve
@@ -337,6 +339,16 @@ def test_a_card_with_more_than_a_row_as_its_example_is_documented(
 def test_a_card_may_have_a_bare_text_as_its_example(serve: Serve) -> None:
     client = serve(MODELS["text"], card=b'{"example": "good and new"}')
     assert "good and new" in client.get("/snippets").json["curl"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/invocations"])
+def test_every_format_that_is_read_or_written_is_documented(described: Document, path: str) -> None:
+    operation = described["paths"][path]["post"]
+    read = [each for each in READERS.values() if each.available()]
+    names = {name for each in read for name in (each.media_type, *each.others)}
+    assert set(operation["requestBody"]["content"]) == {*names, "multipart/form-data"}
+    assert set(operation["responses"]["200"]["content"]) == set(WRITERS)
+    assert "application/jsonl" in names
 
 
 def test_names_of_operations_are_unique(described: Document) -> None:

@@ -100,5 +100,9 @@ def test_a_table_that_does_not_fit_is_told_why(
     assert sentence in answer["message"]
 
 
+def test_it_is_documented_where_it_is_read(answers: Any) -> None:
+    assert {"/predict", "/invocations", "/explain"} <= set(answers["documented"])
+
+
 def test_sagemakers_name_for_it_is_known(answers: Any) -> None:
     assert answers["sagemaker"] == [200, {"predictions": BOTH}]

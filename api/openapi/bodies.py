@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.formats.inference import datatype_of, tensor_methods
-from api.openapi import schemas
+from api.openapi import row_schemas
 from api.openapi.components import BINARY, OBJECT, TEXT, rows_body
 from api.openapi.sample import Sample
 from api.openapi.schemas import NO_PARAMETERS, NUMBER_REF, Schema, record, ref
@@ -83,7 +83,7 @@ BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
 
 def tensor(feature: Feature, max_rows: int) -> Schema:
     """One value of one feature for each row."""
-    values = schemas.value(feature)
+    values = row_schemas.value(feature)
     if feature.kind in ("any", "unused", "number") and feature.categories is None:
         values = {"type": ["number", "null"] if feature.missing else "number"}
     return {

@@ -11,7 +11,7 @@ import msgspec
 from api.errors import PROBLEM, Busy
 from api.formats.writers import JSON, WRITERS
 from api.http.route import Route
-from api.openapi import bodies, components, sample, schemas, snippets
+from api.openapi import answer_schemas, bodies, components, row_schemas, sample, snippets
 from api.openapi.sample import Sample
 from api.openapi.schemas import Schema, ref
 from api.service import Service
@@ -143,9 +143,9 @@ def _answer(route: Route, media_type: str, context: Context) -> Schema:
 
 def _components(context: Context, paths: dict[str, Schema]) -> Schema:
     service = context.service
-    signature, model = service.model.signature, service.model
+    model = service.model
     answers = {
-        f"{method}_answer": schemas.answer(method, model, result)
+        f"{method}_answer": answer_schemas.answer(method, model, result)
         for method, result in context.results.items()
     }
     faults = [
@@ -160,7 +160,7 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
     }
     return {
         "schemas": {
-            **schemas.rows(signature, model.card, service.contract.max_rows),
+            **row_schemas.rows(service.contract, model.card),
             **answers,
             **components.SCHEMAS,
             **bodies.answers(service),

@@ -149,7 +149,8 @@ def array_of(_: schemathesis.DeserializationContext, response: schemathesis.Resp
     return str(np.load(io.BytesIO(response.content)).tolist())
 
 
-schemathesis.openapi.media_type("application/x-ndjson", rows.map(lines).map(str.encode))
+for media_type in ("application/x-ndjson", "application/jsonl", "application/jsonlines"):
+    schemathesis.openapi.media_type(media_type, rows.map(lines).map(str.encode))
 schemathesis.openapi.media_type("text/csv", rows.map(table).map(str.encode))
 schemathesis.openapi.media_type(
     "text/tab-separated-values", rows.map(lambda rows: table(rows, "\t")).map(str.encode)

@@ -72,7 +72,10 @@ ignored = service.post(
     data={"file": (io.BytesIO(frame.assign(id=1).to_parquet()), "rows.parquet")},
 )
 
+paths = service.get("/openapi.json").json["paths"]
 said = {
+    "documented": [path for path, item in paths.items() if "post" in item
+                   and PARQUET in item["post"].get("requestBody", {}).get("content", {})],
     "ignored": [ignored.status_code, ignored.json, ignored.headers.get("X-Ignored-Columns")],
     "same": {
         "a frame": both(service, frame, rows),
