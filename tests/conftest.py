@@ -46,6 +46,8 @@ LONGEST = (
     "test_serving.py",
 )
 
+MAX_FILES_SHOWN = 40
+
 # The tests run under make, with whatever .env says; what they start must not.
 for field in msgspec.structs.fields(Settings):
     os.environ.pop(field.name.upper(), None)
@@ -70,6 +72,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: one that comes last would run alone."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print which files took longest, in seconds of one process."""
+    seconds: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                file = report.nodeid.partition("::")[0]
+                seconds[file] = seconds.get(file, 0) + report.duration
+    if len(seconds) < MAX_FILES_SHOWN:
+        return
+    longest = sorted(seconds.items(), key=lambda item: -item[1])[:MAX_FILES_SHOWN]
+    terminalreporter.section("slowest files")
+    for file, duration in longest:
+        terminalreporter.line(f"{duration:7.1f} s  {file}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
