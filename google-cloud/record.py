@@ -88,7 +88,7 @@ class Resource:
             found = self.find()
             for name in self.wanted:
                 if name in found:
-                    print(f"There is already {self.label.format(name)}", flush=True)
+                    print(f"There is already {name}", flush=True)
                 else:
                     run(self.create.format(name))
         for role in self.roles:
