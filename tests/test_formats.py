@@ -29,13 +29,12 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from api.errors import MalformedBody
-from api.formats import accept as accepting
 from api.formats import csv_numbers
 from api.formats.contract import Contract
 from api.formats.csv import CsvReader
 from api.formats.json import JsonReader
 from api.formats.ndjson import LinesReader
-from api.formats.writers import WRITERS
+from api.formats.writers import WRITERS, preferred
 from models.errors import InvalidRows
 from models.signature.types import Feature, Signature
 from tests.conftest import Serve
@@ -670,4 +669,4 @@ def test_what_accept_likes_best_is_what_werkzeug_finds(names: list[str]) -> None
     accept = ",".join(names)
     parsed = parse_accept_header(accept, MIMEAccept)
     best = parsed.best_match(TYPES) if parsed else TYPES[0]
-    assert accepting.preferred(accept, TYPES) == best
+    assert preferred(accept, TYPES) == best

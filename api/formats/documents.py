@@ -13,11 +13,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from api.formats.column_table import read_columns
 from api.formats.contract import Contract
 from api.formats.envelope import FORMS, PARAMETERS
-from api.formats.split_table import read_split
-from api.formats.tables import Tables, repeated
+from api.formats.tables import Tables, read_columns, read_split, repeated
 from models.errors import InvalidRows, Place, limit_faults
 from models.rows.batch import Batch, row_pointer
 from models.rows.words import escape, name_of

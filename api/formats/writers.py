@@ -1,16 +1,20 @@
-"""All formats that results are written in: a new one is a function, and a line in WRITERS."""
+"""All formats that results are written in, and which of them Accept likes best.
+
+A new format is a function, and a line in WRITERS.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+from api.errors import NotAcceptable
 from api.formats import npy, results
 
 Classes = list[Any] | None
@@ -61,11 +65,38 @@ def write_npy(result: Any, _: Classes, __: Columns, max_bytes: int) -> bytes:
 
 
 JSON = "application/json"
+ANY = "*/*"
 WRITERS = {
     JSON: Writer(write_json),
     "text/csv": Writer(write_csv),
     "application/x-npy": Writer(write_npy, is_text=False),
 }
+
+
+def choose(accept: str) -> str:
+    """The media type of results that Accept likes best; raises NotAcceptable."""
+    types = tuple(WRITERS)
+    if found := preferred(accept, types):
+        return found
+    raise NotAcceptable(f"The answer can be {', '.join(types[:-1])} or {types[-1]}.")
+
+
+def preferred(accept: str, types: Sequence[str]) -> str | None:
+    """The type that Accept likes best, or the first if it says nothing; None if it likes none."""
+    if accept in ("", ANY):
+        return types[0]
+    if ";" not in accept:
+        # The common case without werkzeug, which is slow to import.
+        named = {name.strip().lower() for name in accept.split(",")}
+        if found := [name for name in types if name in named]:
+            return found[0]
+        if {name for name in named if "*" in name} == {ANY}:
+            return types[0]
+    from werkzeug.datastructures import MIMEAccept
+    from werkzeug.http import parse_accept_header
+
+    parsed = parse_accept_header(accept, MIMEAccept)
+    return parsed.best_match(types) if parsed else types[0]
 
 
 def _document(predictions: list[Any] | msgspec.Raw, classes: Classes) -> bytes:

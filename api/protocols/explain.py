@@ -10,7 +10,7 @@ import msgspec
 
 from api.errors import SENTENCE, Answer, NotAcceptable
 from api.explanations import Explanations
-from api.formats import accept, results
+from api.formats import results, writers
 from api.formats.writers import JSON
 from api.http import big_body
 from api.http.request import Request
@@ -56,7 +56,7 @@ def answer(
     request: Request,
 ) -> Answer:
     """Answer the rows that `read` finds in a request with what each feature adds to the answers."""
-    if not accept.preferred(request.accept, [JSON]):
+    if not writers.preferred(request.accept, [JSON]):
         raise NotAcceptable(f"An explanation is {JSON}.")
     batch = read(request)
     big_body.release()  # an explanation may take long

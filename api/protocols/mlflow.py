@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from api.errors import CODE, Answer
-from api.formats import accept
+from api.formats import writers
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.protocols.native import every_form
@@ -49,6 +49,6 @@ def routes(site: Site) -> Iterator[Route]:
 
 def answer(service: Service, request: Request) -> Answer:
     """Answer rows with predictions, or with the model's first method if it has no `predict`."""
-    media_type = accept.choose(request.accept)
+    media_type = writers.choose(request.accept)
     batch = service.read(request)
     return service.answer(request, service.model.default_method, batch, media_type)

@@ -8,7 +8,7 @@ from typing import Any
 
 from api.answers import Alive
 from api.errors import Answer
-from api.formats import accept
+from api.formats import writers
 from api.formats.writers import JSON, WRITERS
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
@@ -100,7 +100,7 @@ def every_form(schema: str) -> dict[str, str]:
 def answer(service: Service, method: str, request: Request) -> Answer:
     """Answer rows in any of the formats with results in any of them, as Accept asks."""
     service.check_method(method)
-    media_type = accept.choose(request.accept)
+    media_type = writers.choose(request.accept)
     batch = service.read(request)
     return service.answer(request, method, batch, media_type)
 
