@@ -1,4 +1,4 @@
-"""How a model answers its training rows: itself, compared with known answers, and when served."""
+"""A model's answers for its training rows, compared with known answers and with the service's."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from models.training_rows import DataError, columns_of, is_text, readings
 
 log = logging.getLogger("models")
 
-# The model answers at most so many rows, drawn at random; the service the first of these.
+# Random rows that the model answers, and how many of these the service answers.
 MAX_ROWS_ASKED = 10_000
 MAX_ROWS_SERVED = 1_000
 MAX_SECONDS = 600.0
-# A known number is equal to the model's if they differ by at most this part of it.
+# A known number equals the model's up to this relative difference.
 TOLERANCE = 1e-9
 
 
@@ -44,7 +44,7 @@ class Asked(NamedTuple):
     signature: Signature
 
     def answer(self, rows: pd.DataFrame) -> Any:
-        """The model's own answers, as on the machine of whoever fitted it."""
+        """The estimator's own answers for a DataFrame, as where it was fitted."""
         given: Any = rows if self.signature.named else rows.to_numpy()
         if self.signature.form == "text":
             given = rows.iloc[:, 0].tolist()
@@ -53,7 +53,7 @@ class Asked(NamedTuple):
             return as_arrays(getattr(self.estimator, self.method)(given))
 
     def fault(self, rows: pd.DataFrame) -> Exception | None:
-        """What the model raises for these rows; None if it answers them."""
+        """The exception that these rows raise; None if the model answers them."""
         try:
             self.answer(rows)
         except Exception as error:
@@ -62,9 +62,9 @@ class Asked(NamedTuple):
 
 
 def answered(asked: Asked, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str], np.ndarray, Any]:
-    """The rows in the types that the model takes, what was changed, some places, and the answers.
+    """The rows in the dtypes that the model takes, the changes, places of rows, and their answers.
 
-    The model is called in a process apart. Raises DataError with the column that it refuses.
+    The model is called in a child process. Raises DataError with the column that it rejects.
     """
     count = len(rows)
     places = np.arange(count)
@@ -88,7 +88,7 @@ def answered(asked: Asked, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str],
 
 
 def refusal(asked: Asked, rows: pd.DataFrame) -> str:
-    """Which row the model refuses, in which column, and why: rows are tried one by one."""
+    """The row that the model rejects, its column and the reason; rows are tried one by one."""
     good, bad, reason = None, None, None
     for i in range(len(rows)):
         row = rows.iloc[[i]]
@@ -118,15 +118,15 @@ def refusal(asked: Asked, rows: pd.DataFrame) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """The first line of an exception's message, with its type where that is all it says."""
+    """The first line of an exception's message, with the type unless it is a ValueError."""
     text = str(error).partition("\n")[0]
     return text if isinstance(error, ValueError) and text else brief(error)
 
 
 def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str]:
-    """How the model's answers compare with known ones, for the card and in words.
+    """The model's answers compared with known ones, for the card and in words.
 
-    Raises DataError where they cannot be compared.
+    Raises DataError if they cannot be compared.
     """
     given = np.asarray(results)
     known = answers.notna().to_numpy()
@@ -154,7 +154,7 @@ def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str
 
 
 def check_served(load: Callable[[], Model], rows: pd.DataFrame, results: Any) -> None:
-    """Raise DataError where the service would not answer as the model does.
+    """Raise DataError if the service would not answer as the model does.
 
     `load` gives the model with its new card.
     """

@@ -1,4 +1,4 @@
-"""The card of a model: what cannot be read off the estimator, as JSON beside its joblib file."""
+"""The card of a model: facts that the estimator does not hold, as JSON beside its joblib file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import sklearn
 
 from models.files import write_file
 
-# So many rows go into the card, for explanations to compare others with.
-BACKGROUND = 50
-# The card counts so many values of a column, the most frequent; longer texts are left out.
-MAX_COUNTS = 100
-MAX_TEXT = 200
+# Training rows in a card, with which explanations compare a row.
+BACKGROUND_ROWS = 50
+# The most frequent values of a column are counted, but for long texts.
+MAX_COUNTED_VALUES = 100
+MAX_TEXT_CHARACTERS = 200
 QUANTILES = {"min": 0.0, "quartile_1": 0.25, "median": 0.5, "quartile_3": 0.75, "max": 1.0}
 
 
@@ -33,7 +33,7 @@ def write_card(
     target: str,
     metrics: Mapping[str, float],
     answers: pd.Series[Any] | None = None,
-    background_rows: int = BACKGROUND,
+    background_rows: int = BACKGROUND_ROWS,
 ) -> Path:
     """Write `latest.json` for `latest.joblib`.
 
@@ -62,14 +62,14 @@ def write_card(
 
 
 def of_rows(rows: pd.DataFrame, background_rows: int) -> dict[str, Any]:
-    """The part of a card that tells of the training rows.
+    """The part of a card about training rows.
 
     It holds the dtype and the statistics of each feature, an example (the first row with the
-    fewest missing values), and the background, `background_rows` drawn from the rows that
-    explanations compare others with. With none, no row goes into the card: the example is made of
-    medians and most frequent values, and explanations compare with rows made of the statistics.
+    fewest missing values), and the background: `background_rows` random rows, with which
+    explanations compare a row. If that is 0, no row goes into the card: the example has medians
+    and most frequent values, and explanations compare with rows made of the statistics.
     """
-    # The first of the best: rows without a missing value, where there are any.
+    # argmin gives the first of the rows with the fewest missing values.
     best = int(rows.isna().sum(axis=1).to_numpy().argmin())
     example = rows.iloc[[best]] if background_rows else typical(rows)
     return {
@@ -80,7 +80,7 @@ def of_rows(rows: pd.DataFrame, background_rows: int) -> dict[str, Any]:
 
 
 def save(model_path: Path, card: Mapping[str, Any]) -> Path:
-    """Write a card beside its model, all of it or nothing."""
+    """Write a card beside its model, and give its path."""
     path = model_path.with_suffix(".json")
     encoded = msgspec.json.encode(card, enc_hook=lambda value: value.item())
     write_file(path, msgspec.json.format(encoded, indent=2) + b"\n")
@@ -88,11 +88,11 @@ def save(model_path: Path, card: Mapping[str, Any]) -> Path:
 
 
 def describe(column: pd.Series[Any]) -> dict[str, Any]:
-    """The training statistics of one feature: its dtype in pandas' words and the missing values.
+    """The training statistics of one feature: its pandas dtype, missing values, distribution.
 
     The dtype of objects that are dates without a time is called "date". Numbers and times have a
-    range, quartiles and, for numbers, mean and standard deviation; categories are listed in their
-    order; everything else is counted.
+    range and quartiles, numbers also mean and standard deviation; categories are listed in their
+    order; other values are counted.
     """
     known = column.dropna()
     dates = column.dtype == object and pd.api.types.infer_dtype(known) == "date"
@@ -123,31 +123,33 @@ def _is_number(column: pd.Series[Any]) -> bool:
 
 
 def counted(known: pd.Series[Any]) -> dict[str, Any]:
-    """How often each value stands in a column, by its text; the most frequent ones of many.
+    """The number of distinct values, and the counts of the most frequent ones by their text.
 
-    Of more than are listed, those that stand there once are left out: they may name a person.
+    If not all are listed, values that occur once are left out: they may name a person.
     """
     counts = known.astype(object).map(text).value_counts()
     facts: dict[str, Any] = {"distinct": len(counts)}
-    if len(counts) > MAX_COUNTS:
-        counts = counts[counts > 1][:MAX_COUNTS]
-    listed = {str(name): int(n) for name, n in counts.items() if len(str(name)) <= MAX_TEXT}
+    if len(counts) > MAX_COUNTED_VALUES:
+        counts = counts[counts > 1][:MAX_COUNTED_VALUES]
+    listed = {
+        str(name): int(n) for name, n in counts.items() if len(str(name)) <= MAX_TEXT_CHARACTERS
+    }
     return facts | ({"counts": listed} if listed else {})
 
 
 def shares(answers: pd.Series[Any]) -> dict[str, float]:
-    """The share of each class among known answers, the most frequent first."""
+    """The share of each class among known answers, the largest first."""
     found = answers.value_counts(normalize=True)
     return {text(label): float(share) for label, share in found.items()}
 
 
 def background(rows: pd.DataFrame, count: int) -> list[list[Any]]:
-    """Some rows of the training data, the same in every run; None is a missing value."""
+    """Random rows of the training data, with a fixed seed; None is a missing value."""
     return values(rows.sample(min(len(rows), count), random_state=0))
 
 
 def typical(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row of the middle or most frequent value of each column, in the columns' dtypes."""
+    """One row with the middle or the most frequent value of each column."""
     return pd.DataFrame({name: _middle(rows[name]) for name in rows})
 
 
@@ -164,13 +166,13 @@ def _middle(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def values(rows: pd.DataFrame) -> list[list[Any]]:
-    """The values of rows as JSON has them."""
+    """The values of rows as plain values for JSON."""
     columns = [[plain(value) for value in rows[name].astype(object)] for name in rows]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: None for what is missing, ISO 8601 for a time, else a text."""
+    """A plain value for JSON: None if it is missing, ISO 8601 for a time, else its text."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (bool, str)):
@@ -185,5 +187,5 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """What a value is called where it is a name in JSON."""
+    """A value as the name of a member in a JSON object."""
     return str(plain(value))

@@ -20,7 +20,7 @@ from models.settings import ModelSettings, SettingsError
 def main() -> None:
     """Write the card, and say what was found."""
     threads.limit()
-    from models.card import BACKGROUND
+    from models.card import BACKGROUND_ROWS
     from models.description import describe
     from models.training_rows import DataError
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("model_path", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--answer", default="", help="the column of the known answers")
-    parser.add_argument("--background", default=str(BACKGROUND), help="rows for explanations")
+    parser.add_argument("--background", default=str(BACKGROUND_ROWS), help="rows for explanations")
     given = parser.parse_args()
     if not given.background.isdecimal():
         sys.exit(f"error: BACKGROUND={given.background}: expected a number of rows, as 50, or 0")

@@ -1,4 +1,4 @@
-"""Make a model's card of its training rows."""
+"""Make a model's card from its training rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.unpickle import unpickle
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """The training rows of a model: their features by name, and what else the file has.
+    """The training rows of a model: features by name, known answers, and other columns.
 
     `answers` are the known answers, from the column `target`, or None; `others` are the columns
     that the model does not take.
@@ -36,10 +36,10 @@ def describe(
     path: Path,
     data: Path,
     answer: str = "",
-    background: int = cards.BACKGROUND,
+    background: int = cards.BACKGROUND_ROWS,
     sha256: str = "",
 ) -> str:
-    """Write the card of the model at `path` from the rows of the file `data`; say what was found.
+    """Write the card of the model at `path` from the rows of the file `data`, and report on it.
 
     `answer` is the column of known answers, `background` how many rows go into the card, `sha256`
     the hash of the model's file, if it is pinned. Raises ModelError if the model cannot be loaded,
@@ -77,12 +77,12 @@ def describe(
 
 
 def _unused(asked: answers.Asked, rows: pd.DataFrame) -> list[str]:
-    """The columns that the model takes and does not look at."""
+    """The columns that the model takes and does not use."""
     return [f.name for f in asked.signature.features if f.kind == "unused" and f.name in rows]
 
 
 def _facts(asked: answers.Asked, rows: pd.DataFrame, background: int) -> dict[str, Any]:
-    """The card's part about training rows; values of unused columns stay out of it."""
+    """The card's part about training rows, without the values of unused columns."""
     unused = _unused(asked, rows)
     facts = cards.of_rows(rows.assign(**dict.fromkeys(unused)), background)
     facts["features"] |= {name: {"dtype": str(rows[name].dtype)} for name in unused}
@@ -92,7 +92,7 @@ def _facts(asked: answers.Asked, rows: pd.DataFrame, background: int) -> dict[st
 def _report(
     data: Path, asked: answers.Asked, training: Training, rows: pd.DataFrame, said: Sequence[str]
 ) -> list[str]:
-    """Sentences on the columns, and on how they were taken."""
+    """Sentences on the columns and their dtypes."""
     unused = _unused(asked, rows)
     first = "The first " if len(rows) == MAX_ROWS else ""
     columns = [name for name in columns_of(rows) if name not in unused]
@@ -111,7 +111,7 @@ def take(
     classes: Sequence[Any] | None,
     answer: str,
 ) -> Training:
-    """The columns of a file that the model takes, under the features' names, and the rest.
+    """The columns of a file by the features' names, the known answers, and the other columns.
 
     Raises DataError.
     """
@@ -141,7 +141,7 @@ def _all_text(labels: Sequence[Any] | None) -> bool:
 
 
 def _target(frame: pd.DataFrame, others: Sequence[str], classes: Sequence[Any] | None) -> str:
-    """The only column left over that has nothing but the model's classes, or else nothing."""
+    """The only other column whose values are all classes of the model; empty if there is none."""
     labels = {str(label) for label in classes or ()}
     values = {name: set(frame[name].dropna().map(cards.text)) for name in others}
     fit = [name for name, known in values.items() if known and known <= labels]

@@ -17,7 +17,7 @@ from models.settings import ModelSettings
 
 log = logging.getLogger("models")
 
-# An address, of which Path makes one slash of two.
+# A URI in which Path has joined the two slashes.
 ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
 # A pinned file is compared with its hash in blocks of this size.
 BLOCK_BYTES = 1024 * 1024
@@ -34,9 +34,9 @@ def version_of(path: Path, sha256: str = "") -> str:
 
 
 def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
-    """Open the joblib file of a model, and give its SHA-256 too, which must be `sha256` if given.
+    """Open the joblib file of a model, and give its SHA-256, which must be `sha256` if given.
 
-    With `sha256`, what is read of the file afterwards is what was hashed, or ModelError is raised.
+    With `sha256`, reading raises ModelError if the file no longer has the bytes that were hashed.
 
     Raises ModelError.
     """
@@ -55,9 +55,9 @@ def open_file(path: Path, sha256: str = "") -> tuple[BinaryIO, str]:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that is compared with what was hashed of it, block by block, as it is read.
+    """A file whose blocks are compared with their hashes as they are read.
 
-    It may be overwritten meanwhile, and to hold it in memory would take its room twice.
+    The file may be overwritten after it was hashed, and a copy in memory would double its size.
     """
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
@@ -136,7 +136,7 @@ def plan_path(path: Path) -> Path:
 
 
 def card_command(path: str) -> str:
-    """What lets rows of training describe the model at `path`, as it is typed."""
+    """The command that makes a card for the model at `path` from training rows."""
     command = "make card DATA=train.csv"
     if path != ModelSettings().model_path:
         command += f" MODEL_PATH={shlex.quote(path)}"
@@ -144,7 +144,10 @@ def card_command(path: str) -> str:
 
 
 def read_card(path: Path, version: str) -> dict[str, Any]:
-    """The sidecar; {} if there is none, or if it belongs to a model that was here before."""
+    """The card at `path`; {} if there is none, or if it belongs to another model.
+
+    Raises ModelError if it cannot be read.
+    """
     try:
         card = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
@@ -160,7 +163,7 @@ def read_card(path: Path, version: str) -> dict[str, Any]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that readers find the old content or the new, never a part of it."""
+    """Write a file atomically: readers find the old content or the new."""
     new = path.with_name(f"{path.name}.new")
     new.write_bytes(content)
     new.replace(path)

@@ -34,8 +34,8 @@ TRIAL_SECONDS = 60.0
 def load(path: Path, sha256: str = "", known: tuple[Signature, bool] | None = None) -> Model:
     """Load the joblib file at `path`, whose SHA-256 must be `sha256` if that is given.
 
-    `known` is what `probe` would find out, where that is known already. Raises ModelError if the
-    model cannot be served.
+    `known` is the result of `probe`, if that is known. Raises ModelError if the model cannot be
+    served.
     """
     estimator, version = unpickle(path, sha256)
     card = read_card(path.with_suffix(".json"), version)
@@ -119,7 +119,7 @@ def kind_of(estimator: Any) -> str:
 def _probed(
     path: Path, estimator: Any, given: Signature, methods: Sequence[str], card: Mapping[str, Any]
 ) -> tuple[Signature, bool]:
-    """What `probe` finds out in a process apart; what was read, if that fails."""
+    """The result of `probe` in a child process; if that fails, the signature as it was read."""
     # A label may hide a difference that its probability shows.
     method = "predict_proba" if "predict_proba" in methods else methods[0]
     example = example_row(given, card)
@@ -142,7 +142,7 @@ def _probed(
 
 
 def _outputs(estimator: Any, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of what `transform` answers; none if it does not know them, or has too many."""
+    """The names of the columns of `transform`; none if they are unknown or too many."""
     if not hasattr(estimator, "transform") or not hasattr(estimator, "get_feature_names_out"):
         return ()
     given = () if hasattr(estimator, "feature_names_in_") else (list(names),)
@@ -157,7 +157,7 @@ def _outputs(estimator: Any, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def unanswering(estimator: Any, methods: Collection[str]) -> str:
-    """Why an estimator cannot answer for new rows, and what would mend it; empty if it can."""
+    """The reason why an estimator cannot answer new rows, and the remedy; empty if it can."""
     steps = getattr(estimator, "steps", None)
     last = steps[-1][1] if steps else estimator
     name = type(last).__name__

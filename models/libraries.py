@@ -1,7 +1,6 @@
-"""What LightGBM, XGBoost and CatBoost know of the columns that they were fitted on.
+"""The facts that LightGBM, XGBoost and CatBoost have of the columns they were fitted on.
 
-None of them is imported: an estimator is known by the module of its class, or of one that its
-class derives from.
+None of them is imported: the module of its class, or of a base class, tells an estimator's library.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from models.signature.types import Feature, Kind, SignatureError, Unknown, kind_
 
 Library = Literal["lightgbm", "xgboost", "catboost"]
 
-# What XGBoost calls the type of a column of booleans.
+# The type of a column of booleans, in XGBoost's words.
 BOOLEAN = "i"
 
 
 class _Values(msgspec.Struct):
-    """The categories of one column of XGBoost's: texts, joined, or numbers of one type."""
+    """The categories of one column in XGBoost: the bytes of joined texts, or numbers."""
 
     values: list[Any] = []
     offsets: list[int] | None = None
@@ -38,7 +37,7 @@ class _Model(msgspec.Struct):
 
 class _Booster(msgspec.Struct):
     model: _Model = msgspec.field(default_factory=_Model)
-    # That of DART lies within.
+    # DART has its booster in here.
     gbtree: _Booster | None = None
 
 
@@ -51,7 +50,7 @@ class _Document(msgspec.Struct):
 
 
 def library(estimator: Any) -> Library | None:
-    """Which of the three libraries an estimator, or one that it derives from, is of."""
+    """The library of an estimator's class, or of a base class of it; None for others."""
     for kind in type(estimator).__mro__:
         match kind.__module__.partition(".")[0]:
             case "lightgbm" | "xgboost" | "catboost" as found:
@@ -60,9 +59,9 @@ def library(estimator: Any) -> Library | None:
 
 
 def names(estimator: Any) -> Sequence[str] | None:
-    """The names of the columns, where CatBoost was fitted on a frame.
+    """The names of the columns, if CatBoost was fitted on a DataFrame.
 
-    The other two have them where scikit-learn has, in `feature_names_in_`.
+    The other libraries have them in `feature_names_in_`, as scikit-learn does.
     """
     if library(estimator) != "catboost":
         return None
@@ -71,36 +70,36 @@ def names(estimator: Any) -> Sequence[str] | None:
 
 
 def width(estimator: Any) -> int | None:
-    """How many columns CatBoost was fitted on; its `n_features_in_` is 0 once it was saved."""
+    """The number of columns of a CatBoost model, whose `n_features_in_` is 0 once it was saved."""
     return len(estimator.feature_names_ or []) if library(estimator) == "catboost" else None
 
 
 def needs_names(estimator: Any) -> bool:
-    """Whether it compares the names of its columns with those that it was fitted on."""
+    """Whether an estimator rejects columns with other names than in training."""
     return library(estimator) == "xgboost" and hasattr(estimator, "feature_names_in_")
 
 
 def use_one_thread(estimator: Any) -> None:
-    """Let a prediction of LightGBM's or XGBoost's take one thread, whatever it was fitted with.
+    """Let LightGBM or XGBoost predict with one thread, whatever they were fitted with.
 
-    OpenMP starts a pool for each thread that calls it, and its threads spin while they wait: one
-    row took LightGBM 16 ms on two busy cores, and 0.24 ms so. CatBoost has one pool in all, which
-    made no difference, and no attribute for it.
+    OpenMP starts a pool for each calling thread, and idle threads of a pool spin: on two busy
+    cores one row took LightGBM 16 ms with its pool, and 0.24 ms with one thread. CatBoost has one
+    pool for all callers, which made no difference, and no attribute for the number of threads.
     """
     match library(estimator):
         case "lightgbm":
             estimator.n_jobs = 1
         case "xgboost":
             estimator.n_jobs = 1
-            # What a search has cloned to fit it is not fitted itself.
+            # A search keeps the unfitted estimator that it clones.
             if estimator.__sklearn_is_fitted__():
                 estimator.get_booster().set_param({"nthread": 1})
 
 
 def describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -> bool:
-    """Refine those of `features` that one of these libraries is given as `columns`.
+    """Refine those of `features` that an estimator of these libraries gets, numbered `columns`.
 
-    False if the estimator is of none of them. Raises SignatureError where a column held categories
+    False if the estimator is of another library. Raises SignatureError if a column held categories
     that the model does not tell.
     """
     match library(estimator):
@@ -120,7 +119,7 @@ def _describe_catboost(estimator: Any, columns: Sequence[int], features: list[Fe
     kinds |= dict.fromkeys(estimator.get_text_feature_indices(), "string")
     for place, kind in kinds.items():
         column = columns[place]
-        # It takes an integer for the category of its digits, and refuses a float.
+        # CatBoost takes an integer for the category of its digits, and rejects a float.
         features[column] = Feature(name=features[column].name, kind=kind, sent=True)
 
 
@@ -128,11 +127,11 @@ def _describe_lightgbm(estimator: Any, columns: Sequence[int], features: list[Fe
     booster = estimator.booster_
     known = booster.pandas_categorical or []
     declared = set(booster.params.get("categorical_column", []))
-    # The codes, or the range, that each column had in training.
+    # The codes, or the range, of each column in training.
     text = booster.model_to_string(num_iteration=1)
     codes = text.partition("\nfeature_infos=")[2].partition("\n")[0].split(" ")
     ways = list(itertools.islice(_placed(known, codes, declared, declared), 2))
-    # A column of integers may have been declared by hand.
+    # The user may have declared a column of integers as categorical.
     ways = ways or list(itertools.islice(_placed(known, codes, declared, set()), 2))
     if len(ways) != 1:
         raise SignatureError(
@@ -150,11 +149,11 @@ def _placed(
     needed: Collection[int],
     start: int = 0,
 ) -> Iterator[tuple[int, ...]]:
-    """Each way to place LightGBM's lists of pandas' categories, in their order, on its columns.
+    """Each way to assign LightGBM's lists of categories, in their order, to its columns.
 
-    It has a list for each column that was a category in pandas, and does not say of which. Those
-    that it splits by category are `declared`; an ordered category is not among them. Those that
-    are `needed` must have a list.
+    LightGBM has a list for each column that was a category in pandas, and does not say for which.
+    `declared` are the columns that it splits by category, which an ordered category is not;
+    `needed` are the columns that must have a list.
     """
     if not known:
         if all(place < start for place in needed):
@@ -169,7 +168,7 @@ def _placed(
 
 
 def _holds(codes: str, categories: Sequence[Any], *, declared: bool) -> bool:
-    """Whether a column of these codes, or of this range, may have held these categories."""
+    """Whether a column with these codes, or this range, may have held these categories."""
     last = len(categories) - 1
     if not declared:
         return codes == f"[0:{last}]"
@@ -197,9 +196,9 @@ def _describe_xgboost(estimator: Any, columns: Sequence[int], features: list[Fea
 
 
 def _xgboost_categories(booster: Any) -> list[list[Any]]:
-    """The categories of each column, read from the model's JSON; `[]` if it has none.
+    """The categories of each column, read from the model's JSON; `[]` if there are none.
 
-    `Booster.get_categories` gives them to pyarrow only. Source: the schema of XGBoost's models,
+    `Booster.get_categories` needs pyarrow. Source: the schema of XGBoost's models,
     doc/model.schema, and `src/data/cat_container.cc`, which writes them.
     """
     document = msgspec.json.decode(booster.save_raw("json"), type=_Document)
@@ -208,10 +207,10 @@ def _xgboost_categories(booster: Any) -> list[list[Any]]:
 
 
 def _decoded(column: _Values) -> list[Any]:
-    """The categories of one column: numbers, or what its bytes say from one offset to the next."""
+    """The categories of one column: numbers, or the texts between its offsets."""
     if column.offsets is None:
         return column.values
-    # A byte is an int8. The offsets count characters, not bytes, and the rest is cut off.
+    # A byte is an int8. The offsets count characters, so bytes beyond ASCII are cut off.
     if any(byte < 0 for byte in column.values):
         raise SignatureError(
             "XGBoost 3 cuts the names of categories that are not ASCII when it saves a model: give "
@@ -222,7 +221,7 @@ def _decoded(column: _Values) -> list[Any]:
 
 
 def _category(feature: Feature, categories: Sequence[Any], unknown: Unknown) -> Feature:
-    """A column that was a category in pandas, with these."""
+    """A column that was a category in pandas, with these categories."""
     values = tuple(plain(value) for value in np.asarray(categories, dtype=object).tolist())
     return Feature(
         name=feature.name,

@@ -1,4 +1,4 @@
-"""Say which variable a misspelt one was meant to be: make runs it, and the service reads `.env` so.
+"""Find the variable that a misspelt name stands for, for make and for the service.
 
 Only the standard library is used, since make runs this before there is an environment.
 """
@@ -10,15 +10,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# An edit adds, drops or changes a letter, or swaps two. Longer names may have more of them.
+# Edits by minimal length of a name. An edit adds, drops or changes a letter, or swaps two.
 EDITS = {4: 1, 10: 2}
-# So many letters of a longer name are meant as that name, as GCP_PROJECT for GCP_PROJECT_ID.
-ABBREVIATION = 8
+# The first letters of a name stand for it from this length on: GCP_PROJECT for GCP_PROJECT_ID.
+MIN_ABBREVIATION = 8
 LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=", re.ASCII)
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
-    """The known variable that `name` misspells; None if it is known, or is like none."""
+    """The known variable that `name` misspells; None if `name` is known, or resembles none."""
     known = set(known)
     if name in known:
         return None
@@ -29,9 +29,9 @@ def meant(name: str, known: Iterable[str]) -> str | None:
     for other in known:
         if other.replace("_", "") == words:
             return other
-        if len(name) >= ABBREVIATION and other.startswith(name):
+        if len(name) >= MIN_ABBREVIATION and other.startswith(name):
             near.append((most, other))
-        # Nearly all names differ in more letters, which is seen faster.
+        # A cheap test first: nearly all names differ in more letters.
         elif abs(len(name) - len(other)) <= most and len(letters ^ set(other)) <= 2 * most:
             near.append((_edits(name, other), other))
     edits, nearest = min(near, default=(most + 1, ""))
@@ -72,7 +72,7 @@ def _edits(one: str, other: str) -> int:
 
 def main() -> None:
     """Print a sentence on each name of `.env` and of make's command line that is misspelt."""
-    # The service imports this module, and starts sooner without.
+    # Imported late, since the service imports this module.
     import argparse
 
     parser = argparse.ArgumentParser(description=__doc__)

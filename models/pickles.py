@@ -1,6 +1,6 @@
-"""Read which classes and functions a pickle needs, and what it holds, without running any of it.
+"""Read the contents of a pickle, and the classes it needs, without running any of it.
 
-Only the standard library is needed, so that a file can be read before anything is installed.
+Only the standard library is used, so a file can be read before anything is installed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Self
 
-# Where joblib notes that an array follows in the file, outside of the pickle.
+# Stands in joblib's pickle for an array that follows it in the file.
 ARRAY = ("joblib.numpy_pickle", "NumpyArrayWrapper")
-# A dtype as text: its letter, and its bytes, or characters of four bytes in U.
+# A dtype as text: its letter, and its size in bytes, or for U in characters of four bytes.
 DTYPE = re.compile(r"([a-zA-Z])(\d+)")
 DAMAGED = (zlib.error, lzma.LZMAError)
 LZ4 = b"\x04\x22\x4d\x18"
-# How a compressed file of joblib before 0.10 begins; then comes the length of its content.
+# The first bytes of a compressed file of joblib before 0.10; the length of its content follows.
 OLD_JOBLIB = b"ZF"
 OLD_HEADER = len(OLD_JOBLIB) + len(hex(2**64))
 
 
 class Stub:
-    """Stands for an object; `type(stub)` stands for its class, or for a function that made it."""
+    """Stands for an object; `type(stub)` stands for its class, or for the function that made it."""
 
     arguments: tuple[Any, ...]
     state: Any
@@ -37,7 +37,7 @@ class Stub:
     members: list[Any]
 
     def __new__(cls, *arguments: Any, **_: Any) -> Self:
-        """Keep what the constructor, or function, is called with."""
+        """Keep the arguments of the constructor, or of the function."""
         made = object.__new__(cls if isinstance(cls, type) else type(cls))
         made.arguments, made.state, made.items, made.members = arguments, None, {}, []
         return made
@@ -60,8 +60,8 @@ class Stub:
 
 
 class Content(NamedTuple):
-    """What a pickle holds: `top` is its object, made of stubs; `names` are the module and name of
-    each class and function it needs; `versions` are those of the scikit-learn that saved it;
+    """The contents of a pickle: `top` is its object, made of stubs, `names` are the module and name
+    of each class and function it needs, `versions` the releases of scikit-learn that saved it.
     `problem` says why the rest could not be read.
     """
 
@@ -72,9 +72,9 @@ class Content(NamedTuple):
 
 
 def decompress(file: BinaryIO) -> BinaryIO:
-    """The pickle in a file of joblib, which may be compressed in any of joblib's ways.
+    """The pickle in a file of joblib, whatever its compression.
 
-    Raises ValueError if it is cut short or damaged.
+    Raises ValueError if the file is cut short or damaged.
     """
     head = file.read(max(map(len, COMPRESSIONS)))
     file.seek(0)
@@ -88,17 +88,17 @@ def decompress(file: BinaryIO) -> BinaryIO:
 
 
 def read(file: BinaryIO) -> Content:
-    """What a pickle holds; `problem` is set where it is none, or is cut short."""
+    """The contents of a pickle; `problem` is set if the file is none, or is cut short."""
     reader = Reader(file)
     top, problem = None, ""
     try:
         top = reader.load()
-    except Exception as error:  # whatever a stranger's bytes bring about
+    except Exception as error:  # a stranger's bytes may raise anything
         problem = f"{type(error).__name__}: {error}"
     return Content(top, tuple(reader.names), tuple(reader.versions), problem)
 
 
-# The one in C takes no notice of methods that a class of its own has.
+# The unpickler in C does not call methods that a subclass overrides.
 Unpickler: Any = pickle._Unpickler  # noqa: SLF001
 
 
@@ -108,14 +108,14 @@ class Reader(Unpickler):  # type: ignore[misc]
     dispatch: ClassVar[dict[int, Any]] = dict(Unpickler.dispatch)
 
     def __init__(self, file: BinaryIO) -> None:
-        # Python 2's strings may be bytes.
+        # Strings of Python 2 may be bytes.
         super().__init__(file, encoding="latin1")
         self._source = file
         self.names: dict[tuple[str, str], Any] = {}
         self.versions: dict[str, None] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """A stub, or what makes nothing but plain values."""
+        """A stub, or one of the harmless makers of plain values."""
         if self.proto < 3:
             module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
             module = _compat_pickle.IMPORT_MAPPING.get(module, module)
@@ -126,15 +126,15 @@ class Reader(Unpickler):  # type: ignore[misc]
         return self.names[module, name]
 
     def get_extension(self, code: int) -> None:
-        """A class that only its number stands for: nobody's model has one."""
+        """A stub for a class of the extension registry, which models do not use."""
         self.append(self.find_class("copyreg", f"extension {code}"))
 
     def persistent_load(self, pid: Any) -> Stub:
-        """What lies outside of the pickle, as in PyTorch's."""
+        """A stub for an object outside of the pickle, as PyTorch has them."""
         return Stub(pid)
 
     def load_build(self) -> None:
-        """Note which scikit-learn saved an object; step over an array."""
+        """Note the scikit-learn that saved an object; skip the bytes of an array."""
         state = self.stack[-1]
         super().load_build()
         held = self.stack[-1]
@@ -169,7 +169,7 @@ def _rebuilt(cls: Any, *_: Any) -> Any:
     return cls.__new__(cls)
 
 
-# What pickles of older protocols are made with, and harms nobody.
+# Harmless functions that pickles of older protocols call.
 PLAIN: dict[tuple[str, str], Callable[..., Any]] = {
     ("copyreg", "_reconstructor"): _rebuilt,
     ("copyreg", "__newobj__"): _rebuilt,
@@ -229,7 +229,7 @@ def _lz4_block(block: bytes, out: bytearray) -> None:
         out += (match * -(-copied // offset))[:copied]
 
 
-# The first bytes of what joblib compresses; a file with others is a bare pickle.
+# The first bytes of a compressed file; any other file is a bare pickle.
 COMPRESSIONS: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x78": zlib.decompress,
     b"\x1f\x8b": gzip.decompress,

@@ -1,6 +1,6 @@
-"""What a model's file holds, and all reasons why it cannot be served, read without running it.
+"""All reasons why a model's file cannot be served, found without running it.
 
-Only the standard library is needed, so that a file can be read before anything is installed.
+Only the standard library is used, so a file can be read before anything is installed.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from models.file_types import SAVE, other_format
 from models.packages import PACKAGES
 from models.pickles import Content, Stub
 
-# Modules whose objects are data and no models.
+# Modules whose objects are data.
 DATA = {"numpy", "pandas", "scipy", "joblib", "builtins", "collections", "datetime", "decimal"}
-# Ends of the class names of estimators that prepare rows for another estimator.
+# How class names of estimators that prepare rows for another estimator end.
 PREPARES = re.compile(
     r"(Scaler|Encoder|Imputer|Vectorizer|Transformer|PCA|SVD|Binarizer|Features)$"
 )
-# A version goes into a command line, so nothing else may match.
+# Strict, since a version goes into a command line.
 VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc)\d{1,3})?(\.post\d{1,3})?", re.ASCII)
 
 
 def look(file: BinaryIO) -> Content:
-    """What the file of a model holds; `problem` says what it is where it cannot be read."""
+    """The contents of a model's file; `problem` says what the file is if it cannot be read."""
     try:
         pickle = pickles.decompress(file)
     except ValueError as error:
@@ -37,22 +37,22 @@ def look(file: BinaryIO) -> Content:
         return content
     problem = other_format(file) or other_format(pickle)
     if problem:
-        # Text may read as if it named a class.
+        # Text may look like a pickle that names a class.
         return Content(None, (), (), problem)
     pickle.seek(0)
-    # Old and new pickles begin differently, but a name is in nearly each.
+    # Pickles of each protocol begin differently, but nearly all have a name.
     is_pickle = content.names or pickle.read(1) == b"\x80"
     is_not = "is damaged or cut short" if is_pickle else "is not a joblib file"
     return content._replace(problem=f"{is_not} ({content.problem}): {SAVE}, or copy it again")
 
 
 def saved_with(content: Content) -> str | None:
-    """The version of scikit-learn that saved it; None if it does not say."""
+    """The version of scikit-learn that saved a file; None if the file does not say."""
     return max(filter(VERSION.fullmatch, content.versions), key=numbers, default=None)
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The numbers in a version, by which versions are in order."""
+    """The numbers in a version, which sort as the versions do."""
     return tuple(map(int, re.findall(r"\d+", version.partition("rc")[0])))
 
 
@@ -62,14 +62,14 @@ def minor(version: str) -> str:
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether scikit-learn reads with one version what the other saved: it keeps the form of its
-    files within a minor version.
+    """Whether one version of scikit-learn reads the files of the other: their form only changes
+    with the minor version.
     """
     return numbers(one)[:2] == numbers(other)[:2]
 
 
 def obstacles(content: Content, path: str, has: Callable[[str], bool]) -> list[str]:
-    """All reasons but its version why a file cannot be served.
+    """All reasons, except its version, why a file cannot be served.
 
     `has` says whether a module is installed. Each reason is the rest of a sentence that begins with
     the name of the file.
@@ -89,7 +89,7 @@ def sentence(path: str, reasons: list[str]) -> str:
 
 
 def foreign(content: Content) -> set[str]:
-    """The modules it needs that are neither Python's nor of scikit-learn's own family."""
+    """The modules that a file needs, without those of Python and of scikit-learn's dependencies."""
     ours = DATA | {"sklearn", "_codecs", "copyreg"}
     tops = {module.partition(".")[0] for module, _ in content.names}
     return {top for top in tops if top not in ours and top not in sys.stdlib_module_names}
@@ -139,7 +139,7 @@ def _own_module(module: str, names: list[str], path: str) -> str:
 
 
 def _not_one_estimator(top: Any, path: str) -> Iterator[str]:
-    """What the file holds instead of an estimator, and how to save the estimator alone."""
+    """The reason why a file does not hold one estimator, and how to save one."""
     if isinstance(top, type) and top.__name__[:1].islower():
         yield f"holds the function {top.__name__}, not a fitted scikit-learn estimator: {SAVE}"
     elif isinstance(top, type):
@@ -202,7 +202,7 @@ def _kind(value: Any) -> str:
 
 
 def _is_estimator(value: Any) -> bool:
-    """Whether it is fitted, or one of a library of estimators, as far as its state tells."""
+    """Whether a value is a fitted estimator, as far as its state or its library tells."""
     if not isinstance(value, Stub) or _is_data(value):
         return False
     if not isinstance(value.state, dict):
@@ -220,7 +220,7 @@ def _is_data(stub: Stub) -> bool:
 
 
 def _estimators(value: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """The estimators in containers, with the keys that lead to each."""
+    """The estimators in nested containers, each with the keys that lead to it."""
     if where.count("[") > 3:
         return
     if isinstance(value, Stub) and _short(value) == "getattr" and _is_estimator(value.arguments[0]):

@@ -1,4 +1,4 @@
-"""Training rows from a file: CSV, Parquet or JSON lines, with the types that pandas gives them."""
+"""Training rows from a file: CSV, Parquet or JSON lines, in the types that pandas reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.rows.names import plain_name
 from models.rows.words import some
 from models.signature.types import Signature
 
-# At most so many rows of a file are read, from its beginning.
+# Rows that are read from the beginning of a file.
 MAX_ROWS = 1_000_000
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 EXPECTED = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
@@ -28,8 +28,8 @@ class DataError(Exception):
 def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -> pd.DataFrame:
     """Read the rows of a file, up to MAX_ROWS.
 
-    `names` are the expected columns: of CSV's delimiters the one that gives most of them is taken.
-    `texts` are columns of CSV that stay text, though they look like numbers. Raises DataError.
+    `names` are the expected columns: a CSV is split at the delimiter that finds most of them.
+    `texts` are columns of a CSV that stay text even if they look like numbers. Raises DataError.
     """
     kinds = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
     kind = kinds[-1] if kinds else ""
@@ -97,7 +97,7 @@ def _read_lines(path: Path) -> pd.DataFrame:
 def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> dict[str, str]:
     """The column of the file for each feature of the model, by the features' names.
 
-    The signature has the file's own names where the model has none. `answer` is the column of the
+    If the model has no names, the signature has those of the file. `answer` is the column of the
     known answers. Raises DataError.
     """
     columns = [name for name in columns_of(frame) if name != answer]
@@ -105,7 +105,7 @@ def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> 
         return {signature.features[0].name: _one_text(path, frame, columns)}
     if signature.form != "table":
         raise DataError("this model takes no table of columns: a card has nothing to add for it")
-    # A DataFrame without names has those of their places.
+    # A DataFrame without names has its columns numbered.
     places = [str(i) for i in range(len(columns))]
     if not signature.named and all(map(_is_number, columns)) and columns != places:
         raise DataError(f"the first line of {path} is numbers: put the columns' names there")
@@ -141,9 +141,9 @@ def _one_text(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> str:
 
 
 def readings(frame: pd.DataFrame, signature: Signature) -> Iterator[tuple[pd.DataFrame, list[str]]]:
-    """The rows in each set of types that the model may have been fitted on, and what was changed.
+    """The rows in each set of dtypes that the model may have been fitted on, and the changes.
 
-    CSV and JSON have neither dates nor categories. The first set is that of the file.
+    CSV and JSON have neither dates nor categories. The first set has the dtypes of the file.
     """
     known = {feature.name for feature in signature.features if feature.dtype == "category"}
     frame = categorised(frame, [name for name in columns_of(frame) if name in known], signature)
@@ -158,7 +158,7 @@ def readings(frame: pd.DataFrame, signature: Signature) -> Iterator[tuple[pd.Dat
 
 
 def categorised(frame: pd.DataFrame, names: Sequence[str], signature: Signature) -> pd.DataFrame:
-    """These columns as categories, in the model's order where it knows them."""
+    """The rows with these columns as categories, in the model's order if it knows them."""
     known = {f.name: list(f.categories or ()) or None for f in signature.features if f.dtype}
     return frame.assign(
         **{
@@ -170,12 +170,12 @@ def categorised(frame: pd.DataFrame, names: Sequence[str], signature: Signature)
 
 
 def columns_of(frame: pd.DataFrame) -> list[str]:
-    """The names of a DataFrame's columns, which `read` has made text."""
+    """The names of a DataFrame's columns, as text."""
     return list(map(str, frame.columns))
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Whether a column holds nothing but text and missing values."""
+    """Whether a column holds only text and missing values."""
     known = column.dropna()
     if isinstance(column.dtype, pd.CategoricalDtype) or not len(known):
         return False

@@ -1,4 +1,4 @@
-"""From the rows of a request to the container that an estimator was fitted on."""
+"""Put rows into the container on which an estimator was fitted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from models.signature.types import MAX_EXACT, Feature, Signature
 
 
 def to_input(signature: Signature, rows: Rows) -> Any:
-    """Put rows into the container that the estimator was fitted on.
+    """Rows in the container on which the estimator was fitted.
 
-    Rows are an array of float64 of shape (n_samples, n_features), or a list of tuples in the
+    `rows` are an array of float64 of shape (n_samples, n_features), or a list of tuples in the
     order of the features, or of dicts where the signature's form is `mapping`.
     Raises ValueError for a value that the dtype of its column cannot hold.
     """
@@ -39,7 +39,7 @@ def to_input(signature: Signature, rows: Rows) -> Any:
         short = {f.name: np.float32 for f in signature.features if f.dtype == "float32"}
         return frame.astype(short) if short else frame
     columns = zip(signature.features, zip(*rows, strict=True), strict=True)
-    # As Series: a DataFrame made of arrays of objects turns None among strings into NaN.
+    # As Series: a DataFrame of object arrays turns None among strings into NaN.
     return pd.DataFrame(
         {
             feature.name: pd.Series(column, dtype=column.dtype)
@@ -49,10 +49,10 @@ def to_input(signature: Signature, rows: Rows) -> Any:
 
 
 def groups(signature: Signature, rows: Rows) -> list[list[int]] | None:
-    """The groups of rows that may share a table, as numbers of rows; None if all rows may.
+    """Groups of rows that may share a table, as numbers of rows; None if all rows may.
 
-    A column of a table has one dtype. Rows of different types would change each other's values in
-    a column where types matter, or that holds integers which float64 cannot hold.
+    A column of a table has one dtype. In a column where types matter, or with integers beyond
+    float64, rows of different types would change each other's values.
     """
     if isinstance(rows, np.ndarray) or signature.form != "table":
         return None
@@ -77,7 +77,7 @@ def _has_types(feature: Feature) -> bool:
 
 
 def _kinds(feature: Feature, values: list[Any]) -> list[Any]:
-    """A key for each value of a column: values with equal keys may share a table."""
+    """A key for each value of a column; values with equal keys may share a table."""
     kinds: list[Any] = list(map(type, values))
     if feature.sent:
         # pandas makes a missing value a float.
@@ -87,7 +87,7 @@ def _kinds(feature: Feature, values: list[Any]) -> list[Any]:
 
 
 def _array(signature: Signature, rows: list[Any]) -> np.ndarray:
-    """Rows of mixed kinds as an array of numbers if they are, else of objects."""
+    """Rows as an array of numbers if all values are, else of objects."""
     columns = [
         _column(feature, values)
         for feature, values in zip(signature.features, zip(*rows, strict=True), strict=True)
@@ -101,7 +101,7 @@ def _array(signature: Signature, rows: list[Any]) -> np.ndarray:
 
 
 def _framed(feature: Feature, values: Sequence[Any]) -> Any:
-    """One column of a DataFrame, in the dtype of training where that is known and matters."""
+    """One column of a DataFrame, in the dtype of training if that is known and matters."""
     import pandas as pd
 
     if feature.kind == "datetime":
@@ -117,13 +117,13 @@ def _framed(feature: Feature, values: Sequence[Any]) -> Any:
     if feature.dtype:
         return _typed(feature.dtype, values)
     if feature.kind == "string" or set(map(type, values)) == {str}:
-        # As pandas itself would have it.
+        # In the dtype that pandas gives to strings.
         return pd.Series(list(values)).array
     return _column(feature, values)
 
 
 def _typed(dtype: str, values: Sequence[Any]) -> Any:
-    """A column of this dtype, or of what pandas would make of it for the sake of these values."""
+    """A column of this dtype, or of the dtype to which pandas would convert it for these values."""
     import pandas as pd
 
     if dtype[:1] in "iu" or dtype == "bool":
@@ -136,11 +136,11 @@ def _typed(dtype: str, values: Sequence[Any]) -> Any:
 
 
 def _dates(feature: Feature, values: Sequence[Any]) -> Any:
-    """Dates in ISO 8601, of the dtype of training, or of that which pandas gives them."""
+    """Dates in ISO 8601, in the dtype of training, or else in the one that pandas chooses."""
     import pandas as pd
 
     dtype = "" if feature.dtype == "date" else feature.dtype
-    # pandas before 2 has no such format, and reads each date by itself.
+    # pandas before 2 lacks this format, and parses each date alone.
     given = {} if pd.__version__.startswith("1.") else {"format": "ISO8601"}
     parsed: Any = pd.Series(pd.to_datetime(list(values), utc="," in dtype, **given))  # type: ignore[call-overload]
     if feature.dtype == "date":
@@ -150,7 +150,7 @@ def _dates(feature: Feature, values: Sequence[Any]) -> Any:
 
 
 def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
-    """One column: numbers and booleans with their own dtype, all else as objects."""
+    """One column: numbers and booleans in their own dtype, other values as objects."""
     if feature.kind == "number" and feature.categories is None and not feature.sent:
         return np.array(values, dtype=np.float64)
     kinds = set(map(type, values))
@@ -168,11 +168,11 @@ def _column(feature: Feature, values: Sequence[Any]) -> np.ndarray:
 
 
 def _integers(values: Sequence[int]) -> np.ndarray:
-    """A column of integers: of int64, or else of uint64, or else of objects, as in pandas."""
+    """A column of integers: int64, else uint64, else objects, as in pandas."""
     column = np.array(values)
     if column.dtype.kind != "f":
         return column
-    # numpy makes floats of integers of which some are above 2**63 - 1 and others are not.
+    # numpy makes floats of integers if only some are above 2**63 - 1.
     return _objects(values) if min(values) < 0 else np.array(values, dtype=np.uint64)
 
 

@@ -1,4 +1,4 @@
-"""What lies inside a fitted estimator: which estimators, and the columns each of them is given."""
+"""The estimators inside a fitted estimator, and the columns that each of them gets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.signature.estimators import (
 )
 
 SCALARS = (str, int, float)
-# Where meta-estimators keep what they have fitted, the one that predicts first.
+# The attributes in which meta-estimators keep fitted estimators; the one that predicts first.
 INNER = (
     "best_estimator_",
     "regressor_",
@@ -35,7 +35,7 @@ INNER = (
 
 
 def parts(estimator: Any) -> Iterator[Any]:
-    """Walk through every estimator inside an estimator, itself first."""
+    """Every estimator inside an estimator, itself first."""
     seen: set[int] = set()
     waiting = [estimator]
     while waiting:
@@ -55,7 +55,7 @@ def parts(estimator: Any) -> Iterator[Any]:
 
 
 def branches(estimator: Any, columns: Sequence[int]) -> list[tuple[Any, Sequence[int]]]:
-    """The estimators that get `columns`, or some of them, as they were sent; none for a leaf."""
+    """The estimators inside that get `columns`, or some of them, unchanged; none for a leaf."""
     if isinstance(estimator, Pipeline):
         given = []
         for step in _steps(estimator):
@@ -78,9 +78,9 @@ def branches(estimator: Any, columns: Sequence[int]) -> list[tuple[Any, Sequence
 def later_steps(
     estimator: Any, columns: Sequence[int]
 ) -> Iterator[tuple[Any, Sequence[int | None]]]:
-    """The steps behind a ColumnTransformer, and the columns that it passes to each as they are.
+    """The steps behind a ColumnTransformer, each with the columns that it gets unchanged.
 
-    None stands for a column that another transformer has made.
+    None stands for a column that a transformer has made.
     """
     if not isinstance(estimator, Pipeline):
         for inner, given in branches(estimator, columns):
@@ -97,7 +97,7 @@ def later_steps(
 
 
 def _passed_through(mixed: ColumnTransformer, columns: Sequence[int]) -> list[int | None]:
-    """For each column of its output the one of `columns` that it is, None if it is none."""
+    """For each output column the one of `columns` that it equals, or None."""
     positions = mixed._transformer_to_input_indices  # noqa: SLF001
     output: list[int | None] = [None] * max(
         (part.stop for part in mixed.output_indices_.values()), default=0
@@ -110,7 +110,7 @@ def _passed_through(mixed: ColumnTransformer, columns: Sequence[int]) -> list[in
 
 
 def first(estimator: Any) -> Any:
-    """Descend to the estimator that sees the rows first."""
+    """The innermost estimator that gets the rows first."""
     while True:
         if isinstance(estimator, Pipeline):
             inner = next(iter(_steps(estimator)), None)
@@ -124,7 +124,7 @@ def first(estimator: Any) -> Any:
 
 
 def names(estimator: Any) -> Sequence[str] | None:
-    """The names of its columns, where it, or what it is wrapped around, was fitted on a frame."""
+    """The names of an estimator's columns, if it or what it wraps was fitted on a DataFrame."""
     found: Sequence[str] | None = getattr(estimator, "feature_names_in_", None)
     if found is None:
         found = libraries.names(estimator)
@@ -134,9 +134,9 @@ def names(estimator: Any) -> Sequence[str] | None:
 
 
 def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any], Sequence[int]]]:
-    """The steps of somebody's own that get some of `columns` as they were sent, and which.
+    """The user's own steps that get some of `columns` unchanged, each with these columns.
 
-    Each comes with those of somebody's own that stand directly behind it in its pipeline.
+    A step comes in a list with the user's own steps that directly follow it in its pipeline.
     """
     inner = branches(estimator, columns)
     if not inner and is_own_code(estimator):
@@ -149,9 +149,9 @@ def own_code(estimator: Any, columns: Sequence[int]) -> Iterator[tuple[list[Any]
 
 
 def handed_on(estimator: Any, columns: Sequence[int]) -> set[int]:
-    """The columns that one step hands on as they are to another that may take more than numbers.
+    """The columns that a step passes on unchanged to one that may take more than numbers.
 
-    What such a column holds is not known: neither step tells.
+    The kind of such a column is not known: neither step tells.
     """
     found: set[int] = set()
     steps = _steps(estimator) if isinstance(estimator, Pipeline) else []
@@ -163,7 +163,7 @@ def handed_on(estimator: Any, columns: Sequence[int]) -> set[int]:
 
 
 def _passed(estimator: Any, columns: Sequence[int]) -> set[int]:
-    """The columns among `columns` that an estimator hands on as they are."""
+    """Those of `columns` that an estimator passes on unchanged."""
     if isinstance(estimator, FunctionTransformer) and estimator.func is None:
         return set(columns)
     if not isinstance(estimator, ColumnTransformer):
@@ -177,12 +177,12 @@ def _takes_more_than_numbers(estimator: Any) -> bool:
 
 
 def holds_own_code(estimator: Any) -> bool:
-    """Whether somebody's own code is anywhere inside, be it behind scikit-learn's own steps."""
+    """Whether the user's own code is anywhere inside an estimator."""
     return any(is_own_code(part) and not is_wrapper(part) for part in parts(estimator))
 
 
 def _steps(pipeline: Pipeline) -> list[Any]:
-    """The steps that do something with rows; a sampler of imbalanced-learn's does nothing then."""
+    """The steps that transform rows; a sampler of imbalanced-learn only works in fit."""
     return [
         step
         for _, step in pipeline.steps
@@ -191,7 +191,7 @@ def _steps(pipeline: Pipeline) -> list[Any]:
 
 
 def _inside(estimator: Any) -> list[Any]:
-    """The estimators that a meta-estimator, or a wrapper of somebody's own, hands its rows to."""
+    """The estimators to which a meta-estimator, or the user's own wrapper, passes its rows."""
     for name in INNER:
         if found := _takers(estimator, getattr(estimator, name, None)):
             return found
@@ -201,13 +201,13 @@ def _inside(estimator: Any) -> list[Any]:
 
 
 def _takers(estimator: Any, held: Any) -> list[Any]:
-    """Those of what an estimator holds that are fitted, and on as many columns as itself.
+    """The fitted estimators among `held` that take as many columns as the one that holds them.
 
-    Where it does not say on how many, the first of them is meant.
+    If that one does not tell how many, the first fitted estimator is meant.
     """
     found = []
     for inner in held if isinstance(held, (list, tuple)) else [held]:
-        # What calibrates a classifier is no estimator itself.
+        # A part of a CalibratedClassifierCV is no estimator itself.
         candidate = inner if is_estimator(inner) else getattr(inner, "estimator", None)
         if is_estimator(candidate) and is_fitted(candidate):
             if width(estimator) is None:
@@ -218,7 +218,7 @@ def _takers(estimator: Any, held: Any) -> list[Any]:
 
 
 def used(estimator: Any, columns: Sequence[int]) -> set[int]:
-    """Those of `columns` that some estimator inside looks at; a wrapper may look at all."""
+    """Those of `columns` that an estimator inside uses; a wrapper may use all."""
     inner = branches(estimator, columns)
     if is_wrapper(estimator) or (not inner and not isinstance(estimator, ColumnTransformer)):
         return set(columns)

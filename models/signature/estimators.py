@@ -1,4 +1,4 @@
-"""What a fitted estimator says of itself, without looking inside."""
+"""Facts of one estimator, without those of the estimators inside it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from sklearn.utils.validation import check_is_fitted
 from models import libraries
 from models.plan.sklearn_versions import input_tags
 
-# Packages whose estimators tell what they take, or take numbers.
+# Packages whose estimators take numbers, or have attributes that tell what they take.
 TELLING = ("sklearn", "imblearn", "lightgbm", "xgboost", "catboost")
 
 
 def width(estimator: Any) -> int | None:
-    """How many features it says it takes."""
+    """The number of features that an estimator takes; None if it does not tell."""
     return libraries.width(estimator) or getattr(estimator, "n_features_in_", None) or None
 
 
 def takes_text(estimator: Any) -> bool:
-    """Whether its input is one string a row, as that of a CountVectorizer; an imputer's is not."""
+    """Whether an estimator takes one string a row, as a CountVectorizer does."""
     tags = input_tags(estimator)
-    # A FeatureHasher's is many strings a row.
+    # An imputer takes a table with strings, a FeatureHasher many strings a row.
     return tags.string and not tags.two_d_array and not hasattr(estimator, "input_type")
 
 
 def is_own_code(estimator: Any) -> bool:
-    """Whether an estimator is somebody's own code, and nothing tells what its columns may hold."""
+    """Whether an estimator is the user's own code: then nothing tells what its columns may hold."""
     if isinstance(estimator, FunctionTransformer):
         function = getattr(estimator.func, "func", estimator.func)  # of a functools.partial
         module = getattr(function, "__module__", None) or "numpy"
@@ -43,7 +43,7 @@ def is_own_code(estimator: Any) -> bool:
 
 
 def is_wrapper(estimator: Any) -> bool:
-    """Whether it may be somebody's own class around an estimator, which does the predicting."""
+    """Whether an estimator may be the user's own class around another that predicts."""
     return (
         is_own_code(estimator)
         and hasattr(estimator, "predict")
@@ -52,14 +52,14 @@ def is_wrapper(estimator: Any) -> bool:
 
 
 def is_estimator(value: Any) -> bool:
-    """Whether it is an estimator of scikit-learn's, or of CatBoost's, which derives from none."""
+    """Whether a value is an estimator; those of CatBoost do not derive from BaseEstimator."""
     return not isinstance(value, type) and (
         isinstance(value, BaseEstimator) or libraries.library(value) is not None
     )
 
 
 def is_fitted(estimator: Any) -> bool:
-    """Whether it is fitted, as far as it tells."""
+    """Whether an estimator is fitted, as far as it tells."""
     if width(estimator) is not None:
         return True
     try:
@@ -70,8 +70,8 @@ def is_fitted(estimator: Any) -> bool:
 
 
 def keeps_values(step: Any) -> bool:
-    """Whether a transformer hands on its columns as they are, but for missing values."""
-    # A MissingIndicator is nothing but an indicator.
+    """Whether a transformer changes nothing but missing values."""
+    # A MissingIndicator has no values, only indicators.
     indicator = getattr(step, "indicator_", step)
     if not type(step).__module__.startswith("sklearn.impute") or indicator is not None:
         return False

@@ -12,9 +12,9 @@ from models.signature.types import NAN, Feature, Kind, Unknown, is_missing, is_n
 
 
 def encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
-    """Describe a column whose encoder knows these categories."""
+    """A column whose encoder knows these categories."""
     if np.asarray(categories).dtype.kind == "M":
-        # The encoder itself refuses those that it does not know.
+        # The encoder itself rejects unknown dates.
         return Feature(name=name, kind="datetime")
     objects = np.asarray(categories).tolist()
     dates = [value for value in objects if isinstance(value, dt.date) and not is_nan(value)]
@@ -38,7 +38,7 @@ def encoded(name: str, categories: Any, unknown: Unknown) -> Feature:
 
 
 def with_card(feature: Feature, facts: Any) -> Feature:
-    """A feature with what the card says of its column in training."""
+    """A feature with the facts that the card has of its column in training."""
     dtype = facts.get("dtype") if isinstance(facts, dict) else None
     if not isinstance(dtype, str) or feature.categories is not None:
         return feature
@@ -59,7 +59,7 @@ def with_card(feature: Feature, facts: Any) -> Feature:
 
 
 def _kind_of(dtype: str) -> Kind:
-    """The kind of value in a column of this dtype, in the words of pandas."""
+    """The kind of value in a column of this pandas dtype."""
     name = dtype.lower()
     if name.startswith("datetime64") or name == "date":
         return "datetime"
@@ -71,7 +71,7 @@ def _kind_of(dtype: str) -> Kind:
 
 
 def _dtype_of(value: dt.date) -> str:
-    """The dtype of a column of such dates: "date" for those without a time."""
+    """The dtype of a column with this date: "date" if it has no time."""
     if not isinstance(value, dt.datetime):
         return "date"
     return f"datetime64[ns, {value.tzinfo}]" if value.tzinfo else "datetime64[ns]"

@@ -32,11 +32,9 @@ from models.signature.types import (
 def read(estimator: Any, card: Mapping[str, Any] | Sequence[str] | None = None) -> Signature:
     """Read the signature of a fitted estimator.
 
-    `card` is what the sidecar says of the features: their names, which stand in where the
-    estimator does not know them, and perhaps the `dtype` of each.
-
-    Whether missing values are accepted is not read here: the engine tries it.
-    Raises SignatureError where there is nothing to read.
+    `card` has the names of the features, for an estimator that does not know them, and perhaps
+    their dtypes. `probe` finds out whether values may be missing. Raises SignatureError if the
+    estimator tells nothing of its features.
     """
     names = list(card) if card else None
     source = estimator if estimators.width(estimator) is not None else composition.first(estimator)
@@ -68,7 +66,7 @@ def _features(
     columns = range(len(names))
     features = [Feature(name=name) for name in names]
     _describe(estimator, columns, features)
-    # Nothing tells what code that is not scikit-learn's takes, wherever it gets its columns.
+    # The user's own code may take anything, wherever it gets its columns.
     handed = composition.handed_on(estimator, columns)
     own = composition.holds_own_code(estimator)
     for column, feature in enumerate(features):
@@ -76,7 +74,7 @@ def _features(
             if column in handed:
                 features[column] = Feature(name=feature.name, kind="any", sent=True)
             elif own:
-                # Some of scikit-learn's steps hand on integers as they are.
+                # Some steps of scikit-learn pass integers on unchanged.
                 features[column] = msgspec.structs.replace(feature, sent=True)
     _describe_passed(estimator, features)
     facts = card if isinstance(card, Mapping) else {}
@@ -98,8 +96,8 @@ def _looks_up_names(part: Any) -> bool:
 def _without_width(
     estimator: Any, first: Any, card: Mapping[str, Any] | Sequence[str]
 ) -> Signature:
-    """Read an estimator whose input is not a table of `n_features_in_` columns."""
-    # Somebody's own function may clean texts before their words are counted.
+    """The signature of an estimator without `n_features_in_`."""
+    # The user's own function may clean texts before a vectorizer gets them.
     cleans = estimators.is_own_code(first) and not card
     if any(map(estimators.takes_text, composition.parts(estimator) if cleans else [first])):
         return Signature(form="text", features=(Feature(name="text", kind="string"),))
@@ -125,7 +123,7 @@ def _without_width(
 
 
 def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
-    """Refine `features` by what `estimator` does with them; `columns` are the ones it is given."""
+    """Refine those of `features` that `estimator` gets, whose numbers are `columns`."""
     inner = composition.branches(estimator, columns)
     for part, positions in inner:
         _describe(part, positions, features)
@@ -154,7 +152,7 @@ def _describe(estimator: Any, columns: Sequence[int], features: list[Feature]) -
 
 
 def _describe_passed(estimator: Any, features: list[Feature]) -> None:
-    """Refine `features` by what a library knows of columns that a ColumnTransformer passes on."""
+    """Refine `features` by the facts that a library has of columns passed on to its estimator."""
     for step, given in composition.later_steps(estimator, range(len(features))):
         told = [Feature(name="" if i is None else features[i].name) for i in given]
         libraries.describe(step, range(len(told)), told)
@@ -164,7 +162,7 @@ def _describe_passed(estimator: Any, features: list[Feature]) -> None:
 
 
 def _take_what_is_imputed(estimator: Any, columns: Sequence[int], features: list[Feature]) -> None:
-    """Let an encoder's column hold what an imputer ahead of it takes for a missing value."""
+    """Let an encoder's column hold the value that an imputer ahead of it takes as missing."""
     if type(estimator).__name__ != "SimpleImputer" or is_nan(estimator.missing_values):
         return
     missing = plain(estimator.missing_values)
@@ -178,10 +176,10 @@ def _take_what_is_imputed(estimator: Any, columns: Sequence[int], features: list
 
 
 def _taken(estimator: Any, width: int) -> tuple[Sequence[Kind], Any]:
-    """The kinds of value that a leaf takes in its columns, and what stands for a missing one."""
-    # By its name: a model without an imputer need not wait for the import of all imputers.
+    """The kinds of value in the columns of an estimator, and what stands for a missing value."""
+    # Compared by name, since importing sklearn.impute takes long.
     if type(estimator).__name__ == "SimpleImputer" and estimator._fit_dtype.kind == "O":  # noqa: SLF001
-        # Beside a column of text, numbers are objects, too. A constant tells of no column.
+        # In an array with text, numbers are objects too. A constant tells of no column.
         told = estimator.strategy != "constant"
         kinds: list[Kind] = [
             "string" if told and isinstance(value, str) else "any"
