@@ -31,6 +31,7 @@ from models.errors import Unexplained
 from models.explain import background, permutation
 from models.explain.columns import Mixed, follow, unfold
 from models.explain.permutation import Permutation, as_rows, table
+from models.plan import rule
 from models.signature.types import Feature, Signature
 from tests.shapley import brute_force
 
@@ -99,6 +100,17 @@ def test_each_column_is_followed_to_its_feature(case: int) -> None:
 def test_what_may_mix_columns_is_not_followed(transformer: Any) -> None:
     with pytest.raises(Mixed, match="may mix columns"):
         follow(transformer.fit(X), range(3))
+
+
+def test_a_rule_of_ones_own_says_where_columns_come_from() -> None:
+    class Reversed(StandardScaler):
+        def transform(self, X: Any) -> Any:
+            return super().transform(X)[:, ::-1]
+
+    with pytest.raises(Mixed, match="a Reversed may mix columns"):
+        follow(Reversed().fit(X), range(3))
+    rule(Reversed, origins=lambda step, columns: columns[::-1])(lambda *_: ())
+    assert follow(Reversed().fit(X), [5, 6, 7]) == [7, 6, 5]
 
 
 def test_a_pipeline_in_a_pipeline_is_unfolded() -> None:

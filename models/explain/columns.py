@@ -1,39 +1,25 @@
 """The features from which the columns behind a pipeline's transformers come.
 
-Only transformers that are known to work column by column are followed. They are thread-safe, since
-`transform` does not change them.
+Only transformers whose rule says so are followed, since they work column by column. They are
+thread-safe: `transform` does not change them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import joblib
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
-from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import (
-    Binarizer,
-    FunctionTransformer,
-    KBinsDiscretizer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    PowerTransformer,
-    QuantileTransformer,
-    RobustScaler,
-    SplineTransformer,
-    StandardScaler,
-)
 
 from models.engines import Rows
 from models.engines.inputs import to_input
-from models.plan.sklearn_versions import TargetEncoder, keeps_empty
-from models.signature.types import Signature, is_missing
+from models.plan import rules  # noqa: F401  (they say where columns come from)
+from models.plan.registry import ORIGINS
+from models.signature.types import Signature
 
 
 class Mixed(Exception):
@@ -108,9 +94,11 @@ def follow(transformer: Any, given: Sequence[int]) -> list[int]:
         ]
     if isinstance(transformer, SelectorMixin):
         places = transformer.get_support(indices=True)
-    elif type(transformer) in LEAVES:
-        places = LEAVES[type(transformer)](transformer, np.arange(len(given)))
+    elif own := ORIGINS.get(type(transformer)):
+        places = own(transformer, np.arange(len(given)))
     else:
+        places = None
+    if places is None:
         raise Mixed(f"a {type(transformer).__name__} may mix columns")
     return [given[i] for i in places]
 
@@ -118,49 +106,3 @@ def follow(transformer: Any, given: Sequence[int]) -> list[int]:
 def _passes(step: Any) -> bool:
     """Whether a step does nothing."""
     return step is None or step == "passthrough"
-
-
-def _same(_: Any, columns: np.ndarray) -> np.ndarray:
-    return columns
-
-
-def _function(transformer: FunctionTransformer, columns: np.ndarray) -> np.ndarray:
-    function = transformer.func
-    if function is not None and not (isinstance(function, np.ufunc) and function.nin == 1):
-        raise Mixed("somebody's own function may mix columns")
-    return columns
-
-
-def _imputed(imputer: SimpleImputer, columns: np.ndarray) -> np.ndarray:
-    """The columns that had a value in training, followed by missing-value indicators."""
-    keep_empty = keeps_empty(imputer)
-    kept = [keep_empty or not is_missing(value) for value in imputer.statistics_]
-    if imputer.indicator_ is None:
-        return columns[kept]
-    return np.concatenate([columns[kept], columns[imputer.indicator_.features_]])
-
-
-def _equally_many(transformer: Any, columns: np.ndarray) -> np.ndarray:
-    return np.repeat(columns, len(transformer.get_feature_names_out()) // len(columns))
-
-
-# For each transformer, the input column of each output column.
-LEAVES: dict[type, Callable[[Any, np.ndarray], np.ndarray]] = {
-    Binarizer: _same,
-    MaxAbsScaler: _same,
-    MinMaxScaler: _same,
-    OrdinalEncoder: _same,
-    PowerTransformer: _same,
-    QuantileTransformer: _same,
-    RobustScaler: _same,
-    StandardScaler: _same,
-    FunctionTransformer: _function,
-    SimpleImputer: _imputed,
-    MissingIndicator: lambda indicator, columns: columns[indicator.features_],
-    OneHotEncoder: lambda encoder, columns: np.repeat(columns, encoder._n_features_outs),  # noqa: SLF001
-    KBinsDiscretizer: lambda bins, columns: np.repeat(
-        columns, 1 if bins.encode == "ordinal" else bins.n_bins_
-    ),
-    SplineTransformer: _equally_many,
-    TargetEncoder: _equally_many,
-}

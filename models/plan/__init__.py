@@ -65,8 +65,8 @@ def verify(
     return verify(plan, estimator, rows, **how)
 
 
-def rule(*kinds: type | str, predicts: bool = False) -> Callable[[Rule], Rule]:
-    """Register a function as the rule for these classes of estimator; see `builder.rule`."""
-    from . import builder
+def rule(*kinds: type | str, **how: Any) -> Callable[[Rule], Rule]:
+    """Register a function as the rule for these classes of estimator; see `registry.rule`."""
+    from . import registry
 
-    return builder.rule(*kinds, predicts=predicts)
+    return registry.rule(*kinds, **how)

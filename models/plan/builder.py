@@ -23,7 +23,15 @@ from .columns import (
 from .errors import NotCompiled, brief
 from .format import INPUT, Step
 from .operation import OPERATIONS
-from .registry import PREDICTORS, TRANSFORMERS, Kind, find_rule, rule
+from .registry import (
+    PREDICTORS,
+    TRANSFORMERS,
+    Kind,
+    as_named,
+    find_rule,
+    one_to_one,
+    rule,
+)
 from .signature import Signature
 
 __all__ = [
@@ -37,6 +45,8 @@ __all__ = [
     "Raw",
     "Table",
     "Value",
+    "as_named",
+    "one_to_one",
     "rule",
 ]
 

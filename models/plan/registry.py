@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .errors import NotCompiled
 
 # A class that is not imported here is given by its name with its module.
 Kind = type | str
+# From a fitted transformer and the features of its input columns to those of its output columns;
+# None if a column of the output comes from several.
+Origins = Callable[[Any, np.ndarray], np.ndarray | None]
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 
 TRANSFORMERS: dict[Kind, Any] = {}
 PREDICTORS: dict[Kind, Any] = {}
+ORIGINS: dict[Kind, Origins] = {}
 
 # Attributes that a subclass may define without changing what its parent's methods do once fitted.
 HARMLESS = {
@@ -24,12 +30,15 @@ HARMLESS = {
 }
 
 
-def rule(*kinds: Kind, predicts: bool = False) -> Callable[[Rule], Rule]:
+def rule(
+    *kinds: Kind, predicts: bool = False, origins: Origins | None = None
+) -> Callable[[Rule], Rule]:
     """Register a function as the rule for these classes of estimator.
 
     The function is given the builder, the fitted estimator and the columns of its input. It gives
     the columns of the estimator's `transform`; or, if it `predicts`, the value of each other
-    method's result by the method's name. Raises ValueError for a class that has a rule.
+    method's result by the method's name. `origins` lets the explanations follow the columns of a
+    transformer, as `one_to_one` does. Raises ValueError for a class that has a rule.
     """
     rules = PREDICTORS if predicts else TRANSFORMERS
 
@@ -38,9 +47,21 @@ def rule(*kinds: Kind, predicts: bool = False) -> Callable[[Rule], Rule]:
             if kind in rules:
                 raise ValueError(f"there are two rules for {kind}: {rules[kind]} and {function}")
             rules[kind] = function
+            if origins:
+                ORIGINS[kind] = origins
         return function
 
     return register
+
+
+def one_to_one(_: Any, columns: np.ndarray) -> np.ndarray:
+    """The origins of output columns that are made of one input column each, in their order."""
+    return columns
+
+
+def as_named(transformer: Any, columns: np.ndarray) -> np.ndarray:
+    """The origins if each input column gives an equal number of output columns."""
+    return np.repeat(columns, len(transformer.get_feature_names_out()) // len(columns))
 
 
 def find_rule(rules: Mapping[Kind, Any], estimator: Any) -> Any:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
 )
 
-from ..builder import UNKNOWN, Builder, Category, Column, Number, Table, rule
+from ..builder import UNKNOWN, Builder, Category, Column, Number, Table, as_named, rule
 from ..errors import NotCompiled
 from ..format import INPUT
 from ..signature import is_missing
@@ -26,7 +26,14 @@ from ..sklearn_versions import TargetEncoder
 MAX_TABLE_CELLS = 1_000_000
 
 
-@rule(OneHotEncoder, OrdinalEncoder, TargetEncoder)
+def encoder_origins(estimator: Any, columns: np.ndarray) -> np.ndarray:
+    """Each column as often as the encoder makes columns of it."""
+    if isinstance(estimator, OneHotEncoder):
+        return np.repeat(columns, estimator._n_features_outs)  # noqa: SLF001
+    return columns if isinstance(estimator, OrdinalEncoder) else as_named(estimator, columns)
+
+
+@rule(OneHotEncoder, OrdinalEncoder, TargetEncoder, origins=encoder_origins)
 def encoder(builder: Builder, estimator: Any, table: Table) -> Table:
     """A row of numbers for each category."""
     dtype = np.dtype(getattr(estimator, "dtype", np.float64))
@@ -122,7 +129,12 @@ def encoded(
     return builder.columns(value, width, dtype=dtype)
 
 
-@rule(KBinsDiscretizer)
+def bin_origins(bins: KBinsDiscretizer, columns: np.ndarray) -> np.ndarray:
+    """Each column once, or as often as it has bins."""
+    return np.repeat(columns, 1 if bins.encode == "ordinal" else bins.n_bins_)
+
+
+@rule(KBinsDiscretizer, origins=bin_origins)
 def discretizer(builder: Builder, estimator: KBinsDiscretizer, table: Table) -> Table:
     """The number of the bin of each value, or a column of 0 and 1 for each bin."""
     if estimator.dtype not in (None, np.float64):

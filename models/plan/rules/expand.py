@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import PolynomialFeatures, SplineTransformer
 
-from ..builder import Builder, Column, Table, Value, rule
+from ..builder import Builder, Column, Table, Value, as_named, rule
 from ..errors import NotCompiled
 
 
@@ -45,7 +45,7 @@ def polynomial_features(builder: Builder, estimator: PolynomialFeatures, table: 
     return tuple(made)
 
 
-@rule(SplineTransformer)
+@rule(SplineTransformer, origins=as_named)
 def spline_transformer(builder: Builder, estimator: SplineTransformer, table: Table) -> Table:
     """The values of B-splines, by de Boor's recursion."""
     degree, beyond = estimator.degree, estimator.extrapolation

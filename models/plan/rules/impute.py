@@ -14,7 +14,16 @@ from ..errors import NotCompiled
 from ..signature import is_missing
 
 
-@rule(SimpleImputer)
+def imputer_origins(imputer: SimpleImputer, columns: np.ndarray) -> np.ndarray:
+    """The columns that had a value in training, followed by missing-value indicators."""
+    keep_empty = sklearn_versions.keeps_empty(imputer)
+    kept = [keep_empty or not is_missing(value) for value in imputer.statistics_]
+    if imputer.indicator_ is None:
+        return columns[kept]
+    return np.concatenate([columns[kept], columns[imputer.indicator_.features_]])
+
+
+@rule(SimpleImputer, origins=imputer_origins)
 def simple_imputer(builder: Builder, estimator: SimpleImputer, table: Table) -> Table:
     """Missing values get the statistic of their column."""
     marker = estimator.missing_values
@@ -30,7 +39,7 @@ def simple_imputer(builder: Builder, estimator: SimpleImputer, table: Table) -> 
     return tuple(made)
 
 
-@rule(MissingIndicator)
+@rule(MissingIndicator, origins=lambda indicator, columns: columns[indicator.features_])
 def missing_indicator(builder: Builder, estimator: MissingIndicator, table: Table) -> Table:
     """A column for each that had missing values in training, or for all."""
     marker = estimator.missing_values

@@ -20,13 +20,13 @@ from sklearn.preprocessing import (
 )
 from sklearn.preprocessing._data import BOUNDS_THRESHOLD
 
-from ..builder import ZERO_OR_ONE, Builder, Number, Outputs, Table, Value, rule
+from ..builder import ZERO_OR_ONE, Builder, Number, Outputs, Table, Value, one_to_one, rule
 from ..errors import NotCompiled
 from ..operations.scaling import UFUNCS
 from .responses import answer
 
 
-@rule(StandardScaler)
+@rule(StandardScaler, origins=one_to_one)
 def standard_scaler(builder: Builder, estimator: StandardScaler, table: Table) -> Table:
     """(x - mean) / scale."""
     middle = estimator.mean_ if estimator.with_mean else None
@@ -34,7 +34,7 @@ def standard_scaler(builder: Builder, estimator: StandardScaler, table: Table) -
     return _scaled(builder, table, middle, scale)
 
 
-@rule(RobustScaler)
+@rule(RobustScaler, origins=one_to_one)
 def robust_scaler(builder: Builder, estimator: RobustScaler, table: Table) -> Table:
     """(x - center) / scale."""
     middle = estimator.center_ if estimator.with_centering else None
@@ -42,7 +42,7 @@ def robust_scaler(builder: Builder, estimator: RobustScaler, table: Table) -> Ta
     return _scaled(builder, table, middle, scale)
 
 
-@rule(MinMaxScaler)
+@rule(MinMaxScaler, origins=one_to_one)
 def min_max_scaler(builder: Builder, estimator: MinMaxScaler, table: Table) -> Table:
     """Multiplied by the scale, and the minimum added."""
     value = builder.do("multiply", builder.checked(table, missing=True), y=estimator.scale_)
@@ -53,7 +53,7 @@ def min_max_scaler(builder: Builder, estimator: MinMaxScaler, table: Table) -> T
     return builder.columns(value, len(table))
 
 
-@rule(MaxAbsScaler)
+@rule(MaxAbsScaler, origins=one_to_one)
 def max_abs_scaler(builder: Builder, estimator: MaxAbsScaler, table: Table) -> Table:
     """Divided by the scale."""
     value = builder.do("divide", builder.checked(table, missing=True), y=estimator.scale_)
@@ -69,7 +69,7 @@ def normalizer(builder: Builder, estimator: Normalizer, table: Table) -> Table:
     return builder.columns(value, len(table))
 
 
-@rule(Binarizer)
+@rule(Binarizer, origins=one_to_one)
 def binarizer(builder: Builder, estimator: Binarizer, table: Table) -> Table:
     """1 where a number is above the threshold, else 0."""
     threshold = float(estimator.threshold)
@@ -79,7 +79,7 @@ def binarizer(builder: Builder, estimator: Binarizer, table: Table) -> Table:
     return builder.columns(value, len(table))
 
 
-@rule(PowerTransformer)
+@rule(PowerTransformer, origins=one_to_one)
 def power_transformer(builder: Builder, estimator: PowerTransformer, table: Table) -> Table:
     """A power for each column, then perhaps a StandardScaler."""
     powers = estimator.lambdas_
@@ -99,7 +99,7 @@ def power_transformer(builder: Builder, estimator: PowerTransformer, table: Tabl
     return builder.transform(estimator._scaler, made) if estimator.standardize else made  # noqa: SLF001
 
 
-@rule(QuantileTransformer)
+@rule(QuantileTransformer, origins=one_to_one)
 def quantile_transformer(builder: Builder, estimator: QuantileTransformer, table: Table) -> Table:
     """The place of a number among the quantiles, as a probability or a normal deviate."""
     if estimator.n_quantiles_ < 2:
@@ -130,7 +130,14 @@ def _scaled(
     return builder.columns(value, len(table))
 
 
-@rule(FunctionTransformer)
+def function_origins(transformer: FunctionTransformer, columns: np.ndarray) -> np.ndarray | None:
+    """One column for each; None if a function is not one of numpy's, and may mix columns."""
+    function = transformer.func
+    is_elementwise = isinstance(function, np.ufunc) and function.nin == 1
+    return columns if function is None or is_elementwise else None
+
+
+@rule(FunctionTransformer, origins=function_origins)
 def function_transformer(builder: Builder, estimator: FunctionTransformer, table: Table) -> Table:
     """A function of each number, or none."""
     if estimator.validate:
