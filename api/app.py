@@ -151,7 +151,7 @@ def refuse_late(connection: int, *, version: str) -> None:
 
 
 def _last_answer(error: errors.Problem, version: str) -> errors.Answer:
-    request_id = Request({}).assign_id()
+    request_id = Request({}).id
     answer = errors.render(error, request_id)
     answer.headers.update({"X-Request-Id": request_id, "X-Model-Version": version})
     return answer

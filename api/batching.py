@@ -60,6 +60,8 @@ class Batcher:
         aside: AbstractContextManager[Any] | None = None,
     ) -> None:
         self._engine = engine
+        # The methods that `run_one` does.
+        self.one_row = engine.one_row
         self._aside = aside or nullcontext()
         self._backlog = backlog
         self._max_waiting = max_waiting
@@ -95,10 +97,6 @@ class Batcher:
                 raise RowRejected(start + refused.row, refused.reason) from None
         return concat_results(results)
 
-    def has_one_row(self, method: str) -> bool:
-        """Whether `run_one` does this method."""
-        return method in self._engine.one_row
-
     def run_one(self, method: str, row: Sequence[Any]) -> Any:
         """Answer one row with one result as JSON has it; see `Engine.one_row`.
 
@@ -106,7 +104,7 @@ class Batcher:
         """
         self._observe(1, 0)
         try:
-            return self._engine.one_row[method](row)
+            return self.one_row[method](row)
         except Exception as error:
             raise refusal(self._engine, method, [row], error) from None
 

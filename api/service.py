@@ -13,12 +13,15 @@ from api.errors import Answer, UnknownMethod, UnknownModel, UnknownOption
 from api.formats import Reader, media, results, writers
 from api.formats.contract import Contract
 from api.formats.writers import JSON, WRITERS
+from api.http.bodies import read_body
 from api.http.request import Request
 from api.monitor import metrics
 from models.errors import InvalidRows, Place, RowRejected
 from models.model import PER_CLASS, Model
 from models.rows.batch import Batch
 
+# What clients send most; other names of JSON are found by `Reader.read`.
+JSON_TYPES = (JSON, "")
 EXTRA = {"refuse": False, "ignore": True}
 # X-Ignored-Columns lists at most this many names, each cut to this many characters.
 MAX_IGNORED_NAMES = 20
@@ -65,11 +68,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return UnknownModel(f"The model {name} has only the version {self.model.version} here.")
 
     def body(self, request: Request) -> bytes:
-        """The body of a request; raises what `Request.body` raises."""
+        """The body of a request; raises what `read_body` raises."""
         watch = None
         if "HTTP_CONTENT_ENCODING" in request.environ:
             watch = self.reader.watch(request.content_type)
-        return request.body(self.contract.max_bytes, self.timeout, watch)
+        return read_body(request, self.contract.max_bytes, self.timeout, watch)
 
     def read(self, request: Request) -> Batch:
         """The rows of a request; raises what `body`, `ignores` and `Reader.read` raise.
@@ -81,6 +84,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             media.check(content_type)
         body = self.body(request)
         ignore = self.ignores(request) if request.query else self.ignore
+        if content_type in JSON_TYPES and (batch := self.reader.read_samples(body)):
+            return batch
         return self.reader.read(body, content_type, ignore=ignore)
 
     def ignores(self, request: Request) -> bool:
@@ -129,12 +134,21 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def count(self, request: Request, batch: Batch) -> None:
         """Count the rows of a request that has got its results."""
-        request.rows = batch.count
-        metrics.count_rows(request.path, batch.count, batch.unknown)
+        request.rows = rows = 1 if batch.only_row else batch.count
+        metrics.count_rows(request.path, rows, batch.unknown)
+
+    def call(self, method: str, request: Request) -> Answer:
+        """Answer rows in any format with the results of one method, in the format of Accept.
+
+        Raises UnknownMethod, NotAcceptable, and what `read` and `answer` raise.
+        """
+        self.check_method(method)
+        media_type = writers.choose(request.accept)
+        return self.answer(request, method, self.read(request), media_type)
 
     def answer(self, request: Request, method: str, batch: Batch, media_type: str) -> Answer:
         """Answer the rows of one request with the results of one method, in this media type."""
-        if batch.only_row and media_type == JSON and self.batcher.has_one_row(method):
+        if batch.only_row and media_type == JSON and method in self.batcher.one_row:
             result = self.run_one(method, batch)
             body = writers.write_one(result, self._classes(method))
         else:

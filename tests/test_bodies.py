@@ -12,6 +12,7 @@ import pytest
 
 from api.errors import MalformedBody, Problem, TooLarge, TooSlow
 from api.http.bodies import CONTINUE, EXCHANGE, Exchange, read_body
+from api.http.request import Request
 
 LIMIT = 100
 
@@ -71,12 +72,12 @@ def written(pipe: tuple[int, int]) -> bytes:
 def test_a_client_that_waits_with_its_body_is_told_to_send_it(
     pipe: tuple[int, int], variables: dict[str, str], told: bytes
 ) -> None:
-    assert read_body(environ(b"body", pipe[1], **variables), LIMIT, 1) == b"body"
+    assert read_body(Request(environ(b"body", pipe[1], **variables)), LIMIT, 1) == b"body"
     assert written(pipe) == told
 
 
 def test_a_client_that_is_gone_is_not_told(pipe: tuple[int, int]) -> None:
-    assert read_body(environ(b"body", -1, HTTP_EXPECT="100-continue"), LIMIT, 1) == b"body"
+    assert read_body(Request(environ(b"body", -1, HTTP_EXPECT="100-continue")), LIMIT, 1) == b"body"
 
 
 def test_chunks_are_asked_for_too(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_chunks_are_asked_for_too(pipe: tuple[int, int], monkeypatch: pytest.Mon
         b"", pipe[1], CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked",
         HTTP_EXPECT="100-continue",
     )  # fmt: skip
-    assert read_body(given, LIMIT, 1) == b"body"
+    assert read_body(Request(given), LIMIT, 1) == b"body"
     assert written(pipe) == CONTINUE
     assert given[EXCHANGE].is_read
 
@@ -95,7 +96,7 @@ def test_chunks_are_asked_for_too(pipe: tuple[int, int], monkeypatch: pytest.Mon
 def test_a_body_that_is_refused_is_not_asked_for(pipe: tuple[int, int]) -> None:
     given = environ(b"body", pipe[1], HTTP_EXPECT="100-continue", CONTENT_LENGTH="101")
     with pytest.raises(TooLarge):
-        read_body(given, LIMIT, 1)
+        read_body(Request(given), LIMIT, 1)
     assert written(pipe) == b""
 
 
@@ -106,7 +107,7 @@ def test_a_body_that_ends_early_may_have_been_late(
     given = environ(b"bo", pipe[1], CONTENT_LENGTH="4")
     given[EXCHANGE].late = late
     with pytest.raises(error):
-        read_body(given, LIMIT, 1)
+        read_body(Request(given), LIMIT, 1)
     assert given[EXCHANGE].reading is None
     assert not given[EXCHANGE].is_read
 
@@ -114,7 +115,7 @@ def test_a_body_that_ends_early_may_have_been_late(
 def test_the_time_that_a_body_took_is_not_the_time_of_its_answer(pipe: tuple[int, int]) -> None:
     given = environ(b"body", pipe[1])
     given[EXCHANGE].started = 0.0
-    read_body(given, LIMIT, 1)
+    read_body(Request(given), LIMIT, 1)
     assert given[EXCHANGE].started > 0
 
 
@@ -123,10 +124,13 @@ def test_the_time_that_a_body_took_is_not_the_time_of_its_answer(pipe: tuple[int
     [("2", b"{}"), ("2 ", b"{}"), ("2\t", b"{}"), ("002", b"{}"), ("", b""), ("0", b"")],
 )
 def test_blanks_after_a_length_are_no_part_of_it(length: str, body: bytes) -> None:
-    assert read_body({"CONTENT_LENGTH": length, "wsgi.input": Input(body, -1)}, LIMIT, 1) == body
+    assert (
+        read_body(Request({"CONTENT_LENGTH": length, "wsgi.input": Input(body, -1)}), LIMIT, 1)
+        == body
+    )
 
 
 @pytest.mark.parametrize("length", ["\xb2", "+2", "2, 2", "0x2", "2_0", "-1", " ", "9" * 5_000])
 def test_a_length_that_is_no_number_is_refused(length: str) -> None:
     with pytest.raises(MalformedBody, match="Content-Length is not a number"):
-        read_body({"CONTENT_LENGTH": length, "wsgi.input": Input(b"{}", -1)}, LIMIT, 1)
+        read_body(Request({"CONTENT_LENGTH": length, "wsgi.input": Input(b"{}", -1)}), LIMIT, 1)

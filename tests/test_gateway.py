@@ -22,6 +22,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from api.http import big_body
 from api.http.bodies import BIG_BODY_BYTES
 from api.http.gateway import Gateway
+from api.http.request import Request
 from api.http.route import Route, Routes
 from models.bake import bake
 from models.files import plan_path
@@ -154,7 +155,7 @@ def in_background(client: FlaskClient, **arguments: Any) -> threading.Thread:
 def test_a_large_request_waits_for_its_turn_and_a_small_one_does_not(
     penguins: FlaskClient,
 ) -> None:
-    big_body.acquire(BOUND)
+    big_body.acquire(Request({}), BOUND)
     try:
         waiting = in_background(penguins, json=MANY)
         # From a thread of its own too: an answer gives back what its thread has taken.
@@ -171,7 +172,7 @@ def test_a_large_request_waits_for_its_turn_and_a_small_one_does_not(
 def test_a_large_request_that_gets_no_turn_is_told_when_to_come_again(serve: Serve) -> None:
     client = serve(LinearRegression().fit([[0], [1]], [0, 1]), timeout=0.2)
     answers = []
-    big_body.acquire(BOUND)
+    big_body.acquire(Request({}), BOUND)
     try:
         other = client.application.test_client()
         thread = threading.Thread(

@@ -20,8 +20,7 @@ from api import batching
 from api.batching import MERGED_ROWS, Batcher
 from api.errors import Busy
 from api.http import big_body, deadlines
-from api.http.context import current
-from api.http.request import Request
+from api.http.request import Request, current
 from tests.conftest import Serve
 
 CSV, NPY = "text/csv", "application/x-npy"
@@ -183,7 +182,7 @@ def test_who_has_waited_before_waits_less_for_a_turn() -> None:
     taken, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        big_body.acquire(1)
+        big_body.acquire(Request({}), 1)
         taken.set()
         done.wait(10)
         big_body.release()
@@ -194,7 +193,7 @@ def test_who_has_waited_before_waits_less_for_a_turn() -> None:
     deadlines.end(0.05)
     started = time.monotonic()
     with pytest.raises(Busy):
-        big_body.acquire(5)
+        big_body.acquire(Request({}), 5)
     done.set()
     other.join()
     assert time.monotonic() - started < 1

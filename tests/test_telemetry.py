@@ -28,8 +28,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from api.http.context import current
-from api.http.request import Request
+from api.http.request import Request, current
 from api.monitor import metrics
 from api.monitor.shared import Shared
 from api.monitor.telemetry import JsonFormatter, configure_logging, trace
@@ -205,13 +204,13 @@ def test_a_line_names_the_key_of_its_request() -> None:
     assert entry["key"] == "alice"
 
 
-def test_a_line_from_before_a_request_has_its_id_names_only_the_trace() -> None:
+def test_every_line_of_a_request_names_its_id_and_its_trace() -> None:
     token = current.set(Request({"HTTP_TRACEPARENT": PARENT}))
     try:
         entry = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "early"})))
     finally:
         current.reset(token)
-    assert "request_id" not in entry
+    assert len(entry["request_id"]) == 32
     assert entry[f"{NAME}trace"] == ID
 
 

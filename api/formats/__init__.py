@@ -18,6 +18,8 @@ class Reader:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self._json = JsonReader(contract)
+        # Reads samples in JSON, the common case; gives None where `read` has to say more.
+        self.read_samples = self._json.samples.read
         # Others are made when the first body in their format comes.
         self._reader = cache(self._make)
 
@@ -33,8 +35,6 @@ class Reader:
 
         Raises UnsupportedType, MalformedBody, InvalidRows, TooLarge.
         """
-        if content_type in ("application/json", ""):
-            return self._json.read(body, ignore=ignore)
         data, found, header = media.identify(body, content_type)
         return self._reader(found, header=header)(data, ignore=ignore)
 

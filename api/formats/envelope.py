@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import msgspec
-import numpy as np
 
-from api.formats.limits import PIECE_BYTES
+from api.formats.samples import NOT_FAST, may_repeat_names
 
 # The names that MLflow, Vertex AI and KServe give to the rows.
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 # MLflow's and Vertex AI's names for parameters of the model. scikit-learn's models take none.
 PARAMETERS = ("params", "parameters")
 NO_PARAMETERS = (b"null", b"{}")
-# What msgspec raises on bodies that have to be read slowly.
-NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-COLON = ord(":")
-# From so many bytes on, numpy counts faster than Python.
-NUMPY_BYTES = 10_000
 
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -38,21 +32,3 @@ def envelope(body: bytes, names: Collection[str]) -> tuple[bytes, str] | None:
         return None
     rows = bytes(given[forms[0]])
     return None if may_repeat_names(body, len(given), rows) else (rows, f"/{forms[0]}")
-
-
-def may_repeat_names(body: bytes, names: int, inner: bytes = b"") -> bool:
-    """Whether a JSON object may have a name twice, of which msgspec keeps the last silently.
-
-    `names` is how many names msgspec has decoded, outside of the part `inner`. Each name has a
-    colon, so more colons stand in a text or behind a repeated name.
-    """
-    return _count_colons(body) - _count_colons(inner) != names
-
-
-def _count_colons(body: bytes) -> int:
-    if len(body) < NUMPY_BYTES:
-        return body.count(b":")
-    view = np.frombuffer(body, np.uint8)
-    # In pieces, since a comparison allocates as many bytes as it compares.
-    pieces = (view[at : at + PIECE_BYTES] for at in range(0, len(view), PIECE_BYTES))
-    return sum(int(np.count_nonzero(piece == COLON)) for piece in pieces)

@@ -17,8 +17,8 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from api.formats.contract import Contract
-from api.formats.envelope import FORMS, NOT_FAST, envelope, may_repeat_names
-from api.formats.samples import SampleReader
+from api.formats.envelope import FORMS, envelope
+from api.formats.samples import NOT_FAST, SampleReader, may_repeat_names
 from models.engines import Rows
 from models.rows.batch import Batch
 from models.signature.types import Signature

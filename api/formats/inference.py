@@ -12,8 +12,8 @@ import numpy as np
 from api.errors import MalformedBody
 from api.formats import tensors
 from api.formats.contract import Contract
-from api.formats.envelope import NOT_FAST
 from api.formats.parse import parse
+from api.formats.samples import NOT_FAST
 from api.formats.tensor_rows import read_tensors
 from api.formats.tensors import Output, Tensor
 from models.rows.batch import Batch

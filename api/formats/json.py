@@ -24,22 +24,22 @@ class JsonReader:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._limits = contract.limits
-        self._samples = SampleReader(contract)
+        self.samples = SampleReader(contract)
         self._numbered = _numbered(contract)
-        self._frames = FrameReader(contract, self._samples)
+        self._frames = FrameReader(contract, self.samples)
 
     def read(self, body: bytes, *, ignore: bool = False) -> Batch:
         """Read a body; with `ignore`, names that are no features are ignored.
 
         Raises MalformedBody with the position, InvalidRows with the places, TooLarge.
         """
-        return self._samples.read(body) or self._read_others(body, ignore=ignore)
+        return self.samples.read(body) or self._read_others(body, ignore=ignore)
 
     def read_enveloped(self, body: bytes, names: Collection[str], *, ignore: bool) -> Batch:
         """Read a body that must be `{name: [...]}` with one of these names; raises as `read`."""
         body = body.removeprefix(codecs.BOM_UTF8)
         self._limits.check_json(body)
-        if (found := envelope(body, names)) and (batch := self._samples.read_list(*found)):
+        if (found := envelope(body, names)) and (batch := self.samples.read_list(*found)):
             return batch
         document = parse(body)
         given = [name for name in names if name in document] if isinstance(document, dict) else []
@@ -56,7 +56,7 @@ class JsonReader:
         """Read a body with a byte order mark, a table, numbers as names, or with errors."""
         if body.startswith(codecs.BOM_UTF8):
             body = body.removeprefix(codecs.BOM_UTF8)
-            if batch := self._samples.read(body):
+            if batch := self.samples.read(body):
                 return batch
         if self._numbered and b'"0"' in body and (batch := self._numbered.read(body)):
             return batch

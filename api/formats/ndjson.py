@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from api.formats.contract import Contract
-from api.formats.envelope import NOT_FAST
 from api.formats.format import Format
 from api.formats.limits import count
 from api.formats.parse import parse
-from api.formats.samples import SampleReader
+from api.formats.samples import NOT_FAST, SampleReader
 from api.formats.tables import Tables
 from models.rows.batch import Batch, row_pointer
 

@@ -6,6 +6,7 @@ A new format is a function, and a line in WRITERS.
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import itertools
 from collections.abc import Callable, Sequence
@@ -36,7 +37,9 @@ class Writer(NamedTuple):
 
 def write_one(result: Any, classes: Classes) -> bytes:
     """Encode as JSON the only result of a request, which is a Python object already."""
-    return _document([results.finite(result)], classes)
+    # Labels need no look for NaN.
+    found = result if type(result) in (str, int, bool) else results.finite(result)
+    return _document([found], classes)
 
 
 def write_json(result: Any, classes: Classes, _: Columns, max_bytes: int) -> bytes:
@@ -73,6 +76,7 @@ WRITERS = {
 }
 
 
+@functools.lru_cache
 def choose(accept: str) -> str:
     """The media type of results that Accept likes best; raises NotAcceptable."""
     types = tuple(WRITERS)

@@ -11,14 +11,15 @@ import threading
 
 from api.errors import Busy
 from api.http import deadlines
+from api.http.request import Request
 
 _lock = threading.Lock()
 # The thread that holds the lock, by its identifier; 0 if none does.
 _owner = 0
 
 
-def acquire(timeout: float) -> None:
-    """Wait until no other thread is at work on a big request.
+def acquire(request: Request, timeout: float) -> None:
+    """Wait until no other thread is at work on a big request, and begin with this one.
 
     Raises Busy once the request has taken longer than `timeout`, in seconds.
     """
@@ -26,6 +27,7 @@ def acquire(timeout: float) -> None:
     if not _lock.acquire(timeout=deadlines.left(deadlines.end(timeout))):
         raise Busy(f"Other large requests have taken over {timeout:g} seconds.")
     _owner = threading.get_ident()
+    request.is_big = True
 
 
 def release() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from api.errors import LengthRequired, MalformedBody, TooLarge, TooSlow
 from api.http import big_body
 from api.http.compression import check, decompress
+from api.http.request import Environ, Request
 from api.server import process
 
 # Most digits of a Content-Length: int() raises on thousands of them.
@@ -23,8 +24,6 @@ BIG_BODY_BYTES = 64 * 1024
 BIG_BODY_CHUNKS = 4
 # White space around the value of a header, also of a folded one: RFC 9112, section 5.
 BLANKS = " \t\r\n"
-
-Environ = dict[str, Any]
 
 # The WSGI environment has the Exchange under this key, under uWSGI.
 EXCHANGE = "api.exchange"
@@ -52,7 +51,7 @@ class Exchange:
 
 
 def read_body(
-    environ: Environ,
+    request: Request,
     max_bytes: int,
     timeout: float,
     watch: Callable[[bytes], None] | None = None,
@@ -67,6 +66,7 @@ def read_body(
     TooSlow if it has not come within BODY_TIMEOUT, Busy if others are at work for `timeout`
     seconds, and what `compression.decompress` raises.
     """
+    environ = request.environ
     encoding = environ.get("HTTP_CONTENT_ENCODING")
     if encoding:
         encoding = encoding.strip().lower()
@@ -80,7 +80,7 @@ def read_body(
         body = _read_in_time(read, environ, max_bytes, exchange)
     # The size of a compressed body is not known before it is decompressed.
     if len(body) > BIG_BODY_BYTES or encoding:
-        big_body.acquire(timeout)
+        big_body.acquire(request, timeout)
     if encoding:
         return decompress(body, encoding, max_bytes, watch)
     return body

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from api.http.context import current
+from api.http.request import current
 
 
 def end(timeout: float) -> float:

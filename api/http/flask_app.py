@@ -13,9 +13,8 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response
 
 from api.errors import Answer
-from api.http.context import current
 from api.http.misses import Misses
-from api.http.request import Request
+from api.http.request import Request, current
 
 if TYPE_CHECKING:
     from api.http.route import Site

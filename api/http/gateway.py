@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from api.errors import PHRASES, Answer, Problem, render
 from api.http import big_body, targets
 from api.http.compression import MIN_BYTES, compress
-from api.http.context import current
-from api.http.request import OTHER, Environ, Request
+from api.http.request import OTHER, Environ, Request, current
 from api.http.route import Handler, Route
 from api.monitor import metrics
 from api.server import process
@@ -99,7 +98,8 @@ class Gateway:
             request.route = request.path
             return self._respond(handler, request, start_response)
         finally:
-            big_body.release()
+            if request.is_big:
+                big_body.release()
             current.reset(token)
 
     def _answer_other(
@@ -138,12 +138,11 @@ class Gateway:
     def _respond(
         self, handler: Handler, request: Request, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        request_id = request.assign_id()
         try:
             status, headers, body = handler(request)
         except Exception as error:
-            status, headers, body = render(error, request_id, self._renderer(request.path))
-        headers["X-Request-Id"] = request_id
+            status, headers, body = render(error, request.id, self._renderer(request.path))
+        headers["X-Request-Id"] = request.id
         headers["X-Model-Version"] = self._version
         if len(body) >= MIN_BYTES:
             body = compress(body, request.environ.get("HTTP_ACCEPT_ENCODING", ""), headers)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
-
-from api.http.bodies import read_body
 
 # An id of another form is replaced, since ids go into logs and headers.
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -21,12 +19,30 @@ Environ = dict[str, Any]
 class Request:
     """A request around its WSGI environment, PEP 3333.
 
-    `started` is by time.perf_counter. `route` is the path of its endpoint, `rows` how many rows got
-    a result, `key` the name of its API key, `deadline` the monotonic second by which it is
-    answered; each is filled in as it becomes known.
+    `path` and `query` are not decoded; `content_type`, with its parameters, and `accept` are "" if
+    the client does not send them. `id` is the client's if it matches REQUEST_ID, else a new one.
+    `started` is by time.perf_counter.
+
+    The rest becomes known while the request is answered: `route` is the path of its endpoint,
+    `rows` the number of rows that got a result, `key` the name of its API key, `deadline` the
+    monotonic second by which it is answered, `is_big` whether other big requests wait for it.
     """
 
-    __slots__ = ("deadline", "environ", "id", "key", "path", "route", "rows", "started", "verb")
+    __slots__ = (
+        "accept",
+        "content_type",
+        "deadline",
+        "environ",
+        "id",
+        "is_big",
+        "key",
+        "path",
+        "query",
+        "route",
+        "rows",
+        "started",
+        "verb",
+    )
 
     def __init__(self, environ: Environ) -> None:
         self.environ = environ
@@ -35,42 +51,24 @@ class Request:
         self.verb: str = environ.get("REQUEST_METHOD", "")
         # Its bytes are as if in Latin-1, as PEP 3333 has them.
         self.path: str = environ.get("PATH_INFO", "")
+        self.query: str = environ.get("QUERY_STRING", "")
+        self.content_type: str = environ.get("CONTENT_TYPE", "")
+        self.accept: str = environ.get("HTTP_ACCEPT", "")
         self.route = OTHER
-        self.id = ""
+        self.is_big = False
+        given: str = environ.get("HTTP_X_REQUEST_ID", "")
+        if not given or not REQUEST_ID.fullmatch(given):
+            # An id is no secret; os.urandom would call the kernel and release the GIL.
+            given = f"{random.getrandbits(128):032x}"
+        self.id = given
         self.key: str | None = None
         self.rows: int | None = None
         self.deadline: float | None = None
-
-    @property
-    def query(self) -> str:
-        """The part of the address behind the question mark, not decoded."""
-        return self.environ.get("QUERY_STRING", "")  # type: ignore[no-any-return]
-
-    @property
-    def content_type(self) -> str:
-        """The Content-Type with its parameters; "" if there is none."""
-        return self.environ.get("CONTENT_TYPE", "")  # type: ignore[no-any-return]
-
-    @property
-    def accept(self) -> str:
-        """The media types that the client takes; "" if it does not say."""
-        return self.environ.get("HTTP_ACCEPT", "")  # type: ignore[no-any-return]
 
     def header(self, name: str) -> str | None:
         """The value of a header, by its name as in `Content-Encoding`; None if there is none."""
         return self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
 
-    def body(
-        self, max_bytes: int, timeout: float, watch: Callable[[bytes], None] | None = None
-    ) -> bytes:
-        """The whole body; `read_body` says what the arguments are, and what it raises."""
-        return read_body(self.environ, max_bytes, timeout, watch)
 
-    def assign_id(self) -> str:
-        """Set the id to the caller's if that matches REQUEST_ID, else to a new one."""
-        name: str = self.environ.get("HTTP_X_REQUEST_ID", "")
-        if not name or not REQUEST_ID.fullmatch(name):
-            # An id is no secret; os.urandom would call the kernel and release the GIL.
-            name = f"{random.getrandbits(128):032x}"
-        self.id = name
-        return name
+# The request that this thread answers: log lines name it, and whatever waits ends with it.
+current: ContextVar[Request | None] = ContextVar("current", default=None)

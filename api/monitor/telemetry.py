@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from api.http.context import current
+from api.http.request import current
 from models import logs
 
 # Source: W3C Trace Context, section 3.2; later versions may add fields at the end.
@@ -36,8 +36,7 @@ class JsonFormatter(logs.TextFormatter):
         entry: dict[str, Any] = {"severity": record.levelname, "message": super().format(record)}
         entry |= getattr(record, "fields", {})
         if (request := current.get()) is not None:
-            if request.id:
-                entry["request_id"] = request.id
+            entry["request_id"] = request.id
             if request.key:
                 entry["key"] = request.key
             entry |= trace(request.environ, self._prefix)

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from api.errors import CODE, Answer
-from api.formats import writers
-from api.http.request import Request
+from api.errors import CODE
 from api.http.route import Route, Site, Tag
 from api.protocols.native import every_form
-from api.service import Service
 
 TAG = Tag("MLflow and SageMaker", "What MLflow's scoring server and SageMaker's containers take.")
 
@@ -26,7 +23,7 @@ def routes(site: Site) -> Iterator[Route]:
     yield Route(
         verb="POST",
         path="/invocations",
-        handler=partial(answer, service),
+        handler=partial(service.call, service.model.default_method),
         tag=TAG,
         name="invocations",
         summary="Predict",
@@ -45,10 +42,3 @@ def routes(site: Site) -> Iterator[Route]:
         summary="The version",
         gives={"text/plain": "Text"},
     )
-
-
-def answer(service: Service, request: Request) -> Answer:
-    """Answer rows with predictions, or with the model's first method if it has no `predict`."""
-    media_type = writers.choose(request.accept)
-    batch = service.read(request)
-    return service.answer(request, service.model.default_method, batch, media_type)

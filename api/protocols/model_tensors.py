@@ -20,7 +20,7 @@ PLATFORM = "sklearn_joblib"
 
 def answer_tensor(service: Service, method: str, batch: Batch) -> np.ndarray:
     """The results of a method as one array, its rows first."""
-    if batch.only_row and method in service.dtypes and service.batcher.has_one_row(method):
+    if batch.only_row and method in service.dtypes and method in service.batcher.one_row:
         return np.array([service.run_one(method, batch)], dtype=service.dtypes[method])
     try:
         found = results.array(service.run(method, batch), service.contract.max_answer_bytes)

@@ -7,14 +7,10 @@ from functools import partial
 from typing import Any
 
 from api.answers import Alive
-from api.errors import Answer
-from api.formats import writers
 from api.formats.writers import JSON, WRITERS
-from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.metadata import describe
 from api.protocols import page
-from api.service import Service
 from models.model import METHODS
 
 MODEL = Tag("Model", "What the model can do.")
@@ -48,7 +44,7 @@ def _methods(site: Site) -> Iterator[Route]:
         yield Route(
             verb="POST",
             path=f"/{method}",
-            handler=partial(answer, service, method),
+            handler=partial(service.call, method),
             tag=MODEL,
             name=method,
             summary=SUMMARIES[method] if has else "",
@@ -60,7 +56,7 @@ def _methods(site: Site) -> Iterator[Route]:
         yield Route(
             verb="POST",
             path=site.settings.aip_predict_route,
-            handler=partial(answer, service, "predict"),
+            handler=partial(service.call, "predict"),
             yields=True,
         )
 
@@ -95,14 +91,6 @@ def every_form(schema: str) -> dict[str, str]:
     """The schema of an answer in each media type; `schema` is that of its JSON."""
     other = {name: "Text" if writer.is_text else "Binary" for name, writer in WRITERS.items()}
     return other | {JSON: schema}
-
-
-def answer(service: Service, method: str, request: Request) -> Answer:
-    """Answer rows in any of the formats with results in any of them, as Accept asks."""
-    service.check_method(method)
-    media_type = writers.choose(request.accept)
-    batch = service.read(request)
-    return service.answer(request, method, batch, media_type)
 
 
 def root(site: Site) -> Any:
