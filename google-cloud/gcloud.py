@@ -32,6 +32,10 @@ class Failed(Exception):
     """Ends the target with this error message; without one if gcloud has printed its own."""
 
 
+class Missing(Failed):
+    """Something that is needed does not exist."""
+
+
 def typed(command: str) -> str:
     """The whole command line."""
     names_its_own = command.startswith(WITHOUT_OPTIONS)

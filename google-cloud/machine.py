@@ -8,9 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from gcloud import Failed, answer, ask, run
+from gcloud import Failed, Missing, answer, ask, run
 from names import CONFIGURATION, DEPLOYER, KEY, PATIENCE, PROJECT, REGION, REGISTRY
-from project import deployer, login
+from project import apis, deployer, login
 from record import Resource
 
 INSIDE = f"--configuration={CONFIGURATION}"
@@ -72,6 +72,13 @@ def acting_configuration() -> list[str]:
 def create_configuration() -> None:
     """Let gcloud act as the deployer: with its key, or impersonated by the person's login."""
     person = login()[0]
+    try:
+        apis.require()
+        deployer.require()
+    except Missing:
+        raise
+    except Failed:
+        pass  # A colleague may act as the deployer without the right to list APIs and accounts.
     if not show_configuration("name"):
         run(f"config configurations create {CONFIGURATION} --no-activate")
     run(f"config set project {PROJECT} {INSIDE}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gcloud import Failed, ask, enabled, run
+from gcloud import Missing, ask, enabled, run
 from names import IS_DEPLOYER, PROJECT
 
 ROWS = (
@@ -72,13 +72,13 @@ class Resource:
         return self.removable() if self.removable else self.find()
 
     def require(self) -> None:
-        """Raise `Failed` if a wanted name does not exist."""
+        """Raise `Missing` if a wanted name does not exist."""
         found = self.find()
         for name in self.wanted:
             if name not in found:
                 what = self.label.format(name)
                 mend = f"is missing in project {PROJECT}: make {self.made_by}"
-                raise Failed(self.missing.format(name) or f"{what[0].upper()}{what[1:]} {mend}")
+                raise Missing(self.missing.format(name) or f"{what[0].upper()}{what[1:]} {mend}")
 
     def make(self) -> None:
         """Create the missing ones, and grant the roles."""

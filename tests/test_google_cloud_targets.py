@@ -92,6 +92,21 @@ def test_the_doctor_names_a_project_that_is_not_visible_and_looks_for_nothing_in
     assert said.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("create-repository", "API run.googleapis.com is missing in project penguins-test: make enable-apis"),
+        ("create-config", "API run.googleapis.com is missing in project penguins-test: make enable-apis"),
+        ("deploy", f"gcloud has no configuration machine-learning-api that acts as {DEPLOYER}: make create-config"),
+        ("create-schedule", "API run.googleapis.com is missing"),
+    ],
+)  # fmt: skip
+def test_a_step_that_comes_too_early_names_the_one_before(
+    desk: Desk, target: str, sentence: str
+) -> None:
+    assert sentence in desk.make(target, fails=True).stderr
+
+
 @pytest.mark.parametrize("target", ["setup", "doctor", "deploy"])
 def test_a_region_that_is_none_is_said_before_anything_is_asked(desk: Desk, target: str) -> None:
     since = len(desk.cloud.requests)
