@@ -96,12 +96,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         docker("rmi", "--force", NAME)
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Serve:
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Save an estimator as a bare joblib file and build the service around it."""
 
     def build(estimator: Any, card: bytes | None = None, **settings: Any) -> FlaskClient:
-        path = tmp_path / "latest.joblib"
+        path = tmp_path_factory.mktemp("model") / "latest.joblib"
         joblib.dump(estimator, path)
         if card is not None:
             path.with_suffix(".json").write_bytes(card)

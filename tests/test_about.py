@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -15,6 +16,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
+from api import create_app
 from api.app import load
 from api.metadata import describe, greeting
 from api.settings import Settings
@@ -77,9 +79,10 @@ def test_the_example_is_answered_when_it_is_sent(model: Any, serve: Serve) -> No
 
 
 @pytest.mark.parametrize("model", MODELS, ids=["numbers", "words", "mapping"])
-def test_the_greeting_can_be_pasted_into_a_shell(model: Any, serve: Serve, tmp_path: Path) -> None:
-    client = serve(model)
-    loaded = load(Settings(model_path=str(tmp_path / "latest.joblib")))
+def test_the_greeting_can_be_pasted_into_a_shell(model: Any, tmp_path: Path) -> None:
+    settings = Settings(model_path=str(tmp_path / "latest.joblib"))
+    joblib.dump(model, settings.model_path)
+    client, loaded = create_app(settings).test_client(), load(settings)
     hello = greeting(loaded.model, 9001)
     command = hello[hello.index("curl") :].partition("\n\n")[0]
     _, url, _, header, _, body = shlex.split(command.replace("\\\n", ""))
@@ -113,10 +116,13 @@ OPEN = (
     ],
 )
 def test_what_training_rows_would_tell_is_said(
-    model: Any, card: bytes | None, advice: list[str], serve: Serve, tmp_path: Path
+    model: Any, card: bytes | None, advice: list[str], tmp_path: Path
 ) -> None:
-    client = serve(model, card)
     path = tmp_path / "latest.joblib"
+    joblib.dump(model, path)
+    if card is not None:
+        path.with_suffix(".json").write_bytes(card)
+    client = create_app(Settings(model_path=str(path))).test_client()
     said = [f"{sentence} MODEL_PATH={path}" for sentence in advice]
     assert client.get("/metadata").json["advice"] == said
     loaded = load(Settings(model_path=str(path)))

@@ -18,7 +18,7 @@ from tests.conftest import Serve
 ID = {"X-Request-Id": "r1"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(serve: Serve) -> FlaskClient:
     return serve(LinearRegression().fit([[0], [1]], [0, 1]), access_log="true")
 

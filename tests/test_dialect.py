@@ -132,7 +132,7 @@ def test_a_table_without_a_header_may_have_other_delimiters(client: FlaskClient)
     assert ask(client, '"', type_=f"{CSV}; header=absent").status_code == 400
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def words(serve: Serve) -> FlaskClient:
     """Knows the word NA as a category; the other column takes any text, and nothing else."""
     frame = pd.DataFrame({"a": ["NA", "x", "None"], "t": ["p", "q", "r"]})

@@ -139,7 +139,7 @@ def test_npy_holds_the_same_results(penguins: FlaskClient, method: str) -> None:
 NUMBERS = np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 0.1], [3.0, 2.0]])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numeric(serve: Serve) -> FlaskClient:
     """A classifier of two numbers, with labels that are booleans."""
     return serve(
@@ -392,7 +392,7 @@ def test_neighbours_within_a_radius_may_be_of_any_number(serve: Serve) -> None:
     assert (refused.status_code, "different lengths" in refused.json["detail"]) == (406, True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def several(serve: Serve) -> FlaskClient:
     """A classifier with two outputs, of two and of three classes."""
     labels = [["a", "x"], ["a", "y"], ["b", "z"], ["b", "x"]]

@@ -163,7 +163,7 @@ def test_columns_of_one_value_each_are_one_row(penguins: FlaskClient) -> None:
     assert ask(penguins, {"inputs": GOOD}).json == {"predictions": ["Gentoo"]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numbered(serve: Serve) -> FlaskClient:
     """A model that was fitted on an array, so that its columns have no names."""
     return serve(LinearRegression().fit(np.array([[1.0, 2.0], [3.0, 5.0], [4.0, 1.0]]), [1, 2, 4]))
@@ -201,7 +201,7 @@ def test_texts_come_as_a_column_or_as_a_list(serve: Serve) -> None:
         assert ask(client, body).json == reference
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mapping(serve: Serve) -> FlaskClient:
     """A model of objects with keys of their own."""
     return serve(

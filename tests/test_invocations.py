@@ -19,7 +19,7 @@ from tests.test_rejections import CSV, GOOD, HEADER, JSON, LINE, NPY, npy
 NUMBERS = np.array([[0.1, 1.0], [1.7, 0.5], [2.3, 0.1], [3.9, 2.0]])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numeric(serve: Serve) -> FlaskClient:
     """A regression of two numbers."""
     return serve(

@@ -30,7 +30,7 @@ def entry(name: str, key: str) -> str:
 API_KEYS = ",".join([entry("alice", "old"), entry("alice", "a1"), entry("bob", BOB)])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(serve: Serve) -> FlaskClient:
     return serve(DummyRegressor().fit([[0], [1]], [1, 1]), api_keys=API_KEYS)
 
@@ -121,7 +121,7 @@ OPEN = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vertex(serve: Serve) -> FlaskClient:
     return serve(
         DummyRegressor().fit([[0], [1]], [1, 1]),

@@ -16,7 +16,7 @@ from tests.conftest import Serve
 STOCK = ("spelling", "not found on the server", "not allowed for the requested URL")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(serve: Serve) -> FlaskClient:
     return serve(LinearRegression().fit([[0], [1]], [0, 1]))
 
@@ -131,7 +131,9 @@ def test_of_a_long_path_the_beginning_is_named(client: FlaskClient) -> None:
     assert "x" * (MAX_PATH_CHARACTERS - 1) + "… here" in detail
 
 
-def test_what_else_flask_refuses_is_named_in_a_word(client: FlaskClient) -> None:
+def test_what_else_flask_refuses_is_named_in_a_word(serve: Serve) -> None:
+    client = serve(LinearRegression().fit([[0], [1]], [0, 1]))
+
     def refuse() -> Any:
         raise ImATeapot
 

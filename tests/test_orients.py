@@ -179,7 +179,7 @@ def test_features_called_like_the_parts_of_a_form_keep_their_meaning(serve: Serv
     assert ask(one, '{"data": [[3], [5]]}').json == ask(one, "[3, 5]").json
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numbered(serve: Serve) -> FlaskClient:
     """A model of columns that have no names, which pandas numbers."""
     return serve(LinearRegression().fit(UNNAMED, UNNAMED[0] + 1))
