@@ -22,7 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from models import bake, bound, fitted
+from models import bound, fitted
+from models.baking import bake
 from models.engines.choose import load
 from models.engines.scikit_learn import ScikitLearnEngine
 from models.files import plan_path
@@ -66,7 +67,7 @@ def test_the_table_tells_of_each_method(
 
 def test_the_card_is_made_where_there_is_none(path: Path) -> None:
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
-    bake.bake(path)
+    bake(path)
     card = msgspec.json.decode(path.with_suffix(".json").read_bytes())
     assert (card["estimator"], card["sha256"]) == ("LinearRegression", plan_of(path).model)
     assert card["plan"]["predict"]["rows"] > 10_000
@@ -75,7 +76,7 @@ def test_the_card_is_made_where_there_is_none(path: Path) -> None:
 def test_the_card_that_is_there_is_kept(path: Path) -> None:
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
     path.with_suffix(".json").write_text('{"features": ["a", "b", "c"], "metrics": {"r2": 1}}')
-    bake.bake(path)
+    bake(path)
     card = msgspec.json.decode(path.with_suffix(".json").read_bytes())
     assert card["metrics"] == {"r2": 1}
     assert [feature.name for feature in plan_of(path).signature.features] == ["a", "b", "c"]
@@ -98,7 +99,7 @@ def test_a_method_that_is_not_proven_is_left_to_scikit_learn(
     joblib.dump(LogisticRegression().fit(X, Y), path)
     right = linear.scores
     monkeypatch.setattr(linear, "scores", lambda *given: given[0].do("log", right(*given)))
-    found = bake.bake(path)
+    found = bake(path)
     assert set(plan_of(path).methods) < set(found)
     assert all("reason" in found[method] for method in plan_of(path).fallback)
 
@@ -112,7 +113,7 @@ def test_a_method_that_differs_is_left_to_scikit_learn(
         raise errors.Difference("a number differs")
 
     monkeypatch.setattr(proof, "prove", differ)
-    assert bake.bake(path)["predict"]["reason"] == "a number differs"
+    assert bake(path)["predict"]["reason"] == "a number differs"
 
 
 def test_a_model_that_cannot_be_served_ends_with_its_sentence(
@@ -161,7 +162,7 @@ def test_a_rule_that_fails_leaves_the_model_to_scikit_learn_and_says_so(
 ) -> None:
     joblib.dump(make_pipeline(StandardScaler(), Broken()).fit(X, X[:, 0]), path)
     with caplog.at_level(logging.DEBUG, "models"):
-        found = bake.bake(path)
+        found = bake(path)
     assert found["predict"]["reason"] == (
         "the rule for Broken does not fit it "
         "(AttributeError: 'Broken' object has no attribute '_fill_dtype')"
@@ -187,7 +188,7 @@ def test_what_fails_unforeseen_leaves_the_model_to_scikit_learn_and_says_so(
         raise KeyError("x")
 
     monkeypatch.setattr(module, name, fail)
-    assert bake.bake(path)["predict"]["reason"] == sentence
+    assert bake(path)["predict"]["reason"] == sentence
     assert isinstance(load(path).engine, ScikitLearnEngine)
 
 
@@ -267,7 +268,7 @@ def test_the_same_model_gets_the_same_plan_however_busy_the_machine_is(
     for slowness in (0.01, 1.0, 100.0):
         clock = itertools.count(1)
         monkeypatch.setattr(proof, "best", lambda _, c=clock, s=slowness: next(c) ** s)
-        bake.bake(path)
+        bake(path)
         plans_.append(plan_path(path).read_bytes())
     assert len(set(plans_)) == 1
 
@@ -276,11 +277,11 @@ def test_what_a_bake_does_is_told_on_a_terminal(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     joblib.dump(LinearRegression().fit(X, X[:, 0]), path)
-    bake.bake(path)
+    bake(path)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setattr(bound, "PROGRESS_SECONDS", 0)
-    bake.bake(path)
+    bake(path)
     said = capsys.readouterr().err
     assert "loading the model" in said
     assert "comparing predict" in said

@@ -29,7 +29,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api import create_app
 from api.settings import Settings
-from models import answers, bake, card, describe, description, environment, train, training_rows
+from models import answers, card, describe, description, environment, train, training_rows
+from models.baking import bake
 from models.errors import ModelError
 from models.rows import words
 from models.signature.types import Signature
@@ -192,7 +193,7 @@ def test_a_new_card_makes_a_new_plan(tmp_path: Path, described) -> None:
     path = tmp_path / "model.joblib"
     described(NUMBERS, FRAME)
     assert not environment.is_baked(path)
-    bake.bake(path)
+    bake(path)
     assert environment.is_baked(path)
     later = time.time() + 60
     os.utime(path.with_suffix(".json"), (later, later))
@@ -451,7 +452,7 @@ def test_a_plan_is_proven_beside_dates(tmp_path: Path, described) -> None:
     facts = json.loads(place.read_text())
     facts["features"]["sold"] |= {"min": "2020-01-01T00:00:00", "max": "2022-01-01T00:00:00"}
     place.write_text(json.dumps(facts))
-    assert bake.bake(tmp_path / "model.joblib")["predict"]["rows"] > 1000
+    assert bake(tmp_path / "model.joblib")["predict"]["rows"] > 1000
 
 
 # What is refused, in a sentence, with nothing written.

@@ -15,7 +15,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from models.bake import bake
+from models.baking import bake
 from models.files import plan_path
 from models.plan import format as plans
 

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from api import create_app
 from api.settings import Settings
-from models.bake import bake
+from models.baking import bake
 from models.engines.choose import load
 from models.engines.plan import PlanEngine
 from models.engines.scikit_learn import ScikitLearnEngine

@@ -76,7 +76,7 @@ from api import create_app, explanations
 from api.errors import Busy
 from api.settings import Settings
 from models import train
-from models.bake import bake
+from models.baking import bake
 from tests.conftest import Serve
 from tests.shapley import brute_force
 from tests.test_all_estimators import ESTIMATORS, fitted

@@ -24,7 +24,7 @@ from api.http.bodies import BIG_BODY_BYTES
 from api.http.gateway import Gateway
 from api.http.request import Request
 from api.http.route import Route, Routes
-from models.bake import bake
+from models.baking import bake
 from models.files import plan_path
 from tests.conftest import Serve
 from tests.test_rejections import GOOD

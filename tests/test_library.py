@@ -27,7 +27,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import models
 from models import train
-from models.bake import bake
+from models.baking import bake
 from models.engines.plan import PlanEngine
 from models.model import Model
 from models.plan.operations.sparse import Sparse

@@ -29,7 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from api import create_app
 from api.settings import Settings
-from models.bake import bake
+from models.baking import bake
 from models.engines.plan import PlanEngine
 from models.files import plan_path
 from models.plan import format as plans

@@ -23,7 +23,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from api.settings import Settings
 from models import environment, fitted, pins, saved
-from models.bake import bake
+from models.baking import bake
 from models.engines.choose import load
 from models.engines.plan import PlanEngine
 from models.engines.scikit_learn import ScikitLearnEngine

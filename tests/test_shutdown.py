@@ -25,7 +25,7 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 from api.server import shutdown
-from models.bake import bake
+from models.baking import bake
 from tests.test_rejections import GOOD
 from tests.test_serving import (
     BOUND,

@@ -27,7 +27,7 @@ from api.batching import Batcher
 from api.errors import Busy
 from api.formats import tensors
 from api.settings import Settings
-from models.bake import bake
+from models.baking import bake
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 from tests.test_requests import JSON_VALUES, VALID

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from api import create_app
 from api.settings import Settings
-from models.bake import bake
+from models.baking import bake
 from models.engines.trial import apart
 from models.errors import ModelError
 

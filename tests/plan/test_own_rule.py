@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models import bake
+from models.baking import register_own_rules
 from tests.checkout import ROOT, checkout
 
 PAGE = (ROOT / "docs" / "own-code.md").read_text()
@@ -50,15 +50,15 @@ def test_the_rule_of_the_page_makes_a_plan(tmp_path: Path) -> None:
 def test_rules_of_ones_own_are_imported_where_there_are_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bake.register_own_rules()
+    register_own_rules()
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
     (tmp_path / "steps.py").write_text("1 / 0")
     with caplog.at_level(logging.WARNING, "models"):
-        bake.register_own_rules()
+        register_own_rules()
     (said,) = caplog.messages
     assert said.startswith("models/steps.py cannot be imported (ZeroDivisionError")
     (tmp_path / "steps.py").write_text("from models.plan import rule")
-    bake.register_own_rules()
+    register_own_rules()
     assert "models.steps" in sys.modules
     monkeypatch.delitem(sys.modules, "models.steps")
     monkeypatch.delattr(models, "steps")
