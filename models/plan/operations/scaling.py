@@ -7,46 +7,12 @@ import numpy as np
 from ..operation import operation
 
 # numpy's functions of one number that take any sign and size.
-UFUNCS = frozenset(
-    [
-        "absolute",
-        "arccos",
-        "arccosh",
-        "arcsin",
-        "arcsinh",
-        "arctan",
-        "arctanh",
-        "cbrt",
-        "ceil",
-        "cos",
-        "cosh",
-        "deg2rad",
-        "degrees",
-        "exp",
-        "exp2",
-        "expm1",
-        "fabs",
-        "floor",
-        "log",
-        "log10",
-        "log1p",
-        "log2",
-        "negative",
-        "positive",
-        "rad2deg",
-        "radians",
-        "reciprocal",
-        "rint",
-        "sign",
-        "sin",
-        "sinh",
-        "sqrt",
-        "square",
-        "tan",
-        "tanh",
-        "trunc",
-    ]
+NAMES = (
+    "absolute arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh deg2rad degrees "
+    "exp exp2 expm1 fabs floor log log10 log1p log2 negative positive rad2deg radians "
+    "reciprocal rint sign sin sinh sqrt square tan tanh trunc"
 )
+UFUNCS = frozenset(NAMES.split())
 
 
 @operation()

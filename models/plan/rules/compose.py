@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn import feature_selection
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import (
-    RFE,
-    RFECV,
-    GenericUnivariateSelect,
-    SelectFdr,
-    SelectFpr,
-    SelectFromModel,
-    SelectFwe,
-    SelectKBest,
-    SelectPercentile,
-    SequentialFeatureSelector,
-    VarianceThreshold,
-)
+from sklearn.feature_selection import RFE, RFECV
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search_successive_halving import (
     HalvingGridSearchCV,
@@ -32,9 +21,11 @@ from ..errors import NotCompiled
 from ..sklearn_versions import FrozenEstimator, input_tags
 from .impute import validated
 
+SELECTORS = (
+    "GenericUnivariateSelect SelectFdr SelectFpr SelectFromModel SelectFwe SelectKBest "
+    "SelectPercentile SequentialFeatureSelector VarianceThreshold"
+)
 SEARCHES = (GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV)
-
-
 # The second is imbalanced-learn's, which also has samplers as steps.
 PIPELINES = (Pipeline, "imblearn.pipeline.Pipeline")
 
@@ -138,19 +129,7 @@ def self_training(builder: Builder, estimator: SelfTrainingClassifier, table: Ta
     return builder.predict(estimator.estimator_, table)
 
 
-@rule(
-    GenericUnivariateSelect,
-    RFE,
-    RFECV,
-    SelectFdr,
-    SelectFpr,
-    SelectFromModel,
-    SelectFwe,
-    SelectKBest,
-    SelectPercentile,
-    SequentialFeatureSelector,
-    VarianceThreshold,
-)
+@rule(RFE, RFECV, *(getattr(feature_selection, name) for name in SELECTORS.split()))
 def selector(builder: Builder, estimator: Any, table: Table) -> Table:
     """The chosen columns."""
     kept = estimator.get_support(indices=True)

@@ -6,44 +6,20 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import linear_model
 from sklearn._loss.link import IdentityLink, LogLink
 from sklearn.linear_model import (
-    ARDRegression,
-    BayesianRidge,
-    ElasticNet,
-    ElasticNetCV,
     GammaRegressor,
-    HuberRegressor,
-    Lars,
-    LarsCV,
-    Lasso,
-    LassoCV,
-    LassoLars,
-    LassoLarsCV,
-    LassoLarsIC,
-    LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
-    MultiTaskElasticNet,
-    MultiTaskElasticNetCV,
-    MultiTaskLasso,
-    MultiTaskLassoCV,
-    OrthogonalMatchingPursuit,
-    OrthogonalMatchingPursuitCV,
     PassiveAggressiveClassifier,
-    PassiveAggressiveRegressor,
     Perceptron,
     PoissonRegressor,
-    QuantileRegressor,
     RANSACRegressor,
-    Ridge,
     RidgeClassifier,
     RidgeClassifierCV,
-    RidgeCV,
     SGDClassifier,
     SGDOneClassSVM,
-    SGDRegressor,
-    TheilSenRegressor,
     TweedieRegressor,
 )
 from sklearn.svm import LinearSVC, LinearSVR
@@ -52,6 +28,14 @@ from ..builder import Builder, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from ..format import INPUT
 
+# The estimators whose only rule is a sum.
+SUMS = (
+    "ARDRegression BayesianRidge ElasticNet ElasticNetCV HuberRegressor Lars LarsCV Lasso "
+    "LassoCV LassoLars LassoLarsCV LassoLarsIC LinearRegression MultiTaskElasticNet "
+    "MultiTaskElasticNetCV MultiTaskLasso MultiTaskLassoCV OrthogonalMatchingPursuit "
+    "OrthogonalMatchingPursuitCV PassiveAggressiveRegressor QuantileRegressor Ridge RidgeCV "
+    "SGDRegressor TheilSenRegressor"
+)
 LINKS = {IdentityLink: None, LogLink: "exp"}
 
 
@@ -78,35 +62,7 @@ def scores(builder: Builder, estimator: Any, table: Table) -> Value:
     )
 
 
-@rule(
-    ARDRegression,
-    BayesianRidge,
-    ElasticNet,
-    ElasticNetCV,
-    HuberRegressor,
-    Lars,
-    LarsCV,
-    Lasso,
-    LassoCV,
-    LassoLars,
-    LassoLarsCV,
-    LassoLarsIC,
-    LinearRegression,
-    LinearSVR,
-    MultiTaskElasticNet,
-    MultiTaskElasticNetCV,
-    MultiTaskLasso,
-    MultiTaskLassoCV,
-    OrthogonalMatchingPursuit,
-    OrthogonalMatchingPursuitCV,
-    PassiveAggressiveRegressor,
-    QuantileRegressor,
-    Ridge,
-    RidgeCV,
-    SGDRegressor,
-    TheilSenRegressor,
-    predicts=True,
-)
+@rule(*(getattr(linear_model, name) for name in SUMS.split()), LinearSVR, predicts=True)
 def regression(builder: Builder, estimator: Any, table: Table) -> Outputs:
     """A number a row, or one for each output."""
     return {"predict": scores(builder, estimator, table)}
