@@ -23,15 +23,7 @@ from .columns import (
 from .errors import NotCompiled, brief
 from .format import INPUT, Step
 from .operation import OPERATIONS
-from .registry import (
-    PREDICTORS,
-    TRANSFORMERS,
-    Kind,
-    as_named,
-    find_rule,
-    one_to_one,
-    rule,
-)
+from .registry import PREDICTORS, TRANSFORMERS, Kind, find_rule, rule
 from .signature import Signature
 
 __all__ = [
@@ -45,8 +37,6 @@ __all__ = [
     "Raw",
     "Table",
     "Value",
-    "as_named",
-    "one_to_one",
     "rule",
 ]
 

@@ -17,11 +17,11 @@ PLAIN_NUMBERS = (1.0, 0.5, 2.0, 0.0, -1.0)
 class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One value of a row.
 
-    `categories` are the values the encoder of this column has seen; an `unknown` one is
-    "refused" by that encoder or "passed" through it. `missing` says whether null is accepted,
-    `null` what stands for it in the estimator's input. `dtype` is that of the column in the
-    DataFrame of training, in the words of pandas, where that is known. `sent` says that a value
-    keeps the type that its sender gave it, since code that is not scikit-learn's looks at it.
+    `categories` are the values that the column's encoder knows; it may refuse an `unknown` value
+    ("refused") or encode it ("passed"). `missing` says whether null is accepted; `null` replaces
+    it in the estimator's input. `dtype` is pandas' name for the column's dtype in training, "" if
+    unknown. A value that is `sent` keeps the type that its sender gave it: a user's own step may
+    depend on the type.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a model: its features in their order, and the form of the input.
 
-    `table`: rows of features. `text`: one string a row. `labels`: one label a row.
-    `mapping`: objects with keys of their own. `named` says whether the model was fitted on a
-    DataFrame, `frame` whether it must be given one, `float32` whether
-    it takes numbers in single precision only. `example` is a row that the model was seen to take.
+    The form is "table": rows of features, "text": one string a row, "labels": one label a row, or
+    "mapping": objects with any keys. `named` says whether the model was fitted on a DataFrame,
+    `frame` whether it needs one as input, `float32` whether it accepts float32 only. `example` is
+    a row that the model accepted.
     """
 
     form: Form = "table"

@@ -16,9 +16,10 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
 )
 
-from ..builder import UNKNOWN, Builder, Category, Column, Number, Table, as_named, rule
+from ..builder import UNKNOWN, Builder, Category, Column, Number, Table, rule
 from ..errors import NotCompiled
 from ..format import INPUT
+from ..registry import as_named
 from ..signature import is_missing
 from ..sklearn_versions import TargetEncoder
 

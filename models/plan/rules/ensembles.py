@@ -92,9 +92,8 @@ def bagging_regressor(builder: Builder, estimator: BaggingRegressor, table: Tabl
         return {"predict": builder.do("mean", *said)}
     found = bagged_leaves(builder, estimator, table)
     value = tree_arrays.outputs_of(members, found)
-    return {
-        "predict": builder.do("mean_of_leaves", found.reached, values=value, count=len(members))
-    }
+    mean = builder.do("mean_of_leaves", found.reached, values=value, count=len(members))
+    return {"predict": mean}
 
 
 @rule(AdaBoostClassifier, predicts=True)

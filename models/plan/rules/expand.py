@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.preprocessing import PolynomialFeatures, SplineTransformer
 
-from ..builder import Builder, Column, Table, Value, as_named, rule
+from ..builder import Builder, Column, Table, Value, rule
 from ..errors import NotCompiled
+from ..registry import as_named
 
 
 @rule(PolynomialFeatures)

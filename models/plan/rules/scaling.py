@@ -20,9 +20,10 @@ from sklearn.preprocessing import (
 )
 from sklearn.preprocessing._data import BOUNDS_THRESHOLD
 
-from ..builder import ZERO_OR_ONE, Builder, Number, Outputs, Table, Value, one_to_one, rule
+from ..builder import ZERO_OR_ONE, Builder, Number, Outputs, Table, Value, rule
 from ..errors import NotCompiled
 from ..operations.scaling import UFUNCS
+from ..registry import one_to_one
 from .responses import answer
 
 
