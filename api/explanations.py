@@ -160,7 +160,7 @@ class Explanations:
         Raises Replaced if the file has changed: processes that loaded it before read the estimator,
         and another explainer would give other numbers.
         """
-        from models import fitted
+        from models.unpickle import unpickle
 
         model = self._service.model
         if model.estimator is not None:
@@ -170,7 +170,7 @@ class Explanations:
         except ModelError as error:
             log.error("%s: restart the service", error)  # noqa: TRY400
             raise Replaced from None
-        return fitted.load(Path(model.path), model.version).estimator
+        return unpickle(Path(model.path), model.version)[0]
 
     def _ask(self, method: str, rows: Rows) -> np.ndarray:
         """The model's answers for rows of the explainer's own, as numbers."""

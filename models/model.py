@@ -70,6 +70,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             return "; what the model takes is not known: `make card DATA=train.csv` tells it"
         return ""
 
+    def __repr__(self) -> str:
+        """The model in one line: a card may have many."""
+        return f"Model({self.kind}, path={self.path!r}, methods={self.methods})"
+
     def answer(self, method: str, rows: Any) -> Any:
         """The results of one method for n rows: an array, a sparse matrix, or several of them.
 

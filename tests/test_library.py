@@ -201,6 +201,7 @@ def test_a_row_that_the_model_rejects_is_named(loaded: Any) -> None:
 def test_a_model_has_the_methods_of_its_estimator(penguins: Path) -> None:
     model = models.load(penguins)
     assert set(model.methods) <= set(dir(model))
+    assert repr(model).startswith(f"Model(Pipeline → LogisticRegression, path='{penguins}'")
     assert not hasattr(model, "transform")
     with pytest.raises(AttributeError, match="LogisticRegression has no transform; it has predict"):
         model.transform(PENGUINS)
