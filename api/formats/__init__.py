@@ -7,8 +7,10 @@ from functools import cache
 
 from api.formats import media
 from api.formats.contract import Contract
-from api.formats.format import Format, Read
+from api.formats.format import Read
 from api.formats.json import JsonReader
+from api.formats.readers import READERS
+from api.formats.writers import JSON
 from models.rows.batch import Batch
 
 
@@ -36,13 +38,13 @@ class Reader:
         Raises UnsupportedType, MalformedBody, InvalidRows, TooLarge.
         """
         data, found, header = media.identify(body, content_type)
-        return self._reader(found, header=header)(data, ignore=ignore)
+        return self._reader(found.media_type, header=header)(data, ignore=ignore)
 
     def read_enveloped(self, body: bytes, names: Collection[str], *, ignore: bool) -> Batch:
         """Read JSON that must be `{name: [...]}` with one of these names; raises as `read` does."""
         return self._json.read_enveloped(body, names, ignore=ignore)
 
-    def _make(self, found: Format, *, header: bool) -> Read:
-        return (
-            self._json.read if found is media.JSON else found.reader(self.contract, header=header)
-        )
+    def _make(self, media_type: str, *, header: bool) -> Read:
+        if media_type == JSON:
+            return self._json.read
+        return READERS[media_type].reader(self.contract, header=header)

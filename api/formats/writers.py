@@ -17,6 +17,7 @@ import numpy as np
 
 from api.errors import NotAcceptable
 from api.formats import npy, results
+from api.formats.results import JSON_TYPES
 
 Classes = list[Any] | None
 # Gives the names of the columns of a result.
@@ -37,9 +38,9 @@ class Writer(NamedTuple):
 
 def write_one(result: Any, classes: Classes) -> bytes:
     """Encode as JSON the only result of a request, which is a Python object already."""
-    # Labels need no look for NaN.
-    found = result if type(result) in (str, int, bool) else results.finite(result)
-    return _document([found], classes)
+    if type(result) not in JSON_TYPES:
+        result = results.finite(result)
+    return _document([result], classes)
 
 
 def write_json(result: Any, classes: Classes, _: Columns, max_bytes: int) -> bytes:
@@ -74,15 +75,15 @@ WRITERS = {
     "text/csv": Writer(write_csv),
     "application/x-npy": Writer(write_npy, is_text=False),
 }
+TYPES = tuple(WRITERS)
 
 
 @functools.lru_cache
 def choose(accept: str) -> str:
     """The media type of results that Accept likes best; raises NotAcceptable."""
-    types = tuple(WRITERS)
-    if found := preferred(accept, types):
+    if found := preferred(accept, TYPES):
         return found
-    raise NotAcceptable(f"The answer can be {', '.join(types[:-1])} or {types[-1]}.")
+    raise NotAcceptable(f"The answer can be {', '.join(TYPES[:-1])} or {TYPES[-1]}.")
 
 
 def preferred(accept: str, types: Sequence[str]) -> str | None:

@@ -19,7 +19,7 @@ TYPES = {
 
 
 def value(feature: Feature) -> Schema:
-    """What a value of this feature may be."""
+    """The schema of a value of this feature."""
     types = [*TYPES[feature.kind], *(["null"] if feature.missing else [])]
     if feature.kind == "number" and feature.categories is None:
         # true is 1, as pandas and numpy have it.
@@ -125,7 +125,7 @@ def _split(signature: Signature) -> Schema:
 
 
 def _columns(signature: Signature, max_rows: int) -> Schema:
-    """A list of values for each feature, as long as each other."""
+    """An object of columns: a list of values for each feature."""
 
     def column(values: Schema) -> Schema:
         return {"type": "array", "items": values, "minItems": 1, "maxItems": max_rows}
@@ -136,7 +136,7 @@ def _columns(signature: Signature, max_rows: int) -> Schema:
 
 
 def _orients(signature: Signature, max_rows: int) -> list[Schema]:
-    """What pandas writes with `orient="columns"` and `orient="index"`; rows have labels in it."""
+    """What pandas writes with `orient="columns"` and `orient="index"`: rows have labels there."""
     if not signature.features:
         return []
     many = {"type": "object", "minProperties": 1, "maxProperties": max_rows}

@@ -16,7 +16,7 @@ from models.signature.types import Signature, plain_rows
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One row that the model takes: its values by name, and read as a request would bring it.
+    """One row that the model takes: its values by name, and its batch, read as a request is.
 
     `batch` is None if even a row made from the signature is refused.
     """
@@ -42,14 +42,14 @@ class Sample(msgspec.Struct, frozen=True):
             rows.append(self.values)
         forms |= {"rows": rows, "instances": {"instances": rows}}
         if not self.mapping:
-            # What pandas writes with to_json, as it does unless told otherwise.
+            # pandas writes the first with to_json unless told otherwise.
             forms["columns"] = {name: {"0": value} for name, value in self.row.items()}
             forms["split"] = {"columns": list(self.row), "data": [self.values]}
         return forms
 
 
 def choose(model: Model, reader: Reader) -> Sample:
-    """The example that `/metadata` shows, or if the model does not take it, one made up."""
+    """The example that `/metadata` shows, or a row made up if the model refuses the example."""
     signature = model.signature
     candidates = [example(model), *plain_rows(signature)]
     for candidate in candidates:
@@ -57,13 +57,13 @@ def choose(model: Model, reader: Reader) -> Sample:
             batch = reader.read(msgspec.json.encode(candidate), "application/json")
         except CallError:
             continue
-        if len(batch.rows) == 1 and _is_row(signature, candidate):
+        if batch.count == 1 and _is_row(signature, candidate):
             return _sample(signature, candidate, batch)
     return _sample(signature, candidates[-1], None)
 
 
 def _is_row(signature: Signature, candidate: Any) -> bool:
-    """Whether it is a row without anything around it; a card may have it otherwise."""
+    """Whether an example is a row alone: a card may have an object around it, or several rows."""
     names = {feature.name for feature in signature.features}
     if signature.form == "mapping":
         return isinstance(candidate, dict) and "instances" not in candidate
@@ -72,7 +72,7 @@ def _is_row(signature: Signature, candidate: Any) -> bool:
     if isinstance(candidate, (list, tuple)):
         plain = not any(isinstance(value, (dict, list)) for value in candidate)
         return plain and len(candidate) == len(names)
-    # The reader takes it alone only where there is one feature.
+    # The reader takes a value alone only as a row of one feature.
     return True
 
 

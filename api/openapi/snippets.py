@@ -1,4 +1,4 @@
-"""Texts to paste: a request to this model in the languages that people call it from."""
+"""Requests to this model to paste: for a shell, for Python and for JavaScript."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -63,6 +64,11 @@ def array_of(rows: list[tuple[float | None, ...]]) -> np.ndarray:
     return flat.reshape(len(rows), width)
 
 
+@functools.lru_cache(1024)
+def _known(categories: tuple[Any, ...]) -> frozenset[Any]:
+    return frozenset((*categories, None))
+
+
 def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
     """Count the categories of each feature that its encoder has not seen in training.
 
@@ -72,7 +78,7 @@ def count_unknown(signature: Signature, rows: Rows) -> Counter[str] | None:
     for j, feature in enumerate(signature.features):
         if feature.categories is None:
             continue
-        known = frozenset((*feature.categories, None))
+        known = _known(feature.categories)
         if known.issuperset(map(itemgetter(j), rows)):
             continue
         if feature.unknown == "refused" or feature.dtype == "float32":
