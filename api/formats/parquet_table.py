@@ -16,7 +16,7 @@ from pyarrow import float64, parquet, types  # type: ignore[import-not-found]
 
 from api.errors import MalformedBody, TooLarge, UnsupportedType
 from api.formats.contract import Contract
-from models.errors import CallError, InvalidRows, Place, limit_faults
+from models.errors import InvalidRows, Place, limit_faults
 from models.rows import dates
 from models.rows.batch import Batch, row_pointer
 from models.rows.check import check, check_array
@@ -183,7 +183,6 @@ def _is_plain(type_: Any) -> bool:
 
 
 def _malformed(error: Exception) -> Exception:
-    if isinstance(error, (CallError, MemoryError)):
-        return error
     reason = str(error).partition("\n")[0]
-    return MalformedBody(f"The body is not Parquet that can be read: {reason}")
+    malformed = MalformedBody(f"The body is not Parquet that can be read: {reason}")
+    return error if isinstance(error, MemoryError) else malformed
