@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -20,12 +21,14 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from models.engines import slice_results
+from models.engines.scikit_learn import NoPandas, has_pandas
 from models.errors import ModelError
 from models.fitted import load
 from models.model import Model
@@ -120,11 +123,29 @@ def test_where_there_is_no_pandas_it_is_not_looked_for_in_every_call(
     loaded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[:])
+    for _ in range(2):
+        loaded(LinearRegression().fit(X, LABELS))
+    assert sys.meta_path.count(NoPandas) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "meta_path", [NoPandas, *sys.meta_path])
     monkeypatch.delitem(sys.modules, "pandas")
-    loaded(LinearRegression().fit(X, LABELS))
-    monkeypatch.setattr(sys, "meta_path", [])
-    with pytest.raises(ModuleNotFoundError, match="import of pandas halted"):
+    assert not has_pandas()
+    with pytest.raises(ModuleNotFoundError, match="pandas is not installed"):
         importlib.import_module("pandas")
+    assert importlib.import_module("colorsys")
+
+
+def test_scikit_learn_answers_where_there_is_no_pandas(loaded: Any, tmp_path: Path) -> None:
+    own = make_pipeline(SimpleImputer(), RandomForestClassifier(5, random_state=0)).fit(X, LABELS)
+    loaded(own)
+    code = (
+        "import sys; from models.engines.scikit_learn import NoPandas\n"
+        "sys.meta_path.insert(0, NoPandas); import models\n"
+        f"print(list(models.load({str(tmp_path / 'latest.joblib')!r}).predict({X.tolist()})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{list(own.predict(X))}\n"
 
 
 def test_mixed_rows_become_an_array_of_objects(loaded: Any) -> None:

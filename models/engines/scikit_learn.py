@@ -58,14 +58,30 @@ def prepare(estimator: Any) -> None:
     """Prepare the process and an estimator for calls: one thread, and no needless work."""
     # Arrays are faster than DataFrames, and equal where no step looks a column up by its name.
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
-    # scikit-learn 1.9 tries to import pandas in every call of an imputer. Where it is missing,
-    # Python searches the whole path each time: a third of a call of a linear model.
-    if not has_pandas():
-        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    if not has_pandas() and NoPandas not in sys.meta_path:
+        sys.meta_path.insert(0, NoPandas)
     for each in parts(estimator):
         libraries.use_one_thread(each)
 
 
 def has_pandas() -> bool:
     """Whether pandas is installed."""
-    return importlib.util.find_spec("pandas") is not None
+    try:
+        return importlib.util.find_spec("pandas") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+class NoPandas:
+    """Says at once, on `sys.meta_path`, that there is no pandas.
+
+    scikit-learn 1.9 tries to import pandas in every call of an imputer. Where pandas is missing,
+    Python searches the whole path each time: a third of a call of a linear model. None in the place
+    of the module would be as fast, but scikit-learn takes it for pandas.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:  # noqa: ARG004
+        """Find no module; fail for pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not installed", name=name)

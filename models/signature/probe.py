@@ -6,13 +6,13 @@ by estimator, by its parameters and by what it was fitted on.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from models.engines import slice_results
+from models.engines.scikit_learn import has_pandas
 from models.signature import kinds
 from models.signature.trials import Trials, alike, made_up, put, with_facts
 from models.signature.types import Signature, plain_rows
@@ -52,7 +52,7 @@ def _containers(signature: Signature) -> Iterator[Signature]:
     if signature.frame:
         return
     yield msgspec.structs.replace(signature, float32=True)
-    if (signature.named or signature.form == "text") and importlib.util.find_spec("pandas"):
+    if (signature.named or signature.form == "text") and has_pandas():
         yield msgspec.structs.replace(signature, frame=True)
 
 
