@@ -98,7 +98,7 @@ def _check(content: Content, file: BinaryIO, path: Path) -> None:
 
 
 def _has(module: str) -> bool:
-    """Whether a module is here, as far as can be seen without running somebody's code."""
+    """Whether a module is installed, as far as that shows without running the user's code."""
     names = module.split(".")
     # Importing these two packages runs nothing.
     looked_up = ".".join(names[: 2 if names[0] in ("api", "models") else 1])
@@ -111,10 +111,7 @@ def _has(module: str) -> bool:
 
 
 def _import(content: Content, path: Path) -> None:
-    """Import what the file needs of others' code, so that who fails is named.
-
-    Raises ModelError.
-    """
+    """Import the packages that the file needs; raises ModelError, which names the one that fails."""
     others = saved.foreign(content)
     for module, name in content.names:
         if module.partition(".")[0] not in others | {"sklearn"}:
@@ -138,7 +135,7 @@ def _import(content: Content, path: Path) -> None:
 
 
 def _installed(content: Content) -> str:
-    """The versions of what the file needs."""
+    """The installed versions of the packages that the file needs."""
     distributions = metadata.packages_distributions()
     needed = {name for top in saved.foreign(content) for name in distributions.get(top, ())} - {
         "scikit-learn"
@@ -156,7 +153,7 @@ def _other_version(saver: str) -> str:
 
 
 def _missing_module(path: Path, module: str, missing: str) -> str:
-    """`module` is what the file needs, and `missing` what its import did not find."""
+    """The sentence on a module that the file needs, whose import did not find `missing`."""
     top = missing.partition(".")[0]
     if module.partition(".")[0] != top:
         package = PACKAGES.get(top)

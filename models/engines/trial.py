@@ -21,12 +21,12 @@ log = logging.getLogger("models")
 
 T = TypeVar("T")
 
-# A child that has answered ends in this time.
+# Time for a child that has answered to end.
 END_SECONDS = 5.0
 
 
 class TrialError(Exception):
-    """The process apart gave no result; the message says why."""
+    """The child process gave no result; the message says why."""
 
 
 def apart(function: Callable[[], T], seconds: float) -> T:
@@ -38,7 +38,7 @@ def apart(function: Callable[[], T], seconds: float) -> T:
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=send, args=(function, sender))
     with warnings.catch_warnings():
-        # Python 3.12 warns of a fork beside threads; the server has none yet.
+        # Python 3.12 warns of a fork beside threads: the service has none yet.
         warnings.simplefilter("ignore", DeprecationWarning)
         child.start()
     sender.close()
@@ -61,9 +61,9 @@ def apart(function: Callable[[], T], seconds: float) -> T:
 
 
 def send(function: Callable[[], Any], sender: Connection) -> None:
-    """Send the result of `function`, or why there is none: what the child does.
+    """Send the result of `function` to the parent, or the reason why there is none.
 
-    Warnings are ignored: they would be about values that nobody sent, thousands of times.
+    Warnings are ignored: there would be thousands, on made-up values.
     """
     try:
         # A notebook may have called a library that started its threads.
@@ -77,7 +77,7 @@ def send(function: Callable[[], Any], sender: Connection) -> None:
 
 
 def _ending(status: int | None) -> str:
-    """How a process ended that sent nothing: by a signal, where `status` is negative."""
+    """How a process ended; a negative status is that of a signal."""
     if status is not None and status < 0:
         return f"it died of {signal.Signals(-status).name}"
     return f"it ended with the status {status}"
