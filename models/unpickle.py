@@ -111,7 +111,7 @@ def _has(module: str) -> bool:
 
 
 def _import(content: Content, path: Path) -> None:
-    """Import the packages that the file needs; raises ModelError, which names the one that fails."""
+    """Import the packages that the file needs; raises ModelError, which names one that fails."""
     others = saved.foreign(content)
     for module, name in content.names:
         if module.partition(".")[0] not in others | {"sklearn"}:
