@@ -7,11 +7,12 @@ every array; n is the number of rows.
 from __future__ import annotations
 
 import importlib
-import pkgutil
+from pathlib import Path
 
 from ..operation import OPERATIONS, Operation
 
 __all__ = ["OPERATIONS", "Operation"]
 
-for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f".{module.name}", __name__)
+# pkgutil would find them too, and takes 9 ms of a start to import.
+for module in sorted(Path(__file__).parent.glob("[!_]*.py")):
+    importlib.import_module(f".{module.stem}", __name__)
