@@ -153,9 +153,9 @@ def test_an_unknown_number_is_no_number_of_its_own(prove: Prove) -> None:
 def test_many_categories_are_put_in_their_places(
     prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.plan.rules.encoders.LARGEST", 10)
+    monkeypatch.setattr("models.plan.rules.encoders.MAX_TABLE_CELLS", 10)
     plan = prove(OneHotEncoder(handle_unknown="ignore", drop="first").fit(WHOLE))
-    assert "one_at" in {step.operation for step in plan.steps}
+    assert "one_hot" in {step.operation for step in plan.steps}
 
 
 def test_numbers_that_steps_have_made_are_encoded(prove: Prove) -> None:
