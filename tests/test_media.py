@@ -15,6 +15,8 @@ from sklearn.linear_model import LinearRegression
 
 from api.errors import UnsupportedType
 from api.formats import media
+from api.formats.readers import READERS
+from api.formats.writers import WRITERS
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, JSON, LINE, NDJSON, NPY, npy
 
@@ -205,3 +207,8 @@ def test_json_of_another_charset_is_not_taken_by_protocols_that_are_utf_8() -> N
 def test_what_no_body_can_be_is_known_before_it_comes(content_type: str, *, refused: bool) -> None:
     with pytest.raises(UnsupportedType) if refused else contextlib.nullcontext():
         media.check(content_type)
+
+
+def test_the_docs_name_every_format_that_is_read_or_written() -> None:
+    text = Path("docs/api.md").read_text(encoding="utf-8")
+    assert [name for name in (*READERS, *WRITERS) if f"`{name}`" not in text] == []
