@@ -36,15 +36,23 @@ def begin(folder: Path, model: Path) -> Iterator[Desk]:
     for command in (["git", "init", "--quiet"], ["git", "add", "."]):
         subprocess.run(command, cwd=project, check=True)
     (folder / "cloud").mkdir()
-    with Cloud(folder / "cloud") as cloud:
-        desk = Desk(project, cloud)
-        desk.commit()
-        try:
+    try:
+        with Cloud(folder / "cloud") as cloud:
+            desk = Desk(project, cloud)
+            desk.commit()
             yield desk
-        finally:
-            listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-            ours = [name for name in listed if name.startswith(f"{cloud.registry_host}/")]
-            docker("rmi", "--force", IMAGE, *ours)
+    finally:
+        docker("rmi", "--force", IMAGE, *copies())
+
+
+def copies() -> list[str]:
+    """The copies of this run's image that were tagged for, or pulled from, its registry."""
+    form = "{{.Repository}} {{.Tag}} {{.Digest}}"
+    lines = docker("images", "--digests", "--format", form).stdout.splitlines()
+    rows = [line.split() for line in lines if f"/{IMAGE} " in line]
+    return [
+        f"{name}@{digest}" if tag == "<none>" else f"{name}:{tag}" for name, tag, digest in rows
+    ]
 
 
 class Desk:
