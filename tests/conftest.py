@@ -41,6 +41,7 @@ LONGEST = (
     "test_versions.py",
     "test_page.py",
     "test_google_cloud_run.py",
+    "test_google_cloud_targets.py",
     "test_pandas.py",
     "test_google_cloud.py",
     "test_serving.py",
