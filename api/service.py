@@ -84,8 +84,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             media.check(content_type)
         body = self.body(request)
         ignore = self.ignores(request) if request.query else self.ignore
-        if content_type in JSON_TYPES and (batch := self.reader.read_samples(body)):
-            return batch
+        if content_type in JSON_TYPES:
+            return self.reader.read_samples(body) or self.reader.read_others(body, ignore=ignore)
         return self.reader.read(body, content_type, ignore=ignore)
 
     def ignores(self, request: Request) -> bool:

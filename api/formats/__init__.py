@@ -20,8 +20,9 @@ class Reader:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self._json = JsonReader(contract)
-        # Reads samples in JSON, the common case; gives None where `read` has to say more.
+        # Reads samples in JSON, the common case; gives None where `read_others` has to go on.
         self.read_samples = self._json.samples.read
+        self.read_others = self._json.read_others
         # Others are made when the first body in their format comes.
         self._reader = cache(self._make)
 

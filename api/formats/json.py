@@ -33,7 +33,7 @@ class JsonReader:
 
         Raises MalformedBody with the position, InvalidRows with the places, TooLarge.
         """
-        return self.samples.read(body) or self._read_others(body, ignore=ignore)
+        return self.samples.read(body) or self.read_others(body, ignore=ignore)
 
     def read_enveloped(self, body: bytes, names: Collection[str], *, ignore: bool) -> Batch:
         """Read a body that must be `{name: [...]}` with one of these names; raises as `read`."""
@@ -52,7 +52,7 @@ class JsonReader:
         """Read a body as `read` does, slowly, to say what is wrong and where."""
         return documents.read(self._contract, parse(body), ignore=ignore)
 
-    def _read_others(self, body: bytes, *, ignore: bool) -> Batch:
+    def read_others(self, body: bytes, *, ignore: bool) -> Batch:
         """Read a body with a byte order mark, a table, numbers as names, or with errors."""
         if body.startswith(codecs.BOM_UTF8):
             body = body.removeprefix(codecs.BOM_UTF8)
