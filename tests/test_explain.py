@@ -77,6 +77,7 @@ from api.errors import Busy
 from api.settings import Settings
 from models import train
 from models.baking import bake
+from models.explain.choose import choose
 from tests.conftest import Serve
 from tests.shapley import brute_force
 from tests.test_all_estimators import ESTIMATORS, fitted
@@ -361,7 +362,7 @@ def test_trees_that_are_too_large_are_asked(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("models.explain.tree.MAX_NODES", 2)
-    with caplog.at_level("INFO", "api"):
+    with caplog.at_level("INFO", "models"):
         found = explained(serve(TREES["forest of two"], CARD), ROWS.tolist())
     assert found["method"] == "permutation"
     assert "a tree of the RandomForestClassifier has more than 2 nodes" in caplog.text
@@ -638,13 +639,12 @@ def test_a_model_whose_file_is_another_by_now_is_not_explained_in_another_way(
 def test_many_first_requests_choose_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve(TREES["forest of two"], CARD)
     chosen = []
-    choose = explanations.Explanations._choose
 
-    def count(own: explanations.Explanations) -> Any:
-        chosen.append(own)
-        return choose(own)
+    def count(*given: Any) -> Any:
+        chosen.append(given)
+        return choose(*given)
 
-    monkeypatch.setattr(explanations.Explanations, "_choose", count)
+    monkeypatch.setattr(explanations, "choose", count)
     answers: list[int] = []
 
     def ask() -> None:
@@ -661,7 +661,8 @@ def test_many_first_requests_choose_once(serve: Serve, monkeypatch: pytest.Monke
 
 
 def test_who_waits_too_long_for_the_choice_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = explanations.Explanations(SimpleNamespace(), timeout=0.01)  # type: ignore[arg-type]
+    service: Any = SimpleNamespace(model=None, batcher=SimpleNamespace(run=None))
+    own = explanations.Explanations(service, timeout=0.01)
     with own._lock, pytest.raises(Busy, match="Another request still finds out"):
         own.explain(SimpleNamespace(rows=ROWS))  # type: ignore[arg-type]
 
