@@ -10,7 +10,7 @@ from api import errors, source
 from api.batching import Batcher
 from api.formats import Reader
 from api.formats.contract import Contract
-from api.http.gateway import FlaskApp, Gateway
+from api.http.gateway import FlaskApp, Gateway, Guard
 from api.http.request import Request
 from api.http.route import Routes, Site
 from api.monitor import metrics
@@ -84,8 +84,9 @@ def load(settings: Settings) -> Service:
 def serve(service: Service, settings: Settings) -> Gateway:
     """The WSGI application around a model."""
     site = Site(service, settings, routes(service, settings))
-    build = partial(_flask_app, site)
-    return Gateway(service.model.version, list(site.routes), build, **_doors(site))
+    doors = _doors(site)
+    build = partial(_flask_app, site, doors.get("guard"))
+    return Gateway(service.model.version, list(site.routes), build, **doors)
 
 
 def routes(service: Service, settings: Settings) -> Routes:
@@ -131,11 +132,11 @@ def open_paths(site: Site) -> frozenset[str]:
     return frozenset(found | {site.settings.aip_health_route})
 
 
-def _flask_app(site: Site) -> FlaskApp:
+def _flask_app(site: Site, guard: Guard | None) -> FlaskApp:
     # Flask takes as long to import as all the rest, and many services never need it.
     from api.http import flask_app
 
-    return flask_app.FlaskApp(site)
+    return flask_app.FlaskApp(site, guard)
 
 
 def give_up(connection: int, *, version: str) -> None:

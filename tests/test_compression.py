@@ -176,6 +176,9 @@ def test_the_page_that_was_sent_compressed_is_not_sent_again(penguins: FlaskClie
     assert first.headers["ETag"].startswith("W/")
     again = penguins.get("/", headers={**headers, "If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.vary.as_set() == first.vary.as_set()
+    assert "Content-Type" not in again.headers
 
 
 @pytest.mark.parametrize("path", ["/health", "/version"])

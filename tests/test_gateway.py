@@ -105,6 +105,14 @@ def test_a_health_check_can_be_asked_for_in_all_the_ways_of_a_get(
     assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
+@pytest.mark.parametrize("path", ["/health", "/v2/health/live", "/metrics", "/metadata"])
+def test_get_in_small_letters_is_answered_as_get(penguins: FlaskClient, path: str) -> None:
+    environ = EnvironBuilder(path).get_environ() | {"REQUEST_METHOD": "get"}
+    _, status, headers = run_wsgi_app(penguins.application.wsgi_app, environ)
+    assert status == "200 OK"
+    assert headers["Content-Type"] == penguins.get(path).content_type
+
+
 @pytest.mark.parametrize("body", [[GOOD], MANY], ids=["small", "large"])
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("POST", "//predict", 308), ("post", "/predict", 405)]

@@ -181,8 +181,24 @@ def test_metrics_count_the_requests_of_each_key_once(serve: Serve) -> None:
     for path, method in (("/predict", "POST"), ("/metadata", "HEAD"), ("/nowhere", "GET")):
         grown = growth(client, path, method=method, json=[1], headers=key)
         assert grown["http_requests_by_key_total", "bob"] == 1
-    grown = growth(client, "/predict", method="POST", json=[1], headers={"X-Api-Key": "wrong"})
-    assert grown["http_requests_total", "POST", "/predict", "401"] == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "route"),
+    [
+        ("POST", "/predict", "/predict"),
+        ("GET", "/metadata", "/metadata"),
+        ("GET", "/v2/models/model", "/v2/models/<name>"),
+        ("GET", "/nowhere", "other"),
+    ],
+)
+def test_metrics_count_a_refused_request_under_its_route(
+    serve: Serve, verb: str, path: str, route: str
+) -> None:
+    model = DummyRegressor().fit([[0], [1]], [1, 1])
+    client = serve(model, api_keys=API_KEYS, lock_metrics="false")
+    grown = growth(client, path, method=verb, headers={"X-Api-Key": "wrong"})
+    assert grown["http_requests_total", verb, route, "401"] == 1
     assert grown["http_requests_by_key_total", "bob"] == 0
 
 

@@ -5,19 +5,23 @@ It also answers what no route answers: it knows which methods a path has.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter
-from werkzeug.wrappers import Response
+from werkzeug.test import run_wsgi_app
 
 from api.errors import Answer
 from api.http.misses import Misses
 from api.http.request import Request, current
 
 if TYPE_CHECKING:
-    from api.http.route import Site
+    from collections.abc import Callable
+
+    from api.http.gateway import Guard
+    from api.http.route import Handler, Route, Site
 
 
 class NameConverter(BaseConverter):
@@ -27,9 +31,14 @@ class NameConverter(BaseConverter):
 
 
 class FlaskApp:
-    """A Flask application for the routes of a site, and the way to ask it."""
+    """A Flask application for the routes of a site, and the way to ask it.
 
-    def __init__(self, site: Site) -> None:
+    `guard` is called with each request once its route is known, so that the metrics count refused
+    requests under that route.
+    """
+
+    def __init__(self, site: Site, guard: Guard | None = None) -> None:
+        self._guard = guard
         self.app = Flask("api", static_folder=None)
         # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
         self.app.url_map.merge_slashes = False
@@ -38,9 +47,8 @@ class FlaskApp:
         # What a view raises is rendered by the gateway, as all other errors are.
         self.app.config["PROPAGATE_EXCEPTIONS"] = True
         for route in site.routes:
-            view = route.handler if route.by_flask else _miss
             self.app.add_url_rule(
-                route.path, f"{route.verb} {route.path}", view, methods=[route.verb]
+                route.path, f"{route.verb} {route.path}", _view(route), methods=[route.verb]
             )
         self._misses = Misses(self.app, site)
         self._paths = {rule.rule for rule in self.app.url_map.iter_rules()}
@@ -56,9 +64,9 @@ class FlaskApp:
         if asked.verb == "HEAD":
             # The gateway leaves the body out, and needs it for its length.
             environ["REQUEST_METHOD"] = "GET"
-        response = Response.from_app(self._wsgi, environ, buffered=True)
-        headers = dict(response.headers)
-        return Answer(response.status_code, headers, response.get_data())
+        # A Response of werkzeug's would give a 304 a Content-Type.
+        body, status, headers = run_wsgi_app(self._wsgi, environ, buffered=True)
+        return Answer(int(status.split()[0]), dict(headers), b"".join(body))
 
     def _begin(self) -> None:
         """Note which route answers; raise Moved where only slashes are wrong."""
@@ -67,6 +75,8 @@ class FlaskApp:
         rule = request.url_rule.rule if request.url_rule else request.path
         if rule in self._paths:
             asked.route = rule
+        if self._guard is not None:
+            self._guard(asked)
         self._misses.check_slashes(asked)
 
     def _explain(self, error: HTTPException) -> NoReturn:
@@ -77,6 +87,18 @@ def _asked() -> Request:
     asked = current.get()
     assert asked is not None  # noqa: S101  (the gateway sets it)
     return asked
+
+
+def _view(route: Route) -> Callable[..., Any]:
+    if route.by_flask:
+        return route.handler
+    return partial(_look, route.handler) if route.verb == "GET" else _miss
+
+
+def _look(handler: Handler) -> Response:
+    """Answer `get`, which Flask takes for `GET`; the gateway answers each `GET`."""
+    status, headers, body = handler(_asked())
+    return Response(body, status, headers)
 
 
 def _miss(**_: Any) -> NoReturn:

@@ -49,8 +49,9 @@ class Gateway:
     """A WSGI application of routes; Flask answers what no route answers ahead of it.
 
     `version` is the model's, in the header of each answer. `build` makes the Flask application when
-    it is first needed. `guard` is called with each request before its handler, `preflight` answers
-    the OPTIONS requests of browsers (CORS), and each of `finish` is called with each answer.
+    it is first needed. `guard` is called with each request before its handler; the Flask app
+    calls it itself. `preflight` answers the OPTIONS requests of browsers (CORS), and each of
+    `finish` is called with each answer.
     """
 
     def __init__(
@@ -76,9 +77,8 @@ class Gateway:
             if not route.by_flask
         }
         self._renderers = {
-            route.path.split("/")[1]: route.render for route in routes if route.render is not None
+            _first_step(route.path): route.render for route in routes if route.render is not None
         }
-        self._by_flask = self._guarded(lambda request: self._made().answer(request))
 
     @property
     def app(self) -> Flask:
@@ -118,7 +118,7 @@ class Gateway:
         if handler := self._handlers.get((verb, request.path)):
             request.route = request.path
             return self._respond(handler, request, start_response)
-        return self._respond(self._by_flask, request, start_response)
+        return self._respond(self._ask_flask, request, start_response)
 
     def _refuse(
         self, problem: Problem, request: Request, start_response: Callable[..., Any]
@@ -157,7 +157,10 @@ class Gateway:
 
     def _renderer(self, path: str) -> Any:
         """The renderer of errors at this path; None for problem details."""
-        return self._renderers.get(path.split("/")[1] if path.startswith("/") else "")
+        return self._renderers.get(_first_step(path) if path.startswith("/") else "")
+
+    def _ask_flask(self, request: Request) -> Answer:
+        return self._made().answer(request)
 
     def _made(self) -> FlaskApp:
         with self._building:
@@ -169,6 +172,10 @@ class Gateway:
         if self._guard is None:
             return handler
         return partial(_guard, self._guard, handler)
+
+
+def _first_step(path: str) -> str:
+    return path.lstrip("/").partition("/")[0]
 
 
 def _raise(problem: Problem, _: Request) -> NoReturn:

@@ -54,7 +54,10 @@ def show() -> Any:
     index, revision, _ = _files()
     response = Response(index, mimetype="text/html", headers=HEADERS)
     response.headers["Cache-Control"] = "no-cache"
-    response.set_etag(revision)
+    # A 304 has the headers of the page that it stands for, which the gateway compresses.
+    packed = request.accept_encodings.best_match(["gzip", "deflate"]) is not None
+    response.set_etag(revision, weak=packed)
+    response.vary.add("Accept-Encoding")
     return response.make_conditional(request)
 
 
