@@ -232,3 +232,8 @@ def test_the_example_of_the_docs_runs_without_a_server(penguins: Path) -> None:
 def test_one_category_column_may_be_a_list_of_values(loaded: Any) -> None:
     own = OneHotEncoder(sparse_output=False).fit([["a"], ["b"]])
     assert loaded(own).transform(["b", "a"]).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_an_engine_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="engine='numpy': expected one of auto, plan, sklearn"):
+        models.load("models/latest.joblib", engine="numpy")  # type: ignore[arg-type]

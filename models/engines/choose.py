@@ -6,6 +6,7 @@ import importlib.util
 import logging
 from functools import cache, partial
 from pathlib import Path
+from typing import get_args
 
 from models import pins
 from models.engines import Engine
@@ -26,8 +27,10 @@ def load(path: str | Path, sha256: str = "", engine: Engines = "auto") -> Model:
 
     The file must have the SHA-256 `sha256`, if that is given. `engine` demands the plan, or
     scikit-learn (`sklearn`), which is imported only if it is needed.
-    Raises ModelError if the model cannot be served.
+    Raises ModelError if the model cannot be served, ValueError if there is no such engine.
     """
+    if engine not in get_args(Engines):
+        raise ValueError(f"engine={engine!r}: expected one of {', '.join(get_args(Engines))}")
     path = Path(path)
     if engine == "sklearn":
         return _with_scikit_learn(path, sha256)
