@@ -78,11 +78,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The results of one method, in the order of the rows.
 
         `rows` are an array of float64 if all features are numbers, or a list with the values of
-        each row in the order of the features, None for a missing one. Raises ValueError if the
-        model refuses a row.
+        each row in the order of the features, None for a missing one. Raises ValueError if a row
+        does not fit the signature, or if the model refuses it.
         """
-        if self.signature.numeric:
-            rows = np.asarray(rows, dtype=np.float64)
+        from .rows import checked
+
+        if method in self.methods:
+            rows = checked(self.signature, rows)
         return self._interpreter.run(method, rows)
 
 
