@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
 from api.errors import UnsupportedType
-from api.formats import media
-from api.formats.readers import READERS
+from api.formats import csv, media
+from api.formats.readers import READERS, by_media_type
 from api.formats.writers import WRITERS
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, JSON, LINE, NDJSON, NPY, npy
@@ -212,3 +212,9 @@ def test_what_no_body_can_be_is_known_before_it_comes(content_type: str, *, refu
 def test_the_docs_name_every_format_that_is_read_or_written() -> None:
     text = Path("docs/api.md").read_text(encoding="utf-8")
     assert [name for name in (*READERS, *WRITERS) if f"`{name}`" not in text] == []
+
+
+def test_two_formats_of_one_media_type_are_refused() -> None:
+    own = csv.FORMAT._replace(about="another")
+    with pytest.raises(ValueError, match="two formats have the media type 'text/csv'"):
+        by_media_type([csv.FORMAT, own])
