@@ -255,7 +255,7 @@ dist: build-image require-card ## Write the image, the model's card, and the sou
 	git archive --output=dist/$(RELEASED).tar.gz --prefix=$(RELEASED)/models/ \
 		--add-file=$(EXAMPLE) --add-file=$(CARD) --prefix=$(RELEASED)/ HEAD
 	$(MAKE) wheel
-	@cd dist && { sha256sum * 2>/dev/null || shasum -a 256 *; } | tee SHA256SUMS
+	@cd dist && sums=$$(sha256sum * 2>/dev/null || shasum -a 256 *) && echo "$$sums" | tee SHA256SUMS
 	$(call next,make github-release TAG=v$(VERSION))
 
 wheel: develop ## Write models/plan as a wheel of its own, sklearn-plan, to dist/

@@ -434,3 +434,10 @@ def test_a_class_of_a_notebook_is_told_to_move(tmp_path: Path) -> None:
         ModelError, match="Mine, defined in a notebook or script.* `from models.steps import Mine`"
     ):
         load(path)
+
+
+def test_labels_that_json_has_no_form_for_are_named(tmp_path: Path) -> None:
+    estimator = LogisticRegression().fit(X, ["a", "b"] * (len(X) // 2))
+    estimator.classes_ = np.array([b"a", b"b"])
+    with pytest.raises(ModelError, match=r"latest\.joblib: .*bytes"):
+        load(save(estimator, tmp_path))

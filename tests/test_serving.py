@@ -310,7 +310,7 @@ def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
         ),
         (
             {"AIP_STORAGE_URI": "gs://bucket", "GCE_METADATA_HOST": "127.0.0.1:9"},
-            "error: gs://bucket needs a token, and the metadata server 127.0.0.1:9 gives none",
+            "error: gs://bucket/model.joblib needs a token, and the metadata server 127.0.0.1:9 gives none",
         ),
         ({"SM_MODEL_DIR": str(ROOT / "api")}, "api must have one *.joblib"),
         ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1"),

@@ -9,7 +9,7 @@ import msgspec
 from api.answers import Document
 from api.errors import CODE, PROBLEM, SENTENCE
 from api.formats.readers import READERS
-from api.formats.writers import JSON, WRITERS
+from api.formats.writers import JSON
 from api.openapi.sample import Sample
 from api.openapi.schemas import NUMBER, Schema, record, ref
 
@@ -177,14 +177,6 @@ def operation(
         **more,
         "responses": {"200": answer, **refused},
     }
-
-
-def answers(method: str) -> Schema:
-    """The media types that the results of a method come in, each with its schema."""
-    return {
-        media_type: {"schema": TEXT if writer.is_text else BINARY}
-        for media_type, writer in WRITERS.items()
-    } | {JSON: {"schema": ref(f"{method}_answer")}}
 
 
 def rows_body(example: Sample) -> Schema:
