@@ -220,10 +220,11 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
 def test_trying_the_cloud_leaves_nothing_when_it_is_stopped(
     walk: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    assert "Deploying" in read_until(walk, "Deploying")
+    before = read_until(walk, "Deploying")
+    assert "Deploying" in before, before
     os.killpg(walk.pid, signal.SIGINT)
     said = read_until(walk, "Nothing to read")
-    assert walk.wait() == 130
+    assert walk.wait() == 130, before + said
     assert "The small Google Cloud is gone" in said
     assert left_by(walk) == []
     assert not (tmp_path / "own").exists(), "the settings of whoever runs it are not touched"

@@ -31,6 +31,8 @@ def main() -> None:
         sys.exit(
             f"make try-cloud runs gcloud, docker and docker-registry on this machine: {missing}"
         )
+    # A shell lets its background jobs ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with tempfile.TemporaryDirectory(prefix=f"try-cloud-{os.getpid()}-") as folder:
