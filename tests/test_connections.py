@@ -778,3 +778,12 @@ def test_a_late_head_is_answered_in_our_words(pair: tuple[socket.socket, socket.
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b"The line and the headers of the request took too long to come." in answer
     assert b"X-Model-Version: abc" in answer
+
+
+def test_an_answer_without_a_chunk_gets_one_that_is_empty(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    # Without a chunk, uWSGI would close the connection before it sends the headers.
+    served = Connections(lambda *_: [], threads=6, keeps=True)
+    body = connections._Closing(served, [], Exchange(Input(pair[0])), unread=False)
+    assert list(body) == [b""]

@@ -75,9 +75,10 @@ from sklearn.tree import (
 from api import create_app, explanations
 from api.errors import Busy
 from api.settings import Settings
-from models import train
+from models import load, train
 from models.baking import bake
-from models.explain.choose import choose
+from models.errors import RowRejected
+from models.explain.choose import TRIED_ROWS, Answers, choose
 from tests.conftest import Serve
 from tests.shapley import brute_force
 from tests.test_all_estimators import ESTIMATORS, fitted
@@ -682,3 +683,18 @@ def test_a_choice_that_ran_out_of_time_is_made_anew(
 def test_the_metadata_leave_the_background_out(serve: Serve) -> None:
     card = serve(LINEAR["scaled"], b'{"background": [[1, 2, 3, 4]], "target": "t"}')
     assert card.get("/metadata").json["card"] == {"target": "t"}
+
+
+def test_an_explainer_whose_rows_the_model_rejects_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    joblib.dump(LINEAR["scaled"], path)
+    path.with_suffix(".json").write_bytes(CARD)
+    model = load(path)
+
+    def run(method: str, rows: Any) -> Any:
+        if len(rows) == TRIED_ROWS:
+            raise RowRejected(0, "not these")
+        return model.engine.run(method, rows)
+
+    best, sampled = choose(Answers(model, run), lambda: None)
+    assert best is sampled
