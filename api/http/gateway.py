@@ -12,7 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from api.errors import PHRASES, Answer, Problem, render
+from api.errors import PHRASES, Answer, Problem, Renderer, render
 from api.http import big_body, targets
 from api.http.compression import MIN_BYTES, compress
 from api.http.request import OTHER, Environ, Request, current
@@ -155,12 +155,13 @@ class Gateway:
         start_response(STATUS_LINES[status], list(headers.items()))
         return [b"" if verb == "HEAD" else body]
 
-    def _renderer(self, path: str) -> Any:
+    def _renderer(self, path: str) -> Renderer | None:
         """The renderer of errors at this path; None for problem details."""
         return self._renderers.get(_first_step(path) if path.startswith("/") else "")
 
     def _ask_flask(self, request: Request) -> Answer:
-        return self._made().answer(request)
+        # Without the lock, once Flask is there.
+        return (self._flask or self._made()).answer(request)
 
     def _made(self) -> FlaskApp:
         with self._building:

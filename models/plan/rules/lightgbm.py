@@ -19,8 +19,6 @@ KINDS = ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")
 # Bits of a decision: split by categories, missing goes left, kind of missing value.
 CATEGORICAL, MISSING_LEFT, MISSING = 1, 2, 12
 NOTHING_MISSING, ZERO_MISSING = 0, 4
-# Numbers up to this size count as zero.
-ZERO = float(np.float32(1e-35))
 IDENTITIES = (
     *("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
     *("lambdarank", "rank_xendcg"),
