@@ -100,7 +100,7 @@ export PYTHON MODEL_PATH API_KEY
 # arguments, since podman's cache ignores a changed build argument.
 LABEL := org.opencontainers.image
 REVISION = $$(git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)$$($(UNCOMMITTED))
-# What is not committed counts by a hash of it, so that each state has a tag of its own.
+# A hash of the uncommitted changes is a part of the tag, so that each state has a tag of its own.
 UNCOMMITTED = [ -z "$$(git status --porcelain 2>/dev/null)" ] || echo "-dirty-$$({ git status --porcelain; \
 	git diff --binary HEAD; git ls-files --others --exclude-standard | git hash-object --stdin-paths; } 2>/dev/null | \
 	git hash-object --stdin | cut -c 1-7)"

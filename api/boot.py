@@ -1,4 +1,4 @@
-"""What is set once for the whole process, when it starts."""
+"""Settings of the whole process, made once at its start."""
 
 from __future__ import annotations
 

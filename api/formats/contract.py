@@ -1,4 +1,4 @@
-"""What a request and its answer may hold: rows of a signature, within the limits of the service."""
+"""The contract of requests: rows of a signature, within the limits of the service."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def read(data: bytes, boundary: str) -> File:
     content = data[begin:end]
     fields, files = _parse(data[:begin] + data[end:], boundary)
     if not files and len(fields) == 1:
-        # What `curl -F rows='{"a": 1}'` sends.
+        # `curl -F rows='{"a": 1}'` sends such a part.
         return File(content + fields[0].encode(), "", "text/plain")
     if len(files) != 1 or fields:
         raise MalformedBody(

@@ -1,4 +1,4 @@
-"""What a format of bodies says of itself."""
+"""The record of a format of bodies: its media types, its reader, and its documentation."""
 
 from __future__ import annotations
 

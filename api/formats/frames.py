@@ -27,7 +27,7 @@ MAX_KEPT_READERS = 16
 
 
 class Split(msgspec.Struct, forbid_unknown_fields=True):
-    """What pandas writes with `orient="split"`."""
+    """A table in pandas' form `orient="split"`."""
 
     data: msgspec.Raw
     columns: list[str | int] | UnsetType | None = UNSET

@@ -136,7 +136,7 @@ def _columns(signature: Signature, max_rows: int) -> Schema:
 
 
 def _orients(signature: Signature, max_rows: int) -> list[Schema]:
-    """What pandas writes with `orient="columns"` and `orient="index"`: rows have labels there."""
+    """Tables in pandas' forms `orient="columns"` and `orient="index"`, whose rows have labels."""
     if not signature.features:
         return []
     many = {"type": "object", "minProperties": 1, "maxProperties": max_rows}
