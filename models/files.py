@@ -19,6 +19,8 @@ log = logging.getLogger("models")
 
 # A URI in which Path has joined the two slashes.
 ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
+# The end of the name of a plan; that of its joblib file has .joblib instead.
+PLAN = ".plan.npz"
 # A pinned file is compared with its hash in blocks of this size.
 BLOCK_BYTES = 1024 * 1024
 
@@ -132,7 +134,7 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 def plan_path(path: Path) -> Path:
     """Where the plan of the model at `path` is."""
-    return path.with_suffix(".plan.npz")
+    return path.with_suffix(PLAN)
 
 
 def card_command(path: str) -> str:
