@@ -19,9 +19,14 @@ MAKE := make
 endif
 
 # The settings that run-container passes to the service. The image has its own port and model.
-SETTINGS := MODEL_SHA256 MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT TIMEOUT \
+SETTINGS := MODEL_SHA256 MODEL_FETCH_SECONDS MAX_MODEL_BYTES MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT TIMEOUT \
 	MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING EXTRA_FIELDS LOG_LEVEL ACCESS_LOG \
 	API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY
+# MODEL_URI is the model of a build, unless the service is to fetch it.
+FETCH_AT ?= build
+ifeq ($(value FETCH_AT),start)
+SETTINGS += MODEL_URI
+endif
 
 # No value becomes code. make checks the values that recipes use directly, by these lists. A variable
 # of TEXTS can hold any text, so recipes read it from the environment, as "$$DATA". No value may hold a
@@ -34,9 +39,9 @@ HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE
 TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
-TEXTS := $(SETTINGS) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
+TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
-	MODEL_URI SCHEDULE \
+	MODEL_URI FETCH_AT SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
 GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 # A name that make does not know could be one of its own special variables.
@@ -44,6 +49,7 @@ UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
 
 empty :=
 comma := ,
+hash := \#
 define newline
 
 
@@ -67,7 +73,8 @@ FAULTS := \
 	$(call only,$(TAGS),$(LETTERS) $(DIGITS) - . _ /,letters$(comma) digits and - . _ / only,v1.2.3) \
 	$(call only,$(MEMBERS),$(LETTERS) $(DIGITS) - . _ / : @ + % $(comma),letters$(comma) digits and - . _ / : @ + % only,user:name@example.com) \
 	$(call only,$(OPTIONS),$(LETTERS) $(DIGITS) - . _ / : @ =,options of gcloud,--project=name,blank) \
-	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma),an address of gs or https,gs://bucket/path) \
+	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma) $(hash),an address of a model without blanks,gs://bucket/path) \
+	$(if $(filter-out build start,$(subst $(newline),?,$(subst $(empty) ,?,$(value FETCH_AT)))),$(call fault,FETCH_AT,build or start)) \
 	$(call only,SCHEDULE,$(LETTERS) $(DIGITS) * / $(comma) : -,five fields of cron,0 3 * * *,blank) \
 	$(call only,MODEL_SHA256,$(DIGITS) a b c d e f A B C D E F,the 64 hexadecimal digits that sha256sum models/latest.joblib prints) \
 	$(foreach name,$(filter-out MODEL_SHA256,$(TEXTS)) $(filter $(KNOWN),$(GIVEN)),$(if $(findstring $$,$(value $(name))),$(call fault,$(name),a value without a dollar))) \
@@ -164,7 +171,7 @@ require-model-uri:
 
 run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
-	@exec $(VENV)/python -m api
+	@$(if $(filter build,$(FETCH_AT)),MODEL_URI=;) exec $(VENV)/python -m api
 
 api-key: require-NAME install ## Make an API key for NAME=alice, and print it with its line for API_KEYS
 	@$(VENV)/python -m api.http.keys "$$NAME"

@@ -348,7 +348,7 @@ require-percent:
 		{ echo "PERCENT=$(PERCENT): expected a whole number from 1 to 100" >&2; exit 1; }
 
 # The settings for builds, which have no .env.
-CI_SETTINGS = $(strip $(call set,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE \
+CI_SETTINGS = $(strip $(call set,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE FETCH_AT \
 	$(filter CLOUD_RUN_%,$(KNOWN)) $(filter-out MODEL_SHA256,$(SETTINGS))))
 
 require-github: require-GITHUB_REPOSITORY

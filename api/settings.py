@@ -12,16 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from models import names
-from models.settings import ModelSettings, Seconds, SettingsError
+from models.settings import Bytes, Host, ModelSettings, Seconds, SettingsError
 
 # The description of a type completes the sentence "expected ..." about a value that is not of it.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a whole number from 1 to 65535")]
 PortOrNone = Annotated[int, Meta(ge=0, le=65535, description="a whole number from 0 to 65535")]
 Few = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
 Positive = Annotated[int, Meta(ge=1, description="a whole number of at least 1")]
-Bytes = Annotated[
-    int, Meta(ge=1, le=2**40, description="a whole number of bytes, without a unit, of at least 1")
-]
 Wait = Annotated[float, Meta(ge=0, le=86_400, description="a number of seconds from 0 to 86400")]
 Name = Annotated[
     str,
@@ -35,16 +32,6 @@ Route = Annotated[
 Bucket = Annotated[
     str,
     Meta(pattern=r"^(gs://[^/\s]+(/[^\r\n]*)?)?\Z", description="a folder, as gs://bucket/path"),
-]
-Host = Annotated[
-    str, Meta(pattern=r"^[\w.:\[\]-]+\Z", description="the name or address of a machine")
-]
-Origin = Annotated[
-    str,
-    Meta(
-        pattern=r"^(https?://)?[\w.:\[\]-]+/?\Z",
-        description="an address of https or http without a path",
-    ),
 ]
 
 KEY = "[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64}"
@@ -115,13 +102,11 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     # Cloud Run sets the first, and who deploys there the second: traces have it in their name.
     k_service: str = ""
     google_cloud_project: str = ""
-    # What Vertex AI sets, and where the model that it names is fetched from:
+    # What Vertex AI sets; the last is another name of MODEL_URI, for a folder:
     # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
     aip_health_route: Route = ""
     aip_predict_route: Route = ""
     aip_storage_uri: Bucket = ""
-    gce_metadata_host: Host = "metadata.google.internal"
-    storage_emulator_host: Origin = "https://storage.googleapis.com"
     # SageMaker unpacks the model there:
     # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
     sm_model_dir: str = "/opt/ml/model"

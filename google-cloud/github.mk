@@ -1,7 +1,7 @@
 # GitHub Actions, without a key: workload identity federation.
 GCP_POOL ?= github
 NAMED += GCP_POOL GITHUB_REPOSITORY
-GITHUB_SETTINGS = $(strip $(call set,GCP_PROJECT_ID MODEL_URI MODEL_SHA256) $(CI_SETTINGS))
+GITHUB_SETTINGS = $(strip $(call set,GCP_PROJECT_ID $(filter-out $(SETTINGS),MODEL_URI) MODEL_SHA256) $(CI_SETTINGS))
 .PHONY: create-github-identity delete-github-identity
 
 ##@ Google Cloud: by GitHub Actions

@@ -20,6 +20,19 @@ Sha256 = Annotated[
         description="64 hexadecimal digits, as `sha256sum models/latest.joblib` prints them",
     ),
 ]
+Bytes = Annotated[
+    int, Meta(ge=1, le=2**40, description="a whole number of bytes, without a unit, of at least 1")
+]
+Host = Annotated[
+    str, Meta(pattern=r"^[\w.:\[\]-]+\Z", description="the name or address of a machine")
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https?://)?[\w.:\[\]-]+/?\Z",
+        description="an address of https or http without a path",
+    ),
+]
 Engines = Literal["auto", "plan", "sklearn"]
 
 # A value may be a whole file by mistake.
@@ -42,6 +55,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_sha256: Sha256 = ""
     engine: Engines = "auto"
     bake_seconds: Seconds = 120
+    # Where the model is fetched from, in which time, and how large it may be.
+    model_uri: str = ""
+    model_fetch_seconds: Seconds = 600
+    max_model_bytes: Bytes = 4 * 1024 * 1024 * 1024
+    gce_metadata_host: Host = "metadata.google.internal"
+    storage_emulator_host: Origin = "https://storage.googleapis.com"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @classmethod

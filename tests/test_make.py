@@ -91,10 +91,14 @@ def test_a_container_is_told_every_setting_that_is_not_its_own(make) -> None:
     # Vertex AI sets these, and an emulator's address is for tests.
     own |= {"aip_health_route", "aip_predict_route", "aip_storage_uri"}
     own |= {"gce_metadata_host", "storage_emulator_host"}
+    # It is the model of a build, unless FETCH_AT=start.
+    own |= {"model_uri"}
     told = {
         field.name.upper() for field in msgspec.structs.fields(Settings) if field.name not in own
     }
-    assert set(make("--eval=probe: ; @echo $(SETTINGS)", "probe").stdout.split()) == told
+    probe = "--eval=probe: ; @echo $(SETTINGS)"
+    assert set(make(probe, "probe").stdout.split()) == told
+    assert set(make(probe, "probe", "FETCH_AT=start").stdout.split()) == told | {"MODEL_URI"}
 
 
 def test_an_old_python_is_told_what_is_needed(make, tmp_path: Path) -> None:
@@ -135,7 +139,8 @@ def variables(prefix: str) -> set[str]:
 
 KNOWN, TEXTS = variables("KNOWN"), variables("TEXTS")
 # What recipes, and make itself, never look at, but only the service.
-SERVICE = {field.name.upper() for field in msgspec.structs.fields(Settings)} - {"PORT"}
+SERVICE = {field.name.upper() for field in msgspec.structs.fields(Settings)}
+SERVICE -= {"PORT", "MODEL_URI"}
 MARK = "touch {mark}"
 HOSTILE = {
     "commands": f"x; {MARK} | {MARK} & {MARK}",

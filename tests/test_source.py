@@ -14,10 +14,15 @@ import pytest
 from api import create_app, source
 from api.settings import Settings
 from models.errors import ModelError
+from models.sources import transfer
 from tests.test_rejections import GOOD
 
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
-OBJECT_PATH = "/storage/v1/b/penguins/o/a%2Fb%20c%2Fmodel.joblib?alt=media"
+STORAGE = "/storage/v1/b/penguins/o/"
+OBJECT = f"{STORAGE}a%2Fb%20c%2Fmodel.joblib"
+CARD = f"{STORAGE}a%2Fb%20c%2Fmodel.json"
+FIELDS = "?fields=generation,size,md5Hash,contentEncoding"
+MEDIA = "?alt=media&generation=7"
 
 
 class Google:
@@ -27,6 +32,7 @@ class Google:
         self.answers: dict[str, tuple[int, bytes]] = {
             TOKEN_PATH: (200, json.dumps({"access_token": "abc", "expires_in": 3599}).encode())
         }
+        self.objects: dict[str, bytes] = {}
         self.asked: list[tuple[str, str | None]] = []
         self.lost: dict[str, int] = {}  # bytes that are promised and do not come
         google = self
@@ -34,7 +40,7 @@ class Google:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 google.asked.append((self.path, self.headers["Authorization"]))
-                status, body = google.answers.get(self.path, (404, b"Not Found"))
+                status, body = google.answer(self.path)
                 if self.path == TOKEN_PATH and self.headers["Metadata-Flavor"] != "Google":
                     status = 403
                 self.send_response(status)
@@ -48,6 +54,16 @@ class Google:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self.server.server_port}"
 
+    def answer(self, path: str) -> tuple[int, bytes]:
+        name, _, query = path.partition("?")
+        if path in self.answers or name not in self.objects:
+            return self.answers.get(path, (404, b"Not Found"))
+        if "alt=media" in query:
+            return 200, self.objects[name]
+        # JSON of Google's has 64-bit numbers as texts.
+        size = str(len(self.objects[name]))
+        return 200, json.dumps({"generation": "7", "size": size}).encode()
+
     def settings(self, **changes: str) -> Settings:
         environment = {
             "AIP_STORAGE_URI": "gs://penguins/a/b c/",
@@ -58,7 +74,8 @@ class Google:
 
 
 @pytest.fixture
-def google() -> Iterator[Google]:
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    monkeypatch.setattr(transfer, "WAITS_SECONDS", (0.01,))
     cloud = Google()
     thread = threading.Thread(target=cloud.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -69,14 +86,19 @@ def google() -> Iterator[Google]:
 
 
 def test_the_model_of_a_bucket_is_fetched_and_served(google: Google, penguins_path: Path) -> None:
-    google.answers[OBJECT_PATH] = (200, penguins_path.read_bytes())
+    google.objects[OBJECT] = penguins_path.read_bytes()
+    google.objects[CARD] = penguins_path.with_suffix(".json").read_bytes()
     client = create_app(google.settings()).test_client()
     assert client.post("/predict", json=GOOD).json == {"predictions": ["Gentoo"]}
-    assert google.asked == [(TOKEN_PATH, None), (OBJECT_PATH, "Bearer abc")]
+    assert google.asked == [
+        (TOKEN_PATH, None),
+        *((path, "Bearer abc") for path in (OBJECT + FIELDS, CARD + FIELDS)),
+        *((path, "Bearer abc") for path in (OBJECT + MEDIA, CARD + MEDIA)),
+    ]
 
 
 def test_what_was_fetched_is_gone_when_it_is_loaded(google: Google) -> None:
-    google.answers[OBJECT_PATH] = (200, b"a model")
+    google.objects[OBJECT] = b"a model"
     with source.located(google.settings()) as path:
         assert path.read_bytes() == b"a model"
     assert not path.parent.exists()
@@ -84,7 +106,7 @@ def test_what_was_fetched_is_gone_when_it_is_loaded(google: Google) -> None:
 
 @pytest.mark.parametrize("uri", ["gs://penguins", "gs://penguins/"])
 def test_a_bucket_without_a_folder_has_the_model_at_its_root(google: Google, uri: str) -> None:
-    google.answers["/storage/v1/b/penguins/o/model.joblib?alt=media"] = (200, b"a model")
+    google.objects[f"{STORAGE}model.joblib"] = b"a model"
     # The address is often given without a scheme.
     settings = google.settings(AIP_STORAGE_URI=uri, STORAGE_EMULATOR_HOST=google.address)
     with source.located(settings) as path:
@@ -109,16 +131,40 @@ def refusal(settings: Settings) -> str:
 def test_a_model_that_cannot_be_fetched_is_one_sentence(
     google: Google, status: int, sentence: str
 ) -> None:
-    google.answers[OBJECT_PATH] = (status, b"no")
+    google.answers[OBJECT + FIELDS] = (status, b"no")
     said = refusal(google.settings())
     assert f"gs://penguins/a/b c/model.joblib from http://{google.address}" in said
     assert sentence in said
 
 
 def test_a_model_that_comes_only_in_part_is_refused(google: Google) -> None:
-    google.answers[OBJECT_PATH] = (200, b"half a model")
-    google.lost[OBJECT_PATH] = 10
+    google.objects[OBJECT] = b"half a model"
+    google.lost[OBJECT + MEDIA] = 10
     assert "the connection ended too early" in refusal(google.settings())
+
+
+@pytest.mark.parametrize(
+    ("described", "sentence"),
+    [
+        ({"generation": "7", "size": "22"}, "12 of 22 bytes came"),
+        ({"generation": "7", "size": "12", "md5Hash": "AA=="}, "do not have the MD5"),
+        ({"generation": "seven", "size": "12"}, "malformed answer: Expected `int`"),
+    ],
+)
+def test_a_model_that_is_not_the_one_described_is_refused(
+    google: Google, described: dict[str, str], sentence: str
+) -> None:
+    google.objects[OBJECT] = b"half a model"
+    google.answers[OBJECT + FIELDS] = (200, json.dumps(described).encode())
+    assert sentence in refusal(google.settings())
+
+
+def test_a_model_that_storage_unpacks_may_have_another_size(google: Google) -> None:
+    google.objects[OBJECT] = b"a model"
+    described = {"generation": "7", "size": "2", "md5Hash": "AA==", "contentEncoding": "gzip"}
+    google.answers[OBJECT + FIELDS] = (200, json.dumps(described).encode())
+    with source.located(google.settings()) as path:
+        assert path.read_bytes() == b"a model"
 
 
 def test_a_storage_that_is_not_there_is_one_sentence(google: Google) -> None:
@@ -131,9 +177,9 @@ def test_a_storage_that_is_not_there_is_one_sentence(google: Google) -> None:
     ("answer", "sentence"),
     [
         ((404, b""), "(404 Not Found)"),
-        ((200, b"<html>"), "malformed"),
+        ((200, b"<html>"), "its answer is not JSON"),
         ((200, b"{}"), "missing required field `access_token`"),
-        ((200, b'{"access_token": "\xff"}'), "invalid start byte"),
+        ((200, b'{"access_token": "\xff"}'), "its answer is not JSON"),
     ],
 )
 def test_a_token_that_is_not_given_is_one_sentence(
@@ -143,7 +189,10 @@ def test_a_token_that_is_not_given_is_one_sentence(
     said = refusal(google.settings())
     assert f"the metadata server {google.address} gives none" in said
     assert sentence in said
-    assert said.endswith("and set MODEL_PATH")
+    assert said.endswith(
+        "fetch it with make fetch-model MODEL_URI=gs://penguins/a/b c/model.joblib, and serve the "
+        "file"
+    )
 
 
 def test_without_a_metadata_server_it_is_one_sentence(google: Google) -> None:

@@ -1,0 +1,66 @@
+"""Fetch a model from the source that MODEL_URI names: one module for each scheme.
+
+`fetch` gives a whole file under its final name, or raises ModelError with one sentence. A source's
+*revision* says whether it has something new: an ETag, a generation, a version, or a hash.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from models.errors import ModelError
+from models.settings import ModelSettings
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+# The module of a scheme: each imports what only its scheme needs.
+MODULES = MappingProxyType(
+    {
+        "": "files",
+        "file": "files",
+        "gs": "gcs",
+        "http": "web",
+        "https": "web",
+    }
+)
+EXPECTED = (
+    "expected a file or a folder of this machine, gs://bucket/path, s3://bucket/path, "
+    "az://container/path, https://host/path, mlflow://name@alias, mlflow://name/version or "
+    "wandb://entity/project/name:alias"
+)
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A whole model file, its card if the source has one, and the revision of both.
+
+    `sha256` is that of the model file: 64 hexadecimal digits. It is what tells whether the model
+    is new, since a source may give the same file a new revision.
+    """
+
+    model: Path
+    card: Path | None
+    revision: str
+    sha256: str
+
+
+def fetch(uri: str, folder: Path, *, known: str = "", settings: ModelSettings) -> Fetched | None:
+    """Fetch the model at `uri` into `folder`, with its card; None if its revision is `known`.
+
+    Nothing is downloaded for None. The files have their final names only when they are whole and,
+    where the source gives a checksum or MODEL_SHA256 is set, proven.
+
+    Raises ModelError with one sentence, in which no password, key or token stands.
+    """
+    from models.sources.transfer import Transfer
+
+    scheme = match[1].lower() if (match := SCHEME.match(uri)) else ""
+    if scheme not in MODULES:
+        raise ModelError(f"MODEL_URI has the scheme {scheme}://, which no source has: {EXPECTED}")
+    source = importlib.import_module(f"models.sources.{MODULES[scheme]}")
+    with Transfer(uri, folder, known, settings) as transfer:
+        found: Fetched | None = source.fetch(transfer)
+        return found and transfer.finish(found)
