@@ -34,7 +34,17 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     limit.say("loading the model")
     register_own_rules()
     # The plan names the hash of its joblib file, pinned or not.
-    model = fitted.load(path, version_of(path, sha256))
+    report, digest = bake_loaded(path, fitted.load(path, version_of(path, sha256)), limit)
+    pins.remember(digest)
+    limit.say("")
+    return report
+
+
+def bake_loaded(path: Path, model: Model, limit: Bound) -> tuple[dict[str, Any], str]:
+    """Compile, prove and save the plan of a model that is loaded from `path`.
+
+    Gives the result of each method, and the SHA-256 of the plan. Raises OSError.
+    """
     limit.say("compiling the model")
     plan, found = verify(
         compile_model(model),
@@ -52,9 +62,7 @@ def bake(path: Path, sha256: str = "", limit: Bound | None = None) -> dict[str, 
     }
     write_card(path, model, report)
     # Last, so that it is not older than its card.
-    pins.remember(save(plan, plan_path(path)))
-    limit.say("")
-    return report
+    return report, save(plan, plan_path(path))
 
 
 def register_own_rules() -> None:

@@ -68,7 +68,8 @@ def _do_and_exit(job: Callable[[], int], limit: int) -> NoReturn:
     for number in TIME_IS_UP:
         signal.signal(number, signal.SIG_DFL)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, most))
+    within = limit if most == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(resource.RLIMIT_CPU, (within, most))
     signal.alarm(limit * WALL_SECONDS_PER_CPU_SECOND)
     status = 1
     try:

@@ -34,6 +34,19 @@ Origin = Annotated[
     ),
 ]
 Engines = Literal["auto", "plan", "sklearn"]
+NUMBER = r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?"
+CONDITION = rf"[A-Za-z_][\w.-]* ?[<>]= ?{NUMBER}"
+Conditions = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({CONDITION}(, ?{CONDITION})*)?\Z",
+        description="conditions on metrics of the card, as in accuracy>=0.9,log_loss<=0.1",
+    ),
+]
+Names = Annotated[
+    str,
+    Meta(pattern=r"^([^,;\r\n]+(,[^,;\r\n]+)*)?\Z", description="names, separated by commas"),
+]
 
 # A value may be a whole file by mistake.
 MAX_SHOWN_CHARACTERS = 80
@@ -61,6 +74,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_model_bytes: Bytes = 4 * 1024 * 1024 * 1024
     gce_metadata_host: Host = "metadata.google.internal"
     storage_emulator_host: Origin = "https://storage.googleapis.com"
+    # A new version is checked within these limits before it serves.
+    check_seconds: Seconds = 300
+    check_bytes: Bytes = 4 * 1024 * 1024 * 1024
+    model_min: Conditions = ""
+    model_accept: Names = ""
+    model_trusted_types: Names = ""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @classmethod

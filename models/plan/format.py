@@ -124,6 +124,10 @@ def load(path: Path | str, is_trusted: Callable[[str], bool] | None = None) -> P
     if is_trusted and not is_trusted(hashlib.sha256(raw).hexdigest()):
         raise PlanError(f"MODEL_SHA256 is set, and the plan {path} was not made here: make bake")
     try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            # Whoever sends a plan could send a thousand times its size.
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise PlanError(f"the plan {path} is compressed, as no plan is: make bake")
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             document = file["plan"].tobytes()
             if (number := msgspec.json.decode(document, type=_Format).format) != FORMAT:
