@@ -22,7 +22,7 @@ endif
 SETTINGS := MODEL_SHA256 MODEL_FETCH_SECONDS MAX_MODEL_BYTES MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT TIMEOUT \
 	MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING EXTRA_FIELDS LOG_LEVEL ACCESS_LOG \
 	API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY \
-	CHECK_SECONDS CHECK_BYTES MODEL_MIN MODEL_ACCEPT MODEL_TRUSTED_TYPES
+	ADMIN_KEYS ALLOW_JOBLIB_UPLOAD CHECK_SECONDS CHECK_BYTES MODEL_MIN MODEL_ACCEPT MODEL_TRUSTED_TYPES
 # MODEL_URI is the model of a build, unless the service is to fetch it.
 FETCH_AT ?= build
 ifeq ($(value FETCH_AT),start)
@@ -174,7 +174,7 @@ run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:P
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@$(if $(filter build,$(FETCH_AT)),MODEL_URI=;) exec $(VENV)/python -m api
 
-api-key: require-NAME install ## Make an API key for NAME=alice, and print it with its line for API_KEYS
+api-key: require-NAME install ## Make a key for NAME=alice, and print it with its lines for ADMIN_KEYS and API_KEYS
 	@$(VENV)/python -m api.http.keys "$$NAME"
 
 check-settings:

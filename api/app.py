@@ -6,13 +6,15 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from api import errors, source
 from api.batching import Batcher
 from api.formats import Reader
 from api.formats.contract import Contract
 from api.http.gateway import FlaskApp, Gateway, Guard
 from api.http.request import Request
-from api.http.route import Routes, Site
+from api.http.route import Route, Routes, Site
 from api.monitor import metrics
 from api.protocols import (
     docs,
@@ -98,8 +100,15 @@ def routes(service: Service, settings: Settings) -> Routes:
     site = Site(service, settings, found)
     declared = [route for family in FAMILIES for route in family.routes(site)]
     for route in sorted(declared, key=lambda each: each.yields):
-        found.add(route)
+        found.add(_administered(route, settings) if route.admin else route)
     return found
+
+
+def _administered(route: Route, settings: Settings) -> Route:
+    """A route that changes the model, behind a check of its key."""
+    from api.http import keys
+
+    return msgspec.structs.replace(route, handler=keys.guard(settings, route))
 
 
 def _doors(site: Site) -> dict[str, Any]:
@@ -109,7 +118,8 @@ def _doors(site: Site) -> dict[str, Any]:
     if settings.api_keys:
         from api.http.keys import Keys
 
-        doors["guard"] = Keys(settings.api_keys, open_paths(site)).check
+        known = ",".join(filter(None, (settings.api_keys, settings.admin_keys)))
+        doors["guard"] = Keys(known, open_paths(site)).check
     if settings.allowed_origins:
         from api.http.origins import Origins
 

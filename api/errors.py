@@ -57,6 +57,12 @@ class Unauthorized(Problem):
         super().__init__(detail, WWW_Authenticate="Bearer")
 
 
+class Forbidden(Problem):
+    """The request is not allowed: its key is no administrator's, or the service does not do it."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class ForbiddenOrigin(Problem):
     """Pages of this origin may not read answers."""
 
@@ -131,6 +137,24 @@ class UnsupportedType(Problem):
     """The Content-Type or Content-Encoding is not one of those that are read."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Conflict(Problem):
+    """Another request does what this one asks for, and is not done yet."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class PreconditionFailed(Problem):
+    """`If-Match` names another version of the model than the active one."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class WrongDigest(Problem):
+    """The body has another SHA-256 than its header says."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class InvalidTensors(Problem):

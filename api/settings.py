@@ -94,6 +94,8 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     timeout: Seconds = 60
     access_log: Literal["false", "true"] = "false"
     api_keys: ApiKeys = ""
+    admin_keys: ApiKeys = ""
+    allow_joblib_upload: Literal["false", "true"] = "false"
     lock_metrics: Literal["true", "false"] = "true"
     allowed_origins: Origins = ""
     # So that whoever looks for HTTPS learns where to find it.

@@ -234,6 +234,20 @@ def test_the_document_of_an_open_service_has_no_keys_in_it(penguins: FlaskClient
     assert not any(word in text for word in ("security", "X-Api-Key", "401", "API_KEY"))
 
 
+ADMIN = "root's key"
+
+
+@pytest.fixture(scope="module")
+def locked(serve: Serve) -> FlaskClient:
+    model = DummyRegressor().fit([[0], [1]], [1, 1])
+    return serve(model, api_keys=API_KEYS, admin_keys=entry("root", ADMIN))
+
+
+def test_an_administrators_key_opens_what_a_key_opens(locked: FlaskClient) -> None:
+    answer = locked.post("/predict", json=[1], headers={"X-Api-Key": ADMIN})
+    assert answer.json == {"predictions": [1.0]}
+
+
 def make_key(monkeypatch: pytest.MonkeyPatch, *names: str, api_keys: str = "") -> None:
     """What `make api-key` runs."""
     monkeypatch.setattr(sys, "argv", ["api.http.keys", *names])
@@ -245,7 +259,8 @@ def test_a_key_that_was_made_is_let_in_beside_those_before(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_key(monkeypatch, "carol", api_keys=entry("bob", BOB))
-    *_, key, _, _, _, line = capsys.readouterr().out.splitlines()
+    out = capsys.readouterr().out
+    _, _, key, *_, line = out.splitlines()
     variable, _, value = line.partition("=")
     settings = Settings.from_env({variable: value})
     client = serve(DummyRegressor().fit([[0], [1]], [1, 1]), api_keys=settings.api_keys)
@@ -253,6 +268,7 @@ def test_a_key_that_was_made_is_let_in_beside_those_before(
         answer = client.post("/predict", json=[1], headers={"Authorization": f"Bearer {each}"})
         assert answer.status_code == 200
     assert value.startswith("bob:")
+    assert "ADMIN_KEYS=carol:" in out
     # .env takes none of these.
     assert not set("'\"$`\\#") & set(line)
 

@@ -37,7 +37,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     `gives` the schema of the answer for each media type, and `errors` are statuses besides those
     that every such route has. `render` writes the errors of all paths with the same first step.
 
-    A route that is `open` needs no API key, one that is `listed` is named at `/`, and one that
+    `status` is that of its answer. A route that is `admin` needs a key of `ADMIN_KEYS`, one that is
+    `open` needs no API key, one that is `listed` is named at `/`, and one that
     `yields` is left out where another has its path.
     """
 
@@ -52,6 +53,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     gives: Mapping[str, str] = {}
     errors: tuple[int, ...] = ()
     render: Renderer | None = None
+    status: int = 200
+    admin: bool = False
     open: bool = False
     listed: bool = False
     yields: bool = False
