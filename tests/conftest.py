@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from api import create_app
 from api.settings import Settings
 from models import train
+from tests import tracing
 from tests.checkout import NAME, checkout, docker, make
 from tests.desk import Desk, begin
 from tests.google_cloud import tools
@@ -48,6 +49,7 @@ LONGEST = (
 )
 
 MAX_FILES_SHOWN = 40
+TRACING = pytest.StashKey[tracing.Tracing | None]()
 
 # The tests run under make, with whatever .env says; what they start must not.
 for field in msgspec.structs.fields(Settings):
@@ -58,6 +60,20 @@ for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failure")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist's workers measure coverage, and take its configuration from this process.
+    is_controller = config.getoption("dist", "no") != "no"
+    config.stash[TRACING] = None if is_controller else tracing.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    traced = item.config.stash[TRACING]
+    if traced and (nextitem is None or nextitem.path != item.path):
+        traced.drop_complete_files()
 
 
 @pytest.hookimpl(wrapper=True)
