@@ -43,8 +43,8 @@ from api.batching import Batcher
 from api.calls import Ticket
 from api.service import Service
 from api.settings import Settings
+from models import fitted
 from models.card import write_card
-from models.engines import scikit_learn
 from models.engines.plan import PlanEngine, compile_model
 
 N = 24
@@ -522,7 +522,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable()
     # Hundreds of forks would take longer than the matrix.
-    vars(scikit_learn)["apart"] = lambda function, seconds: function()
+    vars(fitted)["apart"] = lambda function, seconds: function()
     type_, reader = [*sys.argv[1:], "", ""][:2]
     types = [name for name in TYPES if type_ in name]
     readers = [name for name in READERS if reader in name]
