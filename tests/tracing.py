@@ -13,7 +13,7 @@ import marshal
 import os
 import tempfile
 import threading
-from typing import Any
+from typing import Any, cast
 
 from coverage import Coverage, CoverageData
 from coverage.config import CoverageConfig
@@ -42,7 +42,7 @@ class Tracing:
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
-        self._collector: Any = coverage._collector
+        self._collector = cast("Any", coverage._collector)
         self._arcs: dict[str, set[int]] = self._collector.data
         self._told = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open until the end
         self._read = 0
