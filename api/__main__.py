@@ -55,7 +55,7 @@ def main() -> None:
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
-    aside.watch_in_processes(wsgi.watcher.watch, wsgi.app)
+    aside.watch_in_processes(wsgi.follow, wsgi.app)
     pyuwsgi.run(process.arguments(settings))
 
 

@@ -137,6 +137,24 @@ class Explanation(Document, kw_only=True):
     classes: list[Any] | UnsetType = UNSET
 
 
+class ModelVersion(Document):
+    """A version of the model that the service keeps: when it was added, and where it came from."""
+
+    version: Annotated[str, Meta(description="The SHA-256 of the model's file.")]
+    state: Annotated[str, _one_of("active", "before", "kept")]
+    added: str
+    origin: str
+    metrics: dict[str, Any]
+
+
+class Versions(Document):
+    """The version that serves, the one that served before it, and all that are kept."""
+
+    active: str
+    before: str | None
+    versions: Annotated[list[ModelVersion], Meta(description="The newest first.")]
+
+
 class Models(Document):
     """The names of the models."""
 

@@ -25,17 +25,21 @@ from api.protocols import (
     mlflow,
     native,
     page,
+    versions,
 )
 from api.protocols import metrics as metrics_routes
 from api.server import process
 from api.server.aside import aside
 from api.service import Service
 from api.settings import Settings
+from api.swap import Swap
 from models.engines import choose
+from models.model import Model
 
 # Each family is one file; the OpenAPI document and `/` name them in this order.
 FAMILIES: tuple[ModuleType, ...] = (
     native,
+    versions,
     health,
     metrics_routes,
     docs,
@@ -52,9 +56,13 @@ def load(settings: Settings) -> Service:
 
     Raises ModelError if the model cannot be served.
     """
-    metrics.tally()
     with source.located(settings) as path:
-        model = choose.load(path, settings.model_sha256, settings.engine)
+        return service_of(choose.load(path, settings.model_sha256, settings.engine), settings)
+
+
+def service_of(model: Model, settings: Settings) -> Service:
+    """A model, ready to answer."""
+    metrics.tally()
     batcher = Batcher(
         model.engine,
         max_waiting=settings.max_waiting,
@@ -83,21 +91,21 @@ def load(settings: Settings) -> Service:
     )
 
 
-def serve(service: Service, settings: Settings) -> Gateway:
-    """The WSGI application around a model."""
-    site = Site(service, settings, routes(service, settings))
+def serve(service: Service, settings: Settings, swap: Swap | None = None) -> Gateway:
+    """The WSGI application around a model, which `swap` replaces."""
+    site = Site(service, settings, routes(service, settings, swap), swap)
     doors = _doors(site)
     build = partial(_flask_app, site, doors.get("guard"))
     return Gateway(service.model.version, list(site.routes), build, **doors)
 
 
-def routes(service: Service, settings: Settings) -> Routes:
+def routes(service: Service, settings: Settings, swap: Swap | None = None) -> Routes:
     """The routes of all families.
 
     Raises ValueError if two have one path and method.
     """
     found = Routes()
-    site = Site(service, settings, found)
+    site = Site(service, settings, found, swap)
     declared = [route for family in FAMILIES for route in family.routes(site)]
     for route in sorted(declared, key=lambda each: each.yields):
         found.add(_administered(route, settings) if route.admin else route)

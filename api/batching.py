@@ -70,10 +70,15 @@ class Batcher:
         self._hold = hold
         self._give_up = give_up
         self._watched = give_up is None
+        self._closed = False
         self._call: _Call | None = None
         self._mutex = threading.Lock()
         self._queue: list[Ticket] = []
         self._running = False
+
+    def close(self) -> None:
+        """End the thread that watches calls, once there is none; a later call starts another."""
+        self._closed = True
 
     def run(self, method: str, rows: Rows) -> Any:
         """Answer rows of one request with one result a row.
@@ -199,6 +204,11 @@ class Batcher:
             call = self._call
             if call is not None and time.monotonic() - call.started > self._timeout:
                 break
+            if self._closed and call is None:
+                self._watched = False
+                # A call may have begun meanwhile, which started no thread.
+                if self._call is None:
+                    return
         log.error("a call ran for over %g seconds: this process is replaced", self._timeout)
         with self._mutex:
             # No further request may wait.

@@ -109,6 +109,18 @@ class UnknownModel(Problem):
     status = HTTPStatus.NOT_FOUND
 
 
+class Conflict(Problem):
+    """The state of the service does not allow what is asked for."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class UnknownThing(Problem):
+    """There is no version, or no upload, with this id."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
 class NotAcceptable(Problem):
     """None of the types in Accept can hold this answer."""
 
@@ -137,12 +149,6 @@ class UnsupportedType(Problem):
     """The Content-Type or Content-Encoding is not one of those that are read."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-
-
-class Conflict(Problem):
-    """Another request does what this one asks for, and is not done yet."""
-
-    status = HTTPStatus.CONFLICT
 
 
 class PreconditionFailed(Problem):

@@ -18,6 +18,7 @@ from models.settings import Bytes, Host, ModelSettings, Seconds, SettingsError
 Port = Annotated[int, Meta(ge=1, le=65535, description="a whole number from 1 to 65535")]
 PortOrNone = Annotated[int, Meta(ge=0, le=65535, description="a whole number from 0 to 65535")]
 Few = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
+Versions = Annotated[int, Meta(ge=2, le=1000, description="a whole number from 2 to 1000")]
 Positive = Annotated[int, Meta(ge=1, description="a whole number of at least 1")]
 Wait = Annotated[float, Meta(ge=0, le=86_400, description="a number of seconds from 0 to 86400")]
 Name = Annotated[
@@ -92,6 +93,8 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     max_waiting: Positive = 256
     extra_fields: Literal["refuse", "ignore"] = "refuse"
     timeout: Seconds = 60
+    model_store: str = ""
+    keep_versions: Versions = 5
     access_log: Literal["false", "true"] = "false"
     api_keys: ApiKeys = ""
     admin_keys: ApiKeys = ""
@@ -112,6 +115,11 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     # SageMaker unpacks the model there:
     # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
     sm_model_dir: str = "/opt/ml/model"
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether the model may change while it is served."""
+        return bool(self.admin_keys)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -23,14 +23,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.errors import ModelError
-from models.files import PLAN, plan_path, read_card, version_of
+from models.files import PLAN, plan_path, read_card, version_of, write_file
 
 log = logging.getLogger("models")
 
 # So many digits of a SHA-256 are in the name of a file.
 DIGITS = 12
 MODEL, CARD = ".joblib", ".json"
-ACTIVE, SOURCE, LOCK = "active.json", "source.json", ".versions.lock"
+ACTIVE, STAGED, SOURCE, LOCK = "active.json", "staged.json", "source.json", ".versions.lock"
 POLL_SECONDS = 0.01
 
 T = TypeVar("T")
@@ -106,6 +106,14 @@ class Store:
         """Which version serves; None before the first swap. Raises ModelError."""
         return _read(self.folder / ACTIVE, Active)
 
+    def stage(self, number: int, version: str) -> None:
+        """Write which version the processes get ready for."""
+        write_file(self.folder / STAGED, msgspec.json.encode((number, version)))
+
+    def staged(self) -> tuple[int, str] | None:
+        """The number and the version that `stage` wrote; None before that. Raises ModelError."""
+        return _read(self.folder / STAGED, tuple[int, str])
+
     def seen(self) -> Seen | None:
         """What was last found at the source; None if nothing was. Raises ModelError."""
         return _read(self.folder / SOURCE, Seen)
@@ -131,7 +139,11 @@ class Store:
 
         Raises ModelError if there is none, or more than one.
         """
-        kept = self.versions()
+        if len(version) >= DIGITS and (known := self._version(f"{self._name}-{version[:DIGITS]}")):
+            # A swap waits for this: it reads no other card.
+            kept = [known]
+        else:
+            kept = self.versions()
         found = [each for each in kept if version and each.version.startswith(version.lower())]
         if len(found) == 1:
             return found[0]
@@ -180,14 +192,14 @@ class Store:
             return self.find(version)
         return self.add(version, path, origin=str(path))
 
-    def activate(self, version: str, *, base: str = "") -> Active:
-        """Write that this version serves from now on; `base` as in `Active`."""
+    def activate(self, version: str, *, number: int = 0, base: str = "") -> Active:
+        """Write that this version serves from now on; `number` and `base` as in `Active`."""
         old = self.active()
         before = old.version if old else ""
         if old and before == version:
             before = old.before
         new = Active(
-            number=old.number + 1 if old else 1,
+            number=number or (old.number + 1 if old else 1),
             version=version,
             before=before,
             since=_now(),

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
-from api.monitor.access_log import MAX_PATH_CHARACTERS, log
+from api.monitor.access_log import MAX_PATH_CHARACTERS, VERSION_DIGITS, log
 from api.monitor.telemetry import JsonFormatter
 from tests.conftest import Serve
 
@@ -24,25 +24,26 @@ def client(serve: Serve) -> FlaskClient:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The lines of this test, without how long each answer took."""
+    """The lines of this test, without how long each answer took, and by which version."""
     found = [record.getMessage() for record in caplog.records if record.name == log.name]
+    found = [re.sub(r"version=[0-9a-f]{12}$", "version=V", line) for line in found]
     return [re.sub(r" [0-9.]+ ms", " 0 ms", line) for line in found]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "arguments", "line"),
     [
-        ("POST", "/predict", {"json": [[1], [2]]}, "POST /predict 200 0 ms rows=2 request_id=r1"),
-        ("POST", "/invocations", {"json": [1]}, "POST /invocations 200 0 ms rows=1 request_id=r1"),
-        ("POST", "/predict?extra=ignore", {"json": [1]}, "POST /predict 200 0 ms rows=1 request_id=r1"),
-        ("POST", "/predict", {"json": ["secret"]}, "POST /predict 422 0 ms request_id=r1"),
-        ("GET", "/metadata", {}, "GET /metadata 200 0 ms request_id=r1"),
-        ("HEAD", "/health", {}, "HEAD /health 200 0 ms request_id=r1"),
-        ("GET", "/no where", {}, "GET /no%20where 404 0 ms request_id=r1"),
-        ("GET", "/predict", {}, "GET /predict 405 0 ms request_id=r1"),
-        ("GET", "/", {"environ_overrides": {"PATH_INFO": "/a\nb"}}, "GET /a%0Ab 404 0 ms request_id=r1"),
-        ("GET", "/", {"environ_overrides": {"SERVER_PROTOCOL": ""}}, "GET / 400 0 ms request_id=r1"),
-        ("BREW", "/", {"environ_overrides": {"PATH_INFO": ""}}, "other - 400 0 ms request_id=r1"),
+        ("POST", "/predict", {"json": [[1], [2]]}, "POST /predict 200 0 ms rows=2 request_id=r1 version=V"),
+        ("POST", "/invocations", {"json": [1]}, "POST /invocations 200 0 ms rows=1 request_id=r1 version=V"),
+        ("POST", "/predict?extra=ignore", {"json": [1]}, "POST /predict 200 0 ms rows=1 request_id=r1 version=V"),
+        ("POST", "/predict", {"json": ["secret"]}, "POST /predict 422 0 ms request_id=r1 version=V"),
+        ("GET", "/metadata", {}, "GET /metadata 200 0 ms request_id=r1 version=V"),
+        ("HEAD", "/health", {}, "HEAD /health 200 0 ms request_id=r1 version=V"),
+        ("GET", "/no where", {}, "GET /no%20where 404 0 ms request_id=r1 version=V"),
+        ("GET", "/predict", {}, "GET /predict 405 0 ms request_id=r1 version=V"),
+        ("GET", "/", {"environ_overrides": {"PATH_INFO": "/a\nb"}}, "GET /a%0Ab 404 0 ms request_id=r1 version=V"),
+        ("GET", "/", {"environ_overrides": {"SERVER_PROTOCOL": ""}}, "GET / 400 0 ms request_id=r1 version=V"),
+        ("BREW", "/", {"environ_overrides": {"PATH_INFO": ""}}, "other - 400 0 ms request_id=r1 version=V"),
     ],
 )  # fmt: skip
 def test_a_request_is_one_line(
@@ -69,6 +70,7 @@ def test_in_google_cloud_it_is_json(client: FlaskClient, caplog: pytest.LogCaptu
     entry = json.loads(line)
     assert isinstance(entry.pop("ms"), float)
     assert entry.pop("message").startswith("POST /predict 200 ")
+    assert len(entry.pop("version")) == VERSION_DIGITS
     assert entry == {
         "severity": "INFO",
         "method": "POST",

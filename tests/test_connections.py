@@ -708,7 +708,7 @@ def test_each_process_is_watched_and_what_they_fork_is_not(monkeypatch: pytest.M
     monkeypatch.setattr("os.getpid", lambda: 7)
     watched = threading.Event()
     served = Connections(plain, threads=8, keeps=True)
-    asides.watch_in_processes(watched.set, served)
+    asides.watch_in_processes([watched.set], served)
     monkeypatch.setattr("os.getppid", lambda: 8)
     hooks["after_in_child"]()
     assert aside.connections is None

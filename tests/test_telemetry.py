@@ -277,7 +277,11 @@ def test_unknown_categories_are_counted_by_feature(serve: Serve) -> None:
 def test_the_model_is_named(penguins: FlaskClient) -> None:
     version = penguins.get("/health").headers["X-Model-Version"]
     samples = read(penguins.get("/metrics").text)
-    assert [value for key, value in samples.items() if version in key] == [1]
+    named = {key: value for key, value in samples.items() if version in key}
+    assert [value for key, value in named.items() if key[0] == "model_info"] == [1]
+    assert [
+        value for key, value in named.items() if key[0] == "http_requests_by_version_total"
+    ] != []
 
 
 def test_metrics_come_in_the_form_that_is_asked_for(penguins: FlaskClient) -> None:
@@ -374,8 +378,8 @@ def test_what_has_no_thread_to_write_it_waits_for_the_next(
     tally = metrics.Tally()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        tally.request("no_thread", "POST", 200, 0.1)
-    tally.request("no_thread", "POST", 200, 0.1)
+        tally.request("no_thread", "POST", 200, 0.1, "v")
+    tally.request("no_thread", "POST", 200, 0.1, "v")
     time.sleep(2 * metrics.FLUSH_SECONDS)
     assert written(tally).requests["no_thread", "POST", 200] == 2
 
@@ -386,7 +390,7 @@ def test_what_many_threads_count_adds_up() -> None:
 
     def count() -> None:
         for _ in range(500):
-            tally.request(*route, 0.25)
+            tally.request(*route, 0.25, "v")
 
     threads = [threading.Thread(target=count) for _ in range(8)]
     for thread in threads:
@@ -415,7 +419,7 @@ def test_where_there_are_no_files_in_memory_a_file_without_a_name_has_the_counts
     monkeypatch.delattr(os, "memfd_create", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     tally = metrics.Tally()
-    tally.request("no_name", "POST", 200, 0.1)
+    tally.request("no_name", "POST", 200, 0.1, "v")
     tally.write()
     assert written(tally).requests["no_name", "POST", 200] == 1
     assert list(tmp_path.iterdir()) == []
@@ -425,7 +429,7 @@ def test_counts_that_cannot_be_written_are_told_of_once_a_minute_and_written_lat
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tally = metrics.Tally()
-    tally.request("no_room", "POST", 200, 0.1)
+    tally.request("no_room", "POST", 200, 0.1, "v")
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", lambda *_: 0)
         for _ in range(3):

@@ -64,7 +64,7 @@ class Gateway:
         preflight: Handler | None = None,
         finish: Sequence[Finish] = (),
     ) -> None:
-        self._version = version
+        self.version = version
         self._build = build
         self._guard = guard
         self._preflight = preflight
@@ -143,7 +143,7 @@ class Gateway:
         except Exception as error:
             status, headers, body = render(error, request.id, self._renderer(request.path))
         headers["X-Request-Id"] = request.id
-        headers["X-Model-Version"] = self._version
+        headers["X-Model-Version"] = self.version
         if len(body) >= MIN_BYTES:
             body = compress(body, request.environ.get("HTTP_ACCEPT_ENCODING", ""), headers)
         for finish in self._finish:
@@ -151,7 +151,7 @@ class Gateway:
         if body or status != HTTPStatus.NOT_MODIFIED:
             headers["Content-Length"] = str(len(body))
         verb = request.verb if request.verb in METHODS else OTHER
-        metrics.count_request(request.route, verb, status, request.started)
+        metrics.count_request(request.route, verb, status, request.started, self.version)
         start_response(STATUS_LINES[status], list(headers.items()))
         return [b"" if verb == "HEAD" else body]
 

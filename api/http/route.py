@@ -17,6 +17,7 @@ from api.http.request import Request
 if TYPE_CHECKING:
     from api.service import Service
     from api.settings import Settings
+    from api.swap import Swap
 
 Handler = Callable[[Request], Answer]
 
@@ -89,8 +90,12 @@ class Routes:
 
 
 class Site(NamedTuple):
-    """What a family declares its routes for; `routes` are those of all families, once gathered."""
+    """What a family declares its routes for; `routes` are those of all families, once gathered.
+
+    `swap` changes the version that serves; None where the service keeps no versions.
+    """
 
     service: Service
     settings: Settings
     routes: Routes
+    swap: Swap | None = None

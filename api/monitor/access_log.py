@@ -10,12 +10,13 @@ from urllib.parse import quote
 from api.http.request import Request
 
 MAX_PATH_CHARACTERS = 200
+VERSION_DIGITS = 12
 
 # These lines are logged at any LOG_LEVEL.
 log = logging.getLogger("api.access")
 
 
-def finish(request: Request, status: int, _: dict[str, str]) -> None:
+def finish(request: Request, status: int, headers: dict[str, str]) -> None:
     """Log the answer to a request.
 
     The query is left out, since it may hold values.
@@ -32,6 +33,7 @@ def finish(request: Request, status: int, _: dict[str, str]) -> None:
         "rows": request.rows,
         "request_id": request.id,
         "key": request.key,
+        "version": headers["X-Model-Version"][:VERSION_DIGITS],
     }
     more = {name: value for name, value in more.items() if value is not None}
     log.info(

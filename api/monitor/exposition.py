@@ -73,6 +73,19 @@ def _counters(counts: metrics.Counts) -> Iterator[Metric]:
             "key",
             counts.keys,
         ),
+        (
+            "http_requests_by_version",
+            "Requests answered, by the version of the model.",
+            "version",
+            counts.versions,
+        ),
+        ("model_swaps", "Swaps to another version of the model.", "outcome", counts.swaps),
+        (
+            "model_candidates",
+            "New models that were checked: accepted, or why they were refused.",
+            "outcome",
+            counts.candidates,
+        ),
     ):
         yield _counter(name, documentation, [label], {(of,): n for of, n in found.items()})
 

@@ -64,6 +64,12 @@ class Counts(msgspec.Struct):
     unknown: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
     # By the name of an API key.
     keys: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
+    # By the version of the model.
+    versions: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
+    # By how they ended.
+    swaps: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
+    # By the reason of the refusal, or "accepted".
+    candidates: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
     batches: list[float] = msgspec.field(default_factory=_sizes)
     waiting: int = 0
 
@@ -73,12 +79,10 @@ class Counts(msgspec.Struct):
             self.requests[key] += answers
         for route, times in other.seconds.items():
             self.seconds[route] = [a + b for a, b in zip(self.seconds[route], times, strict=True)]
-        for route, rows in other.rows.items():
-            self.rows[route] += rows
-        for feature, values in other.unknown.items():
-            self.unknown[feature] += values
-        for name, requests in other.keys.items():
-            self.keys[name] += requests
+        for name in ("rows", "unknown", "keys", "versions", "swaps", "candidates"):
+            counts = getattr(self, name)
+            for label, number in getattr(other, name).items():
+                counts[label] += number
         self.batches = [a + b for a, b in zip(self.batches, other.batches, strict=True)]
 
 
@@ -107,10 +111,11 @@ class Tally:
         # A pid can be reused; pid and start time together cannot.
         self._name = f"{os.getpid()}-{time.time_ns()}"
 
-    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+    def request(self, route: str, method: str, status: int, seconds: float, version: str) -> None:
         """Count an answer."""
         with self._counting:
             self._counts.requests[route, method, status] += 1
+            self._counts.versions[version] += 1
             _spread(self._counts.seconds[route], SECONDS, seconds)
             due, self._due = self._due, True
         if not due:
@@ -135,10 +140,10 @@ class Tally:
             _spread(self._counts.batches, ROWS, rows)
             self._counts.waiting = waiting
 
-    def key(self, name: str) -> None:
-        """Count a request with this API key."""
+    def one(self, kind: str, label: str) -> None:
+        """Count one more of a kind that is counted by a label only: see Counts."""
         with self._counting:
-            self._counts.keys[name] += 1
+            getattr(self._counts, kind)[label] += 1
 
     def write(self) -> None:
         """Write all to the file, at once or not at all."""
@@ -188,9 +193,9 @@ def tally() -> Tally:
     return found
 
 
-def count_request(route: str, method: str, status: int, started: float) -> None:
-    """Count an answer to a request that was taken up at `started`, by time.perf_counter."""
-    tally().request(route, method, status, time.perf_counter() - started)
+def count_request(route: str, method: str, status: int, started: float, version: str) -> None:
+    """Count an answer by a version, to a request taken up at `started`, by time.perf_counter."""
+    tally().request(route, method, status, time.perf_counter() - started, version)
 
 
 def count_rows(route: str, rows: int, unknown: Mapping[str, int]) -> None:
@@ -205,7 +210,17 @@ def observe(rows: int, waiting: int) -> None:
 
 def count_key(name: str) -> None:
     """Count a request with the API key of this name."""
-    tally().key(name)
+    tally().one("keys", name)
+
+
+def count_swap(outcome: str) -> None:
+    """Count a swap to another version that was done, or has failed."""
+    tally().one("swaps", outcome)
+
+
+def count_candidate(outcome: str) -> None:
+    """Count a new model that was accepted, or the reason why it was refused."""
+    tally().one("candidates", outcome)
 
 
 def total() -> Counts:

@@ -73,11 +73,21 @@ def tensors_body(service: Service, example: Sample) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
+def activation_body(service: Service, _: Sample) -> Schema:
+    """The version to activate."""
+    body = record(
+        {"version": {**TEXT, "minLength": 1, "description": "Its SHA-256, or the first digits."}}
+    )
+    content = {"schema": body, "example": {"version": service.model.version[:12]}}
+    return {"required": True, "content": {"application/json": content}}
+
+
 # The bodies of requests, by `Route.takes`.
 BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "rows": lambda _, example: rows_body(example),
     "instances": instances_body,
     "tensors": tensors_body,
+    "activation": activation_body,
 }
 
 

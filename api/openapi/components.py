@@ -29,9 +29,11 @@ FORMS = {
 FAULTS = {
     400: "The body is not what its Content-Type says.",
     401: "The request has no API key, or one that is not known.",
-    404: "The model does not have this method.",
+    403: "The key may ask the model and not change it, or nobody may: ADMIN_KEYS is not set.",
+    404: "The model does not have this method, or what is asked for is not there.",
     405: "The path answers another method; `Allow` says which.",
     406: "The answer has no form that `Accept` asks for.",
+    409: "The versions that are kept do not allow it: `detail` says why.",
     411: "The body came in another way than with a Content-Length or in chunks.",
     413: "The body or the answer is over a limit.",
     415: "The Content-Type or Content-Encoding is not read.",

@@ -111,7 +111,10 @@ def _operation(route: Route, context: Context) -> Schema:
         more["requestBody"] = bodies.BODIES[route.takes](service, context.sample)
     if parameters:
         more["parameters"] = parameters
-    if service.locked:
+    if route.admin:
+        more["security"] = [{name: []} for name in components.KEYS]
+        faults = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *faults)
+    elif service.locked:
         if route.open:
             more["security"] = []
         else:
@@ -168,5 +171,10 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
         "responses": {name: answer for name, answer in faults if name in used},
         "headers": components.HEADERS,
         "parameters": components.PARAMETERS,
-        **({"securitySchemes": components.KEYS} if service.locked else {}),
+        **({"securitySchemes": components.KEYS} if _asks_for_keys(context, paths) else {}),
     }
+
+
+def _asks_for_keys(context: Context, paths: dict[str, Schema]) -> bool:
+    each = (operation for path in paths.values() for operation in path.values())
+    return context.service.locked or any(operation.get("security") for operation in each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class Aside:
 aside = Aside()
 
 
-def watch_in_processes(watch: Callable[[], None], connections: Connections) -> None:
-    """Have a thread call `watch` in each process that this one forks, and no other."""
+def watch_in_processes(watches: Sequence[Callable[[], None]], connections: Connections) -> None:
+    """Have a thread call each of these in each process that this one forks, and no other."""
     parent = os.getpid()
 
     def start() -> None:
@@ -46,7 +46,8 @@ def watch_in_processes(watch: Callable[[], None], connections: Connections) -> N
         if os.getppid() == parent:
             aside.connections = connections
             try:
-                threading.Thread(target=watch, daemon=True).start()
+                for watch in watches:
+                    threading.Thread(target=watch, daemon=True).start()
             except RuntimeError as error:
                 # uWSGI's master starts another worker, and gives up after several deaths.
                 log.error("a process that cannot watch its connections ends: %s", error)  # noqa: TRY400

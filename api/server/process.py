@@ -149,6 +149,12 @@ def replace_process(descriptor: int, answer: Answer) -> None:
     os._exit(1)
 
 
+def place() -> int:
+    """The place of this process among the processes, the first of which is 0; 0 outside uWSGI."""
+    uwsgi = sys.modules.get("uwsgi")
+    return 0 if uwsgi is None else int(uwsgi.worker_id()) - 1
+
+
 def workers() -> list[int]:
     """The pids of the running workers."""
     uwsgi: Any = sys.modules.get("uwsgi")

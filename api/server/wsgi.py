@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 
 from api.app import give_up, load, refuse_late, serve
+from api.http.gateway import Gateway
 from api.metadata import greeting
 from api.monitor.telemetry import configure_logging
 from api.server.connections import Connections
 from api.server.watcher import Watcher
 from api.settings import Settings
+from api.swap import Swap
 
 settings = Settings.from_env(os.environ)
 configure_logging(
@@ -18,16 +19,27 @@ configure_logging(
     project=settings.google_cloud_project,
     level=settings.log_level,
 )
-service = load(settings)
-app = Connections(serve(service, settings), threads=settings.threads, keeps=settings.keep_alive > 0)
+# Called in a thread of each worker, for ever.
+follow = []
+answering: Gateway | Swap
+if settings.keeps_versions:
+    from api import keeping
+
+    answering, service = keeping.begin(settings)
+    follow.append(answering.watch)
+else:
+    service = load(settings)
+    answering = serve(service, settings)
+app = Connections(answering, threads=settings.threads, keeps=settings.keep_alive > 0)
 watcher = Watcher(
     app,
     keep_alive=settings.keep_alive,
     body_timeout=settings.body_timeout,
     timeout=settings.timeout,
-    refuse=partial(refuse_late, version=service.model.version),
-    give_up=partial(give_up, version=service.model.version),
+    refuse=lambda connection: refuse_late(connection, version=answering.version),
+    give_up=lambda connection: give_up(connection, version=answering.version),
 )
+follow.append(watcher.watch)
 hello = greeting(
     service.model,
     settings.published_port or settings.port,

@@ -1,0 +1,135 @@
+"""The versions of the model that the service keeps, and which one serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from http import HTTPStatus
+
+import msgspec
+
+from api.answers import ModelVersion, Versions
+from api.errors import Answer, Conflict, MalformedBody, UnknownThing, UnsupportedType
+from api.formats import media
+from api.formats.writers import JSON
+from api.http.request import Request
+from api.http.route import Route, Site, Tag
+from api.swap import Swap
+from models.errors import ModelError
+from models.versions import Active, Version
+
+TAG = Tag("Versions", "The versions of the model that the service keeps, and which one serves.")
+NO_STORE = (
+    "This service keeps no versions: it keeps them once ADMIN_KEYS is set; make api-key NAME=admin "
+    "prints the line for it."
+)
+
+
+class Activation(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of /model/activate: the version's SHA-256, or its first digits."""
+
+    version: str
+
+
+def routes(site: Site) -> Iterator[Route]:
+    """`GET /model/versions`, `POST /model/activate` and `POST /model/rollback`."""
+    locked = bool(site.settings.admin_keys)
+    own = partial(Route, tag=TAG, gives={JSON: "Versions"})
+    yield own(
+        verb="GET",
+        path="/model/versions",
+        handler=partial(tell, site),
+        name="versions",
+        summary="The versions that are kept, the newest first",
+    )
+    yield own(
+        verb="POST",
+        path="/model/activate",
+        handler=partial(activate, site),
+        name="activate",
+        summary="Answer by another version from now on" if locked else "",
+        takes="activation",
+        errors=(409,),
+        admin=True,
+    )
+    yield own(
+        verb="POST",
+        path="/model/rollback",
+        handler=partial(roll_back, site),
+        name="rollback",
+        summary="Answer by the version before the active one" if locked else "",
+        errors=(409,),
+        admin=True,
+    )
+
+
+def tell(site: Site, _: Request) -> Answer:
+    """Answer with the versions, the newest first."""
+    service, swap = site.service, site.swap
+    if swap is None:
+        model = service.model
+        only = ModelVersion(model.version, "active", "", model.path, model.card.get("metrics", {}))
+        return _answer(Versions(model.version, None, [only]))
+    return _listed(swap)
+
+
+def activate(site: Site, request: Request) -> Answer:
+    """Answer by the version that the body names, in every process.
+
+    Raises MalformedBody, UnknownThing, and what `Swap.activate` raises.
+    """
+    swap = _swap(site)
+    if not media.is_json(request.content_type):
+        raise UnsupportedType(f"The Content-Type {request.content_type} is not read: send {JSON}.")
+    body = site.service.body(request)
+    try:
+        asked = msgspec.json.decode(body, type=Activation)
+    except msgspec.DecodeError as error:
+        raise MalformedBody(f'Expected {{"version": "1350f591f8b2"}}: {error}.') from None
+    return _take(swap, asked.version)
+
+
+def roll_back(site: Site, _: Request) -> Answer:
+    """Answer by the version before the active one; raises Conflict if there is none."""
+    swap = _swap(site)
+    active = swap.store.active()
+    if active is None or not active.before:
+        raise Conflict("No version served before this one.")
+    return _take(swap, active.before)
+
+
+def _take(swap: Swap, version: str) -> Answer:
+    try:
+        found = swap.store.find(version)
+    except ModelError as error:
+        raise UnknownThing(f"{error}.".capitalize()) from None
+    active = swap.store.active()
+    if active is None or active.version != found.version:
+        swap.activate(found)
+    return _listed(swap)
+
+
+def _swap(site: Site) -> Swap:
+    if site.swap is None:
+        raise Conflict(NO_STORE)
+    return site.swap
+
+
+def _listed(swap: Swap) -> Answer:
+    active = swap.store.active() or Active(number=0, version=swap.version)
+    kept = [_describe(each, active) for each in swap.store.versions()]
+    return _answer(Versions(active.version, active.before or None, kept))
+
+
+def _describe(version: Version, active: Active) -> ModelVersion:
+    state = "kept"
+    if version.version == active.version:
+        state = "active"
+    elif version.version == active.before:
+        state = "before"
+    metrics = version.card.get("metrics", {})
+    return ModelVersion(version.version, state, version.added, version.origin, metrics)
+
+
+def _answer(document: Versions) -> Answer:
+    return Answer(HTTPStatus.OK, {"Content-Type": JSON}, msgspec.json.encode(document))

@@ -1,0 +1,282 @@
+"""Another version of the model takes over between two requests, in every process at once.
+
+Each process builds the new version beside the old one and says that it is ready. When all are, the
+new version is written into `active.json`, and then one number in shared memory changes: every
+request that begins after that is answered by the new version. A request keeps the version that it
+began with. A process that cannot load the new version makes all of them drop it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from api.errors import Busy, Conflict, render
+from api.http.gateway import STATUS_LINES, WSGI
+from api.http.request import Environ, Request
+from api.monitor import metrics
+from api.server import process
+from api.server.board import Board
+from models.errors import ModelError, brief
+from models.versions import Active, Store, Version
+
+log = logging.getLogger("api")
+
+# All processes have so long to build a new version.
+BUILD_SECONDS = 120.0
+# Another swap, or a removal, may hold the store for so long.
+LOCK_SECONDS = 150.0
+# Between two looks whether all processes are ready.
+LOOK_SECONDS = 0.0005
+# A process looks this often whether the one that staged a swap has died.
+HEAL_SECONDS = 1.0
+# A swap goes on if so many processes die meanwhile.
+MAX_DEATHS = 8
+
+
+class House(NamedTuple):
+    """One version in one process: the application that answers by it, and a way to end it."""
+
+    number: int
+    version: str
+    app: WSGI
+    close: Callable[[], object]
+
+
+Build = Callable[[Version], tuple[WSGI, Callable[[], object]]]
+
+
+class Swap:
+    """A WSGI application that answers by the active version.
+
+    `enter` gives it the version that the service starts with. `build` makes the
+    application of another version, and the function that ends what it has started; it raises
+    ModelError, or whatever the code of users raises. `base` is the SHA-256 of the file at
+    MODEL_PATH, and `keep` the number of versions that the store has room for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        build: Build,
+        *,
+        processes: int,
+        keep: int,
+        base: str = "",
+    ) -> None:
+        active = store.active()
+        self.store = store
+        self._build = build
+        self._keep = keep
+        self._base = base
+        self._board = Board(processes, active.number if active else 0)
+        self._house: House
+        self._pending: House | None = None
+        self._turning = threading.Lock()
+        self._place = 0
+        self._failure = ""
+        self._failed = -1.0
+
+    def enter(self, version: str, app: WSGI, close: Callable[[], object]) -> None:
+        """Begin with this version: its SHA-256, its application, and what ends it."""
+        self._house = House(self._board.active, version, app, close)
+
+    @property
+    def version(self) -> str:
+        """The SHA-256 of the version that this process answers by."""
+        return self._house.version
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request by one version, from its first byte to its last."""
+        house = self._house
+        if house.number != self._board.active:
+            try:
+                house = self._turn()
+            except Busy as busy:
+                return self._refuse(busy, environ, start_response)
+        return house.app(environ, start_response)
+
+    def activate(self, version: Version) -> Active:
+        """Have all processes answer by this version, and say which one serves then.
+
+        Raises Conflict if a process cannot load it, Busy if another swap takes too long.
+        """
+        try:
+            with self.store.locked(LOCK_SECONDS):
+                active = self._swap(version)
+                for old in self.store.remove_old(self._keep):
+                    log.info("the version %s is removed: KEEP_VERSIONS=%d", old[:12], self._keep)
+        except TimeoutError:
+            raise Busy("Another change of the model takes too long: ask again later.") from None
+        except OSError as error:
+            raise Conflict(f"The version cannot be written down ({error.strerror}).") from None
+        return active
+
+    def _swap(self, version: Version) -> Active:
+        """Stage a version, wait for all processes, and make it active; within the store's lock."""
+        board, old = self._board, self.store.active()
+        number = board.next_number(old.number if old else 0)
+        started = time.monotonic()
+        self.store.stage(number, version.version)
+        board.reason = ""
+        board.staged = number
+        board.ring()
+        try:
+            self._await(number, started)
+            active = self.store.activate(version.version, number=number, base=self._base)
+        except BaseException:
+            metrics.count_swap("failed")
+            board.staged = board.active
+            board.ring()
+            raise
+        board.active = number
+        board.ring()
+        metrics.count_swap("done")
+        took = time.monotonic() - started
+        log.warning("version %s serves now, after %.3f s", version.version[:12], took)
+        return active
+
+    def _await(self, number: int, started: float) -> None:
+        """Wait until all processes are ready; raises Conflict if one of them cannot follow.
+
+        A process that dies does not count, unless many die: then the version is the reason.
+        """
+        seen: set[int] = set()
+        while True:
+            slots = [slot for slot in self._board.slots() if slot.pid and metrics.alive(slot.pid)]
+            seen.update(slot.pid for slot in slots)
+            if len(seen) > len(slots) + MAX_DEATHS:
+                raise Conflict("This version ends the processes that load it.")
+            if any(slot.failed == number for slot in slots):
+                raise Conflict(f"This version cannot be served: {self._board.reason}")
+            if all(slot.ready == number for slot in slots):
+                return
+            if time.monotonic() - started > BUILD_SECONDS:
+                raise Conflict(f"This version takes more than {BUILD_SECONDS:g} seconds to load.")
+            time.sleep(LOOK_SECONDS)
+
+    def watch(self) -> None:
+        """Follow the swaps of other processes, for ever; in a thread of each process."""
+        self._place = process.place()
+        board = self._board
+        board.enter(self._place)
+        bell = board.bell(self._place)
+        while True:
+            self.look()
+            if select.select([bell], [], [], HEAL_SECONDS)[0]:
+                os.read(bell, 4096)
+            else:
+                self._heal()
+
+    def look(self) -> None:
+        """Get ready for the swap that is staged, and turn to the one that is active."""
+        board = self._board
+        staged, pending = board.staged, self._pending
+        if staged > board.active and (pending is None or pending.number != staged):
+            self._get_ready(staged)
+        if self._house.number != board.active:
+            try:
+                self._turn()
+            except Busy as busy:
+                log.error("%s", busy)  # noqa: TRY400
+            # The old version has cycles of references.
+            gc.collect()
+        elif self._pending is not None and board.staged == board.active:
+            self._drop()
+
+    def _get_ready(self, number: int) -> None:
+        """Build the staged version beside the old one."""
+        try:
+            version = self.store.staged()
+            if version is None or version[0] != number:
+                return
+            self._pending = self._built(number, version[1])
+        except Exception as error:
+            log.debug("the version cannot be loaded", exc_info=True)
+            reason = str(error) if isinstance(error, ModelError) else brief(error)
+            self._board.say_failed(self._place, number, reason)
+        else:
+            self._board.say_ready(self._place, number)
+
+    def _built(self, number: int, version: str) -> House:
+        app, close = self._build(self.store.find(version))
+        return House(number, version, app, close)
+
+    def _turn(self) -> House:
+        """Answer by the active version from now on; raises Busy if it cannot be loaded."""
+        with self._turning:
+            number, old = self._board.active, self._house
+            if old.number == number:
+                return old
+            pending = self._pending
+            if pending is not None and pending.number == number:
+                self._pending = None
+                new = pending
+            else:
+                new = self._load_active()
+            self._house = new
+        # Requests that are inside keep the old one until they are answered.
+        old.close()
+        return new
+
+    def _load_active(self) -> House:
+        """The active version, for a process that was not there when it was staged."""
+        if time.monotonic() - self._failed < HEAL_SECONDS:
+            raise Busy(self._failure)
+        try:
+            active = self.store.active()
+            if active is None:
+                raise ModelError(f"{self.store.folder} has no active.json any more")
+            house = self._built(active.number, active.version)
+        except Exception as error:
+            log.debug("the active version cannot be loaded", exc_info=True)
+            reason = str(error) if isinstance(error, ModelError) else brief(error)
+            self._failed = time.monotonic()
+            self._failure = f"The active version cannot be loaded: {reason}"
+            raise Busy(self._failure) from None
+        # It is written down before the number changes: who reads it knows of it first.
+        self._board.active = max(self._board.active, house.number)
+        return house
+
+    def _drop(self) -> None:
+        """Forget a version that another process could not load."""
+        with self._turning:
+            pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.close()
+            gc.collect()
+
+    def _heal(self) -> None:
+        """End a swap whose process has died: it counts if it was written down."""
+        board = self._board
+        staged = board.staged
+        if staged == board.active:
+            return
+        try:
+            with self.store.locked(0):
+                if board.staged != staged or staged == board.active:
+                    return
+                active = self.store.active()
+                if active and active.number == staged:
+                    board.active = staged
+                else:
+                    board.staged = board.active
+        except (TimeoutError, OSError, ModelError):
+            return
+        board.ring()
+
+    def _refuse(
+        self, busy: Busy, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer 503, in a process that cannot load the active version."""
+        request = Request(environ)
+        status, headers, body = render(busy, request.id)
+        headers |= {"X-Request-Id": request.id, "Content-Length": str(len(body))}
+        start_response(STATUS_LINES[status], list(headers.items()))
+        return [b"" if request.verb == "HEAD" else body]
