@@ -733,7 +733,7 @@ def test_a_process_that_cannot_watch_ends(
     monkeypatch.setattr("os._exit", ended.append)
     monkeypatch.setattr("threading.Thread.start", fail)
     served = Connections(plain, threads=8, keeps=True)
-    asides.watch_in_processes(lambda: None, served)
+    asides.watch_in_processes([lambda: None], served)
     hooks["after_in_child"]()
     aside.connections = None
     assert ended == [1]
