@@ -10,6 +10,7 @@ import importlib
 import re
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -60,6 +61,10 @@ def fetch(uri: str, folder: Path, *, known: str = "", settings: ModelSettings) -
     scheme = match[1].lower() if (match := SCHEME.match(uri)) else ""
     if scheme not in MODULES:
         raise ModelError(f"MODEL_URI has the scheme {scheme}://, which no source has: {EXPECTED}")
+    try:
+        urlsplit(uri)
+    except ValueError:
+        raise ModelError(f"MODEL_URI is no address: {EXPECTED}") from None
     source = importlib.import_module(f"models.sources.{MODULES[scheme]}")
     with Transfer(uri, folder, known, settings) as transfer:
         found: Fetched | None = source.fetch(transfer)

@@ -45,6 +45,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         """The request that follows a redirect; raises Failure where it would not be safe."""
         old, new = urlsplit(req.full_url), urlsplit(newurl)
         if not is_safe(new) and (is_safe(old) or new.scheme != old.scheme):
+            fp.close()
             raise Failure(f"it redirects to {new.scheme}://{new.hostname}, which is not https")
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request and _origin(old) != _origin(new):
@@ -99,9 +100,8 @@ class _Watch:
 
         class SecureHandler(urllib.request.HTTPSHandler):
             def https_open(self, req: urllib.request.Request) -> Answer:
-                return self.do_open(Secure, req, context=context)
+                return self.do_open(Secure, req, context=ssl.create_default_context())
 
-        context = ssl.create_default_context()
         return PlainHandler(), SecureHandler()
 
 
@@ -134,7 +134,9 @@ def _failure(error: Exception) -> Failure:
         wait = error.headers.get("Retry-After", "")
         passes = error.code in MAY_PASS or error.code >= 500
         return (PassingFailure if passes else Failure)(
-            f"{error.code} {error.reason}", error.code, int(wait) if wait.isdecimal() else 0
+            f"{error.code} {_line(error.reason)}",
+            error.code,
+            int(wait) if wait.isdecimal() else 0,
         )
     cause = getattr(error, "reason", error)
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -145,7 +147,15 @@ def _failure(error: Exception) -> Failure:
         return (PassingFailure if passes else Failure)(f"no such host: {cause.strerror}")
     if isinstance(error, http.client.InvalidURL) or type(error) is ValueError:
         return Failure("no address")
-    return PassingFailure(str(cause) or type(cause).__name__)
+    if isinstance(error, http.client.IncompleteRead):
+        return PassingFailure("the connection ended too early")
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return PassingFailure("its answer is not HTTP")
+    return PassingFailure(_line(cause) or type(cause).__name__)
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _blocks(transfer: Transfer, answer: Answer) -> Iterator[bytes]:
@@ -157,8 +167,9 @@ def _blocks(transfer: Transfer, answer: Answer) -> Iterator[bytes]:
     except (OSError, http.client.HTTPException) as error:
         transfer.seconds_left()
         raise _failure(error) from None
+    # A connection that was closed at the deadline looks like the end of the body.
+    transfer.seconds_left()
     if answer.length:
-        transfer.seconds_left()
         raise PassingFailure("the connection ended too early")
 
 

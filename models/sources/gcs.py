@@ -46,7 +46,7 @@ def fetch(transfer: Transfer) -> Fetched | None:
     """
     from models.sources import Fetched
 
-    bucket, _, name = transfer.uri.removeprefix("gs://").partition("/")
+    bucket, _, name = transfer.uri.partition("://")[2].partition("/")
     if not is_model(name):
         name = f"{name.rstrip('/')}/{MODEL}".lstrip("/")
     storage = _Storage(transfer, bucket, name)

@@ -36,6 +36,11 @@ class Buckets(Part):
         return self.all[name]
 
 
+def generation(content: bytes) -> str:
+    """The number of a generation: each content has its own."""
+    return str(int(hashlib.sha256(content).hexdigest()[:13], 16))
+
+
 def register(cloud: Cloud) -> None:
     """Add the paths of buckets and objects."""
     api = cloud.api("storage")
@@ -53,14 +58,16 @@ def register(cloud: Cloud) -> None:
         if path not in objects:
             raise errors.not_found(f"No such object: {bucket}/{path}")
         content = objects[path]
+        if flask.request.args.get("generation", generation(content)) != generation(content):
+            raise errors.not_found(f"No such object: {bucket}/{path}")
         if flask.request.args.get("alt") == "media":
             return flask.Response(content, mimetype="application/octet-stream")
         return {
             "kind": "storage#object",
-            "id": f"{bucket}/{path}/1",
+            "id": f"{bucket}/{path}/{generation(content)}",
             "name": path,
             "bucket": bucket,
-            "generation": "1",
+            "generation": generation(content),
             "metageneration": "1",
             "contentType": "application/octet-stream",
             "storageClass": "STANDARD",

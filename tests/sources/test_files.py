@@ -174,6 +174,14 @@ def test_a_full_disk_is_one_sentence(
     assert "(No space left on device): it must be a folder" in refused(volume)
 
 
+def test_a_name_that_is_taken_by_a_folder_is_one_sentence(
+    refused: Refused, folder: Path, volume: Path
+) -> None:
+    (folder / "penguins.joblib").mkdir(parents=True)
+    (volume / "penguins.json").unlink()
+    assert refused(volume).startswith(f"cannot write the model of {volume} to {folder} (Is a dir")
+
+
 def test_what_a_killed_process_left_is_removed(fetch: Fetch, folder: Path, volume: Path) -> None:
     for name, age in (("old", 1300), ("new", 60)):
         left = folder / f".fetch-{name}"
