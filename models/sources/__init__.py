@@ -26,6 +26,8 @@ MODULES = MappingProxyType(
         "gs": "gcs",
         "http": "web",
         "https": "web",
+        "s3": "objects",
+        "az": "objects",
     }
 )
 EXPECTED = (

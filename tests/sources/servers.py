@@ -8,8 +8,9 @@ import http.server
 import ipaddress
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cryptography import x509
@@ -27,21 +28,23 @@ class Web:
     def __init__(self, trusted: Path | None = None) -> None:
         """`trusted` has the certificate and its key; None for a server without TLS."""
         self.paths: dict[str, Answer | bytes] = {}
+        self.otherwise: Answer = lambda handler: handler.send_error(404)
         self.asked: list[tuple[str, str | None]] = []
         web = self
 
         class Served(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 web.asked.append((self.path, self.headers["Authorization"]))
-                answer = web.paths.get(self.path)
+                answer = web.paths.get(self.path, web.otherwise)
                 # Whoever asks may go away before all is sent.
                 with contextlib.suppress(OSError):
                     if callable(answer):
                         answer(self)
-                    elif answer is None:
-                        self.send_error(404)
                     else:
                         send(self, answer)
+
+            def do_HEAD(self) -> None:
+                self.do_GET()
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -70,12 +73,21 @@ class Web:
             thread.join()
 
 
-def send(handler: Handler, body: bytes, length: int | None = None, status: int = 200) -> None:
+def send(
+    handler: Handler,
+    body: bytes,
+    length: int | None = None,
+    status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Answer with a body, and say that it has this length."""
     handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
     handler.send_header("Content-Length", str(len(body) if length is None else length))
     handler.end_headers()
-    handler.wfile.write(body)
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
 
 
 def redirect(target: str) -> Answer:
