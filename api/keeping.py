@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from api.app import serve, service_of
-from api.http.gateway import WSGI
 from api.service import Service
 from api.settings import Settings
-from api.swap import Swap
+from api.swap import Built, Swap
+from models.candidate.facts import Served
 from models.engines import choose
 from models.errors import ModelError
 from models.files import version_of
@@ -25,54 +24,83 @@ log = logging.getLogger("api")
 def begin(settings: Settings) -> tuple[Swap, Service]:
     """The application of the version that is active, and its service.
 
-    A file at MODEL_PATH that was put there after the last swap becomes active. Raises ModelError.
+    Raises ModelError if there is no model that can be served.
     """
     path = Path(settings.model_path)
     store = Store(folder_for(path, settings.model_store), settings.model_name)
-    base = version_of(path, settings.model_sha256)
-    version = first(store, path, base)
+    base = "" if settings.is_fetched else version_of(path, settings.model_sha256)
+    try:
+        version = _fetched(store, settings) if settings.is_fetched else _own(store, path, base)
+    except OSError as error:
+        raise ModelError(
+            f"{store.folder} cannot hold the model ({error.strerror}): make room, or set "
+            "MODEL_STORE to another folder"
+        ) from None
     service = service_of(load(version, settings), settings)
 
-    def build(version: Version) -> tuple[WSGI, Callable[[], object]]:
-        service = service_of(load(version, settings), settings)
-        return serve(service, settings, swap), service.batcher.close
+    def build(version: Version) -> Built:
+        return built(service_of(load(version, settings), settings))
 
-    swap = Swap(
-        store,
-        build,
-        processes=settings.processes,
-        keep=settings.keep_versions,
-        base=base,
-    )
-    swap.enter(version.version, serve(service, settings, swap), service.batcher.close)
+    def built(service: Service) -> Built:
+        return Built(service.model, serve(service, settings, swap), service.batcher.close)
+
+    swap = Swap(store, build, processes=settings.processes, keep=settings.keep_versions, base=base)
+    swap.enter(built(service))
     return swap, service
 
 
-def first(store: Store, path: Path, base: str) -> Version:
-    """The version to begin with: the file at MODEL_PATH, where that is newer than the last swap."""
+def _own(store: Store, path: Path, base: str) -> Version:
+    """The active version, or the file at MODEL_PATH where that is newer than the last swap."""
+    own = store.adopt(path)
+    active = store.active()
+    if active is not None and active.base == base:
+        return _find(store, active.version, f"serve {path}")
+    if active is not None and active.version != base:
+        log.warning(
+            "%s was put there after version %s became active, and serves now; "
+            "make rollback-model brings that version back",
+            path,
+            active.version[:DIGITS],
+        )
+    store.activate(base, base=base)
+    return own
+
+
+def _fetched(store: Store, settings: Settings) -> Version:
+    """The newest version of the source, or the active one if there is none that may serve."""
+    # It needs HTTPS, whose import takes a tenth of the start.
+    from api import follow
+
+    active = store.active()
+    kept = served = None
+    if active is not None and active.base == "":
+        kept = _find(store, active.version, "fetch the model again")
+        served = Served.of(load(kept, settings))
     try:
-        own = store.adopt(path)
-        active = store.active()
-        if active is None or active.base != base:
-            if active is not None and active.version != base:
-                log.warning(
-                    "%s was put there after version %s became active, and serves now; "
-                    "make rollback-model brings that version back",
-                    path,
-                    active.version[:DIGITS],
-                )
-            store.activate(base, base=base)
-            return own
-    except OSError as error:
-        raise ModelError(
-            f"{store.folder} cannot hold {path} ({error.strerror}): make room, or set MODEL_STORE"
-        ) from None
+        found = follow.newest(store, settings, served)
+    except ModelError as error:
+        if kept is None:
+            raise
+        log.warning("%s; the version %s serves", error, kept.version[:DIGITS])
+        return kept
+    if found is None:
+        if kept is None:
+            raise ModelError(f"{store.folder}/source.json is there without active.json: delete it")
+        return kept
+    version, seen = found
+    if active is None or active.version != version.version or active.base != "":
+        store.activate(version.version)
+    store.remember(seen)
+    return version
+
+
+def _find(store: Store, version: str, purpose: str) -> Version:
     try:
-        return store.find(active.version)
+        return store.find(version)
     except ModelError:
         raise ModelError(
-            f"{store.folder}/active.json names the version {active.version[:DIGITS]}, whose file "
-            f"is not there any more: delete active.json to serve {path}"
+            f"{store.folder}/active.json names the version {version[:DIGITS]}, whose file "
+            f"is not there any more: delete active.json and source.json to {purpose}"
         ) from None
 
 

@@ -94,6 +94,7 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     extra_fields: Literal["refuse", "ignore"] = "refuse"
     timeout: Seconds = 60
     model_store: str = ""
+    model_refresh_seconds: Wait = 0
     keep_versions: Versions = 5
     access_log: Literal["false", "true"] = "false"
     api_keys: ApiKeys = ""
@@ -119,7 +120,19 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     @property
     def keeps_versions(self) -> bool:
         """Whether the model may change while it is served."""
-        return bool(self.admin_keys)
+        return bool(self.admin_keys or self.model_uri or self.model_refresh_seconds)
+
+    @property
+    def source(self) -> str:
+        """Where the model comes from: a path, or an address."""
+        # Vertex AI names a folder.
+        folder = self.aip_storage_uri and f"{self.aip_storage_uri.rstrip('/')}/"
+        return self.model_uri or folder or self.model_path
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the model comes from elsewhere than MODEL_PATH."""
+        return bool(self.model_uri or self.aip_storage_uri)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -16,14 +16,12 @@ def located(settings: Settings) -> Iterator[Path]:
 
     Raises ModelError.
     """
-    # Vertex AI names a folder.
-    folder = settings.aip_storage_uri and f"{settings.aip_storage_uri.rstrip('/')}/"
-    if uri := settings.model_uri or folder:
+    if settings.is_fetched:
         # It needs HTTPS, whose import takes a tenth of the start.
         from models import sources
 
         with tempfile.TemporaryDirectory(prefix="model-") as temporary:
-            fetched = sources.fetch(uri, Path(temporary), settings=settings)
+            fetched = sources.fetch(settings.source, Path(temporary), settings=settings)
             assert fetched  # noqa: S101 - no revision is known
             yield fetched.model
     elif settings.sm_model_dir:

@@ -23,7 +23,9 @@ from api.http.request import Environ, Request
 from api.monitor import metrics
 from api.server import process
 from api.server.board import Board
+from models.candidate.facts import Served
 from models.errors import ModelError, brief
+from models.model import Model
 from models.versions import Active, Store, Version
 
 log = logging.getLogger("api")
@@ -40,23 +42,29 @@ HEAL_SECONDS = 1.0
 MAX_DEATHS = 8
 
 
-class House(NamedTuple):
-    """One version in one process: the application that answers by it, and a way to end it."""
+class Built(NamedTuple):
+    """A model, the application that answers by it, and the function that ends what it started."""
 
-    number: int
-    version: str
+    model: Model
     app: WSGI
     close: Callable[[], object]
 
 
-Build = Callable[[Version], tuple[WSGI, Callable[[], object]]]
+class House(NamedTuple):
+    """One version in one process, under the number of the swap that brought it."""
+
+    number: int
+    built: Built
+    app: WSGI
+
+
+Build = Callable[[Version], Built]
 
 
 class Swap:
     """A WSGI application that answers by the active version.
 
-    `enter` gives it the version that the service starts with. `build` makes the
-    application of another version, and the function that ends what it has started; it raises
+    `enter` gives it the version that the service starts with. `build` makes another one; it raises
     ModelError, or whatever the code of users raises. `base` is the SHA-256 of the file at
     MODEL_PATH, and `keep` the number of versions that the store has room for.
     """
@@ -83,14 +91,18 @@ class Swap:
         self._failure = ""
         self._failed = -1.0
 
-    def enter(self, version: str, app: WSGI, close: Callable[[], object]) -> None:
-        """Begin with this version: its SHA-256, its application, and what ends it."""
-        self._house = House(self._board.active, version, app, close)
+    def enter(self, built: Built) -> None:
+        """Begin with this version."""
+        self._house = House(self._board.active, built, built.app)
+
+    def served(self) -> Served:
+        """The contract of the version that this process answers by."""
+        return Served.of(self._house.built.model)
 
     @property
     def version(self) -> str:
         """The SHA-256 of the version that this process answers by."""
-        return self._house.version
+        return self._house.built.model.version
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request by one version, from its first byte to its last."""
@@ -205,8 +217,8 @@ class Swap:
             self._board.say_ready(self._place, number)
 
     def _built(self, number: int, version: str) -> House:
-        app, close = self._build(self.store.find(version))
-        return House(number, version, app, close)
+        built = self._build(self.store.find(version))
+        return House(number, built, built.app)
 
     def _turn(self) -> House:
         """Answer by the active version from now on; raises Busy if it cannot be loaded."""
@@ -222,7 +234,7 @@ class Swap:
                 new = self._load_active()
             self._house = new
         # Requests that are inside keep the old one until they are answered.
-        old.close()
+        old.built.close()
         return new
 
     def _load_active(self) -> House:
@@ -249,7 +261,7 @@ class Swap:
         with self._turning:
             pending, self._pending = self._pending, None
         if pending is not None:
-            pending.close()
+            pending.built.close()
             gc.collect()
 
     def _heal(self) -> None:

@@ -140,7 +140,8 @@ def plan_path(path: Path) -> Path:
 def card_command(path: str) -> str:
     """The command that makes a card for the model at `path` from training rows."""
     command = "make card DATA=train.csv"
-    if path != ModelSettings().model_path:
+    # What was fetched from an address is trained elsewhere.
+    if path != ModelSettings().model_path and "://" not in path:
         command += f" MODEL_PATH={shlex.quote(path)}"
     return command
 

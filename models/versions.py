@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,20 +157,18 @@ class Store:
         files: Path,
         *,
         origin: str = "",
-        facts: Mapping[str, Any] | None = None,
     ) -> Version:
         """Take a version into the store, and give it.
 
         `files` is the path of its joblib file, with card and plan beside it if there are any, or of
-        its plan, with the card. They are copied, or linked where the folder is on one disk.
-        `origin` says where the version came from, and `facts` is added to what the card says of the
-        store. Raises OSError if there is no room, and ModelError if a file cannot be read.
+        its plan, with the card. They are copied. `origin` says where the version came from.
+        Raises OSError if there is no room, and ModelError if a file cannot be read.
         """
         stem = f"{self._name}-{version[:DIGITS]}"
         plan = files if files.name.endswith(PLAN) else plan_path(files)
         beside = files.with_name(files.name.removesuffix(PLAN) + CARD)
         card = read_card(beside if files is plan else files.with_suffix(CARD), version)
-        stored: dict[str, Any] = {"added": _now(), "origin": origin, **(facts or {})}
+        stored: dict[str, Any] = {"added": _now(), "origin": origin}
         if plan.exists():
             stored["plan"] = hashlib.sha256(plan.read_bytes()).hexdigest()
             _copy(plan, self.folder / f"{stem}{PLAN}")
@@ -203,7 +201,7 @@ class Store:
             version=version,
             before=before,
             since=_now(),
-            base=base or (old.base if old else ""),
+            base=base,
         )
         _write(self.folder / ACTIVE, msgspec.json.encode(new))
         return new

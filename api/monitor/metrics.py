@@ -216,11 +216,14 @@ def count_key(name: str) -> None:
 def count_swap(outcome: str) -> None:
     """Count a swap to another version that was done, or has failed."""
     tally().one("swaps", outcome)
+    # There may be no request that brings the counts to the other processes.
+    tally().write()
 
 
 def count_candidate(outcome: str) -> None:
     """Count a new model that was accepted, or the reason why it was refused."""
     tally().one("candidates", outcome)
+    tally().write()
 
 
 def total() -> Counts:

@@ -27,6 +27,10 @@ if settings.keeps_versions:
 
     answering, service = keeping.begin(settings)
     follow.append(answering.watch)
+    if settings.model_refresh_seconds:
+        from api.follow import Follower
+
+        follow.append(Follower(answering, settings).watch)
 else:
     service = load(settings)
     answering = serve(service, settings)
