@@ -122,7 +122,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
-.PHONY: help install develop lock train fetch-model card bake run api-key test lint format bench easter build-image run-container stop-container \
+.PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test lint format bench easter build-image run-container stop-container \
 	logs-container check-tag tag dist wheel github-release check-settings require-model-uri require-docker require-card
 
 help: ## List the targets
@@ -145,6 +145,18 @@ card: require-DATA install ## Read the types of the columns from the training ro
 
 bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and compare its answers with scikit-learn's
 	@$(VENV)/python -m models.bake "$$MODEL_PATH"
+
+export-plan: require-FILE install ## Write the plan of MODEL_PATH and its card to FILE, without any code: a model to upload
+	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
+	@$(VENV)/python -m models.export "$$MODEL_PATH" "$$FILE"
+	$(call next,make upload-model FILE=$(FILE))
+
+upload-model: require-FILE ## Send the model FILE to the service at URL, with the key in API_KEY, and follow its check
+	@$(CHECK_PYTHON)
+	@"$$PYTHON" -m models.send "$$FILE" "$(if $(URL),$$URL,http://127.0.0.1:$(PORT))" --accept "$$ACCEPT"
+
+require-FILE:
+	@[ -n "$$FILE" ] || { echo "FILE is not set: name the file, make $(firstword $(MAKECMDGOALS)) FILE=model.plan" >&2; exit 1; }
 
 require-DATA:
 	@[ -n "$$DATA" ] || { echo "DATA is not set: name the rows of training, make card DATA=train.csv" >&2; exit 1; }

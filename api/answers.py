@@ -208,3 +208,19 @@ class ModelTensors(Document):
     platform: str
     inputs: list[TensorFacts]
     outputs: list[TensorFacts]
+
+
+class Upload(Document):
+    """A model that was sent: what is done with it, or what came of it."""
+
+    id: str
+    state: Literal["staged", "checking", "active", "refused"]
+    step: Annotated[str, Meta(description="The step of the check that is under way, or was last.")]
+    reason: Annotated[str, Meta(description="Why it was refused; empty otherwise.")]
+    kind: Annotated[str, Meta(description="A short word for the reason.")]
+    sha256: Annotated[str, Meta(description="The SHA-256 of the file that was sent.")]
+    bytes: int
+    began: str
+    version: Annotated[str, Meta(description="The version it is known by, once that is known.")]
+    plan_only: Annotated[bool, Meta(description="Whether only its plan reached the service.")]
+    changes: Annotated[list[str], Meta(description="What differs from the model before it.")]

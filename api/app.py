@@ -25,6 +25,7 @@ from api.protocols import (
     mlflow,
     native,
     page,
+    uploads,
     versions,
 )
 from api.protocols import metrics as metrics_routes
@@ -40,6 +41,7 @@ from models.model import Model
 FAMILIES: tuple[ModuleType, ...] = (
     native,
     versions,
+    uploads,
     health,
     metrics_routes,
     docs,

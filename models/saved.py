@@ -68,6 +68,15 @@ def alike(one: str, other: str) -> bool:
     return numbers(one)[:2] == numbers(other)[:2]
 
 
+def other_version(saver: str, installed: str) -> str:
+    """The rest of a sentence on a file of another scikit-learn, and what to do."""
+    return (
+        f"was saved with scikit-learn {saver}, and {installed} is installed: "
+        f"add the line scikit-learn=={saver} to models/requirements.txt and run make again, "
+        "or save the model with the installed version"
+    )
+
+
 def obstacles(content: Content, path: str, has: Callable[[str], bool]) -> list[str]:
     """All reasons, except its version, why a file cannot be served.
 

@@ -81,7 +81,7 @@ def _check(content: Content, file: BinaryIO, path: Path) -> None:
     reasons = saved.obstacles(content, str(path), _has)
     saver = saved.saved_with(content)
     if saver and not saved.alike(saver, sklearn.__version__):
-        reasons.insert(0, _other_version(saver))
+        reasons.insert(0, saved.other_version(saver, sklearn.__version__))
     file.seek(0)
     if file.read(len(LZ4)) == LZ4 and not _has("lz4"):
         reasons.append(
@@ -142,14 +142,6 @@ def _installed(content: Content) -> str:
     }
     listed = [f"{name} {metadata.version(name)}" for name in sorted(needed)]
     return " and ".join([f"scikit-learn {sklearn.__version__}", *listed])
-
-
-def _other_version(saver: str) -> str:
-    return (
-        f"was saved with scikit-learn {saver}, and {sklearn.__version__} is installed: "
-        f"add the line scikit-learn=={saver} to models/requirements.txt and run make again, "
-        "or save the model with the installed version"
-    )
 
 
 def _missing_module(path: Path, module: str, missing: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from api.errors import LengthRequired, MalformedBody, TooLarge, TooSlow
@@ -22,6 +22,8 @@ BIG_BODY_BYTES = 64 * 1024
 # A big body is read in 4 chunks: uWSGI holds the last chunk until the request ends, so fewer would
 # hold more memory, and each chunk acquires the GIL once more.
 BIG_BODY_CHUNKS = 4
+# A body that goes to a file is read in pieces of this size.
+PIECE_BYTES = 1024 * 1024
 # White space around the value of a header, also of a folded one: RFC 9112, section 5.
 BLANKS = " \t\r\n"
 
@@ -86,6 +88,60 @@ def read_body(
     return body
 
 
+def stream_body(request: Request, max_bytes: int, take: Callable[[bytes], object]) -> int:
+    """Give the body of a request to `take`, piece by piece, and its length in bytes.
+
+    BODY_TIMEOUT is for each piece: a large body may take long. Raises LengthRequired, TooLarge,
+    MalformedBody or TooSlow as `read_body` does.
+    """
+    environ = request.environ
+    exchange: Exchange | None = environ.get(EXCHANGE)
+    pieces = _chunks if "HTTP_TRANSFER_ENCODING" in environ else _pieces
+    length = 0
+    try:
+        for piece in pieces(environ, max_bytes):
+            length += len(piece)
+            if length > max_bytes:
+                raise _too_large(max_bytes)
+            take(piece)
+            if exchange is not None:
+                exchange.reading = time.perf_counter()
+    except MalformedBody:
+        if exchange is not None and exchange.late:
+            raise TooSlow("The body took too long to come: send it faster.") from None
+        raise
+    finally:
+        if exchange is not None:
+            exchange.started = time.perf_counter()
+            exchange.reading = None
+    if exchange is not None:
+        exchange.is_read = True
+    return length
+
+
+def _pieces(environ: Environ, max_bytes: int) -> Iterator[bytes]:
+    """The pieces of a body that has a length."""
+    left = length = _length(environ, max_bytes)
+    _begin(environ)
+    while left:
+        try:
+            piece = environ["wsgi.input"].read(min(left, PIECE_BYTES))
+        except OSError:
+            piece = b""
+        if not piece:
+            raise MalformedBody(f"The body ended before its {length} bytes had come.")
+        left -= len(piece)
+        yield piece
+
+
+def _begin(environ: Environ) -> None:
+    """Start the clock of BODY_TIMEOUT, and tell a client that waits for it to send its body."""
+    if (exchange := environ.get(EXCHANGE)) is not None:
+        exchange.reading = time.perf_counter()
+    if "HTTP_EXPECT" in environ:
+        _ask_for_it(environ)
+
+
 def _read_in_time(
     read: Callable[[Environ, int], bytes], environ: Environ, max_bytes: int, exchange: Exchange
 ) -> bytes:
@@ -110,8 +166,8 @@ def is_number(length: str) -> bool:
     return length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS
 
 
-def _read(environ: Environ, max_bytes: int) -> bytes:
-    """A body that has a length."""
+def _length(environ: Environ, max_bytes: int) -> int:
+    """The Content-Length of a body; raises MalformedBody or TooLarge."""
     given = environ.get("CONTENT_LENGTH") or "0"
     if not is_number(given):
         # uWSGI keeps blanks at the end of a header.
@@ -121,6 +177,12 @@ def _read(environ: Environ, max_bytes: int) -> bytes:
     length = int(given)
     if length > max_bytes:
         raise _too_large(max_bytes)
+    return length
+
+
+def _read(environ: Environ, max_bytes: int) -> bytes:
+    """A body that has a length."""
+    length = _length(environ, max_bytes)
     if "HTTP_EXPECT" in environ:
         _ask_for_it(environ)
     read = environ["wsgi.input"].read
@@ -140,25 +202,29 @@ def _join(read: Callable[[int], bytes], length: int) -> bytes:
 
 def _read_chunks(environ: Environ, max_bytes: int) -> bytes:
     """A body without a length, in chunks that each have theirs: RFC 9112, section 7.1."""
+    body = bytearray()
+    for chunk in _chunks(environ, max_bytes):
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    return bytes(body)
+
+
+def _chunks(environ: Environ, _: int) -> Iterator[bytes]:
     read = process.chunk_reader()
     if read is None or environ["HTTP_TRANSFER_ENCODING"].strip(BLANKS).lower() != "chunked":
         raise LengthRequired("Send the body with a Content-Length instead of in chunks.")
     if environ.get("CONTENT_LENGTH"):
         raise MalformedBody("The body has a Content-Length and comes in chunks, too.")
-    if "HTTP_EXPECT" in environ:
-        _ask_for_it(environ)
-    body = bytearray()
+    _begin(environ)
     try:
         while chunk := read():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
+            yield chunk
     except OSError:
         raise MalformedBody(
             "The body ended before its last chunk had come, or has a chunk that cannot be read: "
             "send it with a Content-Length instead."
         ) from None
-    return bytes(body)
 
 
 def _ask_for_it(environ: Environ) -> None:

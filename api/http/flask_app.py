@@ -92,7 +92,7 @@ def _asked() -> Request:
 def _view(route: Route) -> Callable[..., Any]:
     if route.by_flask:
         return route.handler
-    return partial(_look, route.handler) if route.verb == "GET" else _miss
+    return partial(_look, route.handler) if route.verb == "GET" else partial(_miss, route.verb)
 
 
 def _look(handler: Handler) -> Response:
@@ -101,6 +101,6 @@ def _look(handler: Handler) -> Response:
     return Response(body, status, headers)
 
 
-def _miss(**_: Any) -> NoReturn:
-    """Refuse `post`, which Flask takes for `POST`; the gateway answers each `POST`."""
-    raise MethodNotAllowed(["OPTIONS", "POST"])
+def _miss(verb: str, **_: Any) -> NoReturn:
+    """Refuse `post`, which Flask takes for `POST`: the gateway answers each `POST` itself."""
+    raise MethodNotAllowed(["OPTIONS", verb])

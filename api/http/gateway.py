@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STATUS_LINES = {status: f"{status} {phrase}" for status, phrase in PHRASES.items()}
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # What can be asked for with OPTIONS *, RFC 9110, section 9.3.7.
-SERVER_METHODS = "GET, HEAD, OPTIONS, POST"
+SERVER_METHODS = "GET, HEAD, OPTIONS, POST, PUT"
 
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 # Raises a Problem where a request is refused.

@@ -89,5 +89,6 @@ def _shown(path: str) -> str:
 
 
 def _main(methods: Iterable[str] | None) -> str:
-    """POST where an endpoint takes it, else GET."""
-    return "POST" if "POST" in set(methods or ()) else "GET"
+    """POST where an endpoint takes it, else GET, or PUT where it takes nothing else."""
+    allowed = set(methods or ())
+    return next((verb for verb in ("POST", "GET", "PUT") if verb in allowed), "GET")

@@ -35,12 +35,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     `handler` takes the Request and gives the Answer; with `by_flask` it is a view of Flask's, and
     `path` may have `<name>` and `<version>` in it. A route is documented if it has a `summary`:
     `name` is its operation, `takes` the kind of body (a key of `api.openapi.bodies.BODIES`),
-    `gives` the schema of the answer for each media type, and `errors` are statuses besides those
-    that every such route has. `render` writes the errors of all paths with the same first step.
+    `parameters` those of its path, query and headers (keys of
+    `api.openapi.components.PARAMETERS`), `gives` the schema of the answer for each media type, and
+    `errors` are statuses besides those that every such route has. `status` is that of the answer.
+    `render` writes the errors of all paths with the same first step.
 
-    `status` is that of its answer. A route that is `admin` needs a key of `ADMIN_KEYS`, one that is
-    `open` needs no API key, one that is `listed` is named at `/`, and one that
-    `yields` is left out where another has its path.
+    A route that is `admin` needs a key of `ADMIN_KEYS`, one that is `open` needs no API key, one
+    that is `listed` is named at `/`, and one that `yields` is left out where another has its path.
     """
 
     verb: str
@@ -51,6 +52,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     summary: str = ""
     takes: str = ""
+    parameters: tuple[str, ...] = ()
     gives: Mapping[str, str] = {}
     errors: tuple[int, ...] = ()
     render: Renderer | None = None

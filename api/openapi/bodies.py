@@ -82,12 +82,20 @@ def activation_body(service: Service, _: Sample) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
+def model_body(_: Service, __: Sample) -> Schema:
+    """A model's file, in each form that can be sent."""
+    from api.protocols.uploads import TYPES
+
+    return {"required": True, "content": {name: {"schema": BINARY} for name in TYPES}}
+
+
 # The bodies of requests, by `Route.takes`.
 BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "rows": lambda _, example: rows_body(example),
     "instances": instances_body,
     "tensors": tensors_body,
     "activation": activation_body,
+    "model": model_body,
 }
 
 

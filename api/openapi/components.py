@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -33,8 +34,9 @@ FAULTS = {
     404: "The model does not have this method, or what is asked for is not there.",
     405: "The path answers another method; `Allow` says which.",
     406: "The answer has no form that `Accept` asks for.",
-    409: "The versions that are kept do not allow it: `detail` says why.",
+    409: "It cannot be done now, or with the versions that are kept: `detail` says why.",
     411: "The body came in another way than with a Content-Length or in chunks.",
+    412: "`If-Match` names another version than the active one, which `ETag` has.",
     413: "The body or the answer is over a limit.",
     415: "The Content-Type or Content-Encoding is not read.",
     422: "Rows do not fit the model: `errors` has each place, and what is wrong there.",
@@ -70,13 +72,19 @@ HEADERS: Schema = {
         "required": True,
         "schema": {"const": "Bearer"},
     },
+    "ETag": {"description": "The active version, in quotes.", "required": True, "schema": TEXT},
+    "Location": {
+        "description": "Where to ask what became of it.",
+        "required": True,
+        "schema": TEXT,
+    },
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
 }
 # The headers of some faults, besides those of every answer.
-MORE_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 503: "Retry-After"}
+MORE_HEADERS = {401: "WWW-Authenticate", 405: "Allow", 412: "ETag", 503: "Retry-After"}
 # The headers that an API key may come in, if the service has keys.
 KEYS: Schema = {
     "Bearer": {"type": "http", "scheme": "bearer"},
@@ -98,6 +106,34 @@ PARAMETERS: Schema = {
         "and tell them in X-Ignored-Columns. Where it is not said, EXTRA_FIELDS of the service "
         "decides.",
         "schema": {"enum": ["refuse", "ignore"]},
+    },
+}
+PARAMETERS |= {
+    "id": {"name": "id", "in": "path", "required": True, "schema": TEXT},
+    "accept": {
+        "name": "accept",
+        "in": "query",
+        "description": "Features that the new version may lose, add or change, separated by "
+        "commas; also classes, methods, order and form.",
+        "schema": TEXT,
+    },
+    "Content-SHA256": {
+        "name": "Content-SHA256",
+        "in": "header",
+        "description": "The SHA-256 of the body in hexadecimal digits, unless Repr-Digest has it.",
+        "schema": {"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"},
+    },
+    "Repr-Digest": {
+        "name": "Repr-Digest",
+        "in": "header",
+        "description": "The SHA-256 of the body as RFC 9530 has it: sha-256=:<base64>:",
+        "schema": TEXT,
+    },
+    "If-Match": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The version that is active, in quotes: if another one is, nothing is done.",
+        "schema": TEXT,
     },
 }
 WITH_EXTRA: list[Schema] = [{"$ref": "#/components/parameters/extra"}]
@@ -157,6 +193,7 @@ def operation(
     faults: tuple[int, ...] = WITHOUT,
     form: str = "Problem",
     headers: tuple[str, ...] = (),
+    status: int = 200,
     **more: Any,
 ) -> Schema:
     """One operation: `answers` are the media types of the answer, each with what OpenAPI says.
@@ -167,9 +204,10 @@ def operation(
         str(status): {"$ref": f"#/components/responses/{fault(status, form)[0]}"}
         for status in faults
     }
+    where = ("Location",) if status == HTTPStatus.ACCEPTED else ()
     answer = {
         "description": "The answer.",
-        "headers": with_headers(*headers),
+        "headers": with_headers(*headers, *where),
         "content": answers,
     }
     return {
@@ -177,7 +215,7 @@ def operation(
         "operationId": name,
         "summary": summary,
         **more,
-        "responses": {"200": answer, **refused},
+        "responses": {str(status): answer, **refused},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,8 @@ from api.openapi.schemas import Schema, ref
 from api.service import Service
 from models.rows.words import expectation
 
+# A part of a path that each request fills in.
+PARAMETER = re.compile("<([a-z]+)>")
 # An example of an answer is left out where it is longer than this.
 MAX_EXAMPLE_CHARACTERS = 2000
 
@@ -43,7 +46,7 @@ def describe(service: Service, routes: Iterable[Route]) -> Schema:
     for route in routes:
         if route.summary and route.tag:
             tags |= dict([route.tag])
-            path = route.place(service.name, model.version)
+            path = PARAMETER.sub(r"{\1}", route.place(service.name, model.version))
             paths.setdefault(path, {})[route.verb.lower()] = _operation(route, context)
     return {
         "openapi": "3.1.0",
@@ -100,14 +103,16 @@ def _introduction(service: Service) -> str:
 def _operation(route: Route, context: Context) -> Schema:
     service = context.service
     more: Schema = {}
-    parameters = []
-    faults = components.WITH_ROWS if route.takes else components.WITHOUT
+    parameters = [{"$ref": f"#/components/parameters/{name}"} for name in route.parameters]
+    has_rows = route.takes not in ("", "model")
+    faults = components.WITH_ROWS if has_rows else components.WITHOUT
     if route.name in service.model.methods:
         parameters.append({"$ref": "#/components/parameters/X-Request-Id"})
         texts = snippets.write(route.name, context.sample.row, locked=service.locked)
         more["x-codeSamples"] = snippets.samples(texts)
-    if route.takes:
+    if has_rows:
         parameters += components.WITH_EXTRA
+    if route.takes:
         more["requestBody"] = bodies.BODIES[route.takes](service, context.sample)
     if parameters:
         more["parameters"] = parameters
@@ -126,7 +131,8 @@ def _operation(route: Route, context: Context) -> Schema:
         {media_type: _answer(route, media_type, context) for media_type in route.gives},
         faults=(*faults, *route.errors),
         form=(route.render or PROBLEM).schema,
-        headers=components.NOTES if route.takes else (),
+        headers=components.NOTES if has_rows else (),
+        status=route.status,
         **more,
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from models import bound
 from models.bound import Bound
-from models.candidate import compare, sandbox
+from models.candidate import bundle, compare, sandbox
 from models.candidate.facts import Fault, Job, Message, Served
 from models.engines import choose
 from models.errors import InvalidRows, ModelError, brief
@@ -29,7 +29,7 @@ Say = Callable[[Message], None]
 
 # What a model of scikit-learn needs is imported before a stranger's code runs: an import may do
 # what a model may not.
-LIBRARIES = ("joblib", "numpy", "pandas", "scipy.sparse", "sklearn.pipeline", "sklearn.utils")
+LIBRARIES = ("joblib", "numpy", "pandas", "scipy.sparse", "sklearn.pipeline", "skops.io")
 
 
 class Candidate:
@@ -47,7 +47,7 @@ class Candidate:
         """Go through all steps; raises Fault where the candidate is refused."""
         if self.job.hostile:
             self._watch = enclose(self.job)
-        model = self._step("load", partial(load, self.path, self.job))
+        model = self._step("load", self._load)
         self._step("example", partial(try_example, model, self.job.served))
         self._step("signature", partial(self._compare, model))
         self._step("metrics", partial(self._measure, model))
@@ -56,6 +56,19 @@ class Candidate:
         if self.job.settings.engine != "sklearn":
             self._step("bake", partial(bake, self.path, model, self.job.settings.bake_seconds))
         self._step("serve", self._serve)
+
+    def _load(self) -> Model:
+        """The model, as scikit-learn or its plan alone runs it; raises ModelError or Fault."""
+        if self.path.name.endswith(PLAN):
+            return choose.load(self.path)
+        from models import fitted
+
+        if self.path.suffix != bundle.SKOPS:
+            return fitted.load(self.path, self.job.version)
+        from models.candidate import skops_file
+
+        self.path = skops_file.convert(self.path, self.job.settings.model_trusted_types)
+        return fitted.load(self.path)
 
     def _step(self, name: str, do: Callable[[], Any]) -> Any:
         self._say(Message(step=name))
@@ -120,15 +133,6 @@ def enclose(job: Job) -> sandbox.Watch:
     watch = sandbox.Watch(folders, (apart, bound.in_child))
     watch.arm()
     return watch
-
-
-def load(path: Path, job: Job) -> Model:
-    """The model of a candidate's file, as scikit-learn or its plan alone runs it; raises Fault."""
-    if path.name.endswith(PLAN):
-        return choose.load(path)
-    from models import fitted
-
-    return fitted.load(path, job.version)
 
 
 def try_example(model: Model, served: Served | None) -> None:

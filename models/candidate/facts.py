@@ -10,9 +10,6 @@ from models.model import Model
 from models.settings import ModelSettings
 from models.signature.types import Signature
 
-# The steps of a check, in their order.
-STEPS = ("hash", "load", "example", "signature", "metrics", "bake", "serve")
-
 
 class Fault(Exception):
     """A candidate is refused: `kind` is a short word for metrics, the message is one sentence."""

@@ -79,9 +79,15 @@ def check(
             accept=accept,
             writable=WRITABLE,
         )
+        begin("start")
         last = _run(job, begin)
         if last.kind or not last.accepted:
             raise Fault(last.kind or "process", last.reason or "its check ended without a word")
+        if place.suffix == bundle.SKOPS:
+            # What was built of its trusted types is served from here on.
+            place = place.with_suffix(bundle.JOBLIB)
+            version = version_of(place)
+            job = msgspec.structs.replace(job, path=str(place), version=version)
         taken = _take(place, folder, job)
     except Fault as fault:
         said = str(fault)
@@ -192,9 +198,8 @@ def _take(place: Path, folder: Path, job: Job) -> Verdict:
     alone = place.name.endswith(PLAN)
     plan, digest = _plan(place if alone else plan_path(place), job)
     covers = plan is not None and bool(plan.methods) and not plan.fallback
-    if job.settings.engine == "plan" and not (plan and plan.methods):
-        left = next(iter(plan.fallback.values()), "it has no method") if plan else "it has none"
-        raise Fault("plan", f"ENGINE=plan, and its plan answers nothing: {left}")
+    if job.settings.engine == "plan" and not alone:
+        _demand(plan, hostile=job.hostile)
     plan_only = alone or (job.hostile and covers)
     files = [place.with_name(bundle.STEM + bundle.CARD)]
     if plan is not None:
@@ -210,6 +215,14 @@ def _take(place: Path, folder: Path, job: Job) -> Verdict:
         plan_only=plan_only,
         file=bundle.STEM + (PLAN if plan_only else bundle.JOBLIB),
     )
+
+
+def _demand(plan: plans.Plan | None, *, hostile: bool) -> None:
+    """Raise Fault if ENGINE=plan is not met; a stranger's plan has to answer all methods."""
+    left = dict(plan.fallback) if plan else {"it": "no plan could be made"}
+    if plan is None or not plan.methods or (hostile and left):
+        method, why = next(iter(left.items()), ("it", "it has no method"))
+        raise Fault("plan", f"ENGINE=plan, and {method} has no plan: {why}")
 
 
 def _plan(place: Path, job: Job) -> tuple[plans.Plan | None, str]:

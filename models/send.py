@@ -1,0 +1,111 @@
+"""Send a model to a running service: `python -m models.send FILE URL`, as `make upload-model` does.
+
+The key of an administrator is in API_KEY. Only the standard library is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import json
+import os
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+POLL_SECONDS = 0.2
+TIMEOUT_SECONDS = 60
+PLAN, SKOPS, JOBLIB = "application/vnd.mlapi.plan", "application/x-skops", "application/x-joblib"
+
+
+class SendError(Exception):
+    """The model does not serve; the message says why."""
+
+
+def media_type(path: Path) -> str:
+    """The media type of a model's file."""
+    if not zipfile.is_zipfile(path):
+        return JOBLIB
+    with zipfile.ZipFile(path) as archive:
+        return SKOPS if "schema.json" in archive.namelist() else PLAN
+
+
+def send(path: Path, url: str, key: str, accept: str = "") -> Iterator[str]:
+    """Send a model, and give each step of its check, until it serves.
+
+    Raises SendError if the service refuses it, or cannot be reached.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    headers = {"X-Api-Key": key} if key else {}
+    query = f"?accept={quote(accept)}" if accept else ""
+    with path.open("rb") as file:
+        more = {
+            "Content-Type": media_type(path),
+            "Content-Length": str(path.stat().st_size),
+            "Content-SHA256": digest,
+        }
+        upload, where = _ask(url, "PUT", f"/model{query}", headers | more, file)
+    yield "sent"
+    said = ""
+    while upload["state"] not in ("active", "refused"):
+        time.sleep(POLL_SECONDS)
+        upload, _ = _ask(url, "GET", where, headers)
+        if upload["step"] not in ("", said):
+            said = upload["step"]
+            yield said
+    yield from upload["changes"]
+    if upload["state"] == "refused":
+        raise SendError(f"refused ({upload['kind']}): {upload['reason']}")
+    how = ", by its plan alone" if upload["plan_only"] else ""
+    yield f"version {upload['version'][:12]} serves now{how}"
+
+
+def _ask(
+    url: str, verb: str, path: str, headers: dict[str, str], body: Any = None
+) -> tuple[Any, str]:
+    """The JSON of an answer, and its Location; raises SendError."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=TIMEOUT_SECONDS)
+    try:
+        try:
+            connection.request(verb, parts.path.rstrip("/") + path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # The service has refused the model before it had all of it, and said why.
+            if body is None:
+                raise
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise SendError(f"{url} does not answer ({error or type(error).__name__})") from None
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise SendError(f"{answer.status}: {found.get('detail', found)}")
+    return found, answer.headers.get("Location", "")
+
+
+def main() -> None:
+    """Send the model of the command line, and print each step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("url")
+    parser.add_argument("--accept", default="", help="features that may change, or classes")
+    given = parser.parse_args()
+    try:
+        for said in send(given.file, given.url, os.environ.get("API_KEY", ""), given.accept):
+            print(said, flush=True)
+    except SendError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {given.file} cannot be read ({error.strerror})")
+
+
+if __name__ == "__main__":
+    main()
