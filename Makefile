@@ -40,7 +40,7 @@ HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE
 TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
-TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS
+TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
 	MODEL_URI FETCH_AT SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
@@ -123,7 +123,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
 .PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test lint format bench easter build-image run-container stop-container \
-	logs-container check-tag tag dist wheel github-release check-settings require-model-uri require-docker require-card
+	logs-container versions activate rollback-model check-tag tag dist wheel github-release check-settings require-model-uri require-docker require-card
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -149,7 +149,7 @@ bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and compare its answer
 export-plan: require-FILE install ## Write the plan of MODEL_PATH and its card to FILE, without any code: a model to upload
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@$(VENV)/python -m models.export "$$MODEL_PATH" "$$FILE"
-	$(call next,make upload-model FILE=$(FILE))
+	$(call next,make upload-model FILE=... with that file)
 
 upload-model: require-FILE ## Send the model FILE to the service at URL, with the key in API_KEY, and follow its check
 	@$(CHECK_PYTHON)
@@ -188,6 +188,22 @@ run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:P
 
 api-key: require-NAME install ## Make a key for NAME=alice, and print it with its lines for ADMIN_KEYS and API_KEYS
 	@$(VENV)/python -m api.http.keys "$$NAME"
+
+versions: ## List the versions of the model that the service at URL keeps, and the one that serves
+	@$(CHECK_PYTHON)
+	@"$$PYTHON" -m api.client versions
+
+activate: require-VERSION ## Have the service at URL answer by VERSION=1350f591f8b2 from now on
+	@$(CHECK_PYTHON)
+	@"$$PYTHON" -m api.client activate
+
+rollback-model: ## Have the service at URL answer by the version before the active one
+	@$(CHECK_PYTHON)
+	@"$$PYTHON" -m api.client rollback
+
+require-VERSION:
+	@[ -n "$$VERSION" ] || { echo "VERSION is not set: make versions lists them, and the first digits of one" \
+		"are enough, as in make activate VERSION=1350f591f8b2" >&2; exit 1; }
 
 check-settings:
 	@$(VENV)/python -m api.check --settings
@@ -250,15 +266,15 @@ require-%:
 
 ##@ Release
 
-VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-RELEASED = machine-learning-api-$(VERSION)
+RELEASE = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+RELEASED = machine-learning-api-$(RELEASE)
 # The lines of CHANGELOG.md on this version.
-CHANGES = awk '/^\#\# / {on = $$2 == "$(VERSION)"; next} on' CHANGELOG.md
+CHANGES = awk '/^\#\# / {on = $$2 == "$(RELEASE)"; next} on' CHANGELOG.md
 check-tag: require-TAG ## Check that TAG=v1.2.3 says the version of pyproject.toml, and that CHANGELOG.md has it
-	@[ "$(TAG)" = "v$(VERSION)" ] || \
-		{ echo "The tag $(TAG) is not the version of pyproject.toml: expected v$(VERSION)" >&2; exit 1; }
-	@$(CHANGES) | grep -q . || { echo "CHANGELOG.md says nothing about $(VERSION): write its changes below" \
-		'the heading "## $(VERSION)"' >&2; exit 1; }
+	@[ "$(TAG)" = "v$(RELEASE)" ] || \
+		{ echo "The tag $(TAG) is not the version of pyproject.toml: expected v$(RELEASE)" >&2; exit 1; }
+	@$(CHANGES) | grep -q . || { echo "CHANGELOG.md says nothing about $(RELEASE): write its changes below" \
+		'the heading "## $(RELEASE)"' >&2; exit 1; }
 	$(call next,make tag TAG=$(TAG))
 
 tag: check-tag ## Tag this commit as TAG=v1.2.3, with its lines of CHANGELOG.md; pushing the tag makes the release
@@ -270,19 +286,19 @@ tag: check-tag ## Tag this commit as TAG=v1.2.3, with its lines of CHANGELOG.md;
 dist: build-image require-card ## Write the image, the model's card, and the source with its model to dist/
 	rm -rf dist && mkdir dist
 	cp $(CARD) dist/$(RELEASED)-model-card.json
-	docker tag $(IMAGE) $(IMAGE):$(VERSION)
-	docker save --output dist/$(RELEASED)-image.tar $(IMAGE):$(VERSION) && gzip -n3 dist/$(RELEASED)-image.tar
+	docker tag $(IMAGE) $(IMAGE):$(RELEASE)
+	docker save --output dist/$(RELEASED)-image.tar $(IMAGE):$(RELEASE) && gzip -n3 dist/$(RELEASED)-image.tar
 	git archive --output=dist/$(RELEASED).tar.gz --prefix=$(RELEASED)/models/ \
 		--add-file=$(EXAMPLE) --add-file=$(CARD) --prefix=$(RELEASED)/ HEAD
 	$(MAKE) wheel
 	@cd dist && sums=$$(sha256sum * 2>/dev/null || shasum -a 256 *) && echo "$$sums" | tee SHA256SUMS
-	$(call next,make github-release TAG=v$(VERSION))
+	$(call next,make github-release TAG=v$(RELEASE))
 
 wheel: develop ## Write models/plan as a wheel of its own, sklearn-plan, to dist/
 	rm -rf dist/plan && mkdir -p dist/plan
 	cp -R models/plan dist/plan/sklearn_plan
 	cp LICENSE dist/plan && cp docs/plan-format.md dist/plan/README.md
-	sed 's/^version = .*/version = "$(VERSION)"/' models/plan/pyproject.toml >dist/plan/pyproject.toml
+	sed 's/^version = .*/version = "$(RELEASE)"/' models/plan/pyproject.toml >dist/plan/pyproject.toml
 	$(VENV)/uv build --quiet --offline --wheel --out-dir dist dist/plan
 	rm -r dist/plan
 

@@ -1,0 +1,166 @@
+"""Ask a running service which versions of its model it keeps, and change the one that serves.
+
+`make versions`, `make activate` and `make rollback-model` run it, with the service's address in
+URL and a key in API_KEY. It needs nothing but Python: whoever runs it may have no environment.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+# A swap waits for one that is under way, and then for every process.
+TIMEOUT_SECONDS = 300.0
+SHOWN_DIGITS = 12
+HEADINGS = ("version", "state", "added (UTC)", "from", "metrics")
+KEY_HINT = "make sends the key in API_KEY: write it into .env, or behind the target"
+
+
+class Refusal(Exception):
+    """The service does not do what it is asked; the message is a sentence."""
+
+
+def ask(
+    environ: Mapping[str, str],
+    verb: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """The JSON document with which the service answers; `body` is sent as it is.
+
+    Raises Refusal.
+    """
+    base = address(environ)
+    request = urllib.request.Request(f"{base}{path}", body, dict(headers or {}), method=verb)  # noqa: S310
+    if key := environ.get("API_KEY", ""):
+        # Cloud Run reads `Authorization` itself.
+        request.add_header("X-Api-Key", key)
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise Refusal(_reason(base, error)) from None
+    except urllib.error.URLError as error:
+        reason = error.reason
+        if isinstance(reason, ConnectionRefusedError):
+            raise Refusal(
+                f"Nothing listens at {base}: make run starts the service, and URL=https://... "
+                "names another one"
+            ) from None
+        raise Refusal(f"{base} cannot be reached: {reason}") from None
+    except TimeoutError:
+        raise Refusal(f"{base} has not answered in {TIMEOUT_SECONDS:g} seconds") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Refusal(f"{base} has closed the connection: {error}") from None
+    except ValueError:
+        raise Refusal(_stranger(base, path)) from None
+
+
+def address(environ: Mapping[str, str]) -> str:
+    """The address of the service: URL, or that of `make run`; raises Refusal."""
+    url = environ.get("URL") or f"http://127.0.0.1:{environ.get('PORT') or 8080}"
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not (fits and url.isascii() and url.isprintable()) or set(url) & set(" ?#@"):
+        raise Refusal(f"URL={url}: expected the address of a service, as http://127.0.0.1:8080")
+    return url.rstrip("/")
+
+
+def _reason(base: str, error: urllib.error.HTTPError) -> str:
+    """The sentence of an answer that is a problem, and what to do where it asks for a key."""
+    try:
+        detail = str(json.load(error)["detail"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"{_stranger(base, urlsplit(error.url).path)} ({error.code} {error.reason})"
+    return f"{detail} {KEY_HINT}" if error.code == 401 else detail
+
+
+def _stranger(base: str, path: str) -> str:
+    return f"{base} does not answer {path} as this service does: check URL"
+
+
+def versions(environ: Mapping[str, str]) -> str:
+    """The table of the versions that the service keeps; raises Refusal."""
+    return _written(environ, ask(environ, "GET", "/model/versions"), _table)
+
+
+def activate(environ: Mapping[str, str]) -> str:
+    """Have the service answer by the version in VERSION; raises Refusal."""
+    body = json.dumps({"version": environ.get("VERSION", "")}).encode()
+    headers = {"Content-Type": "application/json"}
+    return _written(environ, ask(environ, "POST", "/model/activate", body, headers), _change)
+
+
+def roll_back(environ: Mapping[str, str]) -> str:
+    """Have the service answer by the version before the active one; raises Refusal."""
+    return _written(environ, ask(environ, "POST", "/model/rollback"), _change)
+
+
+def _written(environ: Mapping[str, str], answer: Any, write: Callable[[Any], str]) -> str:
+    """An answer in words; raises Refusal if it is not one of this service."""
+    try:
+        return write(answer)
+    except (TypeError, KeyError, AttributeError):
+        raise Refusal(_stranger(address(environ), "/model/versions")) from None
+
+
+def _change(answer: Any) -> str:
+    """Which version serves, how the one before it comes back, and the table."""
+    active, before = answer["active"][:SHOWN_DIGITS], answer["before"]
+    back = f"; make rollback-model brings {before[:SHOWN_DIGITS]} back" if before else ""
+    return f"The version {active} serves{back}.\n\n{_table(answer)}"
+
+
+def _table(answer: Any) -> str:
+    """The versions in an answer, a line each."""
+    rows = [HEADINGS, *(_row(version) for version in answer["versions"])]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(version: dict[str, Any]) -> tuple[str, ...]:
+    metrics = ", ".join(f"{name} {_number(value)}" for name, value in version["metrics"].items())
+    added = version["added"][:16].replace("T", " ")
+    return (version["version"][:SHOWN_DIGITS], version["state"], added, version["origin"], metrics)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+COMMANDS: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "versions": versions,
+    "activate": activate,
+    "rollback": roll_back,
+}
+
+
+def main() -> None:
+    """Do what the command line says, and print what came of it."""
+    command = COMMANDS.get(" ".join(sys.argv[1:]))
+    if command is None:
+        sys.exit(f"error: expected one of {', '.join(COMMANDS)}")
+    try:
+        sys.stdout.write(f"{command(os.environ)}\n")
+    except Refusal as refusal:
+        sys.exit(f"error: {refusal}")
+
+
+if __name__ == "__main__":
+    main()
