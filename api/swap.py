@@ -30,10 +30,10 @@ from models.versions import Active, Store, Version
 
 log = logging.getLogger("api")
 
-# All processes have so long to build a new version.
-BUILD_SECONDS = 120.0
+# All processes have so long to build a new version, unless a client waits for them.
+BUILD_SECONDS = 300.0
 # Another swap, or a removal, may hold the store for so long.
-LOCK_SECONDS = 150.0
+LOCK_SECONDS = 10.0
 # Between two looks whether all processes are ready.
 LOOK_SECONDS = 0.0005
 # A process looks this often whether the one that staged a swap has died.
@@ -114,14 +114,15 @@ class Swap:
                 return self._refuse(busy, environ, start_response)
         return house.app(environ, start_response)
 
-    def activate(self, version: Version) -> Active:
+    def activate(self, version: Version, seconds: float = BUILD_SECONDS) -> Active:
         """Have all processes answer by this version, and say which one serves then.
 
-        Raises Conflict if a process cannot load it, Busy if another swap takes too long.
+        All processes have so many seconds to load it. Raises Conflict if one of them cannot, Busy
+        if another swap takes too long.
         """
         try:
             with self.store.locked(LOCK_SECONDS):
-                active = self._swap(version)
+                active = self._swap(version, seconds)
                 for old in self.store.remove_old(self._keep):
                     log.info("the version %s is removed: KEEP_VERSIONS=%d", old[:12], self._keep)
         except TimeoutError:
@@ -130,7 +131,7 @@ class Swap:
             raise Conflict(f"The version cannot be written down ({error.strerror}).") from None
         return active
 
-    def _swap(self, version: Version) -> Active:
+    def _swap(self, version: Version, seconds: float) -> Active:
         """Stage a version, wait for all processes, and make it active; within the store's lock."""
         board, old = self._board, self.store.active()
         number = board.next_number(old.number if old else 0)
@@ -140,7 +141,7 @@ class Swap:
         board.staged = number
         board.ring()
         try:
-            self._await(number, started)
+            self._await(number, started + seconds)
             active = self.store.activate(version.version, number=number, base=self._base)
         except BaseException:
             metrics.count_swap("failed")
@@ -154,7 +155,7 @@ class Swap:
         log.warning("version %s serves now, after %.3f s", version.version[:12], took)
         return active
 
-    def _await(self, number: int, started: float) -> None:
+    def _await(self, number: int, end: float) -> None:
         """Wait until all processes are ready; raises Conflict if one of them cannot follow.
 
         A process that dies does not count, unless many die: then the version is the reason.
@@ -169,8 +170,8 @@ class Swap:
                 raise Conflict(f"This version cannot be served: {self._board.reason}")
             if all(slot.ready == number for slot in slots):
                 return
-            if time.monotonic() - started > BUILD_SECONDS:
-                raise Conflict(f"This version takes more than {BUILD_SECONDS:g} seconds to load.")
+            if time.monotonic() > end:
+                raise Conflict("This version takes too long to load.")
             time.sleep(LOOK_SECONDS)
 
     def watch(self) -> None:
@@ -267,16 +268,13 @@ class Swap:
     def _heal(self) -> None:
         """End a swap whose process has died: it counts if it was written down."""
         board = self._board
-        staged = board.staged
-        if staged == board.active:
+        if board.staged == board.active:
             return
         try:
             with self.store.locked(0):
-                if board.staged != staged or staged == board.active:
-                    return
                 active = self.store.active()
-                if active and active.number == staged:
-                    board.active = staged
+                if active and active.number == board.staged:
+                    board.active = board.staged
                 else:
                     board.staged = board.active
         except (TimeoutError, OSError, ModelError):

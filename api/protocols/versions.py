@@ -14,7 +14,8 @@ from api.formats import media
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
-from api.swap import Swap
+from api.server.aside import aside
+from api.swap import BUILD_SECONDS, Swap
 from models.errors import ModelError
 from models.versions import Active, Version
 
@@ -86,7 +87,7 @@ def activate(site: Site, request: Request) -> Answer:
         asked = msgspec.json.decode(body, type=Activation)
     except msgspec.DecodeError as error:
         raise MalformedBody(f'Expected {{"version": "1350f591f8b2"}}: {error}.') from None
-    return _take(swap, asked.version)
+    return _take(site, swap, asked.version)
 
 
 def roll_back(site: Site, _: Request) -> Answer:
@@ -95,17 +96,19 @@ def roll_back(site: Site, _: Request) -> Answer:
     active = swap.store.active()
     if active is None or not active.before:
         raise Conflict("No version served before this one.")
-    return _take(swap, active.before)
+    return _take(site, swap, active.before)
 
 
-def _take(swap: Swap, version: str) -> Answer:
+def _take(site: Site, swap: Swap, version: str) -> Answer:
     try:
         found = swap.store.find(version)
     except ModelError as error:
         raise UnknownThing(f"{error}.".capitalize()) from None
     active = swap.store.active()
     if active is None or active.version != found.version:
-        swap.activate(found)
+        with aside:
+            # A request is answered in time, also where a process loads for longer.
+            swap.activate(found, min(site.settings.timeout, BUILD_SECONDS))
     return _listed(swap)
 
 
