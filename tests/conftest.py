@@ -64,9 +64,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    # pytest-xdist's workers measure coverage, and take its configuration from this process.
-    is_controller = config.getoption("dist", "no") != "no"
-    config.stash[TRACING] = None if is_controller else tracing.begin()
+    # The workers of pytest-xdist run the tests, and have the environment of this process.
+    has_workers = config.getoption("dist", "no") != "no"
+    if has_workers:
+        tracing.share()
+    config.stash[TRACING] = None if has_workers else tracing.begin()
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,7 +1,8 @@
-"""Coverage at a lower cost: forked children tell their parent, and complete files are not traced.
+"""Coverage at a lower cost: processes tell each other what they have executed.
 
 coverage gives each forked child a data file of its own, which takes 60 ms, and the tests fork
-thousands of children. Here a child hands the parent the arcs that the parent lacks.
+thousands of children. Here a child tells what is new, and pytest's workers take it over. A file all
+of whose lines and branches have been executed is traced no more.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from coverage.python import PythonFileReporter
 from coverage.results import analysis_from_file_reporter
 
 CONFIG = "COVERAGE_PROCESS_CONFIG"
+# The file in which processes tell each other of arcs, which are pairs of line numbers.
+TOLD = "TEST_ARCS"
 MASK = (1 << 28) - 1
+
+
+def share() -> None:
+    """Make the file that the workers of pytest-xdist share, in the process that starts them."""
+    file = tempfile.NamedTemporaryFile(prefix="arcs-")  # noqa: SIM115 - open until the end
+    atexit.register(file.close)
+    os.environ[TOLD] = file.name
 
 
 def begin() -> Tracing | None:
@@ -30,36 +40,46 @@ def begin() -> Tracing | None:
     collector: Any = coverage and coverage._collector
     if coverage is None or not collector.core.packed_arcs:
         return None
-    # Servers that tests start fork by means of C, so each of their workers has a data file.
-    config = CoverageConfig.deserialize(os.environ[CONFIG])
-    config.patch = [*config.patch, "_exit", "fork"]
-    os.environ[CONFIG] = config.serialize()
+    if TOLD not in os.environ:
+        share()
     return Tracing(coverage)
 
 
 class Tracing:
-    """The arcs that this process and its forked children have executed, by file."""
+    """The arcs that this process and those that tell it of theirs have executed, by file."""
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
         self._collector = cast("Any", coverage._collector)
         self._arcs: dict[str, set[int]] = self._collector.data
-        self._told = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open until the end
+        self._file = os.open(os.environ[TOLD], os.O_RDWR | os.O_APPEND)
         self._read = 0
-        # In a child: how many arcs of each file the parent had when it forked.
-        self._known: dict[str, int] | None = None
+        self._is_child = False
+        # How many arcs of each file were told of, and how many there were when it was last checked.
+        self._known: dict[str, int] = {}
         self._checked: dict[str, int] = {}
+        # Servers that tests start fork by means of C, so each of their workers has a data file.
+        self._config = CoverageConfig.deserialize(os.environ[CONFIG])
+        self._config.patch = [*self._config.patch, "_exit", "fork"]
+        os.environ[CONFIG] = self._config.serialize()
         self._exit = os._exit
-        os.register_at_fork(before=self._absorb, after_in_child=self._begin_child)
         vars(os)["_exit"] = self._tell_and_exit
+        os.register_at_fork(before=self._absorb, after_in_child=self._begin_child)
         atexit.register(self._absorb)
 
     def drop_complete_files(self) -> None:
-        """Trace no file any more whose lines and branches have all been executed."""
+        """Trace no file any more, here and in new processes, that has been executed completely."""
         self._absorb()
+        self._tell()
+        omitted = len(self._config.run_omit or ())
         for disposition in list(self._collector.should_trace_cache.values()):
             if disposition is not None and disposition.trace:
-                disposition.trace = not self._is_complete(disposition.source_filename)
+                name = disposition.source_filename
+                if self._is_complete(name):
+                    disposition.trace = False
+                    self._config.run_omit = [*(self._config.run_omit or ()), name]
+        if len(self._config.run_omit or ()) > omitted:
+            os.environ[CONFIG] = self._config.serialize()
 
     def _is_complete(self, name: str) -> bool:
         arcs = self._arcs.get(name, set())
@@ -79,35 +99,46 @@ class Tracing:
     def _begin_child(self) -> None:
         # Another thread of the parent may have held the lock.
         self._collector.data_lock = threading.Lock()
-        if self._known is None:
+        if not self._is_child:
+            self._is_child = True
             self._known = {name: len(arcs) for name, arcs in self._arcs.items()}
 
     def _tell_and_exit(self, status: int) -> None:
-        if self._known is None:
-            self._absorb()
+        self._tell()
+        if not self._is_child:
             self._coverage.save()
-        else:
-            known = self._known
-            new = {n: list(a) for n, a in list(self._arcs.items()) if len(a) > known.get(n, 0)}
-            message = marshal.dumps(new)
-            if new:
-                os.write(self._told.fileno(), len(message).to_bytes(8, "little") + message)
         self._exit(status)
 
+    def _tell(self) -> None:
+        """Write the arcs of those files that have more than are known."""
+        more = {
+            name: list(arcs)
+            for name, arcs in list(self._arcs.items())
+            if len(arcs) > self._known.get(name, 0)
+        }
+        if more:
+            message = marshal.dumps(more)
+            os.write(self._file, len(message).to_bytes(8, "little") + message)
+            self._known |= {name: len(arcs) for name, arcs in more.items()}
+
     def _absorb(self) -> None:
-        """Add the arcs that children told of."""
-        if self._known is not None:
+        """Add the arcs that were told of; a child needs none."""
+        if self._is_child:
             return
-        descriptor = self._told.fileno()
-        unread = os.fstat(descriptor).st_size - self._read
-        stream = io.BytesIO(os.pread(descriptor, unread, self._read))
+        read = self._read
+        stream = io.BytesIO(os.pread(self._file, os.fstat(self._file).st_size - read, read))
         while len(message := stream.read(8)) == 8:
             message = stream.read(size := int.from_bytes(message, "little"))
-            if len(message) < size:  # a child is writing
+            if len(message) < size:  # another process is writing
                 break
-            self._read += 8 + size
-            for name, arcs in marshal.loads(message).items():
-                self._arcs.setdefault(name, set()).update(arcs)
+            read += 8 + size
+            for name, more in marshal.loads(message).items():
+                arcs = self._arcs.setdefault(name, set())
+                is_told = len(arcs) == self._known.get(name, 0)
+                arcs.update(more)
+                if is_told:
+                    self._known[name] = len(arcs)
+        self._read = max(self._read, read)  # two threads may fork at once
 
 
 def unpack(arc: int) -> tuple[int, int]:
