@@ -23,11 +23,15 @@ SETTINGS := MODEL_SHA256 MODEL_REFRESH_SECONDS MODEL_STORE KEEP_VERSIONS MODEL_F
 	MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING EXTRA_FIELDS LOG_LEVEL ACCESS_LOG \
 	API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY \
 	ADMIN_KEYS ALLOW_JOBLIB_UPLOAD CHECK_SECONDS CHECK_BYTES MODEL_MIN MODEL_ACCEPT MODEL_TRUSTED_TYPES
+SETTINGS += MLFLOW_TRACKING_URI
 # MODEL_URI is the model of a build, unless the service is to fetch it.
 FETCH_AT ?= build
 ifeq ($(value FETCH_AT),start)
 SETTINGS += MODEL_URI
 endif
+# What opens a source. run-container passes these on as well; no command line shows them.
+CREDENTIALS := MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD \
+	AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION AWS_ENDPOINT_URL AZURE_STORAGE_ACCOUNT_NAME AZURE_STORAGE_ACCOUNT_KEY
 
 # No value becomes code. make checks the values that recipes use directly, by these lists. A variable
 # of TEXTS can hold any text, so recipes read it from the environment, as "$$DATA". No value may hold a
@@ -41,6 +45,7 @@ TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
 TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT
+TEXTS += $(CREDENTIALS)
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
 	MODEL_URI FETCH_AT SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
@@ -116,7 +121,7 @@ UNCOMMITTED = [ -z "$$(git status --porcelain 2>/dev/null)" ] || echo "-dirty-$$
 sha256 = $$({ sha256sum $(1) 2>/dev/null || shasum -a 256 $(1); } | cut -c 1-64)
 MODEL_VERSION = $(call sha256,$(EXAMPLE))
 # --env NAME without a value: docker reads the value from the environment.
-IN_CONTAINER = $(foreach name,$(SETTINGS),$(if $($(name)),--env $(name)))
+IN_CONTAINER = $(foreach name,$(SETTINGS) $(CREDENTIALS),$(if $($(name)),--env $(name)))
 # Print the next step, but only for a target of the command line and not for its prerequisites.
 next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 

@@ -72,6 +72,10 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_uri: str = ""
     model_fetch_seconds: Seconds = 600
     max_model_bytes: Bytes = 4 * 1024 * 1024 * 1024
+    mlflow_tracking_uri: str = ""
+    mlflow_tracking_token: str = ""
+    mlflow_tracking_username: str = ""
+    mlflow_tracking_password: str = ""
     gce_metadata_host: Host = "metadata.google.internal"
     storage_emulator_host: Origin = "https://storage.googleapis.com"
     # A new version is checked within these limits before it serves.

@@ -28,6 +28,7 @@ MODULES = MappingProxyType(
         "https": "web",
         "s3": "objects",
         "az": "objects",
+        "mlflow": "mlflow",
     }
 )
 EXPECTED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -12,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from models.sources.transfer import Failure, PassingFailure, Saved, Transfer
 
@@ -111,14 +112,16 @@ def opened(
 ) -> Iterator[Answer]:
     """A context with the answer to a GET of `url`; `direct` passes proxies by.
 
+    A user and a password in the address are sent as a header.
+
     Raises Failure, and ModelError at the deadline.
     """
     left = transfer.seconds_left()
     watch = _Watch(left)
     proxies = [urllib.request.ProxyHandler({})] if direct else []
     opener = urllib.request.build_opener(_Redirects(), *watch.handlers(), *proxies)
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310
     try:
+        request = _request(url, headers)
         with opener.open(request, timeout=min(left, SILENCE_SECONDS)) as answer:
             yield answer
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -126,6 +129,16 @@ def opened(
         raise _failure(error) from None
     finally:
         watch.stop()
+
+
+def _request(url: str, headers: Headers) -> urllib.request.Request:
+    parts = urlsplit(url)
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        encoded = base64.b64encode(pair.encode()).decode()
+        headers = {"Authorization": f"Basic {encoded}", **headers}
+        url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return urllib.request.Request(url, headers=dict(headers))  # noqa: S310
 
 
 def _failure(error: Exception) -> Failure:

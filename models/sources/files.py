@@ -11,7 +11,7 @@ from models.errors import ModelError
 
 if TYPE_CHECKING:
     from models.sources import Fetched
-    from models.sources.transfer import Transfer
+    from models.sources.transfer import Saved, Transfer
 
 # The name of a model in a folder of a bucket, as Vertex AI has it.
 MODEL = "model.joblib"
@@ -53,6 +53,12 @@ def fetch(transfer: Transfer) -> Fetched | None:
         return transfer.retry(attempt)
     except PassingFailure as failure:
         raise ModelError(f"{path} {failure}: replace it by a rename, with mv") from None
+
+
+def save(transfer: Transfer, uri: str) -> Saved:
+    """Copy the file at `uri`, a path or file:///path; raises ModelError."""
+    path = path_of(uri)
+    return transfer.save(_blocks(path), path.name)
 
 
 def path_of(uri: str) -> Path:

@@ -61,6 +61,13 @@ def fetch(transfer: Transfer) -> Fetched | None:
     return Fetched(saved.path, saved_card.path if saved_card else None, revision, saved.sha256)
 
 
+def save(transfer: Transfer, uri: str) -> Saved:
+    """Download the object at `uri`, gs://bucket/name; raises ModelError."""
+    bucket, _, name = uri.partition("://")[2].partition("/")
+    storage = _Storage(transfer, bucket, name)
+    return storage.download(name, storage.describe(name))
+
+
 class _Storage:
     """Cloud Storage, read with a token of the account that the container runs as."""
 

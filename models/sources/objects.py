@@ -37,32 +37,37 @@ def fetch(transfer: Transfer) -> Fetched | None:
     """
     from models.sources import Fetched
 
-    bucket, _, name = transfer.uri.partition("://")[2].partition("/")
+    name = transfer.uri.partition("://")[2].partition("/")[2]
     if not is_model(name):
         name = f"{name.rstrip('/')}/{MODEL}".lstrip("/")
     card_name = str(PurePosixPath(name).with_suffix(".json"))
-    bucket_ = _Bucket(transfer, bucket)
-    model = bucket_.tag(name)
-    card = bucket_.tag(card_name, optional=True)
+    store = _Store(transfer, transfer.uri)
+    model = store.tag(name)
+    card = store.tag(card_name, optional=True)
     if f"{model}{card}" == transfer.known:
         return None
-    saved, model = bucket_.download(name)
+    saved, model = store.download(name)
     saved_card = None
     if card:
-        saved_card, card = bucket_.download(card_name)
+        saved_card, card = store.download(card_name)
     return Fetched(
         saved.path, saved_card.path if saved_card else None, f"{model}{card}", saved.sha256
     )
 
 
-class _Bucket:
-    """A bucket, or a container, and what obstore reads it with."""
+def save(transfer: Transfer, uri: str) -> Saved:
+    """Download the object at `uri`, s3://bucket/name or az://container/name; raises ModelError."""
+    return _Store(transfer, uri).download(uri.partition("://")[2].partition("/")[2])[0]
 
-    def __init__(self, transfer: Transfer, name: str) -> None:
+
+class _Store:
+    """The bucket, or the container, of an address, and how obstore reads it."""
+
+    def __init__(self, transfer: Transfer, uri: str) -> None:
         """Raises ModelError if obstore is not installed, or without the name of a bucket."""
         self._transfer = transfer
-        self._scheme, _, _ = transfer.uri.lower().partition("://")
-        self._name = name
+        scheme, _, path = uri.partition("://")
+        self._scheme, self._name = scheme.lower(), path.partition("/")[0]
         try:
             import obstore
             from obstore.store import AzureStore, S3Store
@@ -75,7 +80,7 @@ class _Bucket:
         make = {"s3": S3Store, "az": AzureStore}[self._scheme]
         try:
             self._store: S3Store | AzureStore = make(
-                name, client_options=self._limits(), retry_config=self._retries()
+                self._name, client_options=self._limits(), retry_config=self._retries()
             )
         except Exception as error:
             raise self._refused("", error) from None

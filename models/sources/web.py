@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from models.errors import ModelError
 from models.sources import client
@@ -39,9 +38,8 @@ def fetch(transfer: Transfer) -> Fetched | None:
     if transfer.known == sha256:
         return None
     name = PurePosixPath(unquote(url.path)).name or MODEL
-    headers = _credentials(url)
     try:
-        model = client.download(transfer, _without_secrets(url), headers, name)
+        model = client.download(transfer, url._replace(fragment="").geturl(), {}, name)
     except Failure as failure:
         raise ModelError(_sentence(transfer, failure)) from None
     if model.sha256 != sha256:
@@ -49,7 +47,7 @@ def fetch(transfer: Transfer) -> Fetched | None:
             f"{transfer.shown} has SHA-256 {model.sha256}, but its #sha256= or MODEL_SHA256 says "
             f"{sha256}"
         )
-    card = _card(transfer, url, headers)
+    card = _card(transfer, url)
     return Fetched(model.path, card.path if card else None, sha256, model.sha256)
 
 
@@ -75,28 +73,15 @@ def _expected(transfer: Transfer, fragment: str) -> str:
     return digest
 
 
-def _credentials(url: SplitResult) -> dict[str, str]:
-    """The header for the user and the password of an address."""
-    if url.username is None:
-        return {}
-    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-
-
-def _without_secrets(url: SplitResult, path: str = "") -> str:
-    host = url.netloc.rpartition("@")[2]
-    return urlunsplit((url.scheme, host, path or url.path, url.query, ""))
-
-
-def _card(transfer: Transfer, url: SplitResult, headers: dict[str, str]) -> Saved | None:
+def _card(transfer: Transfer, url: SplitResult) -> Saved | None:
     """The card NAME.json beside NAME.joblib; None where the server has none."""
     path = PurePosixPath(url.path)
     # The signature in the query of a signed address is that of one file.
     if path.suffix != ".joblib" or url.query:
         return None
-    beside = _without_secrets(url, str(path.with_suffix(".json")))
+    beside = url._replace(path=str(path.with_suffix(".json")), fragment="")
     try:
-        return client.download(transfer, beside, headers, "card.json")
+        return client.download(transfer, beside.geturl(), {}, "card.json")
     except Failure as failure:
         if failure.status in (401, 403, 404, 410):
             return None

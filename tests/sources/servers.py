@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import http.server
 import ipaddress
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -134,3 +135,17 @@ def authority(path: Path) -> Path:
         )
     )
     return path
+
+
+# A file that describes a model of MLflow's, as it writes it.
+MLMODEL = "flavors:\n  sklearn:\n    code: null\n    pickled_model: model.pkl\n"
+
+
+def registry(web: Web, artifacts: str) -> dict[str, str]:
+    """Answer as MLflow's registry on penguins/1, whose artifacts are there; gives the settings."""
+    api, named = "/api/2.0/mlflow/model-versions", "name=penguins&version=1"
+    version = {"name": "penguins", "version": "1", "creation_timestamp": 7}
+    web.paths[f"{api}/get?{named}"] = json.dumps({"model_version": version}).encode()
+    uri = json.dumps({"artifact_uri": artifacts}).encode()
+    web.paths[f"{api}/get-download-uri?{named}"] = uri
+    return {"mlflow_tracking_uri": web.address}

@@ -14,6 +14,7 @@ from tests.google_cloud.cloud import PROJECT, Cloud
 from tests.google_cloud.metadata import Machine
 from tests.google_cloud.storage import Bucket, Buckets
 from tests.sources.conftest import Fetch, Refused
+from tests.sources.servers import MLMODEL, Web, registry
 
 ACCOUNT = f"ml-api-runtime@{PROJECT}.iam.gserviceaccount.com"
 READER = "roles/storage.objectViewer"
@@ -159,3 +160,14 @@ def test_an_answer_that_does_not_end_is_refused(
     monkeypatch.setattr(client, "MAX_JSON_BYTES", 10)
     said = refused("gs://models/a/penguins.joblib", **settings)
     assert "gives none (its answer is too long)" in said
+
+
+def test_artifacts_of_mlflow_may_be_in_a_bucket(fetch: Fetch, cloud: Cloud, settings: Any) -> None:
+    cloud.part(Buckets).all["models"].objects |= {
+        "m/MLmodel": MLMODEL.encode(),
+        "m/model.pkl": b"a pickle",
+    }
+    with Web().serving() as web:
+        fetched = fetch("mlflow://penguins/1", **settings, **registry(web, "gs://models/m"))
+    assert fetched
+    assert fetched.model.read_bytes() == b"a pickle"

@@ -18,7 +18,7 @@ from models.sources import objects
 from tests import clients
 from tests.checkout import ROOT
 from tests.sources.conftest import Fetch, Refused
-from tests.sources.servers import Handler, Web, send
+from tests.sources.servers import MLMODEL, Handler, Web, registry, send
 from tests.test_serving import free_port
 
 MODEL = b"a model" * 1000
@@ -171,6 +171,15 @@ def test_without_the_package_its_line_is_told(
         "models/requirements.txt, and run make again"
     )
     assert f"\n{objects.PACKAGE} \\\n" in (ROOT / "requirements-dev.lock").read_text()
+
+
+def test_artifacts_of_mlflow_may_be_in_a_bucket(fetch: Fetch, bucket: Bucket) -> None:
+    bucket.put("m/MLmodel", MLMODEL.encode())
+    bucket.put("m/model.pkl", b"a pickle")
+    with Web().serving() as web:
+        fetched = fetch("mlflow://penguins/1", **registry(web, "s3://models/m"))
+    assert fetched
+    assert fetched.model.read_bytes() == b"a pickle"
 
 
 # Azure
