@@ -168,6 +168,29 @@ class ModelReady(Document):
     ready: bool
 
 
+class V1Status(Document):
+    """Whether a version has failed, as TensorFlow Serving tells it."""
+
+    error_code: str
+    error_message: str
+
+
+class V1Version(Document):
+    """A version that can be asked, as TensorFlow Serving tells it."""
+
+    version: str
+    state: str
+    status: V1Status
+
+
+class V1Model(Document):
+    """Whether a model is loaded, as KServe tells it, and its version."""
+
+    name: str
+    ready: bool
+    model_version_status: list[V1Version]
+
+
 class V2Well(Document):
     """The server is alive, and the model is loaded."""
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote
 import msgspec
 
 from api.batching import MERGED_ROWS, Batcher
-from api.errors import Answer, UnknownMethod, UnknownModel, UnknownOption
+from api.errors import Answer, UnknownMethod, UnknownOption
 from api.formats import Reader, media, results, writers
 from api.formats.contract import Contract
 from api.formats.writers import JSON, WRITERS
@@ -55,17 +55,6 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         if method not in model.methods:
             have = ", ".join(f"/{name}" for name in model.methods)
             raise UnknownMethod(f"This {model.kind} has no {method}; it has {have}.")
-
-    def check_name(self, name: str, version: str = "") -> None:
-        """Raise UnknownModel if the model is called otherwise, or has another version."""
-        if name != self.name or version not in ("", self.model.version):
-            raise self.unknown(name)
-
-    def unknown(self, name: str) -> UnknownModel:
-        """The error for a name, or a version of this name, that is not served."""
-        if name != self.name:
-            return UnknownModel(f"There is no such model here, only {self.name}.")
-        return UnknownModel(f"The model {name} has only the version {self.model.version} here.")
 
     def body(self, request: Request) -> bytes:
         """The body of a request; raises what `read_body` raises."""

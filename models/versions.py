@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -139,7 +140,10 @@ class Store:
 
         Raises ModelError if there is none, or more than one.
         """
-        if len(version) >= DIGITS and (known := self._version(f"{self._name}-{version[:DIGITS]}")):
+        start = version[:DIGITS].lower()
+        # A client may send anything: only digits become the name of a file.
+        whole = re.fullmatch(f"[0-9a-f]{{{DIGITS}}}", start)
+        if whole and (known := self._version(f"{self._name}-{start}")):
             # A swap waits for this: it reads no other card.
             kept = [known]
         else:

@@ -24,7 +24,15 @@ def test_it_lists_its_model(penguins: FlaskClient) -> None:
 
 
 def test_its_model_is_ready(penguins: FlaskClient) -> None:
-    assert penguins.get("/v1/models/model").json == {"name": "model", "ready": True}
+    version = penguins.get("/metadata").json["version"]
+    state = {"version": version, "state": "AVAILABLE"}
+    told = {
+        "name": "model",
+        "ready": True,
+        "model_version_status": [state | {"status": {"error_code": "OK", "error_message": ""}}],
+    }
+    assert penguins.get("/v1/models/model").json == told
+    assert penguins.get(f"/v1/models/model/versions/{version}").json == told
 
 
 @pytest.mark.parametrize("name", ["penguins", "größe"])

@@ -65,9 +65,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def place(self, name: str, version: str) -> str:
         """The path for the model of this name and version."""
         return (
-            self.path.replace("<name:name>", "<name>")
-            .replace("<name>", name)
-            .replace("<version>", version)
+            self.path.replace("<name:", "<").replace("<name>", name).replace("<version>", version)
         )
 
 

@@ -82,6 +82,13 @@ def activation_body(service: Service, _: Sample) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
+def index_body(_: Service, __: Sample) -> Schema:
+    """Whether only versions that serve are asked for, as Triton's clients ask it."""
+    body = {"type": "object", "properties": {"ready": {"type": "boolean"}}}
+    content = {"schema": body, "example": {"ready": True}}
+    return {"required": False, "content": {"application/json": content}}
+
+
 def model_body(_: Service, __: Sample) -> Schema:
     """A model's file, in each form that can be sent."""
     from api.protocols.uploads import TYPES
@@ -95,6 +102,7 @@ BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "instances": instances_body,
     "tensors": tensors_body,
     "activation": activation_body,
+    "index": index_body,
     "model": model_body,
 }
 

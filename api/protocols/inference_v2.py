@@ -10,18 +10,27 @@ import functools
 from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 
-from api.answers import IndexEntry, ModelReady, Models, Server, V2Well
+import msgspec
+
+from api.answers import ModelReady, Models, Server, V2Well
 from api.errors import SENTENCE, Answer, MalformedBody, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, tensors
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
-from api.protocols import health
+from api.protocols import health, model_names
 from api.protocols.model_tensors import answer_tensor, configure, describe_model, statistics
 from api.service import Service, notes
 from models.model import Model
+
+
+class IndexRequest(msgspec.Struct):
+    """The body of /v2/repository/index: whether only versions that serve are asked for."""
+
+    ready: bool = False
+
 
 TAG = Tag("Open Inference v2", "The Open Inference Protocol: KServe, Triton and MLServer speak it.")
 BINARY = "application/octet-stream"
@@ -34,9 +43,9 @@ WELL = V2Well(ready=True, live=True)
 def routes(site: Site) -> Iterator[Route]:
     """`POST /v2/models/<model>/infer`, health, and what is known of the server and its model."""
     yield from _infer(site.service)
-    yield from _server(site.service)
+    yield from _server(site)
     for suffix, of in (("", ""), ("/versions/<version>", "_version")):
-        yield from _model(site.service, f"/v2/models/<name>{suffix}", of)
+        yield from _model(site, f"/v2/models/<name>{suffix}", of)
 
 
 own = partial(Route, tag=TAG, render=SENTENCE)
@@ -56,7 +65,8 @@ def _infer(service: Service) -> Iterator[Route]:
         )
 
 
-def _server(service: Service) -> Iterator[Route]:
+def _server(site: Site) -> Iterator[Route]:
+    service = site.service
     get = partial(own, verb="GET")
     for name, summary in (("live", "The server is alive"), ("ready", "The model is loaded")):
         yield get(
@@ -69,16 +79,13 @@ def _server(service: Service) -> Iterator[Route]:
         )
     counted, version = paths(service), service.model.version
     server = Server("machine-learning-api", version, EXTENSIONS).plain()
-    index = [IndexEntry(service.name, version, "READY", "").plain()]
     models = Models([service.name]).plain()
-    known: list[tuple[str, str, str, str, str, Any]] = [
-        ("GET", "/v2", "v2", "The server", "Server", server),
-        ("GET", "/v2/models", "v2_models", "The models", "Models", models),
-        ("POST", "/v2/repository/index", "v2_index", "The models", "RepositoryIndex", index),
+    known: list[tuple[str, str, str, str, Any]] = [
+        ("/v2", "v2", "The server", "Server", server),
+        ("/v2/models", "v2_models", "The models", "Models", models),
     ]
-    for verb, path, name, summary, schema, document in known:
-        yield own(
-            verb=verb,
+    for path, name, summary, schema, document in known:
+        yield get(
             path=path,
             handler=partial(_same, document),
             by_flask=True,
@@ -86,6 +93,16 @@ def _server(service: Service) -> Iterator[Route]:
             summary=summary,
             gives={JSON: schema},
         )
+    yield own(
+        verb="POST",
+        path="/v2/repository/index",
+        handler=partial(index, site),
+        name="v2_index",
+        summary="The versions of the model, and which one is ready",
+        takes="index",
+        gives={JSON: "RepositoryIndex"},
+        errors=(400, 411, 413, 415),
+    )
     yield get(
         path="/v2/models/stats",
         handler=partial(statistics, service, counted, service.name),
@@ -96,8 +113,9 @@ def _server(service: Service) -> Iterator[Route]:
     )
 
 
-def _model(service: Service, path: str, of: str) -> Iterator[Route]:
+def _model(site: Site, path: str, of: str) -> Iterator[Route]:
     """The routes about the model at `path`; `of` is the end of the names of their operations."""
+    service = site.service
     counted = paths(service)
     described = functools.cache(partial(describe_model, service))
     views: list[tuple[str, str, str, str, Callable[[str], Any]]] = [
@@ -111,18 +129,15 @@ def _model(service: Service, path: str, of: str) -> Iterator[Route]:
         yield own(
             verb="GET",
             path=path + end,
-            handler=partial(_checked, service, view),
+            handler=partial(_checked, site, view),
             by_flask=True,
             name=name + of,
             summary=summary,
             gives={JSON: schema},
             open=end == "/ready",
         )
-
-    def other(name: str, **_: str) -> NoReturn:
-        raise service.unknown(name)
-
     # The gateway answers at the path of the model itself.
+    other = partial(model_names.refuse, site)
     yield own(verb="POST", path=f"{path}/infer", handler=other, by_flask=True)
 
 
@@ -130,10 +145,26 @@ def _same(document: Any) -> Any:
     return document
 
 
-def _checked(service: Service, view: Callable[[str], Any], name: str, version: str = "") -> Any:
+def _checked(site: Site, view: Callable[[str], Any], name: str, version: str = "") -> Any:
     """What `view` says of the model, if it has this name and version; raises UnknownModel."""
-    service.check_name(name, version)
+    model_names.check(site, name, version)
     return view(name)
+
+
+def index(site: Site, request: Request) -> Answer:
+    """Answer with the versions of the model; with those that serve, if the body asks for these.
+
+    Raises MalformedBody, and what `Service.body` raises.
+    """
+    body = site.service.body(request)
+    try:
+        asked = msgspec.json.decode(body or b"{}", type=IndexRequest)
+    except msgspec.DecodeError as error:
+        raise MalformedBody(f'Expected no body, or {{"ready": true}}: {error}.') from None
+    found = [
+        entry for entry in model_names.index(site) if entry.state == "READY" or not asked.ready
+    ]
+    return Answer(HTTPStatus.OK, {"Content-Type": JSON}, msgspec.json.encode(found))
 
 
 def paths(service: Service) -> list[str]:

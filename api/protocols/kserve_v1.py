@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, NoReturn
 
-from api.answers import ModelReady, Models
+from api.answers import Models, V1Model, V1Status, V1Version
 from api.errors import SENTENCE, Answer, UnsupportedType
 from api.formats import media
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
+from api.protocols import model_names
 from api.service import Service
 from models.rows.batch import Batch
 
@@ -25,15 +26,17 @@ def routes(site: Site) -> Iterator[Route]:
     """`POST /v1/models/<model>:predict`, the models, and what is said of models of other names."""
     service = site.service
     own = partial(Route, tag=TAG, render=SENTENCE)
-    yield own(
-        verb="POST",
-        path=f"/v1/models/{service.name}:predict",
-        handler=partial(predict, service),
-        name="v1_predict",
-        summary="Predict" if "predict" in service.model.methods else "",
-        takes="instances",
-        gives={JSON: "V1Predictions"},
-    )
+    version = f"/versions/{service.model.version}"
+    for suffix, of in (("", ""), (version, "_version")):
+        yield own(
+            verb="POST",
+            path=f"/v1/models/{service.name}{suffix}:predict",
+            handler=partial(predict, service),
+            name=f"v1_predict{of}",
+            summary="Predict" if "predict" in service.model.methods else "",
+            takes="instances",
+            gives={JSON: "V1Predictions"},
+        )
     yield own(
         verb="GET",
         path="/v1/models",
@@ -43,32 +46,34 @@ def routes(site: Site) -> Iterator[Route]:
         summary="The models",
         gives={JSON: "Models"},
     )
-
-    yield own(
-        verb="GET",
-        path="/v1/models/<name:name>",
-        handler=partial(ready, service),
-        by_flask=True,
-        name="v1_model",
-        summary="The model is loaded",
-        gives={JSON: "ModelReady"},
-        open=True,
-    )
-    other = partial(refuse_verb, service)
-    yield own(verb="POST", path="/v1/models/<name>:<verb>", handler=other, by_flask=True)
-
-
-def ready(service: Service, name: str) -> dict[str, Any]:
-    """Say that the model of this name is loaded; raises UnknownModel."""
-    service.check_name(name)
-    return ModelReady(name, ready=True).plain()
+    other = partial(refuse_verb, site)
+    for suffix, of in (("", ""), ("/versions/<name:version>", "_version")):
+        path = f"/v1/models/<name:name>{suffix}"
+        yield own(
+            verb="GET",
+            path=path,
+            handler=partial(ready, site),
+            by_flask=True,
+            name=f"v1_model{of}",
+            summary="The model is loaded",
+            gives={JSON: "V1Model"},
+            open=True,
+        )
+        yield own(verb="POST", path=f"{path}:<verb>", handler=other, by_flask=True)
 
 
-def refuse_verb(service: Service, name: str, verb: str) -> NoReturn:  # noqa: ARG001
-    """Refuse another name than the model's, or another verb than those of the model."""
+def ready(site: Site, name: str, version: str = "") -> dict[str, Any]:
+    """Say that the model of this name and version is loaded; raises UnknownModel."""
+    model_names.check(site, name, version)
+    state = V1Version(site.service.model.version, "AVAILABLE", V1Status("OK", ""))
+    return V1Model(name, ready=True, model_version_status=[state]).plain()
+
+
+def refuse_verb(site: Site, name: str, verb: str, version: str = "") -> NoReturn:  # noqa: ARG001
+    """Refuse another name or version than the model's, or a verb that is not the model's."""
     from werkzeug.exceptions import NotFound
 
-    service.check_name(name)
+    model_names.check(site, name, version)
     raise NotFound
 
 
