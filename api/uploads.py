@@ -23,6 +23,7 @@ from typing import IO
 import msgspec
 
 from api.answers import Upload
+from api.monitor import metrics
 from models import candidate
 from models.candidate import Served, Verdict
 from models.errors import CallError, ModelError
@@ -192,6 +193,7 @@ class Incoming:
             accept=accept,
             say=say,
         )
+        metrics.count_candidate(verdict.kind or "accepted")
         found = replace(
             upload,
             step=verdict.step,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -31,6 +32,7 @@ from api.http.request import Request
 from api.http.route import Route, Site
 from api.protocols.versions import NO_STORE, TAG
 from api.settings import Settings
+from models.errors import ModelError
 
 if TYPE_CHECKING:
     from api.swap import Swap
@@ -163,8 +165,10 @@ def check_kind(path: Path, settings: Settings) -> None:
     """Raise Forbidden for a joblib file under another type, where none is taken."""
     from models.candidate import bundle
 
-    if bundle.kind_of(path) == bundle.JOBLIB and settings.allow_joblib_upload != "true":
-        raise no_joblib()
+    # A damaged bundle is for the check to refuse.
+    with contextlib.suppress(ModelError):
+        if bundle.kind_of(path) == bundle.JOBLIB and settings.allow_joblib_upload != "true":
+            raise no_joblib()
 
 
 def no_joblib() -> Problem:

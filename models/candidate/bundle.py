@@ -17,10 +17,15 @@ JOBLIB, SKOPS, CARD = ".joblib", ".skops", ".json"
 KINDS = (PLAN, JOBLIB, SKOPS)
 # The first bytes of a zip.
 ZIP = b"PK\x03\x04"
+# The name of the first file in a zip begins here: APPNOTE.TXT of PKWARE, section 4.3.7.
+NAME_AT, HEADER_BYTES = 30, 64
 
 
 def kind_of(path: Path) -> str:
-    """The kind of model in a file, which may be a bundle: one of KINDS."""
+    """The kind of model in a file, which may be a bundle: one of KINDS.
+
+    Raises ModelError if it is a bundle that is not whole.
+    """
     inside = _names(path)
     if inside is None:
         return JOBLIB
@@ -77,12 +82,18 @@ def _place(path: Path, target: Path) -> None:
 
 
 def _names(path: Path) -> list[str] | None:
-    """The names of the files in a zip; None if it is none."""
+    """The names of the files in a zip; None if it is none. Raises ModelError."""
     with path.open("rb") as file:
-        if file.read(len(ZIP)) != ZIP:
-            return None
+        head = file.read(HEADER_BYTES)
+    if not head.startswith(ZIP):
+        return None
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
+            names = archive.namelist()
     except zipfile.BadZipFile:
-        return None
+        names = []
+    # A plan is a zip itself: where the end is lost, the names are those of the plan in it.
+    first = next((kind for kind in KINDS if head[NAME_AT:].startswith((STEM + kind).encode())), "")
+    if first and STEM + first not in names:
+        raise ModelError(f"{path} is cut short or damaged: copy it again")
+    return names

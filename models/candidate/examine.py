@@ -114,8 +114,7 @@ def examine(job: Job, say: Say) -> Message:
         try:
             candidate.examine()
         except Fault as fault:
-            said = str(fault).replace(job.path, job.name)
-            return Message(kind=fault.kind, reason=said, changes=tuple(candidate.changes))
+            return Message(kind=fault.kind, reason=str(fault), changes=tuple(candidate.changes))
     return Message(accepted=True, changes=tuple(candidate.changes), metrics=candidate.metrics)
 
 
@@ -128,9 +127,9 @@ def enclose(job: Job) -> sandbox.Watch:
             importlib.import_module(name)
     os.environ.clear()
     sys.dont_write_bytecode = True
-    folders = (str(Path(job.path).parent), *job.writable)
-    sandbox.lock_files(folders)
-    watch = sandbox.Watch(folders, (apart, bound.in_child))
+    folder = str(Path(job.path).parent)
+    sandbox.lock_files(folder)
+    watch = sandbox.Watch(folder, (apart, bound.in_child))
     watch.arm()
     return watch
 

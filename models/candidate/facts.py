@@ -65,18 +65,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the process of a check is told.
 
     `path` is the model's file, in the only folder that the process may write; a plan without a
-    joblib file ends with `.plan.npz`. `name` stands for the path in sentences, `version` is the
-    SHA-256 of the file. The limits are in seconds and bytes.
+    joblib file ends with `.plan.npz`. `version` is the SHA-256 of the file.
     """
 
     path: str
-    name: str
     version: str
     served: Served | None
     settings: ModelSettings
     hostile: bool
     accept: frozenset[str]
-    writable: tuple[str, ...] = ()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -95,8 +95,8 @@ def _tasks() -> int:
     return count
 
 
-def lock_files(folders: Sequence[str]) -> bool:
-    """Let this process write only in these folders, for good, and use no TCP (Landlock).
+def lock_files(folder: str) -> bool:
+    """Let this process write only in one folder, for good, and use no TCP (Landlock).
 
     Gives False where the kernel has none of this.
     """
@@ -110,7 +110,7 @@ def lock_files(folders: Sequence[str]) -> bool:
     rights = sum(bits for since, bits in ALL_WRITES.items() if version >= since)
     handled = struct.pack("QQ", rights, ALL_TCP if version >= 4 else 0)
     rules = syscall(LANDLOCK_CREATE_RULESET, handled, len(handled) if version >= 4 else 8, 0)
-    for path in (*folders, *DEVICES):
+    for path in (folder, *DEVICES):
         descriptor = os.open(path, os.O_RDONLY if path in DEVICES else os.O_DIRECTORY)
         rule = struct.pack("=Qi", WRITE_FILE if path in DEVICES else rights, descriptor)
         syscall(LANDLOCK_ADD_RULE, rules, LANDLOCK_RULE_PATH_BENEATH, rule, 0)
@@ -130,6 +130,8 @@ NETWORK = (
     *("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr"),
     *("socket.gethostbyname", "socket.getnameinfo", "socket.sendmsg", "socket.sendto"),
 )
+# These events begin with the socket itself.
+OF_A_SOCKET = ("socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto")
 FILES = (
     *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir"),
     *("os.symlink", "os.truncate", "os.utime", "shutil.move", "shutil.rmtree"),
@@ -143,12 +145,12 @@ class Refused(PermissionError):
 class Watch:
     """Refuses by name what a model has no business to do, from `arm` to the end of the process.
 
-    `folders` may be written. `ours` are functions that may fork. What was refused first is kept
+    `folder` may be written. `ours` are functions that may fork. What was refused first is kept
     for all processes that are forked from this one, whatever becomes of the exception.
     """
 
-    def __init__(self, folders: Sequence[str], ours: Sequence[Callable[..., Any]]) -> None:
-        self._folders = tuple(os.path.realpath(folder) + os.sep for folder in folders)
+    def __init__(self, folder: str, ours: Sequence[Callable[..., Any]]) -> None:
+        self._folder = os.path.realpath(folder) + os.sep
         self._ours = {function.__code__ for function in ours}
         self._record = mmap.mmap(-1, RECORD_BYTES)
         self._rules: dict[str, Callable[[str, tuple[Any, ...]], tuple[str, str] | None]] = {}
@@ -196,7 +198,7 @@ class Watch:
 
     def _network(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
         # urllib3 binds a socket of this machine to see whether it has IPv6, when it is imported.
-        where = args[1] if event.startswith("socket.") and len(args) > 1 else args[0]
+        where = args[event in OF_A_SOCKET]
         if event == "socket.bind" and where[0] in ("127.0.0.1", "::1"):
             return None
         return "network", f"uses the network ({event}, {str(where)[:100]})"
@@ -212,7 +214,7 @@ class Watch:
         for path in args[1:2] if event == "os.symlink" else args[: 1 + both]:
             name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
             whole = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))  # noqa: PTH118, PTH119, PTH120
-            if name and whole not in DEVICES and not whole.startswith(self._folders):
+            if name and whole not in DEVICES and not whole.startswith(self._folder):
                 what = "writes the file" if event == "open" else f"changes ({event})"
                 return "file", f"{what} {name[:200]}"
         return None

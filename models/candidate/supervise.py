@@ -33,7 +33,6 @@ MAX_REPORT_BYTES = 1024 * 1024
 MAX_CARD_BYTES = 64 * 1024 * 1024
 # Of the environment, a stranger's model gets only where libraries lie.
 KEPT: tuple[str, ...] = ("LD_LIBRARY_PATH",)
-WRITABLE: tuple[str, ...] = ()
 
 
 def check(
@@ -68,16 +67,17 @@ def check(
         begin("hash")
         work.mkdir()
         place = bundle.unpack(path, work)
-        version = _version(place, settings.model_sha256)
+        version = _version(place)
+        if settings.model_sha256 not in ("", version):
+            said = f"it has the SHA-256 {version}, and MODEL_SHA256 says {settings.model_sha256}"
+            raise Fault("hash", said)
         job = Job(
             path=str(place),
-            name=path.name,
             version=version,
             served=served,
             settings=settings,
             hostile=hostile,
             accept=accept,
-            writable=WRITABLE,
         )
         begin("start")
         last = _run(job, begin)
@@ -89,14 +89,16 @@ def check(
             version = version_of(place)
             job = msgspec.structs.replace(job, path=str(place), version=version)
         taken = _take(place, folder, job)
-    except Fault as fault:
-        said = str(fault)
+    except (Fault, ModelError) as error:
+        # Nobody knows the files by their places in the folder of the check.
+        said = str(error).replace(str(work / bundle.STEM) + bundle.JOBLIB, path.name)
         return Verdict(
-            version=version, kind=fault.kind, reason=said, step=step, changes=last.changes
+            version=version,
+            kind=error.kind if isinstance(error, Fault) else "unreadable",
+            reason=said.replace(f"{work}{os.sep}", "").replace(str(path), path.name),
+            step=step,
+            changes=last.changes,
         )
-    except ModelError as error:
-        said = str(error).replace(str(work / path.name), path.name).replace(str(path), path.name)
-        return Verdict(version=version, kind="unreadable", reason=said, step=step)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return msgspec.structs.replace(
@@ -104,17 +106,14 @@ def check(
     )
 
 
-def _version(place: Path, pinned: str) -> str:
-    """The SHA-256 of the model's file; raises Fault if MODEL_SHA256 is another."""
-    version = version_of(place)
-    if place.name.endswith(PLAN):
-        try:
-            version = plans.load(place).model
-        except PlanError as error:
-            raise Fault("plan", str(error).replace(str(place), "in it")) from None
-    if pinned and version != pinned:
-        raise Fault("hash", f"it has the SHA-256 {version}, and MODEL_SHA256 says {pinned}")
-    return version
+def _version(place: Path) -> str:
+    """The SHA-256 of the model's file, which a plan names; raises Fault."""
+    if not place.name.endswith(PLAN):
+        return version_of(place)
+    try:
+        return plans.load(place).model
+    except PlanError as error:
+        raise Fault("plan", str(error)) from None
 
 
 def _run(job: Job, begin: Callable[[str], None]) -> Message:
@@ -205,7 +204,7 @@ def _take(place: Path, folder: Path, job: Job) -> Verdict:
     if plan is not None:
         files.append(place.with_name(bundle.STEM + PLAN))
     if not plan_only:
-        if version_of(place) != job.version:
+        if not _is_file(place) or version_of(place) != job.version:
             raise Fault("process", "its file was changed while it was checked")
         files.append(place)
     for file in files:
@@ -232,7 +231,7 @@ def _plan(place: Path, job: Job) -> tuple[plans.Plan | None, str]:
     try:
         plan = plans.load(place)
     except PlanError as error:
-        raise Fault("plan", str(error).replace(str(place), "in it")) from None
+        raise Fault("plan", str(error)) from None
     if plan.model != job.version:
         raise Fault("plan", "its plan belongs to another model")
     return plan, hashlib.sha256(place.read_bytes()).hexdigest()
