@@ -104,7 +104,7 @@ def test_nothing_new_is_not_fetched_again(
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(follow.candidate, "check", fail)
+    monkeypatch.setattr("models.candidate.check", fail)
     assert followed.look() == version_of(pair.one)
     # Not after a restart, either.
     assert keeping.begin(followed.settings)[0].version == version_of(pair.one)
@@ -115,7 +115,7 @@ def test_a_version_that_was_here_before_needs_no_check(
 ) -> None:
     followed.put(pair.other)
     followed.look()
-    monkeypatch.setattr(follow.candidate, "check", None)
+    monkeypatch.setattr("models.candidate.check", None)
     followed.put(pair.one)
     assert followed.look() == version_of(pair.one)
     # The same file with a new time changes nothing.

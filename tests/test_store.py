@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from sklearn.dummy import DummyRegressor
 
-from models import versions
 from models.baking import bake
 from models.engines.choose import load
 from models.errors import ModelError
@@ -244,7 +243,7 @@ def refuse(*_: object, **__: object) -> None:
 def test_a_given_folder_that_cannot_be_written_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versions.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(
         ModelError, match=r"^MODEL_STORE=.* cannot be written \(Permission denied\)"
     ):
@@ -254,8 +253,8 @@ def test_a_given_folder_that_cannot_be_written_is_refused(
 def test_a_folder_that_is_only_read_is_replaced_by_one_of_this_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versions.tempfile, "TemporaryFile", refuse)
-    monkeypatch.setattr(versions.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     place = folder_for(tmp_path / "read-only" / "latest.joblib")
     assert place.parent == tmp_path
     assert place.stat().st_mode & 0o777 == 0o700

@@ -23,11 +23,11 @@ from sklearn.linear_model import LinearRegression
 from werkzeug.test import Client
 
 from api import keeping, swap
+from api.errors import Conflict
 from api.http.request import Environ
 from api.server.board import Board
 from api.settings import Settings
 from api.swap import Swap
-from models import versions
 from models.baking import bake
 from models.errors import ModelError
 from models.files import version_of
@@ -239,7 +239,7 @@ def test_a_version_that_takes_too_long_is_dropped(
 
     served.swap._build = wait
     found = served.store.find(served.other)
-    with pytest.raises(swap.Conflict, match="takes too long to load"):
+    with pytest.raises(Conflict, match="takes too long to load"):
         served.swap.activate(found, 0.05)
     slow.set()
     assert ask(served.client) == (served.one, 0)
@@ -306,7 +306,7 @@ def test_a_version_that_ends_process_after_process_is_refused(
             return real()
 
         monkeypatch.setattr(board, "slots", respawn)
-        with pytest.raises(swap.Conflict, match="ends the processes that load it"):
+        with pytest.raises(Conflict, match="ends the processes that load it"):
             found.swap.activate(found.store.find(found.other))
 
 
@@ -498,7 +498,7 @@ def test_a_store_without_room_stops_the_start(
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(versions.shutil, "copyfile", fail)
+    monkeypatch.setattr("shutil.copyfile", fail)
     with (
         pytest.raises(ModelError, match="No space left on device.*MODEL_STORE"),
         house(tmp_path, pair),
@@ -644,7 +644,7 @@ def test_a_worker_that_is_killed_comes_back_with_the_active_version(
                     assert status == 200, told
                     break
                 assert time.monotonic() < deadline
-            answers = set()
+            answers: set[tuple[str, int]] = set()
             while len(answers) < 6:
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     answers.add((post(served.port, "/predict", [[0, 0]])[1], len(answers)))
