@@ -130,7 +130,8 @@ class Follower:
         if found is None:
             return
         version, seen = found
-        if version.version != swap.version:
+        active = swap.store.active()
+        if active is None or active.version != version.version:
             try:
                 swap.activate(version)
             except Problem as error:

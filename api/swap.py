@@ -96,8 +96,8 @@ class Swap:
         self._house = House(self._board.active, built, built.app)
 
     def served(self) -> Served:
-        """The contract of the version that this process answers by."""
-        return Served.of(self._house.built.model)
+        """The contract of the active version; raises Busy if this process cannot load it."""
+        return Served.of(self._turn().built.model)
 
     @property
     def version(self) -> str:

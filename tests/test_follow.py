@@ -52,6 +52,8 @@ class Followed:
     def look(self) -> str:
         with following(self.swap):
             self.follower.look()
+        # A request would do so.
+        self.swap.look()
         return self.swap.version
 
 
