@@ -128,7 +128,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
 .PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test lint format bench easter build-image run-container stop-container \
-	logs-container versions activate rollback-model check-tag tag dist wheel github-release check-settings require-model-uri require-docker require-card
+	logs-container versions activate rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool fetch-by-python require-docker require-card
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -166,26 +166,46 @@ require-FILE:
 require-DATA:
 	@[ -n "$$DATA" ] || { echo "DATA is not set: name the rows of training, make card DATA=train.csv" >&2; exit 1; }
 
-# The old card is removed, since it describes the old model.
-fetch-model: require-model-uri ## Fetch models/latest.joblib from MODEL_URI, and check its MODEL_SHA256
-	$(if $(filter gs://%,$(MODEL_URI)),gcloud storage cp '$(MODEL_URI)' $(EXAMPLE).new $(AS_DEPLOYER))
-	$(if $(filter https://%,$(MODEL_URI)),curl --fail --silent --show-error --location --proto =https \
-		--output $(EXAMPLE).new '$(MODEL_URI)')
-	@$(if $(MODEL_URI),$(take-model),echo \
+fetch-model: require-model-uri fetch-by-tool fetch-by-python ## Fetch models/latest.joblib from MODEL_URI, and check its MODEL_SHA256
+	@$(if $(MODEL_URI),:,echo \
 		"MODEL_URI is not set: $(EXAMPLE) stays as it is$(comma) and is trained if it is not there")
 	$(call next,make build-image)
 
+# The model of a folder, as models/sources has it.
+OBJECT = $(if $(filter %.joblib %.pkl %.pickle,$(MODEL_URI)),$(MODEL_URI),$(MODEL_URI:/=)/model.joblib)
+BESIDE = $(basename $(OBJECT)).json
+# Without Python: gcloud knows the person, and has a container that has no more.
+fetch-by-tool:
+	$(if $(filter gs://%,$(MODEL_URI)),gcloud storage cp '$(OBJECT)' $(EXAMPLE).new $(AS_DEPLOYER))
+	@$(if $(filter gs://%,$(MODEL_URI)),gcloud storage objects describe '$(BESIDE)' $(AS_DEPLOYER) >/dev/null 2>&1 || exit 0; \
+		(set -x; gcloud storage cp '$(BESIDE)' $(CARD).new $(AS_DEPLOYER)))
+	$(if $(filter https://%,$(MODEL_URI)),$(if $(findstring @,$(MODEL_URI)),@)curl --fail --silent --show-error \
+		--location --proto =https --output $(EXAMPLE).new '$(MODEL_URI)')
+	@$(if $(filter gs://% https://%,$(MODEL_URI)),$(take-model))
+
+# What a scheme needs is in an environment of its own: the service's stays as it is locked.
+locked = $(1)==$(shell sed -n 's/^$(1)==\([^ ]*\).*/\1/p' requirements-dev.lock)
+NEEDED = msgspec $(if $(filter s3://% az://% mlflow://%,$(MODEL_URI)),obstore)
+fetch-by-python:
+	@$(if $(filter-out gs://% https://%,$(MODEL_URI)),$(CHECK_PYTHON); $(FIT) && MODEL_SHA256= $(VENV)/uv run --quiet \
+		--no-project --isolated --python $(VENV)/python $(foreach name,$(NEEDED),--with $(call locked,$(name))) \
+		python -m models.sources '$(MODEL_URI)' $(EXAMPLE).new $(CARD).new || exit 1; $(take-model))
+
+# The old card is removed, since it describes the old model.
+PINNED = $(or $(MODEL_SHA256),$(word 2,$(subst $(hash)sha256=, ,$(MODEL_URI))))
 define take-model
 sha=$(call sha256,$(EXAMPLE).new); case $$sha in \
-		($(MODEL_SHA256)*) mv $(EXAMPLE).new $(EXAMPLE) && rm -f $(CARD) && echo "$(EXAMPLE) has the SHA-256 $$sha" ;; \
-		(*) rm $(EXAMPLE).new; $(call refuse-model,The model) ;; \
+		($(PINNED)*) mv $(EXAMPLE).new $(EXAMPLE) && rm -f $(CARD) && \
+			{ [ ! -f $(CARD).new ] || mv $(CARD).new $(CARD); } && echo "$(EXAMPLE) has the SHA-256 $$sha" ;; \
+		(*) rm -f $(EXAMPLE).new $(CARD).new; $(call refuse-model,The model,$(PINNED)) ;; \
 	esac
 endef
-refuse-model = echo "$(1) has the SHA-256 $$sha, and MODEL_SHA256 says $(MODEL_SHA256)" >&2; exit 1
+refuse-model = echo "$(1) has the SHA-256 $$sha, and $(if $(MODEL_SHA256),MODEL_SHA256,MODEL_URI) says $(2)" >&2; exit 1
 
+SOURCES := gs://% s3://% az://% https://% mlflow://% wandb://% file://%
 require-model-uri:
-	@$(if $(filter-out gs://% https://%,$(MODEL_URI)), \
-		echo "MODEL_URI=$(MODEL_URI): expected gs://bucket/path or https://host/path" >&2; exit 1)
+	@$(if $(findstring ://,$(MODEL_URI)),$(if $(filter-out $(SOURCES),$(MODEL_URI)), \
+		echo "MODEL_URI=$(MODEL_URI): expected $(subst %,...,$(SOURCES)) or a path" >&2; exit 1))
 
 run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:PORT; train the example if there is no model
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
@@ -224,7 +244,7 @@ build-image: require-docker $(EXAMPLE) ## Build the image IMAGE with models/late
 	@[ "$(SLIM) $(EXPLAIN)" != "true true" ] || \
 		{ echo "EXPLAIN=true looks into scikit-learn, which SLIM=true leaves out: choose one" >&2; exit 1; }
 	@sha=$(MODEL_VERSION); \
-	case $$sha in ($(MODEL_SHA256)*) ;; (*) $(call refuse-model,$(EXAMPLE)) ;; esac; \
+	case $$sha in ($(MODEL_SHA256)*) ;; (*) $(call refuse-model,$(EXAMPLE),$(MODEL_SHA256)) ;; esac; \
 	python=3.13; \
 	if "$$PYTHON" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then \
 		python=$$("$$PYTHON" -m models.environment --base $(EXAMPLE)) || exit 1; \

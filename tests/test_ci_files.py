@@ -370,9 +370,11 @@ def test_a_model_is_fetched_once_it_is_the_one_that_is_meant(
     wrong = fetch(f"MODEL_URI={address}", "MODEL_SHA256=0123abc", fails=True)
     assert f"The model has the SHA-256 {digest}, and MODEL_SHA256 says 0123abc" in wrong.stderr
     assert "404" in fetch(f"MODEL_URI={address}.old", fails=True).stderr
-    for scheme in ("http://", "ftp://", ""):
+    hashed = fetch(f"MODEL_URI={address}#sha256={'0' * 64}", fails=True)
+    assert f"The model has the SHA-256 {digest}, and MODEL_URI says {'0' * 64}" in hashed.stderr
+    for scheme in ("http://", "ftp://"):
         refused = fetch(f"MODEL_URI={scheme}a/b.joblib", fails=True)
-        assert "expected gs://bucket/path or https://host/path" in refused.stderr
+        assert "expected gs://... s3://... az://... https://... mlflow://... " in refused.stderr
     assert "MODEL_URI is not set" in fetch().stdout
     assert (models / "latest.joblib").read_text() == "another"
 

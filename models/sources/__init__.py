@@ -10,7 +10,7 @@ import importlib
 import re
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -72,3 +72,13 @@ def fetch(uri: str, folder: Path, *, known: str = "", settings: ModelSettings) -
     with Transfer(uri, folder, known, settings) as transfer:
         found: Fetched | None = source.fetch(transfer)
         return found and transfer.finish(found)
+
+
+def shown(uri: str) -> str:
+    """A URI without what may be secret: user, password, query and fragment."""
+    if "://" not in uri:
+        return uri
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return uri
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import msgspec
 
 from models.errors import ModelError
-from models.sources import client, files, gcs, objects
-from models.sources.transfer import Failure, Saved, Transfer, shown
+from models.sources import client, files, gcs, objects, shown
+from models.sources.transfer import Failure, Saved, Transfer
 
 if TYPE_CHECKING:
     from models.sources import Fetched

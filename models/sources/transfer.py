@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from models.errors import ModelError
 from models.settings import ModelSettings
-from models.sources import Fetched
+from models.sources import Fetched, shown
 
 # A failure that may pass is tried again after these seconds, of which half are drawn by chance.
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -177,13 +176,3 @@ class Transfer:
         except OSError as error:
             raise self.unwritable(error) from None
         return Fetched(model, card, f"{self._prefix}{found.revision}", found.sha256)
-
-
-def shown(uri: str) -> str:
-    """A URI without what may be secret: user, password, query and fragment."""
-    if "://" not in uri:
-        return uri
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https"):
-        return uri
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

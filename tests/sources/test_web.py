@@ -231,7 +231,7 @@ def drip_headers(handler: Handler) -> None:
 
 
 def silent(handler: Handler) -> None:
-    time.sleep(0.6)
+    time.sleep(3)
 
 
 def busy_for_long(handler: Handler) -> None:
@@ -248,7 +248,7 @@ def test_a_slow_server_is_left_at_the_deadline(
         server.paths["/slow"] = slow
         begun = time.monotonic()
         said = refused(f"{server.address}/slow#sha256={SHA256}", model_fetch_seconds=0.2)
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 2
         assert said == (
             f"{server.address}/slow was not fetched within MODEL_FETCH_SECONDS=0.2: raise it, or "
             "look at why it is so slow"
