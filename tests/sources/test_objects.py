@@ -171,6 +171,7 @@ def test_without_the_package_its_line_is_told(
         "models/requirements.txt, and run make again"
     )
     assert f"\n{objects.PACKAGE} \\\n" in (ROOT / "requirements-dev.lock").read_text()
+    assert f"write `{objects.PACKAGE}` into" in (ROOT / "docs" / "models.md").read_text()
 
 
 def test_artifacts_of_mlflow_may_be_in_a_bucket(fetch: Fetch, bucket: Bucket) -> None:
