@@ -136,13 +136,13 @@ class Swap:
         board, old = self._board, self.store.active()
         number = board.next_number(old.number if old else 0)
         started = time.monotonic()
-        self.store.stage(number, version.version)
         board.reason = ""
-        board.staged = number
-        board.ring()
+        board.stage(number, version.version)
         try:
+            # Meanwhile the processes get ready.
+            active = self.store.prepare(version.version, number=number, base=self._base)
             self._await(number, started + seconds)
-            active = self.store.activate(version.version, number=number, base=self._base)
+            self.store.commit()
         except BaseException:
             metrics.count_swap("failed")
             board.staged = board.active
@@ -205,17 +205,19 @@ class Swap:
 
     def _get_ready(self, number: int) -> None:
         """Build the staged version beside the old one."""
+        board = self._board
+        version = board.version
+        if board.staged != number or board.active >= number:
+            # The swap is over, and the version may be that of the next one.
+            return
         try:
-            version = self.store.staged()
-            if version is None or version[0] != number:
-                return
-            self._pending = self._built(number, version[1])
+            self._pending = self._built(number, version)
         except Exception as error:
             log.debug("the version cannot be loaded", exc_info=True)
             reason = str(error) if isinstance(error, ModelError) else brief(error)
-            self._board.say_failed(self._place, number, reason)
+            board.say_failed(self._place, number, reason)
         else:
-            self._board.say_ready(self._place, number)
+            board.say_ready(self._place, number)
 
     def _built(self, number: int, version: str) -> House:
         built = self._build(self.store.find(version))

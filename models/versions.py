@@ -24,14 +24,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.errors import ModelError
-from models.files import PLAN, plan_path, read_card, version_of, write_file
+from models.files import PLAN, plan_path, read_card, version_of
 
 log = logging.getLogger("models")
 
 # So many digits of a SHA-256 are in the name of a file.
 DIGITS = 12
 MODEL, CARD = ".joblib", ".json"
-ACTIVE, STAGED, SOURCE, LOCK = "active.json", "staged.json", "source.json", ".versions.lock"
+ACTIVE, SOURCE, LOCK = "active.json", "source.json", ".versions.lock"
 POLL_SECONDS = 0.01
 
 T = TypeVar("T")
@@ -106,14 +106,6 @@ class Store:
     def active(self) -> Active | None:
         """Which version serves; None before the first swap. Raises ModelError."""
         return _read(self.folder / ACTIVE, Active)
-
-    def stage(self, number: int, version: str) -> None:
-        """Write which version the processes get ready for."""
-        write_file(self.folder / STAGED, msgspec.json.encode((number, version)))
-
-    def staged(self) -> tuple[int, str] | None:
-        """The number and the version that `stage` wrote; None before that. Raises ModelError."""
-        return _read(self.folder / STAGED, tuple[int, str])
 
     def seen(self) -> Seen | None:
         """What was last found at the source; None if nothing was. Raises ModelError."""
@@ -196,6 +188,12 @@ class Store:
 
     def activate(self, version: str, *, number: int = 0, base: str = "") -> Active:
         """Write that this version serves from now on; `number` and `base` as in `Active`."""
+        new = self.prepare(version, number=number, base=base)
+        self.commit()
+        return new
+
+    def prepare(self, version: str, *, number: int = 0, base: str = "") -> Active:
+        """Write all that `commit` makes true: `number` and `base` are as in `Active`."""
         old = self.active()
         before = old.version if old else ""
         if old and before == version:
@@ -207,8 +205,16 @@ class Store:
             since=_now(),
             base=base,
         )
-        _write(self.folder / ACTIVE, msgspec.json.encode(new))
+        prepared = _beside(self.folder / ACTIVE)
+        prepared.write_bytes(msgspec.json.encode(new))
+        _sync(prepared)
         return new
+
+    def commit(self) -> None:
+        """Have the version that was prepared serve from now on."""
+        path = self.folder / ACTIVE
+        _beside(path).replace(path)
+        _sync(self.folder)
 
     def remove_old(self, keep: int) -> list[str]:
         """Remove the oldest versions until `keep` are left, and give the removed ones.
@@ -293,27 +299,34 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a file at once or not at all; the copy is on the disk when this returns."""
     if target.exists() and os.path.samestat(source.stat(), target.stat()):
         return
-    new = target.with_name(f"{target.name}.new")
-    shutil.copyfile(source, new)
-    _keep(new, target)
+    shutil.copyfile(source, _beside(target))
+    _keep(target)
 
 
 def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(content)
-    _keep(new, path)
+    _beside(path).write_bytes(content)
+    _keep(path)
 
 
-def _keep(new: Path, path: Path) -> None:
-    """Give a new file its name once it is on the disk."""
-    for place, flags in ((new, os.O_RDONLY), (path.parent, os.O_RDONLY | os.O_DIRECTORY)):
-        descriptor = os.open(place, flags)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if place == new:
-            new.replace(path)
+def _beside(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f"{path.name}.new")
+
+
+def _keep(path: Path) -> None:
+    """Give a file that was written beside it its name, once it is on the disk."""
+    _sync(_beside(path))
+    _beside(path).replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

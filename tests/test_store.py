@@ -173,10 +173,12 @@ def test_the_version_before_the_active_one_is_remembered(store: Store) -> None:
     assert (active.number, active.version, active.base) == (7, "b", "y")
 
 
-def test_what_is_staged_is_told_with_its_number(store: Store) -> None:
-    assert store.staged() is None
-    store.stage(3, "a")
-    assert store.staged() == (3, "a")
+def test_what_was_prepared_serves_once_it_is_committed(store: Store) -> None:
+    store.activate("a")
+    store.prepare("b", number=7)
+    assert getattr(store.active(), "version", "") == "a"
+    store.commit()
+    assert getattr(store.active(), "version", "") == "b"
 
 
 def test_what_was_seen_at_the_source_is_remembered(store: Store) -> None:

@@ -15,6 +15,8 @@ HEAD_WORDS = 3
 PID, READY, FAILED = 0, 1, 2
 SLOT_WORDS = 3
 REASON_BYTES = 1024
+# A SHA-256 in hexadecimal digits.
+VERSION_BYTES = 64
 
 
 class Slot(NamedTuple):
@@ -31,14 +33,17 @@ class Slot(NamedTuple):
 class Board:
     """The number of the swap that is `staged`, of the one that is `active`, and of each process.
 
+    `version` is the one that is staged: it is that of a number as long as the number is above the
+    active one.
     No number is used twice. Every process has a bell, a pipe: `ring` wakes all of them.
     """
 
     def __init__(self, processes: int, active: int) -> None:
         words = HEAD_WORDS + processes * SLOT_WORDS
-        self._memory = mmap.mmap(-1, words * WORD + REASON_BYTES)
+        self._memory = mmap.mmap(-1, words * WORD + VERSION_BYTES + REASON_BYTES)
         self._words = memoryview(self._memory)[: words * WORD].cast("Q")
-        self._reason = words * WORD
+        self._version = words * WORD
+        self._reason = self._version + VERSION_BYTES
         self._bells = [os.pipe() for _ in range(processes)]
         for _, bell in self._bells:
             # A bell that rings already needs no second push.
@@ -62,6 +67,19 @@ class Board:
     @active.setter
     def active(self, number: int) -> None:
         self._words[ACTIVE] = number
+
+    @property
+    def version(self) -> str:
+        """The version that is staged."""
+        raw = self._memory[self._version : self._version + VERSION_BYTES]
+        return raw.rstrip(b"\0").decode()
+
+    def stage(self, number: int, version: str) -> None:
+        """Have all processes get ready for a version."""
+        raw = version.encode().ljust(VERSION_BYTES, b"\0")
+        self._memory[self._version : self._version + VERSION_BYTES] = raw
+        self.staged = number
+        self.ring()
 
     def next_number(self, above: int) -> int:
         """A number that no swap had, above this one."""
