@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,9 +33,11 @@ from api.server import process
 from api.server.aside import aside
 from api.service import Service
 from api.settings import Settings
-from api.swap import Swap
 from models.engines import choose
 from models.model import Model
+
+if TYPE_CHECKING:
+    from api.swap import Swap
 
 # Each family is one file; the OpenAPI document and `/` name them in this order.
 FAMILIES: tuple[ModuleType, ...] = (
@@ -116,9 +118,14 @@ def routes(service: Service, settings: Settings, swap: Swap | None = None) -> Ro
 
 def _administered(route: Route, settings: Settings) -> Route:
     """A route that changes the model, behind a check of its key."""
-    from api.http import keys
 
-    return msgspec.structs.replace(route, handler=keys.guard(settings, route))
+    def administer(*args: Any, **named: Any) -> Any:
+        # Most services have no such keys.
+        from api.http import keys
+
+        return keys.guard(settings, route)(*args, **named)
+
+    return msgspec.structs.replace(route, handler=administer)
 
 
 def _doors(site: Site) -> dict[str, Any]:

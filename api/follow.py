@@ -18,7 +18,8 @@ from api.swap import Swap
 from models import candidate, sources
 from models.candidate import Served, Verdict
 from models.errors import ModelError
-from models.versions import DIGITS, Seen, Store, Version
+from models.files import DIGITS
+from models.versions import Seen, Store, Version
 
 log = logging.getLogger("api")
 

@@ -14,9 +14,9 @@ from api.swap import Built, Swap
 from models.candidate.facts import Served
 from models.engines import choose
 from models.errors import ModelError
-from models.files import version_of
+from models.files import DIGITS, version_of
 from models.model import Model
-from models.versions import DIGITS, Store, Version, folder_for
+from models.versions import Store, Version, folder_for
 
 log = logging.getLogger("api")
 

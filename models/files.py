@@ -19,6 +19,8 @@ log = logging.getLogger("models")
 
 # A URI in which Path has joined the two slashes.
 ADDRESS = re.compile(r"(\w{2,}:)/+(.*)", re.DOTALL)
+# So many digits of a version, which is a SHA-256, are shown, and are in the names of files.
+DIGITS = 12
 # The end of the name of a plan; that of its joblib file has .joblib instead.
 PLAN = ".plan.npz"
 # A pinned file is compared with its hash in blocks of this size.

@@ -24,12 +24,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.errors import ModelError
-from models.files import PLAN, plan_path, read_card, version_of
+from models.files import DIGITS, PLAN, plan_path, read_card, version_of
 
 log = logging.getLogger("models")
 
-# So many digits of a SHA-256 are in the name of a file.
-DIGITS = 12
 MODEL, CARD = ".joblib", ".json"
 ACTIVE, SOURCE, LOCK = "active.json", "source.json", ".versions.lock"
 POLL_SECONDS = 0.01

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
-from api.monitor.access_log import MAX_PATH_CHARACTERS, VERSION_DIGITS, log
+from api.monitor.access_log import MAX_PATH_CHARACTERS, log
 from api.monitor.telemetry import JsonFormatter
 from tests.conftest import Serve
 
@@ -70,7 +70,7 @@ def test_in_google_cloud_it_is_json(client: FlaskClient, caplog: pytest.LogCaptu
     entry = json.loads(line)
     assert isinstance(entry.pop("ms"), float)
     assert entry.pop("message").startswith("POST /predict 200 ")
-    assert len(entry.pop("version")) == VERSION_DIGITS
+    assert len(entry.pop("version")) == 12
     assert entry == {
         "severity": "INFO",
         "method": "POST",

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from api.http.request import Request
+from models.files import DIGITS
 
 MAX_PATH_CHARACTERS = 200
-VERSION_DIGITS = 12
 
 # These lines are logged at any LOG_LEVEL.
 log = logging.getLogger("api.access")
@@ -33,7 +33,7 @@ def finish(request: Request, status: int, headers: dict[str, str]) -> None:
         "rows": request.rows,
         "request_id": request.id,
         "key": request.key,
-        "version": headers["X-Model-Version"][:VERSION_DIGITS],
+        "version": headers["X-Model-Version"][:DIGITS],
     }
     more = {name: value for name, value in more.items() if value is not None}
     log.info(

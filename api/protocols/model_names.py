@@ -10,7 +10,7 @@ from api.answers import IndexEntry
 from api.errors import UnknownModel
 from api.http.route import Site
 from models.errors import ModelError
-from models.versions import DIGITS
+from models.files import DIGITS
 
 # What a sentence shows of a version that a client made up.
 MAX_DIGITS = 64

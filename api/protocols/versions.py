@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,9 +16,11 @@ from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.server.aside import aside
-from api.swap import BUILD_SECONDS, Swap
 from models.errors import ModelError
-from models.versions import Active, Version
+
+if TYPE_CHECKING:
+    from api.swap import Swap
+    from models.versions import Version
 
 TAG = Tag("Versions", "The versions of the model that the service keeps, and which one serves.")
 NO_STORE = (
@@ -108,7 +111,7 @@ def _take(site: Site, swap: Swap, version: str) -> Answer:
     if active is None or active.version != found.version:
         with aside:
             # A request is answered in time, also where a process loads for longer.
-            swap.activate(found, min(site.settings.timeout, BUILD_SECONDS))
+            swap.activate(found, site.settings.timeout)
     return _listed(swap)
 
 
@@ -119,17 +122,14 @@ def _swap(site: Site) -> Swap:
 
 
 def _listed(swap: Swap) -> Answer:
-    active = swap.store.active() or Active(number=0, version=swap.version)
-    kept = [_describe(each, active) for each in swap.store.versions()]
-    return _answer(Versions(active.version, active.before or None, kept))
+    active = swap.store.active()
+    states = {active.before: "before", active.version: "active"} if active else {}
+    kept = [_describe(each, states.get(each.version, "kept")) for each in swap.store.versions()]
+    before = active.before if active else ""
+    return _answer(Versions(active.version if active else swap.version, before or None, kept))
 
 
-def _describe(version: Version, active: Active) -> ModelVersion:
-    state = "kept"
-    if version.version == active.version:
-        state = "active"
-    elif version.version == active.before:
-        state = "before"
+def _describe(version: Version, state: str) -> ModelVersion:
     metrics = version.card.get("metrics", {})
     return ModelVersion(version.version, state, version.added, version.origin, metrics)
 

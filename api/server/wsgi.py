@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from api.app import give_up, load, refuse_late, serve
 from api.http.gateway import Gateway
@@ -11,7 +12,9 @@ from api.monitor.telemetry import configure_logging
 from api.server.connections import Connections
 from api.server.watcher import Watcher
 from api.settings import Settings
-from api.swap import Swap
+
+if TYPE_CHECKING:
+    from api.swap import Swap
 
 settings = Settings.from_env(os.environ)
 configure_logging(
