@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import io
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -29,7 +32,7 @@ from sklearn.svm import SVC
 
 from models import bound
 from models.baking import bake
-from models.candidate import Served, Verdict, __main__, bundle, check, sandbox, supervise
+from models.candidate import Served, Verdict, bundle, check, sandbox, supervise
 from models.candidate.facts import Job
 from models.engines import choose
 from models.files import plan_path
@@ -100,6 +103,10 @@ def allocate(count: int) -> None:
     np.ones(count)
 
 
+def end(status: int) -> None:
+    os._exit(status)
+
+
 def fork() -> None:
     if os.fork() == 0:
         os._exit(0)
@@ -155,8 +162,11 @@ def forked(job: Job, report: int) -> Any:
     if child == 0:
         os.setsid()
         faulthandler.disable()
+        sys.argv = ["candidate", str(report)]
+        sys.stdin = io.TextIOWrapper(io.BytesIO(msgspec.json.encode(job)))
+        sys.modules.pop("models.candidate.__main__", None)
         try:
-            __main__.main(job, report)
+            runpy.run_module("models.candidate", run_name="__main__")
         finally:
             os._exit(0)
 
@@ -173,6 +183,8 @@ def forked(job: Job, report: int) -> Any:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "start", forked)
+    # Python traces no audit hook unless it says so.
+    monkeypatch.setattr(sandbox.Watch._hook, "__cantrace__", True, raising=False)
     monkeypatch.setattr(proof_rows, "ROWS", 1_200)
 
 
@@ -239,9 +251,9 @@ LIMITS = {
     "eats memory as it answers": (
         lambda: answering(allocate, 10**10), {}, "memory", "it needs more than 4294967296 bytes of memory"),
     "ends its process": (
-        lambda: holding(os._exit, 3), {}, "process", "the process that checked it ended with the status 3"),
+        lambda: holding(end, 3), {}, "process", "the process that checked it ended with the status 3"),
     "ends its process and says that all is well": (
-        lambda: holding(os._exit, 0), {}, "process", "its check ended without a word"),
+        lambda: holding(end, 0), {}, "process", "its check ended without a word"),
     "ends Python": (
         lambda: holding(sys.exit, "bye"), {}, "unreadable", "it cannot be loaded: SystemExit: bye"),
     "is killed for want of memory": (
@@ -690,3 +702,66 @@ def test_what_a_model_has_started_ends_with_its_check(
     assert judge(path, served, settings).reason == ""
     pid = int((tmp_path / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists()
+
+
+def bind() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+
+
+def use_files() -> None:
+    """Do what code may do: read, and write into its own folder."""
+    Path(__file__).read_bytes()
+    Path(os.devnull).write_bytes(b"1")
+    with tempfile.TemporaryFile(dir=SCRATCH[0]) as file:
+        file.write(b"1")
+    (SCRATCH[0] / "link").symlink_to("nowhere")
+
+
+SCRATCH = [Path()]
+
+
+@pytest.mark.parametrize("do", [bind, use_files])
+def test_a_strangers_model_may_do_what_hurts_nobody(
+    quick: None, served: Served, tmp_path: Path, do: Callable[[], None]
+) -> None:
+    SCRATCH[0] = tmp_path / "folder" / "work"
+    settings = msgspec.structs.replace(SETTINGS, engine="sklearn")
+    assert judge(save(tmp_path, holding(do)), served, settings, hostile=True).reason == ""
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_a_model_with_a_plan_is_taken_where_one_is_demanded(
+    quick: None, served: Served, tmp_path: Path, hostile: Any
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, engine="plan")
+    path = save(tmp_path, LogisticRegression().fit(X, Y))
+    assert judge(path, served, settings, hostile=hostile).reason == ""
+
+
+def test_a_plan_that_the_model_has_put_there_is_refused(
+    quick: None, baked: Path, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, engine="sklearn")
+    place = str(tmp_path / "folder" / "work" / "model.plan.npz")
+    for change, words in (
+        ((write, place), "is damaged, or of another version"),
+        ((shutil.copyfile, str(plan_path(baked)), place), "its plan belongs to another model"),
+    ):
+        verdict = judge(save(tmp_path, answering(*change)), None, settings, hostile=True)
+        assert (verdict.kind, words in verdict.reason) == ("plan", True)
+        shutil.rmtree(tmp_path / "folder")
+
+
+def test_a_card_may_not_be_as_large_as_a_model(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "MAX_CARD_BYTES", 10)
+    settings = msgspec.structs.replace(SETTINGS, engine="sklearn")
+    verdict = judge(save(tmp_path, LogisticRegression().fit(X, Y)), None, settings)
+    assert verdict.reason == "its card has more than 10 bytes"
+
+
+def test_a_kernel_without_landlock_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "LANDLOCK_CREATE_RULESET", 9_999)
+    assert not sandbox.lock_files("/tmp")

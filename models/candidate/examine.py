@@ -21,7 +21,6 @@ from models.engines import choose
 from models.errors import InvalidRows, ModelError, brief
 from models.files import PLAN, plan_path
 from models.model import Model, default_of
-from models.plan.errors import PlanError
 from models.rows.check import check as check_rows
 from models.signature.types import plain_rows
 
@@ -198,8 +197,6 @@ def memory_is_out(error: BaseException | None) -> bool:
 
 def reason(error: BaseException) -> tuple[str, str]:
     """The kind and the sentence for an exception that is no Fault."""
-    if isinstance(error, PlanError):
-        return "plan", str(error)
     if isinstance(error, ModelError):
         return "unreadable", str(error)
     return "unreadable", f"it cannot be loaded: {brief(error)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import mmap
 import multiprocessing
 import os
@@ -39,8 +40,8 @@ LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_PATH_BENEATH = 1, 1
 # link between folders, and truncate.
 WRITE_FILE = 1 << 1
 ALL_WRITES = {1: sum(1 << bit for bit in (1, *range(4, 13))), 2: 1 << 13, 3: 1 << 14}
-# Bind and connect by TCP, since version 4.
-ALL_TCP = 0b11
+# Connect by TCP, since version 4.
+CONNECT_TCP = 1 << 1
 
 DEVICES = ("/dev/null",)
 # Processes and threads that a check may start beside those that its user has.
@@ -62,10 +63,8 @@ def leave_namespaces() -> bool:
     nothing is changed.
     """
     wanted = CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC
-    with contextlib.suppress(AttributeError):
-        unshare = ctypes.CDLL(None).unshare
-        return any(unshare(flags) == 0 for flags in (wanted, wanted | CLONE_NEWUSER))
-    return False
+    unshare = getattr(ctypes.CDLL(None), "unshare", lambda _: -1)
+    return any(unshare(flags) == 0 for flags in (wanted, wanted | CLONE_NEWUSER))
 
 
 def limit(cpu_seconds: int, memory_bytes: int, *, hostile: bool) -> None:
@@ -73,7 +72,9 @@ def limit(cpu_seconds: int, memory_bytes: int, *, hostile: bool) -> None:
     limits = {resource.RLIMIT_CPU: cpu_seconds, resource.RLIMIT_AS: memory_bytes}
     if hostile:
         limits |= {resource.RLIMIT_FSIZE: memory_bytes, resource.RLIMIT_CORE: 0}
-        limits[resource.RLIMIT_NPROC] = _tasks() + MAX_MORE_TASKS
+        # The kernel counts the threads of all processes of a user together.
+        tasks = len(glob.glob("/proc/[0-9]*/task/*"))  # noqa: PTH207 - processes may end meanwhile
+        limits[resource.RLIMIT_NPROC] = tasks + MAX_MORE_TASKS
     for number, most in limits.items():
         _, before = resource.getrlimit(number)
         bound = most if before == resource.RLIM_INFINITY else min(most, before)
@@ -85,30 +86,18 @@ def limit(cpu_seconds: int, memory_bytes: int, *, hostile: bool) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _tasks() -> int:
-    """The threads of all processes of this user, which the kernel counts together."""
-    count = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if process.stat().st_uid == os.getuid():
-                count += sum(1 for _ in (process / "task").iterdir())
-    return count
-
-
 def lock_files(folder: str) -> bool:
-    """Let this process write only in one folder, for good, and use no TCP (Landlock).
+    """Let this process write only in one folder, for good, and not connect by TCP (Landlock).
 
     Gives False where the kernel has none of this.
     """
-    try:
-        syscall = ctypes.CDLL(None, use_errno=True).syscall
-    except AttributeError:
-        return False
+    # Elsewhere these numbers are those of other calls.
+    syscall = ctypes.CDLL(None).syscall if sys.platform == "linux" else lambda *_: -1
     version = syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION)
     if version < 1:
         return False
     rights = sum(bits for since, bits in ALL_WRITES.items() if version >= since)
-    handled = struct.pack("QQ", rights, ALL_TCP if version >= 4 else 0)
+    handled = struct.pack("QQ", rights, CONNECT_TCP if version >= 4 else 0)
     rules = syscall(LANDLOCK_CREATE_RULESET, handled, len(handled) if version >= 4 else 8, 0)
     for path in (folder, *DEVICES):
         descriptor = os.open(path, os.O_RDONLY if path in DEVICES else os.O_DIRECTORY)

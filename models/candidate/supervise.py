@@ -91,7 +91,9 @@ def check(
         taken = _take(place, folder, job)
     except (Fault, ModelError) as error:
         # Nobody knows the files by their places in the folder of the check.
-        said = str(error).replace(str(work / bundle.STEM) + bundle.JOBLIB, path.name)
+        said = str(error)
+        for kind in bundle.KINDS:
+            said = said.replace(str(work / bundle.STEM) + kind, path.name)
         return Verdict(
             version=version,
             kind=error.kind if isinstance(error, Fault) else "unreadable",
@@ -132,13 +134,13 @@ def _run(job: Job, begin: Callable[[str], None]) -> Message:
                     last = message
         except (TimeoutError, ValueError, msgspec.DecodeError) as error:
             last = Message(kind="process", reason=f"its check did not end as it should ({error})")
-        finally:
-            # The process ends all that it has started; whoever is left in its group ends here.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE_SECONDS)
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            # It ends all that it has started, as at its own limit.
+            os.kill(process.pid, signal.SIGALRM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     return last
 
 
