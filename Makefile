@@ -31,7 +31,7 @@ SETTINGS += MODEL_URI
 endif
 # What opens a source. run-container passes these on as well; no command line shows them.
 CREDENTIALS := MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD \
-	AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION AWS_ENDPOINT_URL AZURE_STORAGE_ACCOUNT_NAME AZURE_STORAGE_ACCOUNT_KEY
+	WANDB_API_KEY WANDB_BASE_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION AWS_ENDPOINT_URL AZURE_STORAGE_ACCOUNT_NAME AZURE_STORAGE_ACCOUNT_KEY
 
 # No value becomes code. make checks the values that recipes use directly, by these lists. A variable
 # of TEXTS can hold any text, so recipes read it from the environment, as "$$DATA". No value may hold a
@@ -189,6 +189,7 @@ NEEDED = msgspec $(if $(filter s3://% az://% mlflow://%,$(MODEL_URI)),obstore)
 fetch-by-python:
 	@$(if $(filter-out gs://% https://%,$(MODEL_URI)),$(CHECK_PYTHON); $(FIT) && MODEL_SHA256= $(VENV)/uv run --quiet \
 		--no-project --isolated --python $(VENV)/python $(foreach name,$(NEEDED),--with $(call locked,$(name))) \
+		$(if $(filter wandb://%,$(MODEL_URI)),--with wandb==0.31.0) \
 		python -m models.sources '$(MODEL_URI)' $(EXAMPLE).new $(CARD).new || exit 1; $(take-model))
 
 # The old card is removed, since it describes the old model.

@@ -76,6 +76,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     mlflow_tracking_token: str = ""
     mlflow_tracking_username: str = ""
     mlflow_tracking_password: str = ""
+    wandb_api_key: str = ""
+    wandb_base_url: str = ""
     gce_metadata_host: Host = "metadata.google.internal"
     storage_emulator_host: Origin = "https://storage.googleapis.com"
     # A new version is checked within these limits before it serves.

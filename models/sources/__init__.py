@@ -29,6 +29,7 @@ MODULES = MappingProxyType(
         "s3": "objects",
         "az": "objects",
         "mlflow": "mlflow",
+        "wandb": "wandb",
     }
 )
 EXPECTED = (

@@ -94,11 +94,15 @@ class Transfer:
         """The seconds until the deadline; raises ModelError after it."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise ModelError(
-                f"{self.shown} was not fetched within MODEL_FETCH_SECONDS="
-                f"{self.settings.model_fetch_seconds:g}: raise it, or look at why it is so slow"
-            )
+            raise self.too_slow()
         return left
+
+    def too_slow(self) -> ModelError:
+        """The sentence on the deadline."""
+        return ModelError(
+            f"{self.shown} was not fetched within MODEL_FETCH_SECONDS="
+            f"{self.settings.model_fetch_seconds:g}: raise it, or look at why it is so slow"
+        )
 
     def retry(self, attempt: Callable[[], T]) -> T:
         """Call `attempt` until it raises no PassingFailure; the last one is raised.
@@ -125,7 +129,7 @@ class Transfer:
         """
         limit = self.settings.max_model_bytes
         if length is not None and length > limit:
-            raise self._too_large(length)
+            raise self.too_large(length)
         path = self.unfinished / name
         sha256, checksum = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         size = 0
@@ -135,7 +139,7 @@ class Transfer:
                     self.seconds_left()
                     size += len(block)
                     if size > limit:
-                        raise self._too_large(None)
+                        raise self.too_large(None)
                     file.write(block)
                     sha256.update(block)
                     if md5:
@@ -148,7 +152,8 @@ class Transfer:
             raise PassingFailure("its bytes do not have the MD5 that the source gives")
         return Saved(path, sha256.hexdigest())
 
-    def _too_large(self, length: int | None) -> ModelError:
+    def too_large(self, length: int | None) -> ModelError:
+        """The sentence on a model of so many bytes, if they are known."""
         size = "more" if length is None else f"{length} bytes, more"
         return ModelError(
             f"{self.shown} has {size} than MAX_MODEL_BYTES={self.settings.max_model_bytes}: raise "

@@ -94,8 +94,10 @@ def test_the_command_writes_the_model_and_its_card(
     assert (volume / "c.new").read_bytes() == b"{}"
     (volume / "penguins.json").unlink()
     (volume / "c.new").unlink()
-    arguments = ["-m", "models.sources", volume, volume / "m.new", volume / "c.new"]
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, timeout=60)
+    places = map(str, (volume, volume / "m.new", volume / "c.new"))
+    subprocess.run(
+        [sys.executable, "-m", "models.sources", *places], cwd=ROOT, check=True, timeout=60
+    )
     assert not (volume / "c.new").exists()
 
 
