@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import json
 import logging
+import pickle
 import re
 import sys
 import tempfile
@@ -366,6 +367,19 @@ def services(
             yield "plan", msgspec.structs.replace(service, batcher=batcher)
 
 
+def remembering(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The answers of `predict`, which is called once for equal rows: most ways to write mean those."""
+    answers: dict[bytes, Any] = {}
+
+    def recall(rows: Any) -> Any:
+        key = pickle.dumps(rows)
+        if key not in answers:
+            answers[key] = predict(rows)
+        return answers[key].copy()
+
+    return recall
+
+
 def close(numbers: Any, expected: Any) -> bool:
     return bool(np.allclose(numbers, expected, rtol=TOLERANCE, atol=TOLERANCE))
 
@@ -391,6 +405,8 @@ class Asked:
         self.truths: list[tuple[pd.DataFrame, list[float] | None]] = []
         self.rows: list[Any] = []
         service.batcher._watched = True  # no thread for each service
+        known = service.model.estimator
+        vars(known)["predict"] = remembering(known.predict)
         run = service.batcher.run
 
         def noting(method: str, rows: Any) -> Any:
