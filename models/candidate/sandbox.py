@@ -203,7 +203,7 @@ class Watch:
         for path in args[1:2] if event == "os.symlink" else args[: 1 + both]:
             name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
             whole = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))  # noqa: PTH118, PTH119, PTH120
-            if name and whole not in DEVICES and not whole.startswith(self._folder):
+            if name and whole not in DEVICES and not f"{whole}{os.sep}".startswith(self._folder):
                 what = "writes the file" if event == "open" else f"changes ({event})"
                 return "file", f"{what} {name[:200]}"
         return None
