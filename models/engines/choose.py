@@ -56,9 +56,10 @@ def load(
 
 
 def _with_plan(path: Path, sha256: str, plan_sha256: str) -> Model | None:
-    """The model run by its plan; None if the plan has no method.
+    """The model run by its plan, or by scikit-learn where the plan has no method.
 
-    Raises PlanError if there is no plan, or none that can be used for this model.
+    None if the bake was given up. Raises PlanError if there is no plan, or none that can be used
+    for this model.
     """
     place = plan_path(path)
     if not place.exists():
@@ -68,7 +69,9 @@ def _with_plan(path: Path, sha256: str, plan_sha256: str) -> Model | None:
     if plan.model != version:
         raise PlanError(f"the plan {place} belongs to another model: make bake")
     if not plan.methods:
-        return None
+        # The bake has tried the model, and what it takes need not be found out again.
+        known = (plan.signature, plan.batchable)
+        return _with_scikit_learn(path, version, known) if plan.kind else None
     engine = _engine(plan, place, cache(partial(_fallback, path, plan)))
     # Without scikit-learn, as in a slim image, the model has only the plan's methods.
     others = importlib.util.find_spec("sklearn") is not None
