@@ -155,12 +155,15 @@ def visit(browser: Browser, start: Any) -> Iterator[Visit]:
         server: Server,
         *expected: str,
         explanation: Any = None,
+        key: str = "",
         **options: Any,
     ) -> Page:
         origin = f"http://127.0.0.1:{server.port}"
         context = browser.new_context(**{"viewport": DESKTOP, **options})
         context.set_default_timeout(20_000)
         contexts.append(context)
+        if key:
+            context.add_init_script(f"sessionStorage.setItem('api-key', '{key}')")
         page = context.new_page()
 
         def note(message: Any) -> None:

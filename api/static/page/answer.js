@@ -18,6 +18,15 @@ export class Answer {
     this.sure = model.scores === "predict_proba";
     this.tell = this.sure ? percent : format;
     this.scale = this.sure ? [0, 1] : null;
+    $("why").hidden = true;
+    $("faults").replaceChildren();
+  }
+
+  /** Ask no more, and drop what is under way. */
+  stop() {
+    clearTimeout(this.timer);
+    this.turn++;
+    this.controller?.abort();
   }
 
   /** Ask after a pause in typing. */

@@ -84,7 +84,7 @@ class Run {
       try {
         const methods = this.chance ? [this.model.answers, "predict_proba"] : [this.model.answers];
         const body = this.body(chunk);
-        const options = { type: "text/csv", signal: this.controller.signal };
+        const options = { type: "text/csv", signal: this.controller.signal, version: this.model.version };
         const [answers, chances] = await Promise.all(methods.map((method) => post(method, body, options)));
         chunk.forEach((i, k) => {
           this.predictions[i] = answers.predictions[k];
@@ -163,6 +163,7 @@ class Run {
 
 const cell = (value) => (value === null ? "" : label(value));
 
+/** Take files, and give a function that has them answered by another version of the model. */
 export function initFile(model) {
   let run = null;
   let url = "";
@@ -181,6 +182,13 @@ export function initFile(model) {
   });
   $("cancel").addEventListener("click", () => run?.controller.abort());
   offerTemplate(model);
+  return (replacing) => {
+    if (run && !$("outcome").hidden) {
+      $("progress-text").textContent = `${summary(run)} The version ${run.model.version.slice(0, 12)} has answered.`;
+    }
+    model = replacing;
+    offerTemplate(model);
+  };
 
   async function take(file) {
     run?.controller.abort();
@@ -235,10 +243,8 @@ function summary({ done, table, predictions }) {
 
 /** A file to begin with: the columns, and the example. */
 function offerTemplate(model) {
-  if (!model.features.length) {
-    $("template").parentElement.hidden = true;
-    return;
-  }
+  $("template").parentElement.hidden = !model.features.length;
+  if (!model.features.length) return;
   const example = model.exampleValues().map((value) => (value === null ? "" : String(value)));
   const text = write(model.features.map(({ name }) => name)) + write(example);
   $("template").href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

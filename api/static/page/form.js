@@ -16,6 +16,7 @@ class Field {
   constructor(feature, i, changed) {
     this.feature = feature;
     this.id = `field-${i}`;
+    this.kind = `${feature.type} ${feature.name}`;
     this.changed = changed;
     const { min, max } = feature.seen;
     this.ranged = feature.type === "number" && !feature.categories && min < max;
@@ -122,6 +123,19 @@ class Field {
     this.show();
   }
 
+  /** Take over what stands in a field of this kind; false if this one does not know it. */
+  copy(old) {
+    if (this.options) {
+      const known = this.options.includes(old.value);
+      if (known) this.value = old.value;
+      return known;
+    }
+    this.control.value = old.options ? String(old.value ?? "") : old.control.value;
+    if (this.missing) this.missing.checked = Boolean(old.missing?.checked);
+    this.show();
+    return true;
+  }
+
   /** A sentence if the model has seen nothing like it in training. */
   warning(value) {
     const { type, seen: { min, max, missing, counts } } = this.feature;
@@ -198,6 +212,7 @@ class Whole {
     this.model = model;
     this.mapping = model.input === "mapping";
     const name = this.mapping ? "An object, as JSON" : model.features[0].name;
+    this.kind = `${model.input} ${name}`;
     this.control = make("textarea", { id: "field-0", rows: 8, "aria-describedby": "field-0-fault" });
     this.control.addEventListener("input", changed);
     this.fault = make("p", { class: "fault", id: "field-0-fault" });
@@ -211,6 +226,11 @@ class Whole {
 
   set value(value) {
     this.control.value = this.mapping ? JSON.stringify(value, null, 2) : value;
+  }
+
+  copy(old) {
+    this.control.value = old.control.value;
+    return true;
   }
 
   complain(text) {
@@ -233,24 +253,62 @@ export class Form {
       ? [new Whole(model, changed)]
       : model.features.map((feature, i) => new Field(feature, i, changed));
     const form = $("form");
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.append(...this.fields.slice(0, SHOWN_FIELDS).map((field) => field.element));
+    form.onsubmit = (event) => event.preventDefault();
+    form.replaceChildren(...this.fields.slice(0, SHOWN_FIELDS).map((field) => field.element));
     this.shown = this.fields.slice(0, SHOWN_FIELDS);
     if (this.fields.length > SHOWN_FIELDS) {
-      const more = make("button", { type: "button", class: "quiet" }, `Show all ${this.fields.length} features`);
-      more.addEventListener("click", () => {
-        more.replaceWith(...this.fields.slice(SHOWN_FIELDS).map((field) => field.element));
-        this.shown = this.fields;
+      this.more = make("button", { type: "button", class: "quiet" }, `Show all ${this.fields.length} features`);
+      this.more.addEventListener("click", () => {
+        this.showAll();
         this.fields[SHOWN_FIELDS].control.focus();
         changed();
       });
-      form.append(more);
+      form.append(this.more);
     }
-    $("reset").addEventListener("click", () => {
+    $("reset").onclick = () => {
       this.reset();
       changed();
-    });
+    };
     this.reset();
+    this.untouched = this.texts();
+  }
+
+  showAll() {
+    this.more?.replaceWith(...this.fields.slice(SHOWN_FIELDS).map((field) => field.element));
+    this.shown = this.fields;
+  }
+
+  showsAll() {
+    return this.shown === this.fields;
+  }
+
+  /** The fields as they stand, whether that can be sent or not. */
+  texts() {
+    return JSON.stringify(this.fields.map(({ control, missing }) => [control.value, missing?.checked]));
+  }
+
+  /** Whether anything was entered since the example stood there. */
+  entered() {
+    return this.texts() !== this.untouched;
+  }
+
+  /** Take over the values of another form; give the fields of the same kind that do not know theirs. */
+  copy(other) {
+    const pairs = this.fields.map((field) => [field, other.fields.find(({ kind }) => kind === field.kind)]);
+    return pairs.filter(([field, old]) => old && !field.copy(old)).map(([field, old]) => [field, old.value]);
+  }
+
+  /** The field that has the focus, and what is selected in it. */
+  held() {
+    const field = this.fields.find(({ control }) => control === document.activeElement);
+    return field && { kind: field.kind, range: [field.control.selectionStart, field.control.selectionEnd] };
+  }
+
+  /** Give the focus to the field that stands for one of another form. */
+  hold(held) {
+    const control = this.fields.find(({ kind }) => kind === held?.kind)?.control;
+    control?.focus({ preventScroll: true });
+    if (control?.type === "text" && held.range[0] !== null) control.setSelectionRange(...held.range);
   }
 
   reset() {

@@ -2,6 +2,7 @@
 
 import { $, format, grouped, make } from "./dom.js";
 import { keyHeader } from "./key.js";
+import { heed } from "./version.js";
 
 const EVERY = 3000;
 
@@ -77,6 +78,7 @@ export function initLive() {
     if (document.visibilityState !== "visible") return;
     try {
       const response = await fetch("metrics", { headers: { accept: "text/plain", ...keyHeader() } });
+      heed(response);
       if (!response.ok) return;
       for (const [key, value] of Object.entries(figures(samples(await response.text())))) {
         shown.get(key).textContent = key === "median" || key === "slow" ? time(value) : grouped(value);

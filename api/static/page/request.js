@@ -48,16 +48,17 @@ function literal(value, indent) {
 export function initRequest(model) {
   let body = null;
   const methods = $("method");
-  for (const method of model.methods) methods.append(make("option", {}, method));
-  methods.value = model.answers;
+  const chosen = methods.value;
+  methods.replaceChildren(...model.methods.map((method) => make("option", {}, method)));
+  methods.value = model.methods.includes(chosen) ? chosen : model.answers;
   const show = () => {
     const url = new URL(methods.value, document.baseURI).href;
     $("curl").textContent = curl(url, body);
     $("python").textContent = python(url, body);
   };
-  methods.addEventListener("change", show);
+  methods.onchange = show;
   for (const button of document.querySelectorAll("[data-copy]")) {
-    button.addEventListener("click", () => copy($(button.dataset.copy), button));
+    button.onclick = () => copy($(button.dataset.copy), button);
   }
   return (row) => {
     body = row;

@@ -1,6 +1,7 @@
 /** What the service says of the model, and how it is asked. Source: `/metadata`. */
 
 import { fetchWithKey } from "./key.js";
+import { heed } from "./version.js";
 
 /** An answer that is none, with the service's own words (problem details, RFC 9457). */
 export class Refusal extends Error {
@@ -11,9 +12,13 @@ export class Refusal extends Error {
   }
 }
 
-export async function post(path, body, { signal, type = "application/json" } = {}) {
+/** Ask the model. Throws a Refusal, also where another version than `version` answers. */
+export async function post(path, body, { signal, type = "application/json", version = "" } = {}) {
   const headers = { "content-type": type, accept: "application/json" };
   const response = await reach(path, { method: "POST", body, signal, headers });
+  if (version && (response.headers.get("x-model-version") ?? version) !== version) {
+    throw new Refusal(0, { detail: "The model was replaced meanwhile: choose the file again, and one version answers all of its rows." });
+  }
   const answer = await response.json().catch((error) => {
     // What stands in front of the service may answer with something else.
     if (error instanceof SyntaxError) return {};
@@ -27,7 +32,9 @@ export async function post(path, body, { signal, type = "application/json" } = {
 async function reach(path, options) {
   for (let again = true; ; again = false) {
     try {
-      return await fetchWithKey(path, options);
+      const response = await fetchWithKey(path, options);
+      heed(response);
+      return response;
     } catch (error) {
       if (error.name === "AbortError") throw error;
       if (!again) throw new Refusal(0, { detail: "The service cannot be reached." });
@@ -41,6 +48,14 @@ export const steps = (pointer) =>
   pointer.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 
 const own = (object, name) => (Object.hasOwn(object ?? {}, name) ? object[name] : undefined);
+
+/** When a version was added, and the version that served before it; empty where none are kept. */
+async function history(version) {
+  const response = await reach("model/versions", { headers: { accept: "application/json" } }).catch(() => null);
+  const { versions = [], before } = (response?.ok && (await response.json().catch(() => null))) || {};
+  const find = (wanted) => versions.find((each) => each.version === wanted);
+  return { added: find(version)?.added ?? "", before: before === version ? undefined : find(before) };
+}
 
 export class Model {
   constructor(metadata) {
@@ -61,7 +76,9 @@ export class Model {
       const { detail } = await response.json().catch(() => ({}));
       throw new Error(detail ?? `/metadata answered with status ${response.status}.`);
     }
-    return new Model(await response.json());
+    const model = new Model(await response.json());
+    Object.assign(model, await history(model.version));
+    return model;
   }
 
   /** The example as one value for each feature, in the model's order. */
