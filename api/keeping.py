@@ -20,12 +20,19 @@ from models.versions import Store, Version, folder_for
 
 log = logging.getLogger("api")
 
+ONE_INSTANCE = (
+    "ADMIN_KEYS is set on Cloud Run: PUT /model, activate and rollback change one instance only, "
+    "and what it keeps ends with it; MODEL_URI with MODEL_REFRESH_SECONDS, or make release, changes all"
+)
+
 
 def begin(settings: Settings) -> tuple[Swap, Service]:
     """The application of the version that is active, and its service.
 
     Raises ModelError if there is no model that can be served.
     """
+    if settings.k_service and settings.admin_keys:
+        log.warning(ONE_INSTANCE)
     path = Path(settings.model_path)
     store = Store(folder_for(path, settings.model_store), settings.model_name)
     base = "" if settings.is_fetched else version_of(path, settings.model_sha256)

@@ -514,6 +514,13 @@ def test_the_model_is_called_by_the_name_that_people_gave_it(served: House, tmp_
     assert str(tmp_path / "latest.joblib") in {each["origin"] for each in told["versions"]}
 
 
+def test_cloud_run_is_told_that_a_change_reaches_one_instance(
+    tmp_path: Path, pair: Models, caplog: pytest.LogCaptureFixture
+) -> None:
+    with house(tmp_path, pair, k_service="penguins"):
+        assert "change one instance only" in caplog.text
+
+
 # The real server.
 
 CLIENTS = 4
