@@ -70,12 +70,12 @@ def put(
     return client.put(path, data=body, content_type=media_type, headers=given)
 
 
-def follow(client: Client, answer: Any) -> dict[str, Any]:
+def follow(client: Client, answer: Any) -> Any:
     """The end of an upload."""
     assert answer.status_code == 202, answer.text
     end = time.monotonic() + 60
     while True:
-        found = client.get(answer.headers["Location"], headers=ADMIN).json
+        found: Any = client.get(answer.headers["Location"], headers=ADMIN).json
         assert found is not None
         if found["state"] in ("active", "refused"):
             return found
@@ -174,7 +174,10 @@ def test_a_joblib_file_with_a_plan_leaves_only_the_plan_in_the_store(
 ) -> None:
     path = linear(tmp_path / "third.joblib", 2 * OFFSET)
     body = path.read_bytes()
-    more = {"Content-SHA256": None, "Repr-Digest": f"md5=:AA==:, sha-256=:{sha256(body)}:"}
+    more: dict[str, Any] = {
+        "Content-SHA256": None,
+        "Repr-Digest": f"md5=:AA==:, sha-256=:{sha256(body)}:",
+    }
     found = follow(served.client, put(served.client, body, JOBLIB, **more))
     assert (found["state"], found["plan_only"], found["reason"]) == ("active", True, "")
     assert ask(served.client) == (version_of(path), 2 * OFFSET)
