@@ -22,7 +22,8 @@ log = logging.getLogger("api")
 
 ONE_INSTANCE = (
     "ADMIN_KEYS is set on Cloud Run: PUT /model, activate and rollback change one instance only, "
-    "and what it keeps ends with it; MODEL_URI with MODEL_REFRESH_SECONDS, or make release, changes all"
+    "and what it keeps ends with it; MODEL_URI with MODEL_REFRESH_SECONDS, or make release, "
+    "changes all"
 )
 
 
