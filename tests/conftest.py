@@ -34,18 +34,28 @@ hypothesis.settings.load_profile("same")
 CHROMIUM = shutil.which("chromium")
 
 Serve = Callable[..., FlaskClient]
-# The files that take a minute or more. A worker gets a whole file, so that its fixtures are made once.
+# The files that take longest come first. Those that wait for containers and Chromium alternate with
+# those that compute. A worker gets a whole file, so that its fixtures are made once.
 LONGEST = (
     "test_ship.py",
     "test_ci_files.py",
-    "test_container.py",
+    "test_pandas.py",
     "test_versions.py",
     "test_page.py",
+    "test_libraries.py",
+    "test_container.py",
+    "test_explain.py",
     "test_google_cloud_run.py",
+    "test_all_estimators.py",
     "test_google_cloud_targets.py",
-    "test_pandas.py",
-    "test_google_cloud.py",
-    "test_serving.py",
+    "test_encoders.py",
+    "test_vertex.py",
+    "test_card.py",
+    "test_clients_mlflow.py",
+    "test_scalers.py",
+    "test_fuzz.py",
+    "test_openapi.py",
+    "test_shutdown.py",
 )
 
 MAX_FILES_SHOWN = 40
