@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import joblib
@@ -25,6 +26,7 @@ from werkzeug.test import Client
 from api import keeping, swap
 from api.errors import Conflict
 from api.http.request import Environ
+from api.server import process
 from api.server.board import Board
 from api.settings import Settings
 from api.swap import Swap
@@ -273,6 +275,14 @@ def test_old_versions_go(tmp_path: Path, pair: Models) -> None:
             found.swap.activate(found.store.adopt(path))
         assert len(found.store.versions()) == 2
         assert ask(found.client)[1] == 2
+
+
+def test_a_thread_that_begins_before_its_process_has_a_number_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = iter([0, 0, 2])
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(worker_id=lambda: next(numbers)))
+    assert process.place() == 1
 
 
 def test_a_process_that_died_is_not_waited_for(tmp_path: Path, pair: Models) -> None:

@@ -24,6 +24,8 @@ LISTEN = 1024
 LEAST_SOCKET_SECONDS = 10
 # Threads that have an answer get this time to send it.
 FAREWELL_SECONDS = 1.0
+# Between two looks whether uWSGI has numbered a process.
+NUMBERED_SECONDS = 0.001
 M_ARENA_MAX = -8
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 # One byte that the master shares with its workers: 1 once the service was told to stop.
@@ -150,9 +152,17 @@ def replace_process(descriptor: int, answer: Answer) -> None:
 
 
 def place() -> int:
-    """The place of this process among the processes, the first of which is 0; 0 outside uWSGI."""
+    """The place of this process among the processes, the first of which is 0; 0 outside uWSGI.
+
+    uWSGI numbers a process some time after its fork, so that a thread which begins with the fork
+    may be earlier: it waits for the number.
+    """
     uwsgi = sys.modules.get("uwsgi")
-    return 0 if uwsgi is None else int(uwsgi.worker_id()) - 1
+    if uwsgi is None:
+        return 0
+    while not (number := int(uwsgi.worker_id())):
+        time.sleep(NUMBERED_SECONDS)
+    return number - 1
 
 
 def workers() -> list[int]:
