@@ -120,7 +120,7 @@ def test_a_workflow_pins_its_actions_and_otherwise_only_calls_make(path: Path) -
 def test_the_python_of_the_workflows_is_one_that_the_project_takes() -> None:
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
     tests = read(".github/workflows/ci.yaml")["jobs"]["test"]
-    assert tests["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert tests["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
 
 
 @pytest.mark.parametrize("name", ["fault", "wish"])
