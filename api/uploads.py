@@ -23,6 +23,7 @@ from typing import IO
 import msgspec
 
 from api.answers import Upload
+from api.errors import Conflict
 from api.monitor import metrics
 from models import candidate
 from models.candidate import Served, Verdict
@@ -50,17 +51,17 @@ class Uploads:
         self._folder = store / "uploads"
 
     @contextlib.contextmanager
-    def receive(self) -> Iterator[Incoming | None]:
-        """A context for one upload, the only one of all processes; None while there is another.
+    def receive(self) -> Iterator[Incoming]:
+        """A context for one upload, the only one of all processes.
 
-        Unless it is handed on to `Incoming.check`, its files are removed at the end.
+        Its files are removed at the end, unless `Incoming.check` goes on with it. Raises Conflict
+        while there is another one.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         lock = (self._folder / ".lock").open("w")
         if not _acquire(lock, fcntl.LOCK_EX):
             lock.close()
-            yield None
-            return
+            raise Conflict("Another model is being received or checked: send this one later.")
         self._tidy()
         incoming = Incoming(self._folder, lock)
         try:

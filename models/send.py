@@ -6,6 +6,7 @@ The key of an administrator is in API_KEY. Only the standard library is used.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import http.client
 import json
@@ -74,12 +75,9 @@ def _ask(
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=TIMEOUT_SECONDS)
     try:
-        try:
+        # A service that refuses a model before it has all of it says why, and closes.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.request(verb, parts.path.rstrip("/") + path, body, headers)
-        except (BrokenPipeError, ConnectionResetError):
-            # The service has refused the model before it had all of it, and said why.
-            if body is None:
-                raise
         answer = connection.getresponse()
         found = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -46,7 +47,7 @@ def server(pair: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     path = folder / "latest.joblib"
     path.write_bytes(pair.one.read_bytes())
     variables = {"MODEL_PATH": path, "ADMIN_KEYS": ADMIN_KEYS, "ALLOW_JOBLIB_UPLOAD": "true"}
-    with serving(folder, PROCESSES=2, THREADS=8, **variables) as server:
+    with serving(folder, PROCESSES=2, THREADS=8, BODY_TIMEOUT=2, **variables) as server:
         yield server
 
 
@@ -69,41 +70,32 @@ def test_the_python_of_the_docs_sends_a_model(
     assert server.post("/predict", [[1, 2]])["predictions"][0] == pytest.approx(3 + OFFSET)
 
 
-def test_make_upload_model_tells_each_step(server: Server, pair: Models) -> None:
-    done = make_upload(server, pair.one)
-    assert done.stderr == ""
-    *steps, last = done.stdout.splitlines()
+def test_each_step_of_the_check_is_told(
+    server: Server, pair: Models, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("API_KEY", KEY)
+    assert run(monkeypatch, send, str(pair.one), url(server), "--accept", "x0,x1") == ""
+    steps = capsys.readouterr().out.splitlines()
     assert steps[0] == "sent"
-    assert set(steps[1:]) <= {
-        "hash",
-        "start",
-        "load",
-        "example",
-        "signature",
-        "metrics",
-        "bake",
-        "serve",
-        "activate",
+    assert set(steps[1:-1]) <= {
+        *("hash", "start", "load", "example", "signature", "metrics", "bake", "serve", "activate")
     }
-    assert last == f"version {version_of(pair.one)[:12]} serves now, by its plan alone"
-
-
-def make_upload(server: Server, path: Path, *more: str, key: str = KEY) -> Any:
-    return subprocess.run(
-        ["make", "--no-print-directory", "upload-model", f"FILE={path}", f"URL={url(server)}", *more],
-        check=False, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"API_KEY": key},
-    )  # fmt: skip
+    assert steps[-1] == f"version {version_of(pair.one)[:12]} serves now, by its plan alone"
 
 
 def test_what_is_refused_ends_with_the_sentence(
-    server: Server, packed: Path, tmp_path: Path
+    server: Server, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     path = tmp_path / "model.joblib"
     joblib.dump([1], path)
-    done = make_upload(server, path)
-    assert done.returncode == 2
-    assert "error: refused (unreadable): sent holds a builtins.list, not a fitted" in done.stderr
-    done = make_upload(server, packed, key="wrong")
+    monkeypatch.setenv("API_KEY", KEY)
+    said = run(monkeypatch, send, str(path), url(server))
+    assert said.startswith("error: refused (unreadable): sent holds a builtins.list, not a fitted")
+    assert capsys.readouterr().out.startswith("sent\n")
+    done = subprocess.run(
+        ["make", "--no-print-directory", "upload-model", f"FILE={packed}", f"URL={url(server)}"],
+        check=False, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"API_KEY": "wrong"},
+    )  # fmt: skip
     assert "error: 401: This key is not one of ADMIN_KEYS" in done.stderr
 
 
@@ -131,10 +123,15 @@ def workers(server: Server) -> list[int]:
     return children(server.process.pid)
 
 
+HEAD = (
+    f"PUT /model HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Length: 100\r\n"
+    f"Content-SHA256: {'0' * 64}\r\nContent-Type: application/x-joblib\r\n"
+)
+
+
 def test_a_model_that_does_not_come_whole_is_told(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        head = f"PUT /model HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Length: 100\r\nContent-SHA256: {'0' * 64}\r\nContent-Type: application/x-joblib\r\n"
-        connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        connection.sendall(f"{HEAD}Expect: 100-continue\r\n\r\n".encode())
         assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"some")
         connection.shutdown(socket.SHUT_WR)
@@ -143,7 +140,15 @@ def test_a_model_that_does_not_come_whole_is_told(server: Server) -> None:
     assert b"The body ended before its 100 bytes had come." in answer
 
 
-def test_a_check_dies_with_its_process(server: Server, tmp_path: Path) -> None:
+def test_a_model_that_comes_too_slowly_is_told(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"{HEAD}\r\nsome".encode())
+        answer = connection.makefile("rb").read()
+    assert b"408 Request Timeout" in answer
+    assert b"The body took too long to come: send it faster." in answer
+
+
+def test_a_check_dies_with_its_process(pair: Models, tmp_path: Path) -> None:
     path = tmp_path / "slow.joblib"
     joblib.dump(Sleeping(), path)
     body = path.read_bytes()
@@ -151,15 +156,19 @@ def test_a_check_dies_with_its_process(server: Server, tmp_path: Path) -> None:
         "Content-Type": "application/x-joblib",
         "Content-SHA256": hashlib.sha256(body).hexdigest(),
     }
-    sent = requests.put(f"{url(server)}/model", data=body, headers=headers)
-    assert sent.status_code == 202
-    for pid in workers(server):
-        os.kill(pid, signal.SIGKILL)
-    end = time.monotonic() + 30
-    while (state := ask(server, sent.headers["Location"])) is None or state["state"] != "refused":
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    assert state["reason"].startswith("the process that checked it has ended")
+    latest = tmp_path / "latest.joblib"
+    latest.write_bytes(pair.one.read_bytes())
+    variables = {"MODEL_PATH": latest, "ADMIN_KEYS": ADMIN_KEYS, "ALLOW_JOBLIB_UPLOAD": "true"}
+    with serving(tmp_path, PROCESSES=1, THREADS=4, **variables) as server:
+        sent = requests.put(f"{url(server)}/model", data=body, headers=headers, timeout=60)
+        assert sent.status_code == 202
+        os.kill(workers(server)[0], signal.SIGKILL)
+        end = time.monotonic() + 30
+        while (found := ask(server, sent.headers["Location"])).get("state") != "refused":
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert found["reason"].startswith("the process that checked it has ended")
+        assert server.post("/predict", [[1, 2]])["predictions"] == [pytest.approx(3)]
 
 
 class Sleeping:
@@ -173,7 +182,7 @@ def ask(server: Server, path: str) -> Any:
     try:
         return requests.get(url(server) + path, headers=ADMIN, timeout=5).json()
     except requests.ConnectionError:
-        return None
+        return {}
 
 
 @pytest.mark.parametrize(
@@ -211,8 +220,9 @@ def test_other_answers_are_told(
 def run(monkeypatch: pytest.MonkeyPatch, module: Any, *words: str) -> str:
     """How the command ends; "" if well."""
     monkeypatch.setattr(sys, "argv", [module.__name__, *words])
+    monkeypatch.delitem(sys.modules, module.__name__, raising=False)
     try:
-        module.main()
+        runpy.run_module(module.__name__, run_name="__main__")
     except SystemExit as end:
         return str(end.code)
     return ""

@@ -150,6 +150,7 @@ def test_a_key_that_asks_the_model_may_not_change_it(serve: Serve) -> None:
         403,
         "This key is not one of ADMIN_KEYS, which may change the model.",
     )
+    assert put(client, BODY).status_code == 409
 
 
 def test_a_service_that_keeps_no_versions_says_so(pair: Models) -> None:

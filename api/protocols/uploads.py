@@ -90,8 +90,6 @@ def put(site: Site, request: Request) -> Answer:
     check_type(request, settings)
     check_match(request, service.model.version)
     with _uploads(swap).receive() as incoming:
-        if incoming is None:
-            raise Conflict("Another model is being received or checked: send this one later.")
         stream_body(request, settings.max_model_bytes, incoming.take)
         found = incoming.end()
         if found != expected:
