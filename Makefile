@@ -40,14 +40,14 @@ NUMBERS := PORT OS_PORT PATIENCE CLOUD_RUN_CONCURRENCY CLOUD_RUN_MIN_INSTANCES C
 AMOUNTS := CLOUD_RUN_MEMORY CLOUD_RUN_CPU CLOUD_RUN_TIMEOUT PERCENT
 SWITCHES := SLIM EXPLAIN CLOUD_RUN_CPU_BOOST
 NAMES := GCP_REGION GCP_REPOSITORY GCP_DEPLOYER GCP_RUNTIME GCP_CONFIG GCP_POOL GCP_SCHEDULER CLOUD_RUN_SERVICE CLOUD_RUN_INGRESS VERTEX_MACHINE_TYPE TO
-HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE
+HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE MODEL_VOLUME
 TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
 TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT
 TEXTS += $(CREDENTIALS)
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
-	MODEL_URI FETCH_AT SCHEDULE \
+	MODEL_URI FETCH_AT SECRETS SCHEDULE \
 	$(shell sed -n 's/^\# \([A-Z][A-Z0-9_]*\)=.*/\1/p' example.env 2>/dev/null))
 GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
 # A name that make does not know could be one of its own special variables.
@@ -81,6 +81,7 @@ FAULTS := \
 	$(call only,$(OPTIONS),$(LETTERS) $(DIGITS) - . _ / : @ =,options of gcloud,--project=name,blank) \
 	$(call only,MODEL_URI,$(LETTERS) $(DIGITS) - . _ / : @ + % ~ ? & = $(comma) $(hash),an address of a model without blanks,gs://bucket/path) \
 	$(if $(filter-out build start,$(subst $(newline),?,$(subst $(empty) ,?,$(value FETCH_AT)))),$(call fault,FETCH_AT,build or start)) \
+	$(call only,SECRETS,$(LETTERS) $(DIGITS) - _ = : $(comma),variables with their secrets,AWS_SECRET_ACCESS_KEY=name:latest) \
 	$(call only,SCHEDULE,$(LETTERS) $(DIGITS) * / $(comma) : -,five fields of cron,0 3 * * *,blank) \
 	$(call only,MODEL_SHA256,$(DIGITS) a b c d e f A B C D E F,the 64 hexadecimal digits that sha256sum models/latest.joblib prints) \
 	$(foreach name,$(filter-out MODEL_SHA256,$(TEXTS)) $(filter $(KNOWN),$(GIVEN)),$(if $(findstring $$,$(value $(name))),$(call fault,$(name),a value without a dollar))) \

@@ -56,7 +56,12 @@ IMPERSONATED = $(if $(ACTS_AS),--impersonate-service-account=$(ACTS_AS))
 
 # The variables that google-cloud/ gets. Each is a word: the Makefile refuses other values.
 NAMED := GCP_PROJECT_ID GCP_REGION GCP_REGISTRY GCP_CONFIG CLOUD_RUN_SERVICE REPOSITORY LOCATION IMAGE PUSHED LISTED \
-	DEPLOYER RUNTIME KEY PATIENCE
+	DEPLOYER RUNTIME KEY PATIENCE READ_BUCKETS READ_SECRETS
+# What the service reads: buckets and secrets.
+IN_BUCKET = $(if $(filter start,$(FETCH_AT)),$(patsubst gs://%,%,$(filter gs://%,$(MODEL_URI))))
+READ_BUCKETS = $(sort $(MODEL_VOLUME) $(firstword $(subst /, ,$(IN_BUCKET))))
+secret-of = $(firstword $(subst :, ,$(lastword $(subst =, ,$(1)))))
+READ_SECRETS = $(sort $(foreach pair,$(subst $(comma), ,$(SECRETS)),$(call secret-of,$(pair))))
 PROGRAM = $(foreach name,$(NAMED),$(name)='$($(name))') "$$PYTHON" google-cloud
 PERSON = ACTS_AS=person OPTIONS='$(AS_PERSON)' $(PROGRAM)
 SHIPPER = ACTS_AS=deployer OPTIONS='$(AS_DEPLOYER)' $(PROGRAM)
@@ -132,7 +137,12 @@ image-to-gcp: conf-docker-for-gcp require-image ## Push the image, tagged with t
 	$(call next,make deploy)
 
 # The environment of the service: the project, for the traces in its log, and the settings.
-TOLD = GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(call set,$(SETTINGS))
+TOLD = GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(call set,$(SETTINGS)) $(MOUNTED)
+# A bucket that is mounted is where the model comes from, unless MODEL_URI says more.
+MOUNT := /mnt/models
+MOUNTED = $(if $(MODEL_VOLUME),$(if $(and $(filter start,$(FETCH_AT)),$(MODEL_URI)),,MODEL_URI=$(MOUNT)))
+VOLUME = --execution-environment=gen2 --add-volume=name=models,type=cloud-storage,bucket=$(MODEL_VOLUME),readonly=true \
+	--add-volume-mount=volume=models,mount-path=$(MOUNT)
 # NAME=value for each variable in $(1) that has a value; an error if a setting is not a word.
 set = $(foreach name,$(1),$(if $($(name)),$(call check-word,$(name))$(name)=$($(name))))
 check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(WORD_CHARACTERS)),$(error $(1): expected \
@@ -141,6 +151,7 @@ probe = httpGet.path=$(1),httpGet.port=8080,periodSeconds=$(2),timeoutSeconds=$(
 # A deployment does not change who may call: a new service is private, and the deployer may not open it.
 DEPLOY = gcloud run deploy $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) --quiet \
 	--service-account=$(RUNTIME) --port=8080 --set-env-vars='^|^$(subst $(empty) ,|,$(strip $(TOLD)))' \
+	$(if $(SECRETS),--set-secrets=$(SECRETS),--clear-secrets) $(if $(MODEL_VOLUME),$(VOLUME)) \
 	--memory=$(CLOUD_RUN_MEMORY) --cpu=$(CLOUD_RUN_CPU) \
 	--$(if $(filter true,$(CLOUD_RUN_CPU_BOOST)),,no-)cpu-boost \
 	--concurrency=$(CLOUD_RUN_CONCURRENCY) --timeout=$(CLOUD_RUN_TIMEOUT) --ingress=$(CLOUD_RUN_INGRESS) \
@@ -348,8 +359,8 @@ require-percent:
 		{ echo "PERCENT=$(PERCENT): expected a whole number from 1 to 100" >&2; exit 1; }
 
 # The settings for builds, which have no .env.
-CI_SETTINGS = $(strip $(call set,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE FETCH_AT \
-	$(filter CLOUD_RUN_%,$(KNOWN)) $(filter-out MODEL_SHA256,$(SETTINGS))))
+CI_SETTINGS = $(strip $(call set,GCP_REGION GCP_REPOSITORY GCP_REGISTRY GCP_DEPLOYER GCP_RUNTIME IMAGE \
+	FETCH_AT MODEL_VOLUME SECRETS $(filter CLOUD_RUN_%,$(KNOWN)) $(filter-out MODEL_SHA256,$(SETTINGS))))
 
 require-github: require-GITHUB_REPOSITORY
 	@case $(GITHUB_REPOSITORY) in (*/*/*) ;; (?*/?*) exit ;; esac; \

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from os import environ
 
-from gcloud import Failed, answer, ask, enable, run
+from gcloud import Failed, ask, enable, run
 from names import DEPLOYER, PROJECT, REGION, SERVICE
-from project import account, deployer, project
+from project import account, bucket, deployer, project
 from record import Resource, Role
 
 SCHEDULER = f"{environ['GCP_SCHEDULER']}@{PROJECT}.iam.gserviceaccount.com"
@@ -15,15 +15,6 @@ CONNECT = (
     f"https://console.cloud.google.com/cloud-build/triggers;region=global/connect?project={PROJECT}"
 )
 IN_REGION = f"--location={REGION}"
-
-
-def exists(bucket: str) -> bool:
-    """Whether the bucket exists; also True if gcloud may not say."""
-    try:
-        answer(f"storage buckets describe gs://{bucket}")
-    except Failed as failed:
-        return "not found: 404" not in str(failed)
-    return True
 
 
 def roles_of_builds(model_uri: str) -> list[Role]:
@@ -37,13 +28,7 @@ def roles_of_builds(model_uri: str) -> list[Role]:
         Role(deployer, "roles/iam.serviceAccountTokenCreator", builds),
     ]
     if found := re.match("gs://([^/]*)/", model_uri):
-        name = found[1]
-        bucket = Resource(
-            "bucket",
-            ask=lambda: [name] if exists(name) else [],
-            policy=f"storage buckets {{}} gs://{name}",
-        )
-        roles.append(Role(bucket, "roles/storage.objectViewer", builds))
+        roles.append(Role(bucket(found[1]), "roles/storage.objectViewer", builds))
     return roles
 
 

@@ -1,4 +1,7 @@
-"""The names that make passes in the environment. Each is a word, without blanks and quotes."""
+"""The names that make passes in the environment. Each is a word, without blanks and quotes.
+
+READ_BUCKETS and READ_SECRETS are lists of words.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ DEPLOYER = environ["DEPLOYER"]
 RUNTIME = environ["RUNTIME"]
 KEY = environ["KEY"]
 PATIENCE = int(environ["PATIENCE"])  # tries, 5 s apart, until a new role works
+# What the service reads.
+READ_BUCKETS = environ["READ_BUCKETS"].split()
+READ_SECRETS = environ["READ_SECRETS"].split()
 # Options of each command: the project, and the configuration of gcloud.
 OPTIONS = environ["OPTIONS"]
 # The deployer may not list APIs and repositories.

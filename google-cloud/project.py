@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from gcloud import NEEDED_APIS, Failed, ask, enable, enabled, run
+from gcloud import NEEDED_APIS, Failed, answer, ask, enable, enabled, run
 from names import (
     DEPLOYER,
     IMAGE,
     LISTED,
     LOCATION,
     PROJECT,
+    READ_BUCKETS,
+    READ_SECRETS,
     REGION,
     REPOSITORY,
     RUNTIME,
@@ -90,6 +92,40 @@ deployer = account("deployer", DEPLOYER, f"Deploys {SERVICE}")
 runtime = account("runtime", RUNTIME, f"Runs {SERVICE}")
 
 
+def _exists(name: str) -> bool:
+    """Whether a bucket exists; also True if gcloud may not say."""
+    try:
+        answer(f"storage buckets describe gs://{name}")
+    except Failed as failed:
+        return "not found: 404" not in str(failed)
+    return True
+
+
+def bucket(name: str) -> Resource:
+    """A bucket of somebody's, which no target makes or deletes."""
+    return Resource(
+        f"bucket {name}",
+        ask=lambda: [name] if _exists(name) else [],
+        policy=f"storage buckets {{}} gs://{name}",
+        removable=list,
+    )
+
+
+def secret(name: str) -> Resource:
+    """A secret of somebody's, which no target makes or deletes."""
+    return Resource(
+        f"secret {name}",
+        ask=f"secrets list --filter='name~/{name}$' --format='value(name.basename())'",
+        apis=("secretmanager",),
+        policy=f"secrets {{}} {name}",
+        removable=list,
+    )
+
+
+buckets = [bucket(name) for name in READ_BUCKETS]
+secrets = [secret(name) for name in READ_SECRETS]
+
+
 def acts_as_deployer(member: str) -> Role:
     """The role by which a person deploys."""
     return Role(deployer, "roles/iam.serviceAccountTokenCreator", member)
@@ -98,6 +134,7 @@ def acts_as_deployer(member: str) -> Role:
 def roles() -> list[Role]:
     """Who may do what: the smallest role on the smallest thing."""
     person, ships = login()[0], f"serviceAccount:{DEPLOYER}"
+    reads = f"serviceAccount:{RUNTIME}"
     kind = "serviceAccount" if person.endswith(".gserviceaccount.com") else "user"
     return [
         Role(project, "roles/run.developer", ships),
@@ -106,6 +143,8 @@ def roles() -> list[Role]:
         Role(repository, "roles/artifactregistry.repoAdmin", ships),
         Role(runtime, "roles/iam.serviceAccountUser", ships),
         acts_as_deployer(f"{kind}:{person}"),
+        *(Role(each, "roles/storage.objectViewer", reads) for each in buckets),
+        *(Role(each, "roles/secretmanager.secretAccessor", reads) for each in secrets),
     ]
 
 

@@ -14,10 +14,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+import joblib
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.checkout import ROOT
 from tests.desk import DEPLOYER, IMAGE, RUNTIME, SERVICE, Desk
@@ -25,6 +28,9 @@ from tests.google_cloud.__main__ import STORY
 from tests.google_cloud.cloud import PERSON, PROJECT
 from tests.google_cloud.identity import caller
 from tests.google_cloud.roles import ROLES
+from tests.google_cloud.run_services import Services
+from tests.google_cloud.secret_manager import Secrets
+from tests.google_cloud.storage import Bucket, Buckets
 from tests.test_serving import free_port
 
 KEY = "secrets/ml-api-deployer.json"
@@ -271,6 +277,34 @@ def test_a_container_that_does_not_get_ready_gets_no_traffic_and_its_lines_are_s
     assert desk.serving() == before
     desk.make("deploy")
     assert before.keys().isdisjoint(desk.serving())
+
+
+def test_the_model_of_a_mounted_bucket_is_served_with_a_secret_in_its_variable(
+    shipped: Desk, tmp_path: Path
+) -> None:
+    cloud = shipped.cloud
+    joblib.dump(DecisionTreeClassifier().fit([[0.0], [1.0]], ["mounted"] * 2), tmp_path / "a")
+    model = {"latest.joblib": (tmp_path / "a").read_bytes()}
+    cloud.enabled |= {"storage.googleapis.com", "secretmanager.googleapis.com"}
+    cloud.part(Buckets).all["our-models"] = Bucket("our-models", model)
+    cloud.part(Secrets).all["mlflow-token"] = "the-token"
+    given = ("MODEL_VOLUME=our-models", "SECRETS=MLFLOW_TRACKING_TOKEN=mlflow-token:latest")
+
+    def environment() -> Mapping[str, str]:
+        (service,) = cloud.part(Services).all.values()
+        fleet = service.revisions[service.latest_ready].fleet
+        assert fleet
+        return fleet.plan.environment
+
+    refused = shipped.make("deploy", *given, fails=True).stderr
+    assert f"service account {RUNTIME}. The service account used must be granted" in refused
+    shipped.make("add-roles", *given)
+    assert '{"predictions":["mounted"]}' in shipped.make("deploy", *given).stdout
+    assert environment()["MLFLOW_TRACKING_TOKEN"] == "the-token"
+    assert '{"predictions":["Adelie"]}' in shipped.make("deploy").stdout
+    assert "MLFLOW_TRACKING_TOKEN" not in environment()
+    for place in ("buckets/our-models", "secrets/mlflow-token"):
+        cloud.policies.forget(f"{cloud.resource}/{place}")
 
 
 def test_with_a_key_nobody_is_impersonated(shipped: Desk) -> None:

@@ -28,6 +28,7 @@ APIS = {
     "iamcredentials": "IAM Service Account Credentials API",
     "logging": "Cloud Logging API",
     "run": "Cloud Run Admin API",
+    "secretmanager": "Secret Manager API",
     "serviceusage": "Service Usage API",
     "storage": "Cloud Storage API",
     "sts": "Security Token Service API",

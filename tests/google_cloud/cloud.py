@@ -61,6 +61,7 @@ MODULES = (
     "service_usage", "resource_manager", "iam", "tokens", "iam_credentials", "workload_identity",
     "artifact_registry", "docker_images", "registry", "registry_front", "container_analysis",
     "logging", "run", "aiplatform", "cloud_build", "scheduler", "storage", "metadata",
+    "secret_manager",
 )  # fmt: skip
 
 

@@ -79,6 +79,7 @@ class Plan:
     startup: Mapping[str, Any]
     startup_is_default: bool
     liveness: Mapping[str, Any] | None
+    volumes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # path in it: folder
 
 
 class Instance:
@@ -97,6 +98,7 @@ class Instance:
             "--read-only", "--tmpfs", "/tmp",
             "--memory", str(plan.memory), "--cpus", str(plan.cpus),
             *(f"--env={key}={value}" for key, value in plan.environment.items()),
+            *(f"--volume={folder}:{path}:ro" for path, folder in plan.volumes.items()),
             *entrypoint, plan.image, *plan.command[1:], *plan.arguments,
         )  # fmt: skip
         self.port = int(

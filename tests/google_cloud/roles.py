@@ -92,7 +92,8 @@ OWN = f"""
     run.services.createTagBinding|deleteTagBinding iam.serviceAccounts.actAs iam.roles.get|list
     {SEE_LOGS} logging.privateLogEntries.list logging.logEntries.create logging.logs.delete
     {EDIT_BUILDS} {MANAGE_SCHEDULE} {USE_AIPLATFORM} storage.buckets.create|delete|get|list
-    storage.buckets.getIamPolicy|setIamPolicy|update resourcemanager.projects.delete|update
+    storage.buckets.getIamPolicy|setIamPolicy|update secretmanager.secrets.create|delete|get|list
+    secretmanager.secrets.getIamPolicy|setIamPolicy resourcemanager.projects.delete|update
 """
 
 # Role: where Google tells what it holds, and what that is.
@@ -185,6 +186,10 @@ FACTS: dict[str, tuple[str, str]] = {
         MANAGE_SCHEDULE,
     ),
     "roles/aiplatform.user": (f"{REFERENCE}/aiplatform#aiplatform.user", USE_AIPLATFORM),
+    "roles/secretmanager.secretAccessor": (
+        f"{REFERENCE}/secretmanager#secretmanager.secretAccessor",
+        f"secretmanager.versions.access {SEE_PROJECT}",
+    ),
     "roles/storage.objectViewer": (
         f"{REFERENCE}/storage#storage.objectViewer",
         f"storage.objects.get|list storage.folders.get|list {SEE_PROJECT}",

@@ -136,7 +136,8 @@ class Revision:
         """Pull the image, start the first instance, and settle whether this revision is ready."""
         try:
             self.digest, image = pull(self.image)
-            plan = run_spec.plan(self.template, image, self.service.name, self.name)
+            read = self.service.read(self.template)
+            plan = run_spec.plan(self.template, image, self.service.name, self.name, read)
             self.fleet = Fleet(docker, plan, self.name, self.log)
             self.fleet.start()
         except StartFailed as error:
@@ -145,6 +146,8 @@ class Revision:
                 f"{error}\n\nLogs URL: {self.log_url} \nFor more troubleshooting guidance, see "
                 "https://cloud.google.com/run/docs/troubleshooting#container-failed-to-start",
             )
+        except PermissionError as error:
+            self.fail("SecretsAccessCheckFailed", str(error))
         except ImageMissing as error:
             self.fail("ContainerMissing", str(error))
         except OSError as error:

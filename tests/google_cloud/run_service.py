@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+from tests.google_cloud import run_spec
 from tests.google_cloud.container import Docker
 from tests.google_cloud.front import Front, Split
 from tests.google_cloud.logging import Logs, now
@@ -22,6 +23,7 @@ class Service:
     def __init__(
         self, project: str, number: str, region: str, name: str, logs: Logs,
         authorize: Callable[[Service, str | None], str | None],
+        read: Callable[[Resource], run_spec.Read],
     ) -> None:  # fmt: skip
         self.project = project
         self.number = number
@@ -29,6 +31,7 @@ class Service:
         self.name = name
         self.logs = logs
         self.may = authorize
+        self.read = read
         self.changed = threading.Condition(threading.RLock())
         self.resource: Resource = {}
         self.revisions: dict[str, Revision] = {}

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
 from tests.google_cloud import errors, run_spec
@@ -13,11 +14,13 @@ from tests.google_cloud.artifact_registry import Repositories
 from tests.google_cloud.cloud import Cloud, Json, Part
 from tests.google_cloud.container import Docker
 from tests.google_cloud.errors import ApiError
-from tests.google_cloud.identity import ANYONE, Caller, Unauthenticated
+from tests.google_cloud.identity import ANYONE, Caller, Unauthenticated, caller
 from tests.google_cloud.logging import Logging
 from tests.google_cloud.registry import Registry
 from tests.google_cloud.run_revision import ImageMissing, Revision
 from tests.google_cloud.run_service import Service
+from tests.google_cloud.secret_manager import Secrets
+from tests.google_cloud.storage import Buckets
 
 
 class Services(Part):
@@ -86,6 +89,32 @@ class Services(Part):
         self.docker("pull", "--quiet", local)
         self.images.add(local)
         return f"{named}@{version.digest}", local
+
+    def read(self, template: Json) -> run_spec.Read:
+        """What a revision's account reads for it; raises PermissionError."""
+        account = template["spec"]["serviceAccountName"]
+        with self.cloud.lock:
+            secrets = self.cloud.part(Secrets)
+            values = {
+                variable: secrets.read(name, account)
+                for variable, name in run_spec.secrets_of(template).items()
+            }
+            volumes = {
+                path: str(self._mount(name, account))
+                for path, name in run_spec.buckets_of(template).items()
+            }
+        return run_spec.Read(values, volumes)
+
+    def _mount(self, name: str, account: str) -> Path:
+        """A folder with the objects of a bucket, which the account may read."""
+        resource = f"{self.cloud.resource}/buckets/{name}"
+        if not self.cloud.policies.allows(caller(account), "storage.objects.get", resource):
+            raise PermissionError(f"{account} does not have storage.objects.get access to {name}")
+        folder = self.cloud.folder / "volumes" / name
+        for path, content in self.cloud.part(Buckets).get(name).objects.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        return folder
 
     def authorize(self, service: Service, token: str | None) -> str | None:
         """None if the bearer of an identity token may invoke the service, else why not."""
@@ -160,6 +189,7 @@ class Services(Part):
             name,
             self.cloud.part(Logging).logs,
             self.authorize,
+            self.read,
         )
         service.specify(whole, who.email)
         if dry:

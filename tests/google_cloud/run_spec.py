@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -180,8 +181,36 @@ def scale(template: Resource) -> tuple[int, int]:
     )
 
 
-def plan(template: Resource, image: str, service: str, revision: str) -> Plan:
-    """How the instances of a completed template are run."""
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """What a revision reads: secrets by the variables they are in, buckets by where they lie."""
+
+    secrets: dict[str, str] = dataclasses.field(default_factory=dict)
+    volumes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def secrets_of(template: Resource) -> dict[str, str]:
+    """The names of secrets, by the variables that have them."""
+    env = template["spec"]["containers"][0].get("env", [])
+    return {
+        one["name"]: one["valueFrom"]["secretKeyRef"]["name"] for one in env if "valueFrom" in one
+    }
+
+
+def buckets_of(template: Resource) -> dict[str, str]:
+    """The names of buckets, by the paths at which they are mounted."""
+    spec = template["spec"]
+    named = {
+        one["name"]: one["csi"]["volumeAttributes"]["bucketName"]
+        for one in spec.get("volumes", [])
+        if one.get("csi", {}).get("driver") == "gcsfuse.run.googleapis.com"
+    }
+    mounts = spec["containers"][0].get("volumeMounts", [])
+    return {one["mountPath"]: named[one["name"]] for one in mounts if one["name"] in named}
+
+
+def plan(template: Resource, image: str, service: str, revision: str, read: Read) -> Plan:
+    """How the instances of a completed template are run, with what they have read."""
     spec = template["spec"]
     container = spec["containers"][0]
     port = container["ports"][0]["containerPort"]
@@ -194,6 +223,7 @@ def plan(template: Resource, image: str, service: str, revision: str) -> Plan:
         arguments=tuple(container.get("args", [])),
         environment={
             **{one["name"]: one.get("value", "") for one in container.get("env", [])},
+            **read.secrets,
             "PORT": str(port), "K_SERVICE": service, "K_CONFIGURATION": service, "K_REVISION": revision,
         },
         container=container.get("name") or f"{service}-1",
@@ -207,4 +237,5 @@ def plan(template: Resource, image: str, service: str, revision: str) -> Plan:
         startup=probe,
         startup_is_default="tcpSocket" in probe and probe["periodSeconds"] == 240,
         liveness=container.get("livenessProbe"),
+        volumes=read.volumes,
     )  # fmt: skip
