@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ from sklearn.svm import SVC
 
 from models import bound
 from models.baking import bake
-from models.candidate import Served, Verdict, bundle, check, sandbox, supervise
+from models.candidate import Served, Verdict, bundle, check, results, sandbox, supervise
 from models.candidate.facts import Job
 from models.engines import choose
 from models.files import plan_path
@@ -158,7 +159,10 @@ def save(folder: Path, model: Any, card: dict[str, Any] | None = None) -> Path:
 
 def forked(job: Job, report: int) -> Any:
     """The process of a check, as a copy of this one: it need not import scikit-learn again."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        # From Python 3.12 on, of threads: these do nothing that a child waits for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os.setsid()
         faulthandler.disable()
@@ -715,7 +719,9 @@ def use_files() -> None:
     Path(os.devnull).write_bytes(b"1")
     with tempfile.TemporaryFile(dir=SCRATCH[0]) as file:
         file.write(b"1")
-    (SCRATCH[0] / "link").symlink_to("nowhere")
+    link = SCRATCH[0] / "link"
+    link.unlink(missing_ok=True)
+    link.symlink_to("nowhere")
 
 
 SCRATCH = [Path()]
@@ -756,7 +762,7 @@ def test_a_plan_that_the_model_has_put_there_is_refused(
 def test_a_card_may_not_be_as_large_as_a_model(
     quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervise, "MAX_CARD_BYTES", 10)
+    monkeypatch.setattr(results, "MAX_CARD_BYTES", 10)
     settings = msgspec.structs.replace(SETTINGS, engine="sklearn")
     verdict = judge(save(tmp_path, LogisticRegression().fit(X, Y)), None, settings)
     assert verdict.reason == "its card has more than 10 bytes"
@@ -765,3 +771,35 @@ def test_a_card_may_not_be_as_large_as_a_model(
 def test_a_kernel_without_landlock_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "LANDLOCK_CREATE_RULESET", 9_999)
     assert not sandbox.lock_files("/tmp")
+
+
+@pytest.fixture
+def slim(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image without scikit-learn, and without what only that needs."""
+    for name in (
+        "joblib",
+        "pandas",
+        "scipy.sparse",
+        "sklearn",
+        "sklearn.pipeline",
+        "threadpoolctl",
+    ):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("models.fitted", "models.engines.trial", "models.engines.scikit_learn"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr("models.fitted", raising=False)
+
+
+def test_a_slim_image_takes_a_plan(slim: None, served: Served, baked: Path, tmp_path: Path) -> None:
+    path = copy(baked, tmp_path)
+    to_bundle()(path)
+    verdict = judge(path, served, hostile=True)
+    assert (verdict.reason, verdict.plan_only) == ("", True)
+
+
+def test_a_slim_image_says_what_to_send(
+    slim: None, served: Served, baked: Path, tmp_path: Path
+) -> None:
+    verdict = judge(copy(baked, tmp_path), served, hostile=True)
+    assert verdict.reason.startswith("this service has no scikit-learn to read it with: send what")
+    assert verdict.kind == "type"

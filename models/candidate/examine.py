@@ -60,8 +60,14 @@ class Candidate:
         """The model, as scikit-learn or its plan alone runs it; raises ModelError or Fault."""
         if self.path.name.endswith(PLAN):
             return choose.load(self.path)
-        from models import fitted
-
+        try:
+            from models import fitted
+        except ModuleNotFoundError:
+            raise Fault(
+                "type",
+                "this service has no scikit-learn to read it with: send what make export-plan "
+                "writes, or build the image without SLIM",
+            ) from None
         if self.path.suffix != bundle.SKOPS:
             return fitted.load(self.path, self.job.version)
         from models.candidate import skops_file
@@ -119,16 +125,20 @@ def examine(job: Job, say: Say) -> Message:
 
 def enclose(job: Job) -> sandbox.Watch:
     """Shut a stranger's code in, once the libraries are imported."""
-    from models.engines.trial import apart
-
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    ours: list[Callable[..., Any]] = [bound.in_child]
+    # A slim image has no scikit-learn, whose models are tried in a process apart.
+    with contextlib.suppress(ImportError):
+        from models.engines.trial import apart
+
+        ours.append(apart)
     os.environ.clear()
     sys.dont_write_bytecode = True
     folder = str(Path(job.path).parent)
     sandbox.lock_files(folder)
-    watch = sandbox.Watch(folder, (apart, bound.in_child))
+    watch = sandbox.Watch(folder, ours)
     watch.arm()
     return watch
 

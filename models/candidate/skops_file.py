@@ -7,7 +7,6 @@ from pathlib import Path
 
 import joblib
 import sklearn
-from sklearn.exceptions import InconsistentVersionWarning
 
 from models import saved
 from models.candidate import bundle
@@ -38,7 +37,7 @@ def convert(path: Path, trusted_types: str) -> Path:
             f"MODEL_TRUSTED_TYPES={','.join(sorted(trusted - {''} | needed))}",
         )
     with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always", InconsistentVersionWarning)
+        warnings.simplefilter("always")
         estimator = io.load(path, trusted=sorted(needed))
     for warning in seen:
         saver = getattr(warning.message, "original_sklearn_version", sklearn.__version__)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import select
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -18,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from models import threads
-from models.candidate import bundle
+from models.candidate import bundle, results
 from models.candidate.facts import Fault, Job, Message, Served, Verdict
 from models.errors import ModelError
-from models.files import PLAN, plan_path, read_card, version_of
+from models.files import PLAN, version_of
 from models.plan import format as plans
 from models.plan.errors import PlanError
 from models.settings import ModelSettings
@@ -30,7 +28,6 @@ from models.settings import ModelSettings
 GRACE_SECONDS = 30.0
 # What a process may say, in all.
 MAX_REPORT_BYTES = 1024 * 1024
-MAX_CARD_BYTES = 64 * 1024 * 1024
 # Of the environment, a stranger's model gets only where libraries lie.
 KEPT: tuple[str, ...] = ("LD_LIBRARY_PATH",)
 
@@ -54,58 +51,89 @@ def check(
 
     It takes at most CHECK_SECONDS and CHECK_BYTES. Raises OSError if the folder cannot be written.
     """
-    step = ""
-
-    def begin(name: str) -> None:
-        nonlocal step
-        step = name
-        say(name)
-
-    version, last = "", Message()
-    work = folder / "work"
+    under_way = _UnderWay(path, folder, say)
     try:
-        begin("hash")
-        work.mkdir()
-        place = bundle.unpack(path, work)
-        version = _version(place)
-        if settings.model_sha256 not in ("", version):
-            said = f"it has the SHA-256 {version}, and MODEL_SHA256 says {settings.model_sha256}"
-            raise Fault("hash", said)
+        return under_way.finish(served, settings, accept, hostile=hostile)
+    except (Fault, ModelError) as error:
+        return under_way.refuse(error)
+    finally:
+        shutil.rmtree(under_way.work, ignore_errors=True)
+
+
+class _UnderWay:
+    """A check under way: its step, and what is known of the candidate by now."""
+
+    def __init__(self, path: Path, folder: Path, say: Callable[[str], object]) -> None:
+        self._path = path
+        self._folder = folder
+        self._say = say
+        self.work = folder / "work"
+        self._step = ""
+        self._version = ""
+        self._last = Message()
+
+    def finish(
+        self,
+        served: Served | None,
+        settings: ModelSettings,
+        accept: frozenset[str],
+        *,
+        hostile: bool,
+    ) -> Verdict:
+        """Take all steps; raises Fault or ModelError where the candidate is refused."""
+        self._begin("hash")
+        self.work.mkdir()
+        place = bundle.unpack(self._path, self.work)
+        self._version = _version(place)
+        if settings.model_sha256 not in ("", self._version):
+            raise Fault(
+                "hash",
+                f"it has the SHA-256 {self._version}, and MODEL_SHA256 says "
+                f"{settings.model_sha256}",
+            )
         job = Job(
             path=str(place),
-            version=version,
+            version=self._version,
             served=served,
             settings=settings,
             hostile=hostile,
             accept=accept,
         )
-        begin("start")
-        last = _run(job, begin)
+        self._begin("start")
+        self._last = last = _run(job, self._begin)
         if last.kind or not last.accepted:
             raise Fault(last.kind or "process", last.reason or "its check ended without a word")
         if place.suffix == bundle.SKOPS:
             # What was built of its trusted types is served from here on.
             place = place.with_suffix(bundle.JOBLIB)
-            version = version_of(place)
-            job = msgspec.structs.replace(job, path=str(place), version=version)
-        taken = _take(place, folder, job)
-    except (Fault, ModelError) as error:
+            self._version = version_of(place)
+            job = msgspec.structs.replace(job, path=str(place), version=self._version)
+        return msgspec.structs.replace(
+            results.take(place, self._folder, job),
+            version=self._version,
+            step=self._step,
+            changes=last.changes,
+            metrics=last.metrics,
+        )
+
+    def refuse(self, error: Fault | ModelError) -> Verdict:
+        """The verdict on a candidate that is refused."""
         # Nobody knows the files by their places in the folder of the check.
         said = str(error)
         for kind in bundle.KINDS:
-            said = said.replace(str(work / bundle.STEM) + kind, path.name)
+            said = said.replace(str(self.work / bundle.STEM) + kind, self._path.name)
+        said = said.replace(f"{self.work}{os.sep}", "").replace(str(self._path), self._path.name)
         return Verdict(
-            version=version,
+            version=self._version,
             kind=error.kind if isinstance(error, Fault) else "unreadable",
-            reason=said.replace(f"{work}{os.sep}", "").replace(str(path), path.name),
-            step=step,
-            changes=last.changes,
+            reason=said,
+            step=self._step,
+            changes=self._last.changes,
         )
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return msgspec.structs.replace(
-        taken, version=version, step=step, changes=last.changes, metrics=last.metrics
-    )
+
+    def _begin(self, step: str) -> None:
+        self._step = step
+        self._say(step)
 
 
 def _version(place: Path) -> str:
@@ -188,70 +216,3 @@ def _lines(descriptor: int, seconds: float) -> Iterator[bytes]:
             raise ValueError("it says too much")
         *lines, rest = (rest + part).split(b"\n")
         yield from lines
-
-
-def _take(place: Path, folder: Path, job: Job) -> Verdict:
-    """Move the accepted files to `folder`; the verdict on them.
-
-    A stranger's code could have written them, so nothing is believed that can be looked at.
-    Raises Fault if they are not those that were checked, or ENGINE=plan is not met.
-    """
-    alone = place.name.endswith(PLAN)
-    plan, digest = _plan(place if alone else plan_path(place), job)
-    covers = plan is not None and bool(plan.methods) and not plan.fallback
-    if job.settings.engine == "plan" and not alone:
-        _demand(plan, hostile=job.hostile)
-    plan_only = alone or (job.hostile and covers)
-    files = [place.with_name(bundle.STEM + bundle.CARD)]
-    if plan is not None:
-        files.append(place.with_name(bundle.STEM + PLAN))
-    if not plan_only:
-        if not _is_file(place) or version_of(place) != job.version:
-            raise Fault("process", "its file was changed while it was checked")
-        files.append(place)
-    for file in files:
-        _move(file, folder, job.version)
-    return Verdict(
-        plan=digest,
-        plan_only=plan_only,
-        file=bundle.STEM + (PLAN if plan_only else bundle.JOBLIB),
-    )
-
-
-def _demand(plan: plans.Plan | None, *, hostile: bool) -> None:
-    """Raise Fault if ENGINE=plan is not met; a stranger's plan has to answer all methods."""
-    left = dict(plan.fallback) if plan else {"it": "no plan could be made"}
-    if plan is None or not plan.methods or (hostile and left):
-        method, why = next(iter(left.items()), ("it", "it has no method"))
-        raise Fault("plan", f"ENGINE=plan, and {method} has no plan: {why}")
-
-
-def _plan(place: Path, job: Job) -> tuple[plans.Plan | None, str]:
-    """The plan of the candidate, and its SHA-256; None if it has none."""
-    if not _is_file(place):
-        return None, ""
-    try:
-        plan = plans.load(place)
-    except PlanError as error:
-        raise Fault("plan", str(error)) from None
-    if plan.model != job.version:
-        raise Fault("plan", "its plan belongs to another model")
-    return plan, hashlib.sha256(place.read_bytes()).hexdigest()
-
-
-def _move(file: Path, folder: Path, version: str) -> None:
-    """Move a file of the check into the folder; a link or a device stays behind."""
-    if not _is_file(file):
-        return
-    if file.name == bundle.STEM + bundle.CARD:
-        if file.stat().st_size > MAX_CARD_BYTES:
-            raise Fault("unreadable", f"its card has more than {MAX_CARD_BYTES} bytes")
-        read_card(file, version)
-    file.replace(folder / file.name)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
