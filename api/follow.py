@@ -9,7 +9,6 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from api.errors import Problem
 from api.monitor import metrics
@@ -44,7 +43,7 @@ def newest(store: Store, settings: Settings, served: Served | None) -> tuple[Ver
     """
     uri = settings.source
     seen = store.seen()
-    known = seen.revision if seen and seen.uri == uri else ""
+    known = seen.revision if seen and seen.uri == sources.shown(uri) else ""
     with tempfile.TemporaryDirectory(prefix=UNDER_WAY, dir=store.folder) as temporary:
         fetched_to, checked = Path(temporary) / "fetched", Path(temporary) / "checked"
         fetched_to.mkdir()
@@ -52,7 +51,7 @@ def newest(store: Store, settings: Settings, served: Served | None) -> tuple[Ver
         fetched = sources.fetch(uri, fetched_to, known=known, settings=settings)
         if fetched is None:
             return None
-        seen = Seen(uri=uri, revision=fetched.revision, version=fetched.sha256)
+        seen = Seen(uri=sources.shown(uri), revision=fetched.revision, version=fetched.sha256)
         if kept := _kept(store, fetched.sha256):
             return kept, seen
         verdict = candidate.check(
@@ -65,8 +64,8 @@ def newest(store: Store, settings: Settings, served: Served | None) -> tuple[Ver
         count(verdict)
         if verdict.reason:
             store.remember(Seen(**{**_plain(seen), "reason": verdict.reason}))
-            raise Refused(f"the model at {shown(uri)} is not served: {verdict.reason}")
-        return store.add(verdict.version, checked / verdict.file, origin=shown(uri)), seen
+            raise Refused(f"the model at {sources.shown(uri)} is not served: {verdict.reason}")
+        return store.add(verdict.version, checked / verdict.file, origin=sources.shown(uri)), seen
 
 
 def count(verdict: Verdict) -> None:
@@ -83,14 +82,6 @@ def _kept(store: Store, version: str) -> Version | None:
 
 def _plain(seen: Seen) -> dict[str, str]:
     return {name: getattr(seen, name) for name in seen.__struct_fields__}
-
-
-def shown(uri: str) -> str:
-    """An address as people may see it: without a password, and without a query or a hash."""
-    parts = urlsplit(uri)
-    if not parts.scheme:
-        return uri
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Follower:

@@ -213,18 +213,6 @@ def test_nothing_ends_the_thread_that_follows(
     assert words in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("models/latest.joblib", "models/latest.joblib"),
-        ("gs://bucket/model.joblib", "gs://bucket/model.joblib"),
-        ("https://me:secret@host:8/m.joblib?token=secret#sha256=ff", "https://host:8/m.joblib"),
-    ],
-)
-def test_no_password_is_shown(uri: str, shown: str) -> None:
-    assert follow.shown(uri) == shown
-
-
 # The start.
 
 

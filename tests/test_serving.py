@@ -313,6 +313,10 @@ def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
             "error: gs://bucket/model.joblib needs a token, and the metadata server 127.0.0.1:9 gives none",
         ),
         ({"SM_MODEL_DIR": str(ROOT / "api")}, "api must have one *.joblib"),
+        (
+            {"MODEL_URI": "https://me:secret@127.0.0.1:9/a.joblib"},
+            "error: https://127.0.0.1:9/a.joblib says no SHA-256",
+        ),
         ({"HOST": "203.0.113.1"}, "error: cannot listen on 203.0.113.1"),
     ],
 )

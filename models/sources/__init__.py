@@ -10,7 +10,7 @@ import importlib
 import re
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -76,10 +76,12 @@ def fetch(uri: str, folder: Path, *, known: str = "", settings: ModelSettings) -
 
 
 def shown(uri: str) -> str:
-    """A URI without what may be secret: user, password, query and fragment."""
-    if "://" not in uri:
+    """A URI as people may see it: without user and password, and https without query and hash."""
+    if "://" not in uri or uri.lower().startswith(("mlflow:", "wandb:")):
+        # What is before the @ of MLflow's is the name of the model.
         return uri
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https"):
-        return uri
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    scheme, _, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme.lower() in ("http", "https"):
+        path = re.split("[?#]", path)[0]
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -189,10 +189,3 @@ def test_what_a_killed_process_left_is_removed(fetch: Fetch, folder: Path, volum
         os.utime(left, (left.stat().st_mtime - age,) * 2)
     sources.fetch(str(volume), folder, settings=ModelSettings())
     assert [path.name for path in folder.glob(".fetch-*")] == [".fetch-new"]
-
-
-def test_an_unknown_scheme_is_one_sentence(refused: Refused) -> None:
-    assert refused("ftp://host/a.joblib").startswith(
-        "MODEL_URI has the scheme ftp://, which no source has: expected a file or a folder of this "
-        "machine, gs://bucket/path, "
-    )
