@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -36,22 +37,39 @@ def media_type(path: Path) -> str:
         return SKOPS if "schema.json" in archive.namelist() else PLAN
 
 
+def with_card(path: Path, folder: Path) -> Path:
+    """A file of the model and the card beside it, made in `folder`; the model if it has no card.
+
+    `models.candidate.bundle` reads it.
+    """
+    kind, card = path.suffix, path.with_suffix(".json")
+    if kind not in (".joblib", ".skops") or not card.exists():
+        return path
+    target = folder / path.name
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
+        bundle.write(path, f"model{kind}")
+        bundle.write(card, "model.json")
+    return target
+
+
 def send(path: Path, url: str, key: str, accept: str = "") -> Iterator[str]:
-    """Send a model, and give each step of its check, until it serves.
+    """Send a model with its card, and give each step of its check, until it serves.
 
     Raises SendError if the service refuses it, or cannot be reached.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     headers = {"X-Api-Key": key} if key else {}
     query = f"?accept={quote(accept)}" if accept else ""
-    with path.open("rb") as file:
-        more = {
-            "Content-Type": media_type(path),
-            "Content-Length": str(path.stat().st_size),
-            "Content-SHA256": digest,
-        }
-        upload, where = _ask(url, "PUT", f"/model{query}", headers | more, file)
+    kind = media_type(path)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = with_card(path, Path(folder))
+        with whole.open("rb") as file:
+            more = {
+                "Content-Type": kind,
+                "Content-Length": str(whole.stat().st_size),
+                "Content-SHA256": hashlib.file_digest(file, "sha256").hexdigest(),
+            }
+            file.seek(0)
+            upload, where = _ask(url, "PUT", f"/model{query}", headers | more, file)
     yield "sent"
     said = ""
     while upload["state"] not in ("active", "refused"):

@@ -49,7 +49,7 @@ NAMES = ["a", "b", "c"]
 X = pd.DataFrame(ROWS, columns=NAMES)
 FEATURES = {name: {"dtype": "float64"} for name in NAMES}
 CARD = {"example": {"a": 0.5, "b": 1.0, "c": -1.0}, "metrics": {"accuracy": 0.9}}
-SETTINGS = ModelSettings(check_seconds=20, check_bytes=4 * 1024**3)
+SETTINGS = ModelSettings(check_seconds=60, check_bytes=4 * 1024**3)
 
 
 class Call:

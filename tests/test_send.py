@@ -70,27 +70,31 @@ def test_the_python_of_the_docs_sends_a_model(
     assert server.post("/predict", [[1, 2]])["predictions"][0] == pytest.approx(3 + OFFSET)
 
 
-def test_each_step_of_the_check_is_told(
-    server: Server, pair: Models, monkeypatch: pytest.MonkeyPatch, capsys: Any
+def test_a_file_is_sent_with_the_card_beside_it_and_each_step_is_told(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
+    path = linear(tmp_path / "carded.joblib", 0)
+    path.with_suffix(".json").write_text('{"metrics": {"r2": 0.5}}')
     monkeypatch.setenv("API_KEY", KEY)
-    assert run(monkeypatch, send, str(pair.one), url(server), "--accept", "x0,x1") == ""
+    assert run(monkeypatch, send, str(path), url(server), "--accept", "x0,x1") == ""
     steps = capsys.readouterr().out.splitlines()
     assert steps[0] == "sent"
     assert set(steps[1:-1]) <= {
         *("hash", "start", "load", "example", "signature", "metrics", "bake", "serve", "activate")
     }
-    assert steps[-1] == f"version {version_of(pair.one)[:12]} serves now, by its plan alone"
+    assert steps[-1] == f"version {version_of(path)[:12]} serves now, by its plan alone"
+    told = server.get("/metadata")
+    assert (told["card"]["metrics"], told["version"]) == ({"r2": 0.5}, version_of(path))
 
 
 def test_what_is_refused_ends_with_the_sentence(
     server: Server, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    path = tmp_path / "model.joblib"
-    joblib.dump([1], path)
+    path = tmp_path / "model.plan"
+    path.write_bytes(packed.read_bytes()[:-100])
     monkeypatch.setenv("API_KEY", KEY)
     said = run(monkeypatch, send, str(path), url(server))
-    assert said.startswith("error: refused (unreadable): sent holds a builtins.list, not a fitted")
+    assert said == "error: refused (unreadable): sent is cut short or damaged: copy it again"
     assert capsys.readouterr().out.startswith("sent\n")
     done = subprocess.run(
         ["make", "--no-print-directory", "upload-model", f"FILE={packed}", f"URL={url(server)}"],
