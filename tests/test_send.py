@@ -24,7 +24,8 @@ import requests
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import RadiusNeighborsClassifier
 
-from models import baking, export, send
+from api import send
+from models import baking, export
 from models.files import plan_path, version_of
 from models.plan import format as plans
 from tests.test_serving import ROOT, Server, serving

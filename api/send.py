@@ -1,4 +1,4 @@
-"""Send a model to a running service: `python -m models.send FILE URL`, as `make upload-model` does.
+"""Send a model to a running service: `python -m api.send FILE URL`, as `make upload-model` does.
 
 The key of an administrator is in API_KEY. Only the standard library is used.
 """
