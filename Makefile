@@ -159,7 +159,7 @@ export-plan: require-FILE install ## Write the plan of MODEL_PATH and its card t
 
 upload-model: require-FILE ## Send the model FILE to the service at URL, with the key in API_KEY, and follow its check
 	@$(CHECK_PYTHON)
-	@"$$PYTHON" -m api.send "$$FILE" "$(if $(URL),$$URL,http://127.0.0.1:$(PORT))" --accept "$$ACCEPT"
+	@"$$PYTHON" -m api.send "$$FILE" --accept "$$ACCEPT"
 
 require-FILE:
 	@[ -n "$$FILE" ] || { echo "FILE is not set: name the file, make $(firstword $(MAKECMDGOALS)) FILE=model.plan" >&2; exit 1; }

@@ -6,12 +6,11 @@ URL and a key in API_KEY. It needs nothing but Python: whoever runs it may have 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,41 +27,48 @@ class Refusal(Exception):
 
 
 def ask(
-    environ: Mapping[str, str],
-    verb: str,
-    path: str,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-) -> Any:
-    """The JSON document with which the service answers; `body` is sent as it is.
+    url: str, verb: str, path: str, headers: Mapping[str, str], body: Any = None
+) -> tuple[Any, str]:
+    """The JSON document with which the service at `url` answers, and the Location of the answer.
 
-    Raises Refusal.
+    `body` is what `http.client` takes: bytes, or a file. Raises Refusal.
     """
-    base = address(environ)
-    request = urllib.request.Request(f"{base}{path}", body, dict(headers or {}), method=verb)  # noqa: S310
-    if key := environ.get("API_KEY", ""):
-        # Cloud Run reads `Authorization` itself.
-        request.add_header("X-Api-Key", key)
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=TIMEOUT_SECONDS)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise Refusal(_reason(base, error)) from None
-    except urllib.error.URLError as error:
-        reason = error.reason
-        if isinstance(reason, ConnectionRefusedError):
-            raise Refusal(
-                f"Nothing listens at {base}: make run starts the service, and URL=https://... "
-                "names another one"
-            ) from None
-        raise Refusal(f"{base} cannot be reached: {reason}") from None
+        # A service that refuses a body before it has all of it says why, and closes.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(verb, parts.path.rstrip("/") + path, body, dict(headers))
+        answer = connection.getresponse()
+        content = answer.read()
+    except ConnectionRefusedError:
+        raise Refusal(
+            f"Nothing listens at {url}: make run starts the service, and URL=https://... names "
+            "another one"
+        ) from None
     except TimeoutError:
-        raise Refusal(f"{base} has not answered in {TIMEOUT_SECONDS:g} seconds") from None
+        raise Refusal(f"{url} has not answered in {TIMEOUT_SECONDS:g} seconds") from None
     except (OSError, http.client.HTTPException) as error:
-        raise Refusal(f"{base} has closed the connection: {error}") from None
-    except ValueError:
-        raise Refusal(_stranger(base, path)) from None
+        raise Refusal(f"{url} does not answer: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
+    try:
+        document = json.loads(content)
+        if answer.status < 300:
+            return document, answer.headers.get("Location", "")
+        detail = str(document["detail"])
+    except (ValueError, KeyError, TypeError):
+        said = f" ({answer.status} {answer.reason})"
+        raise Refusal(_stranger(url, path) + said) from None
+    raise Refusal(f"{detail} {KEY_HINT}" if answer.status == 401 else detail)
+
+
+def key(environ: Mapping[str, str]) -> dict[str, str]:
+    """The header with the key in API_KEY, if there is one."""
+    # Cloud Run reads `Authorization` itself.
+    given = environ.get("API_KEY", "")
+    return {"X-Api-Key": given} if given else {}
 
 
 def address(environ: Mapping[str, str]) -> str:
@@ -78,42 +84,41 @@ def address(environ: Mapping[str, str]) -> str:
     return url.rstrip("/")
 
 
-def _reason(base: str, error: urllib.error.HTTPError) -> str:
-    """The sentence of an answer that is a problem, and what to do where it asks for a key."""
-    try:
-        detail = str(json.load(error)["detail"])
-    except (ValueError, KeyError, TypeError, OSError):
-        return f"{_stranger(base, urlsplit(error.url).path)} ({error.code} {error.reason})"
-    return f"{detail} {KEY_HINT}" if error.code == 401 else detail
-
-
-def _stranger(base: str, path: str) -> str:
-    return f"{base} does not answer {path} as this service does: check URL"
+def _stranger(url: str, path: str) -> str:
+    return f"{url} does not answer {path} as this service does: check URL"
 
 
 def versions(environ: Mapping[str, str]) -> str:
     """The table of the versions that the service keeps; raises Refusal."""
-    return _written(environ, ask(environ, "GET", "/model/versions"), _table)
+    return _ask(environ, "GET", "/model/versions", _table)
 
 
 def activate(environ: Mapping[str, str]) -> str:
     """Have the service answer by the version in VERSION; raises Refusal."""
     body = json.dumps({"version": environ.get("VERSION", "")}).encode()
-    headers = {"Content-Type": "application/json"}
-    return _written(environ, ask(environ, "POST", "/model/activate", body, headers), _change)
+    return _ask(environ, "POST", "/model/activate", _change, body)
 
 
 def roll_back(environ: Mapping[str, str]) -> str:
     """Have the service answer by the version before the active one; raises Refusal."""
-    return _written(environ, ask(environ, "POST", "/model/rollback"), _change)
+    return _ask(environ, "POST", "/model/rollback", _change)
 
 
-def _written(environ: Mapping[str, str], answer: Any, write: Callable[[Any], str]) -> str:
-    """An answer in words; raises Refusal if it is not one of this service."""
+def _ask(
+    environ: Mapping[str, str],
+    verb: str,
+    path: str,
+    write: Callable[[Any], str],
+    body: bytes | None = None,
+) -> str:
+    """An answer in words; raises Refusal."""
+    url = address(environ)
+    headers = {"Content-Type": "application/json"} if body else {}
+    answer, _ = ask(url, verb, path, headers | key(environ), body)
     try:
         return write(answer)
     except (TypeError, KeyError, AttributeError):
-        raise Refusal(_stranger(address(environ), "/model/versions")) from None
+        raise Refusal(_stranger(url, path)) from None
 
 
 def _change(answer: Any) -> str:

@@ -1,32 +1,26 @@
-"""Send a model to a running service: `python -m api.send FILE URL`, as `make upload-model` does.
+"""Send a model to a running service: `python -m api.send FILE`, as `make upload-model` does.
 
-The key of an administrator is in API_KEY. Only the standard library is used.
+The service's address is in URL, and the key of an administrator in API_KEY, as `api.client` has
+them. Only the standard library is used.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import http.client
-import json
 import os
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from api.client import Refusal, address, ask, key
 
 POLL_SECONDS = 0.2
-TIMEOUT_SECONDS = 60
 PLAN, SKOPS, JOBLIB = "application/vnd.mlapi.plan", "application/x-skops", "application/x-joblib"
-
-
-class SendError(Exception):
-    """The model does not serve; the message says why."""
 
 
 def media_type(path: Path) -> str:
@@ -52,12 +46,12 @@ def with_card(path: Path, folder: Path) -> Path:
     return target
 
 
-def send(path: Path, url: str, key: str, accept: str = "") -> Iterator[str]:
+def send(path: Path, environ: Mapping[str, str], accept: str = "") -> Iterator[str]:
     """Send a model with its card, and give each step of its check, until it serves.
 
-    Raises SendError if the service refuses it, or cannot be reached.
+    Raises Refusal if the service refuses it, or cannot be reached.
     """
-    headers = {"X-Api-Key": key} if key else {}
+    url, headers = address(environ), key(environ)
     query = f"?accept={quote(accept)}" if accept else ""
     kind = media_type(path)
     with tempfile.TemporaryDirectory() as folder:
@@ -69,55 +63,33 @@ def send(path: Path, url: str, key: str, accept: str = "") -> Iterator[str]:
                 "Content-SHA256": hashlib.file_digest(file, "sha256").hexdigest(),
             }
             file.seek(0)
-            upload, where = _ask(url, "PUT", f"/model{query}", headers | more, file)
+            upload, where = ask(url, "PUT", f"/model{query}", headers | more, file)
     yield "sent"
     said = ""
     while upload["state"] not in ("active", "refused"):
         time.sleep(POLL_SECONDS)
-        upload, _ = _ask(url, "GET", where, headers)
+        upload, _ = ask(url, "GET", where, headers)
         if upload["step"] not in ("", said):
             said = upload["step"]
             yield said
     yield from upload["changes"]
     if upload["state"] == "refused":
-        raise SendError(f"refused ({upload['kind']}): {upload['reason']}")
+        raise Refusal(f"refused ({upload['kind']}): {upload['reason']}")
     how = ", by its plan alone" if upload["plan_only"] else ""
     yield f"version {upload['version'][:12]} serves now{how}"
-
-
-def _ask(
-    url: str, verb: str, path: str, headers: dict[str, str], body: Any = None
-) -> tuple[Any, str]:
-    """The JSON of an answer, and its Location; raises SendError."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=TIMEOUT_SECONDS)
-    try:
-        # A service that refuses a model before it has all of it says why, and closes.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(verb, parts.path.rstrip("/") + path, body, headers)
-        answer = connection.getresponse()
-        found = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise SendError(f"{url} does not answer ({error or type(error).__name__})") from None
-    finally:
-        connection.close()
-    if answer.status >= 300:
-        raise SendError(f"{answer.status}: {found.get('detail', found)}")
-    return found, answer.headers.get("Location", "")
 
 
 def main() -> None:
     """Send the model of the command line, and print each step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("url")
     parser.add_argument("--accept", default="", help="features that may change, or classes")
     given = parser.parse_args()
     try:
-        for said in send(given.file, given.url, os.environ.get("API_KEY", ""), given.accept):
-            print(said, flush=True)
-    except SendError as error:
+        for said in send(given.file, os.environ, given.accept):
+            sys.stdout.write(f"{said}\n")
+            sys.stdout.flush()
+    except Refusal as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {given.file} cannot be read ({error.strerror})")

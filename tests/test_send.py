@@ -25,6 +25,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import RadiusNeighborsClassifier
 
 from api import send
+from api.client import Refusal
 from models import baking, export
 from models.files import plan_path, version_of
 from models.plan import format as plans
@@ -77,7 +78,8 @@ def test_a_file_is_sent_with_the_card_beside_it_and_each_step_is_told(
     path = linear(tmp_path / "carded.joblib", 0)
     path.with_suffix(".json").write_text('{"metrics": {"r2": 0.5}}')
     monkeypatch.setenv("API_KEY", KEY)
-    assert run(monkeypatch, send, str(path), url(server), "--accept", "x0,x1") == ""
+    monkeypatch.setenv("URL", url(server))
+    assert run(monkeypatch, send, str(path), "--accept", "x0,x1") == ""
     steps = capsys.readouterr().out.splitlines()
     assert steps[0] == "sent"
     assert set(steps[1:-1]) <= {
@@ -94,14 +96,15 @@ def test_what_is_refused_ends_with_the_sentence(
     path = tmp_path / "model.plan"
     path.write_bytes(packed.read_bytes()[:-100])
     monkeypatch.setenv("API_KEY", KEY)
-    said = run(monkeypatch, send, str(path), url(server))
+    monkeypatch.setenv("URL", url(server))
+    said = run(monkeypatch, send, str(path))
     assert said == "error: refused (unreadable): sent is cut short or damaged: copy it again"
     assert capsys.readouterr().out.startswith("sent\n")
     done = subprocess.run(
         ["make", "--no-print-directory", "upload-model", f"FILE={packed}", f"URL={url(server)}"],
         check=False, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"API_KEY": "wrong"},
     )  # fmt: skip
-    assert "error: 401: This key is not one of ADMIN_KEYS" in done.stderr
+    assert "error: This key is not one of ADMIN_KEYS" in done.stderr
 
 
 def test_a_large_model_takes_no_memory_of_the_service(server: Server, tmp_path: Path) -> None:
@@ -193,9 +196,9 @@ def ask(server: Server, path: str) -> Any:
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ([(502, b"<html>")], "does not answer (Expecting value"),
-        ([(413, b'{"detail": "The body is over the limit of 1 bytes."}')], "413: The body is over"),
-        ([(400, b'{"error": "no"}')], "400: {'error': 'no'}"),
+        ([(502, b"<html>")], "does not answer /model as this service does: check URL (502"),
+        ([(413, b'{"detail": "The body is over the limit of 1 bytes."}')], "The body is over"),
+        ([(400, b'{"error": "no"}')], "check URL (400 Bad Request)"),
     ],
 )
 def test_other_answers_are_told(
@@ -216,8 +219,8 @@ def test_other_answers_are_told(
     with HTTPServer(("127.0.0.1", 0), Handler) as listener:
         thread = threading.Thread(target=listener.handle_request)
         thread.start()
-        with pytest.raises(send.SendError) as error:
-            list(send.send(path, f"http://127.0.0.1:{listener.server_port}/", ""))
+        with pytest.raises(Refusal) as error:
+            list(send.send(path, {"URL": f"http://127.0.0.1:{listener.server_port}/"}))
         thread.join()
     assert sentence in str(error.value)
 
@@ -234,9 +237,10 @@ def run(monkeypatch: pytest.MonkeyPatch, module: Any, *words: str) -> str:
 
 
 def test_who_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, pair: Models) -> None:
-    said = run(monkeypatch, send, str(pair.one), "https://127.0.0.1:9")
-    assert said.startswith("error: https://127.0.0.1:9 does not answer ([Errno 111]")
-    said = run(monkeypatch, send, "nowhere", "https://127.0.0.1:9")
+    monkeypatch.setenv("URL", "https://127.0.0.1:9")
+    said = run(monkeypatch, send, str(pair.one))
+    assert said.startswith("error: Nothing listens at https://127.0.0.1:9: make run starts")
+    said = run(monkeypatch, send, "nowhere")
     assert said == "error: nowhere cannot be read (No such file or directory)"
 
 
