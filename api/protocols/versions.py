@@ -53,7 +53,7 @@ def routes(site: Site) -> Iterator[Route]:
         name="activate",
         summary="Answer by another version from now on" if locked else "",
         takes="activation",
-        errors=(409,),
+        errors=(400, 404, 409, 411, 413, 415, 503),
         admin=True,
     )
     yield own(
