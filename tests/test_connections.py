@@ -521,6 +521,21 @@ def test_a_connection_with_the_descriptor_of_one_that_is_gone_is_not_taken_for_i
         pair[0].recv(1)
 
 
+def test_the_listener_is_never_taken_for_a_kept_connection(full: Connections) -> None:
+    """The client closed the connection before the watcher looked, and a duplicate of the listener
+    got its descriptor.
+    """
+    waiting = process.listener()
+    assert waiting is not None
+    closed = full.kept[waiting.fileno()] = connections.Kept(waiting.fileno())
+    closed.since -= 80
+    watcher, _ = watcher_of(full)
+    watcher.tick(time.perf_counter() + 1)
+    assert not full.kept
+    with socket.create_connection(waiting.getsockname()):
+        assert waiting.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+
 def test_a_connection_that_is_kept_for_too_long_is_closed(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:

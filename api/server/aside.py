@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from api.server import process
+
 if TYPE_CHECKING:
     from api.server.connections import Connections
 
@@ -45,6 +47,8 @@ def watch_in_processes(watches: Sequence[Callable[[], None]], connections: Conne
         # A worker may fork a child that tries a model out: it needs no watcher.
         if os.getppid() == parent:
             aside.connections = connections
+            # Before there are connections: the duplicate shall not get a descriptor of theirs.
+            process.listener()
             try:
                 for watch in watches:
                     threading.Thread(target=watch, daemon=True).start()

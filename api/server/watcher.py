@@ -153,7 +153,9 @@ class Watcher:
 
     def _is_gone(self, kept: Kept) -> bool:
         inode = sockets.inode_of(kept.descriptor)
-        if kept.inode is None:
+        # Its client may have closed it before the first look: then the descriptor may stand for
+        # the listener, and to end that would end the service.
+        if kept.inode is None and sockets.is_client(kept.descriptor):
             kept.inode = inode
         return inode is None or inode != kept.inode
 
