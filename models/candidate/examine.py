@@ -28,7 +28,7 @@ Say = Callable[[Message], None]
 
 # What a model of scikit-learn needs is imported before a stranger's code runs: an import may do
 # what a model may not.
-LIBRARIES = ("joblib", "numpy", "pandas", "scipy.sparse", "sklearn.pipeline", "skops.io")
+LIBRARIES = ("joblib", "numpy", "pandas", "scipy.sparse", "sklearn.pipeline")
 
 
 class Candidate:
@@ -124,21 +124,22 @@ def examine(job: Job, say: Say) -> Message:
 
 
 def enclose(job: Job) -> sandbox.Watch:
-    """Shut a stranger's code in, once the libraries are imported."""
-    for name in LIBRARIES:
+    """Shut a stranger's code in, once the libraries are imported; a plan needs none of them."""
+    path = Path(job.path)
+    ours: list[Callable[..., Any]] = []
+    if not path.name.endswith(PLAN):
+        for name in LIBRARIES if path.suffix != bundle.SKOPS else (*LIBRARIES, "skops.io"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        # A slim image has no scikit-learn, whose models are tried in a process apart.
         with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    ours: list[Callable[..., Any]] = [bound.in_child]
-    # A slim image has no scikit-learn, whose models are tried in a process apart.
-    with contextlib.suppress(ImportError):
-        from models.engines.trial import apart
+            from models.engines.trial import apart
 
-        ours.append(apart)
+            ours = [bound.in_child, apart]
     os.environ.clear()
     sys.dont_write_bytecode = True
-    folder = str(Path(job.path).parent)
-    sandbox.lock_files(folder)
-    watch = sandbox.Watch(folder, ours)
+    sandbox.lock_files(str(path.parent))
+    watch = sandbox.Watch(str(path.parent), ours)
     watch.arm()
     return watch
 
