@@ -18,7 +18,7 @@ MODEL = "model.joblib"
 # The names in a folder that mean the model where there are several.
 NAMES = ("latest.joblib", MODEL)
 # The last path of an address of a bucket is a model if it ends so, and a folder if not.
-ENDINGS = (".joblib", ".pkl", ".pickle", ".skops")
+ENDINGS = (".joblib", ".pkl", ".pickle", ".skops", ".plan")
 BLOCK_BYTES = 1024 * 1024
 
 

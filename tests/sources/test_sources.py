@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models import sources
+from models.sources import files
 from tests.sources.conftest import Refused
 
 
@@ -23,6 +24,15 @@ from tests.sources.conftest import Refused
 )
 def test_an_address_is_shown_without_what_is_secret(uri: str, shown: str) -> None:
     assert sources.shown(uri) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "is_model"),
+    [("a.joblib", True), ("b/a.pkl", True), ("a.skops", True), ("a.plan", True), ("a", False),
+     ("a.joblib/", False), ("", False)],
+)  # fmt: skip
+def test_the_end_of_a_name_tells_a_model_from_a_folder(name: str, is_model: bool) -> None:  # noqa: FBT001
+    assert files.is_model(name) == is_model
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "models", "S3N"])
