@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import random
 import shutil
@@ -80,8 +81,10 @@ class Transfer:
         """Remove the unfinished files of processes that were killed: no fetch takes that long."""
         oldest = time.time() - 2 * self.settings.model_fetch_seconds
         for place in self.folder.glob(f"{PREFIX}*"):
-            if place.stat().st_mtime < oldest:
-                shutil.rmtree(place, ignore_errors=True)
+            # Another process may remove it at this moment.
+            with contextlib.suppress(FileNotFoundError):
+                if place.stat().st_mtime < oldest:
+                    shutil.rmtree(place, ignore_errors=True)
 
     def unwritable(self, error: OSError) -> ModelError:
         """The sentence on a folder that takes no files."""
