@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from sklearn.linear_model import LinearRegression
 from werkzeug.test import Client
 
@@ -296,3 +297,25 @@ def test_a_state_that_ends_while_it_is_asked_for_is_told(
     found = served.client.get(f"/model/uploads/{'a' * 16}", headers=ADMIN).json
     assert found is not None
     assert found["state"] == "active"
+
+
+def test_the_document_describes_how_a_model_is_sent(served: House) -> None:
+    document: Any = served.client.get("/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    sent = document["paths"]["/model"]["put"]
+    assert sorted(sent["responses"]) == sorted(
+        ["202", "400", "401", "403", "405", "409", "411", "412", "413", "415", "422", "500"]
+    )
+    assert list(sent["requestBody"]["content"]) == [PLAN, SKOPS, JOBLIB]
+    assert "Location" in sent["responses"]["202"]["headers"]
+    assert sent["security"] == [{"Bearer": []}, {"X-Api-Key": []}]
+    asked = document["paths"]["/model/uploads/{id}"]["get"]
+    assert asked["parameters"] == [{"$ref": "#/components/parameters/id"}]
+
+
+def test_other_methods_are_told_what_to_send(served: House) -> None:
+    answer = served.client.get("/model", headers=ADMIN)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, PUT")
+    assert answer.json is not None
+    assert answer.json["detail"] == "/model does not answer GET: send PUT /model."
+    assert served.client.open("/model", method="put", headers=ADMIN).status_code == 405
