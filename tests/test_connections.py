@@ -536,6 +536,24 @@ def test_the_listener_is_never_taken_for_a_kept_connection(full: Connections) ->
         assert waiting.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
 
 
+def test_a_file_is_no_client_and_is_not_kept_open(tmp_path: Path) -> None:
+    before = set(sockets.DESCRIPTORS.iterdir())
+    with (tmp_path / "file").open("w") as file:
+        assert not sockets.is_client(file.fileno())
+    assert not sockets.is_client(9999)
+    assert set(sockets.DESCRIPTORS.iterdir()) == before
+
+
+def test_a_file_with_the_descriptor_of_a_kept_connection_is_left_alone(tmp_path: Path) -> None:
+    served = Connections(plain, threads=8, keeps=True)
+    with (tmp_path / "file").open("w") as file:
+        served.kept[file.fileno()] = connections.Kept(file.fileno())
+        watcher, _ = watcher_of(served)
+        watcher.tick(time.perf_counter() + 1)
+        assert not served.kept
+        file.write("still open")
+
+
 def test_a_connection_that_is_kept_for_too_long_is_closed(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:

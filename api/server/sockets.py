@@ -97,9 +97,19 @@ def others(known: set[int]) -> list[tuple[int, int]]:
 def is_client(descriptor: int) -> bool:
     """Whether a client of the service is connected by this descriptor."""
     try:
-        with socket.socket(fileno=os.dup(descriptor)) as connection:
-            connection.getpeername()
-            name = connection.getsockname()
+        copied = os.dup(descriptor)
     except OSError:
         return False
+    try:
+        connection = socket.socket(fileno=copied)
+    except OSError:
+        # It is no socket, which would have closed the duplicate.
+        os.close(copied)
+        return False
+    with connection:
+        try:
+            connection.getpeername()
+            name = connection.getsockname()
+        except OSError:
+            return False
     return isinstance(name, tuple) and name[1] == process.port()

@@ -155,7 +155,7 @@ class Watcher:
         inode = sockets.inode_of(kept.descriptor)
         # Its client may have closed it before the first look: then the descriptor may stand for
         # the listener, and to end that would end the service.
-        if kept.inode is None and sockets.is_client(kept.descriptor):
+        if inode and kept.inode is None and sockets.is_client(kept.descriptor):
             kept.inode = inode
         return inode is None or inode != kept.inode
 
