@@ -1,7 +1,7 @@
 /** Which version of the model answers: each answer names it, and the page follows a change. */
 
 // Instances of one service may answer by two versions for a while: the page follows no faster.
-const PAUSE = 2000;
+const PAUSE = 1000;
 
 let drawn = "";
 let replaced = null;
