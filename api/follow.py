@@ -123,9 +123,12 @@ class Follower:
             return
         version, seen = found
         active = swap.store.active()
-        if active is None or active.version != version.version:
+        base = "" if self._settings.is_fetched else version.version
+        known = active and (active.base if base else active.version)
+        # A rollback, or an upload, holds until there is another file at MODEL_PATH.
+        if version.version != known:
             try:
-                swap.activate(version)
+                swap.activate(version, base=base)
             except Problem as error:
                 swap.store.remember(Seen(**{**_plain(seen), "reason": error.detail}))
                 raise

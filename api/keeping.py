@@ -52,7 +52,7 @@ def begin(settings: Settings) -> tuple[Swap, Service]:
     def built(service: Service) -> Built:
         return Built(service.model, serve(service, settings, swap), service.batcher.close)
 
-    swap = Swap(store, build, processes=settings.processes, keep=settings.keep_versions, base=base)
+    swap = Swap(store, build, processes=settings.processes, keep=settings.keep_versions)
     swap.enter(built(service))
     return swap, service
 

@@ -65,8 +65,8 @@ class Swap:
     """A WSGI application that answers by the active version.
 
     `enter` gives it the version that the service starts with. `build` makes another one; it raises
-    ModelError, or whatever the code of users raises. `base` is the SHA-256 of the file at
-    MODEL_PATH, and `keep` the number of versions that the store has room for.
+    ModelError, or whatever the code of users raises. `keep` is the number of versions that the
+    store has room for.
     """
 
     def __init__(
@@ -76,13 +76,11 @@ class Swap:
         *,
         processes: int,
         keep: int,
-        base: str = "",
     ) -> None:
         active = store.active()
         self.store = store
         self._build = build
         self._keep = keep
-        self._base = base
         self._board = Board(processes, active.number if active else 0)
         self._house: House
         self._pending: House | None = None
@@ -114,15 +112,18 @@ class Swap:
                 return self._refuse(busy, environ, start_response)
         return house.app(environ, start_response)
 
-    def activate(self, version: Version, seconds: float = BUILD_SECONDS) -> Active:
+    def activate(
+        self, version: Version, seconds: float = BUILD_SECONDS, base: str | None = None
+    ) -> Active:
         """Have all processes answer by this version, and say which one serves then.
 
-        All processes have so many seconds to load it. Raises Conflict if one of them cannot, Busy
+        All processes have so many seconds to load it. `base` is the SHA-256 of the file at
+        MODEL_PATH, None if it is that of the last swap. Raises Conflict if one of them cannot, Busy
         if another swap takes too long.
         """
         try:
             with self.store.locked(LOCK_SECONDS):
-                active = self._swap(version, seconds)
+                active = self._swap(version, seconds, base)
                 for old in self.store.remove_old(self._keep):
                     log.info("the version %s is removed: KEEP_VERSIONS=%d", old[:12], self._keep)
         except TimeoutError:
@@ -131,16 +132,18 @@ class Swap:
             raise Conflict(f"The version cannot be written down ({error.strerror}).") from None
         return active
 
-    def _swap(self, version: Version, seconds: float) -> Active:
+    def _swap(self, version: Version, seconds: float, base: str | None) -> Active:
         """Stage a version, wait for all processes, and make it active; within the store's lock."""
         board, old = self._board, self.store.active()
         number = board.next_number(old.number if old else 0)
+        if base is None:
+            base = old.base if old else ""
         started = time.monotonic()
         board.reason = ""
         board.stage(number, version.version)
         try:
             # Meanwhile the processes get ready.
-            active = self.store.prepare(version.version, number=number, base=self._base)
+            active = self.store.prepare(version.version, number=number, base=base)
             self._await(number, started + seconds)
             self.store.commit()
         except BaseException:

@@ -100,6 +100,51 @@ def test_what_is_new_takes_over(followed: Followed, pair: Models) -> None:
     assert (active.version, active.before) == (version_of(pair.other), version_of(pair.one))
 
 
+def test_a_rollback_from_a_followed_file_holds_until_the_file_is_another_one(
+    tmp_path: Path, pair: Models, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "latest.joblib"
+    put(path, pair.one)
+    settings = Settings(model_path=str(path), model_refresh_seconds=0.01, processes=1)
+    swap, _ = keeping.begin(settings)
+    one, other = version_of(pair.one), version_of(pair.other)
+    follower = Follower(swap, settings)
+
+    def look() -> str:
+        with following(swap):
+            follower.look()
+        swap.look()
+        return swap.version
+
+    put(path, pair.other)
+    assert look() == other
+    with following(swap):
+        swap.activate(swap.store.find(one))
+    # The file is touched, and the service starts again.
+    path.touch()
+    assert look() == one
+    caplog.clear()
+    assert keeping.begin(settings)[0].version == one
+    assert caplog.text == ""
+    put(path, pair.one)
+    assert look() == one
+    put(path, pair.other)
+    assert look() == other
+
+
+def test_an_upload_before_the_first_look_at_the_file_holds(tmp_path: Path, pair: Models) -> None:
+    path = tmp_path / "latest.joblib"
+    put(path, pair.one)
+    settings = Settings(model_path=str(path), model_refresh_seconds=0.01, processes=1)
+    swap, _ = keeping.begin(settings)
+    other = version_of(pair.other)
+    with following(swap):
+        swap.activate(swap.store.add(other, pair.other))
+        Follower(swap, settings).look()
+    swap.look()
+    assert swap.version == other
+
+
 def test_nothing_new_is_not_fetched_again(
     followed: Followed, pair: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
