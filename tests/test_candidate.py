@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
@@ -653,8 +654,10 @@ def test_a_link_in_the_place_of_the_card_is_left_behind(
     assert (verdict.kind, names(tmp_path)) == ("", ["model.joblib"])
 
 
-def facts() -> None:
+def facts(estimator: Any) -> None:
     """Tell what this process can do, by C and past Python's hooks."""
+    # It asks joblib for the number of cores, which runs a program to find out.
+    estimator.predict(X)
     libc = ctypes.CDLL(None)
     raise ValueError(
         json.dumps(
@@ -679,7 +682,8 @@ def works(function: Callable[..., bool], *given: Any) -> bool:
 def test_a_strangers_model_has_no_environment_no_network_and_one_folder(
     served: Served, tmp_path: Path
 ) -> None:
-    verdict = judge(save(tmp_path, answering(facts)), served, hostile=True)
+    model = HistGradientBoostingClassifier(max_iter=1).fit(X, Y)
+    verdict = judge(save(tmp_path, answering(facts, model)), served, hostile=True)
     found = json.loads(verdict.reason.partition("ValueError: ")[2])
     assert found["environment"] == []
     if works(sandbox.leave_namespaces):

@@ -133,8 +133,12 @@ def enclose(job: Job) -> sandbox.Watch:
                 importlib.import_module(name)
         # A slim image has no scikit-learn, whose models are tried in a process apart.
         with contextlib.suppress(ImportError):
+            import joblib
+
             from models.engines.trial import apart
 
+            # It runs lscpu for this, and remembers it: some estimators ask as they are loaded.
+            joblib.cpu_count(only_physical_cores=True)
             ours = [bound.in_child, apart]
     os.environ.clear()
     sys.dont_write_bytecode = True
