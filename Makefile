@@ -5,7 +5,8 @@
 # accepted. The value is not printed, since it may be a secret.
 ENV_FAULT := $(shell awk '/^[ \t]*\#.*\\$$/ || (!/^[ \t]*(\#.*)?$$/ && (!/^[A-Z][A-Z0-9_]*=/ || /["\047$$`\\]/ || /=.*\#/ || /=[ \t]/ || /[ \t]$$/ || /[\001-\037\177]/)) {print NR; exit}' .env 2>/dev/null)
 ifneq ($(ENV_FAULT),)
-$(error .env, line $(ENV_FAULT): expected KEY=value, with no space at either end and no quote, dollar, hash, backtick or backslash)
+$(error .env, line $(ENV_FAULT): expected KEY=value, with no space at either end and no quote, \
+	dollar, hash, backtick or backslash)
 endif
 ENV_NAMES := $(shell sed -n 's/^\([A-Z][A-Z0-9_]*\)=.*/\1/p' .env 2>/dev/null)
 ifneq ($(filter SHELL MAKE%,$(ENV_NAMES)),)
@@ -19,10 +20,11 @@ MAKE := make
 endif
 
 # The settings that run-container passes to the service. The image has its own port and model.
-SETTINGS := MODEL_SHA256 MODEL_REFRESH_SECONDS MODEL_STORE KEEP_VERSIONS MODEL_FETCH_SECONDS MAX_MODEL_BYTES MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT TIMEOUT \
-	MAX_BODY_BYTES MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING EXTRA_FIELDS LOG_LEVEL ACCESS_LOG \
-	API_KEYS LOCK_METRICS ALLOWED_ORIGINS TLS_CERT TLS_KEY \
-	ADMIN_KEYS ALLOW_JOBLIB_UPLOAD CHECK_SECONDS CHECK_BYTES MODEL_MIN MODEL_ACCEPT MODEL_TRUSTED_TYPES
+SETTINGS := MODEL_SHA256 MODEL_REFRESH_SECONDS MODEL_STORE KEEP_VERSIONS MODEL_FETCH_SECONDS \
+	MAX_MODEL_BYTES MODEL_NAME ENGINE PROCESSES THREADS KEEP_ALIVE BODY_TIMEOUT TIMEOUT MAX_BODY_BYTES \
+	MAX_ANSWER_BYTES MAX_ROWS MAX_WAITING EXTRA_FIELDS LOG_LEVEL ACCESS_LOG API_KEYS LOCK_METRICS \
+	ALLOWED_ORIGINS TLS_CERT TLS_KEY ADMIN_KEYS ALLOW_JOBLIB_UPLOAD CHECK_SECONDS CHECK_BYTES MODEL_MIN \
+	MODEL_ACCEPT MODEL_TRUSTED_TYPES
 SETTINGS += MLFLOW_TRACKING_URI
 # MODEL_URI is the model of a build, unless the service is to fetch it.
 FETCH_AT ?= build
@@ -39,12 +41,14 @@ CREDENTIALS := MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PA
 NUMBERS := PORT OS_PORT PATIENCE CLOUD_RUN_CONCURRENCY CLOUD_RUN_MIN_INSTANCES CLOUD_RUN_MAX_INSTANCES
 AMOUNTS := CLOUD_RUN_MEMORY CLOUD_RUN_CPU CLOUD_RUN_TIMEOUT PERCENT
 SWITCHES := SLIM EXPLAIN CLOUD_RUN_CPU_BOOST
-NAMES := GCP_REGION GCP_REPOSITORY GCP_DEPLOYER GCP_RUNTIME GCP_CONFIG GCP_POOL GCP_SCHEDULER CLOUD_RUN_SERVICE CLOUD_RUN_INGRESS VERTEX_MACHINE_TYPE TO
+NAMES := GCP_REGION GCP_REPOSITORY GCP_DEPLOYER GCP_RUNTIME GCP_CONFIG GCP_POOL GCP_SCHEDULER \
+	CLOUD_RUN_SERVICE CLOUD_RUN_INGRESS VERTEX_MACHINE_TYPE TO
 HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE MODEL_VOLUME
 TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
-TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT
+TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE \
+	CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT
 TEXTS += $(CREDENTIALS)
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
 	MODEL_URI FETCH_AT SECRETS SCHEDULE \
@@ -128,8 +132,10 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
-.PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test lint format bench easter build-image run-container stop-container \
-	logs-container versions activate rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool fetch-by-python require-docker require-card
+.PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test \
+	lint format bench easter build-image run-container stop-container logs-container versions activate \
+	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
+	fetch-by-python require-docker require-card
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
