@@ -17,6 +17,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -136,19 +137,7 @@ class Incoming:
         `take` is called if it is accepted.
         """
         self.is_checked = True
-        upload = Upload(
-            id=self.id,
-            state="staged",
-            step="",
-            reason="",
-            kind="",
-            sha256=self._hash.hexdigest(),
-            bytes=self._bytes,
-            began=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            version="",
-            plan_only=False,
-            changes=[],
-        )
+        upload = self._staged()
         self._tell(upload)
 
         def work() -> None:
@@ -168,6 +157,21 @@ class Incoming:
         # Not a thread that the end of the process waits for.
         threading.Thread(target=work, daemon=True, name=f"upload {self.id}").start()
         return upload
+
+    def _staged(self) -> Upload:
+        return Upload(
+            id=self.id,
+            state="staged",
+            step="",
+            reason="",
+            kind="",
+            sha256=self._hash.hexdigest(),
+            bytes=self._bytes,
+            began=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            version="",
+            plan_only=False,
+            changes=[],
+        )
 
     def _work(
         self,
@@ -206,12 +210,16 @@ class Incoming:
             log.warning("upload %s is refused (%s): %s", self.id, verdict.kind, verdict.reason)
             return _refused(found, verdict.kind, verdict.reason)
         say("activate")
+        return self._given(replace(found, step="activate"), partial(take, verdict, folder))
+
+    def _given(self, found: Upload, take: Callable[[], None]) -> Upload:
+        """What came of giving an accepted model to the service."""
         try:
-            take(verdict, folder)
+            take()
         except (ModelError, CallError) as error:
             log.warning("upload %s is not taken: %s", self.id, error)
-            return _refused(replace(found, step="activate"), "activate", str(error))
-        return replace(found, state="active", step="activate")
+            return _refused(found, "activate", str(error))
+        return msgspec.structs.replace(found, state="active")
 
     def _tell(self, upload: Upload) -> None:
         write_file(self._state, msgspec.json.encode(upload))

@@ -86,11 +86,8 @@ class _UnderWay:
         place = bundle.unpack(self._path, self.work)
         self._version = _version(place)
         if settings.model_sha256 not in ("", self._version):
-            raise Fault(
-                "hash",
-                f"it has the SHA-256 {self._version}, and MODEL_SHA256 says "
-                f"{settings.model_sha256}",
-            )
+            said = f"it has the SHA-256 {self._version}, and MODEL_SHA256 says "
+            raise Fault("hash", said + settings.model_sha256)
         job = Job(
             path=str(place),
             version=self._version,
