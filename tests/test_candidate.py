@@ -721,21 +721,17 @@ def use_files() -> None:
     """Do what code may do: read, and write into its own folder."""
     Path(__file__).read_bytes()
     Path(os.devnull).write_bytes(b"1")
-    with tempfile.TemporaryFile(dir=SCRATCH[0]) as file:
+    with tempfile.TemporaryFile() as file:
         file.write(b"1")
-    link = SCRATCH[0] / "link"
+    link = Path(tempfile.gettempdir()) / "link"
     link.unlink(missing_ok=True)
     link.symlink_to("nowhere")
-
-
-SCRATCH = [Path()]
 
 
 @pytest.mark.parametrize("do", [bind, use_files])
 def test_a_strangers_model_may_do_what_hurts_nobody(
     quick: None, served: Served, tmp_path: Path, do: Callable[[], None]
 ) -> None:
-    SCRATCH[0] = tmp_path / "folder" / "work"
     settings = msgspec.structs.replace(SETTINGS, engine="sklearn")
     assert judge(save(tmp_path, holding(do)), served, settings, hostile=True).reason == ""
 

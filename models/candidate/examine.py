@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -141,6 +142,7 @@ def enclose(job: Job) -> sandbox.Watch:
             joblib.cpu_count(only_physical_cores=True)
             ours = [bound.in_child, apart]
     os.environ.clear()
+    tempfile.tempdir = str(path.parent)
     sys.dont_write_bytecode = True
     sandbox.lock_files(str(path.parent))
     watch = sandbox.Watch(str(path.parent), ours)

@@ -74,7 +74,7 @@ def limit(cpu_seconds: int, memory_bytes: int, *, hostile: bool) -> None:
         limits |= {resource.RLIMIT_FSIZE: memory_bytes, resource.RLIMIT_CORE: 0}
         # The kernel counts the threads of all processes of a user together.
         tasks = len(glob.glob("/proc/[0-9]*/task/*"))  # noqa: PTH207 - processes may end meanwhile
-        limits[resource.RLIMIT_NPROC] = tasks + MAX_MORE_TASKS
+        limits |= {resource.RLIMIT_NPROC: tasks + MAX_MORE_TASKS} if tasks else {}
     for number, most in limits.items():
         _, before = resource.getrlimit(number)
         bound = most if before == resource.RLIM_INFINITY else min(most, before)
