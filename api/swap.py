@@ -165,7 +165,7 @@ class Swap:
         """
         seen: set[int] = set()
         while True:
-            slots = [slot for slot in self._board.slots() if slot.pid and metrics.alive(slot.pid)]
+            slots = [slot for slot in self._board.slots() if process.is_running(slot.pid)]
             seen.update(slot.pid for slot in slots)
             if len(seen) > len(slots) + MAX_DEATHS:
                 raise Conflict("This version ends the processes that load it.")

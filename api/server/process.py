@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from api.errors import PHRASES, Answer
+from api.monitor import metrics
 from api.settings import Settings
 
 # uWSGI's default backlog of 100 would refuse the connections of a burst.
@@ -27,6 +28,9 @@ FAREWELL_SECONDS = 1.0
 # Between two looks whether uWSGI has numbered a process.
 NUMBERED_SECONDS = 0.001
 M_ARENA_MAX = -8
+# The states of a process that has ended, in /proc: proc(5).
+ENDED = "ZXx"
+PROCESSES = Path("/proc")
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 # One byte that the master shares with its workers: 1 once the service was told to stop.
 ENDING = mmap.mmap(-1, 1)
@@ -163,6 +167,19 @@ def place() -> int:
     while not (number := int(uwsgi.worker_id())):
         time.sleep(NUMBERED_SECONDS)
     return number - 1
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process; one that has ended is none, though its parent waits for it."""
+    if not (pid and metrics.alive(pid)):
+        return False
+    try:
+        status = (PROCESSES / str(pid) / "stat").read_text()
+    except OSError:
+        # It has ended in between; or there is no /proc, as on macOS.
+        return not PROCESSES.exists()
+    # The name before the state may have any characters.
+    return status.rpartition(")")[2].split()[0] not in ENDED
 
 
 def workers() -> list[int]:
