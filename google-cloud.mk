@@ -151,7 +151,8 @@ probe = httpGet.path=$(1),httpGet.port=8080,periodSeconds=$(2),timeoutSeconds=$(
 # A deployment does not change who may call: a new service is private, and the deployer may not open it.
 DEPLOY = gcloud run deploy $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) --quiet \
 	--service-account=$(RUNTIME) --port=8080 --set-env-vars='^|^$(subst $(empty) ,|,$(strip $(TOLD)))' \
-	$(if $(SECRETS),--set-secrets=$(SECRETS),--clear-secrets) $(if $(MODEL_VOLUME),$(VOLUME)) \
+	$(if $(SECRETS),--set-secrets=$(SECRETS),--clear-secrets) \
+	$(if $(MODEL_VOLUME),$(VOLUME),--clear-volume-mounts --clear-volumes) \
 	--memory=$(CLOUD_RUN_MEMORY) --cpu=$(CLOUD_RUN_CPU) \
 	--$(if $(filter true,$(CLOUD_RUN_CPU_BOOST)),,no-)cpu-boost \
 	--concurrency=$(CLOUD_RUN_CONCURRENCY) --timeout=$(CLOUD_RUN_TIMEOUT) --ingress=$(CLOUD_RUN_INGRESS) \

@@ -94,33 +94,6 @@ def test_the_doctor_names_a_project_that_is_not_visible_and_looks_for_nothing_in
     assert said.stdout == ""
 
 
-def test_what_the_service_reads_is_told_by_the_doctor_and_granted(ready: Desk) -> None:
-    given = (
-        "MODEL_VOLUME=our-models", "SECRETS=MLFLOW_TRACKING_TOKEN=mlflow-token:latest",
-        "FETCH_AT=start", "MODEL_URI=gs://their-models/a.joblib",
-    )  # fmt: skip
-    cloud = ready.cloud
-    cloud.enabled |= {"storage.googleapis.com", "secretmanager.googleapis.com"}
-    cloud.part(Buckets).all |= {name: Bucket(name) for name in ("our-models", "their-models")}
-    cloud.part(Secrets).all["mlflow-token"] = "the-token"
-    reads = [
-        ("roles/storage.objectViewer", "bucket", "our-models"),
-        ("roles/storage.objectViewer", "bucket", "their-models"),
-        ("roles/secretmanager.secretAccessor", "secret", "mlflow-token"),
-    ]
-    told = [f"{role} of serviceAccount:{RUNTIME} on {kind} {name}" for role, kind, name in reads]
-    said = ready.make("doctor", *given, fails=True).stdout
-    assert all(f"missing  {each} → make add-roles\n" in said for each in told)
-    ready.make("add-roles", *given)
-    said = ready.make("doctor", *given, fails=True).stdout
-    assert all(f"ok       {each}\n" in said for each in told)
-    granted = {(grant.role, grant.resource) for grant in cloud.policies.grants()}
-    assert granted >= {(role, f"projects/{PROJECT}/{kind}s/{name}") for role, kind, name in reads}
-    ready.make("destroy", *given, f"CONFIRM={PROJECT}")
-    assert not any(RUNTIME in grant.member for grant in cloud.policies.grants())
-    assert [*cloud.part(Secrets).all] == ["mlflow-token"]
-
-
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
@@ -202,6 +175,33 @@ def test_each_state_that_is_not_committed_has_a_tag_of_its_own_and_is_named(read
         notes.unlink()
     assert len(set(tags)) == 3
     assert tag(deploy()) == tags[0]
+
+
+def test_what_the_service_reads_is_told_by_the_doctor_and_granted(ready: Desk) -> None:
+    given = (
+        "MODEL_VOLUME=our-models", "SECRETS=MLFLOW_TRACKING_TOKEN=mlflow-token:latest",
+        "FETCH_AT=start", "MODEL_URI=gs://their-models/a.joblib",
+    )  # fmt: skip
+    cloud = ready.cloud
+    cloud.enabled |= {"storage.googleapis.com", "secretmanager.googleapis.com"}
+    cloud.part(Buckets).all |= {name: Bucket(name) for name in ("our-models", "their-models")}
+    cloud.part(Secrets).all["mlflow-token"] = "the-token"
+    reads = [
+        ("roles/storage.objectViewer", "bucket", "our-models"),
+        ("roles/storage.objectViewer", "bucket", "their-models"),
+        ("roles/secretmanager.secretAccessor", "secret", "mlflow-token"),
+    ]
+    told = [f"{role} of serviceAccount:{RUNTIME} on {kind} {name}" for role, kind, name in reads]
+    said = ready.make("doctor", *given, fails=True).stdout
+    assert all(f"missing  {each} → make add-roles\n" in said for each in told)
+    ready.make("add-roles", *given)
+    said = ready.make("doctor", *given, fails=True).stdout
+    assert all(f"ok       {each}\n" in said for each in told)
+    granted = {(grant.role, grant.resource) for grant in cloud.policies.grants()}
+    assert granted >= {(role, f"projects/{PROJECT}/{kind}s/{name}") for role, kind, name in reads}
+    ready.make("destroy", *given, f"CONFIRM={PROJECT}")
+    assert not any(RUNTIME in grant.member for grant in cloud.policies.grants())
+    assert [*cloud.part(Secrets).all] == ["mlflow-token"]
 
 
 def test_a_question_says_how_it_is_answered_where_nobody_can_type(ready: Desk) -> None:
