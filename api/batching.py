@@ -206,9 +206,7 @@ class Batcher:
                 break
             if self._closed and call is None:
                 self._watched = False
-                # A call may have begun meanwhile, which started no thread.
-                if self._call is None:
-                    return
+                return
         log.error("a call ran for over %g seconds: this process is replaced", self._timeout)
         with self._mutex:
             # No further request may wait.

@@ -330,3 +330,18 @@ def test_who_is_in_a_call_that_hangs_is_let_go() -> None:
         batcher._queue.clear()
     waiting.join(BOUND)
     assert len(outcome) == 1
+
+
+def test_a_closed_batcher_ends_its_thread_and_starts_another_for_a_late_call() -> None:
+    """Another version of the model has taken over, and a request is still inside."""
+    batcher = Batcher(Doubling(), max_waiting=8, timeout=0.1, give_up=lambda _: None)
+    before = threading.active_count()
+    batcher.run("predict", [[1]])
+    assert threading.active_count() == before + 1
+    batcher.close()
+    for _ in range(2):
+        assert batcher.run("predict", [[2]]).tolist() == [4]
+        end = time.monotonic() + BOUND
+        while batcher._watched:
+            assert time.monotonic() < end
+            time.sleep(0.01)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.errors import MalformedBody, Problem, TooLarge, TooSlow
-from api.http.bodies import CONTINUE, EXCHANGE, Exchange, read_body
+from api.http.bodies import CONTINUE, EXCHANGE, PIECE_BYTES, Exchange, read_body, stream_body
 from api.http.request import Request
 
 LIMIT = 100
@@ -134,3 +134,52 @@ def test_blanks_after_a_length_are_no_part_of_it(length: str, body: bytes) -> No
 def test_a_length_that_is_no_number_is_refused(length: str) -> None:
     with pytest.raises(MalformedBody, match="Content-Length is not a number"):
         read_body(Request({"CONTENT_LENGTH": length, "wsgi.input": Input(b"{}", -1)}), LIMIT, 1)
+
+
+class Sender:
+    """wsgi.input of a client that sends these pieces, and then none, or an error."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self._pieces = list(pieces)
+
+    def read(self, size: int) -> bytes:
+        piece = self._pieces.pop(0) if self._pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        assert len(piece) <= size
+        return piece
+
+
+def streamed(
+    sender: Sender, length: int, *, late: bool = False, **environ: str
+) -> tuple[Exchange, list[bytes]]:
+    exchange = Exchange(sender)
+    exchange.late = late
+    taken: list[bytes] = []
+    given = {"CONTENT_LENGTH": str(length), "wsgi.input": sender, EXCHANGE: exchange, **environ}
+    assert stream_body(Request(given), LIMIT, taken.append) == sum(map(len, taken))
+    return exchange, taken
+
+
+def test_a_body_is_streamed_piece_by_piece() -> None:
+    exchange, taken = streamed(Sender(b"abc", b"de"), 5)
+    assert taken == [b"abc", b"de"]
+    assert (exchange.is_read, exchange.reading) == (True, None)
+    assert PIECE_BYTES >= LIMIT
+
+
+@pytest.mark.parametrize("end", [b"", OSError("reset")])
+def test_a_streamed_body_that_ends_too_early_is_told(end: bytes | Exception) -> None:
+    with pytest.raises(MalformedBody, match="ended before its 5 bytes had come"):
+        streamed(Sender(b"abc", end), 5)
+    with pytest.raises(TooSlow, match="took too long to come: send it faster"):
+        streamed(Sender(b"abc", end), 5, late=True)
+
+
+def test_a_streamed_body_in_chunks_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = iter([b"a" * LIMIT, b"b"])
+    monkeypatch.setitem(
+        sys.modules, "uwsgi", types.SimpleNamespace(chunked_read=lambda: next(chunks))
+    )
+    with pytest.raises(TooLarge):
+        streamed(Sender(), 0, CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked")

@@ -116,6 +116,14 @@ def test_without_uwsgi_no_connections_are_counted() -> None:
     process.listener.cache_clear()
 
 
+def test_the_place_of_a_process_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert process.place() == 0
+    numbers = iter([0, 0, 3])
+    uwsgi = types.SimpleNamespace(worker_id=lambda: next(numbers))
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    assert process.place() == 2
+
+
 def test_the_workers_that_run_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process.workers() == []
     uwsgi = types.SimpleNamespace(workers=lambda: ({"id": 1, "pid": 7}, {"id": 2, "pid": 0}))

@@ -270,9 +270,13 @@ def test_a_request_that_takes_too_long_is_a_503_and_its_process_is_replaced(
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
             assert list(pool.map(status, [30.1, 30.1, 30.1])) == [503] * 3
         assert time.monotonic() - started < 10
-        while status(0.1) != 200:
+        is_back = False
+        while not is_back:
             assert time.monotonic() - started < BOUND
             time.sleep(0.05)
+            # The process that ends may have taken the request up.
+            with contextlib.suppress(http.client.RemoteDisconnected, ConnectionResetError):
+                is_back = status(0.1) == 200
         log = server.log.read_text()
     assert "a call ran for over 0.5 seconds: this process is replaced" in log
     assert log.count("ended: another takes its place") == 1
