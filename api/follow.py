@@ -10,12 +10,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+
 from api.errors import Problem
 from api.monitor import metrics
 from api.settings import Settings
 from api.swap import Swap
 from models import candidate, sources
-from models.candidate import Served, Verdict
+from models.candidate import Served
 from models.errors import ModelError
 from models.files import DIGITS
 from models.versions import Seen, Store, Version
@@ -23,7 +25,7 @@ from models.versions import Seen, Store, Version
 log = logging.getLogger("api")
 
 FOLLOWING = ".following.lock"
-# What is under way in the store has names that begin so.
+# The names of folders in the store that hold an unfinished fetch or check begin so.
 UNDER_WAY = ".new-"
 # One process looks at the source for all; processes look at slightly different times.
 JITTER = 0.1
@@ -61,16 +63,11 @@ def newest(store: Store, settings: Settings, served: Served | None) -> tuple[Ver
             settings=settings,
             accept=frozenset(filter(None, settings.model_accept.split(","))),
         )
-        count(verdict)
+        metrics.count_candidate(verdict.kind or "accepted")
         if verdict.reason:
-            store.remember(Seen(**{**_plain(seen), "reason": verdict.reason}))
+            store.remember(msgspec.structs.replace(seen, reason=verdict.reason))
             raise Refused(f"the model at {sources.shown(uri)} is not served: {verdict.reason}")
         return store.add(verdict.version, checked / verdict.file, origin=sources.shown(uri)), seen
-
-
-def count(verdict: Verdict) -> None:
-    """Count a candidate by the result of its check."""
-    metrics.count_candidate(verdict.kind or "accepted")
 
 
 def _kept(store: Store, version: str) -> Version | None:
@@ -78,10 +75,6 @@ def _kept(store: Store, version: str) -> Version | None:
         return store.find(version)
     except ModelError:
         return None
-
-
-def _plain(seen: Seen) -> dict[str, str]:
-    return {name: getattr(seen, name) for name in seen.__struct_fields__}
 
 
 class Follower:
@@ -130,7 +123,7 @@ class Follower:
             try:
                 swap.activate(version, base=base)
             except Problem as error:
-                swap.store.remember(Seen(**{**_plain(seen), "reason": error.detail}))
+                swap.store.remember(msgspec.structs.replace(seen, reason=error.detail))
                 raise
         swap.store.remember(seen)
 

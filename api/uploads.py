@@ -35,7 +35,7 @@ from models.settings import ModelSettings
 log = logging.getLogger("api")
 
 ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
-# So many of the newest uploads can be asked for.
+# The service tells the state of this number of uploads, the newest ones.
 MAX_KEPT = 100
 # Whoever asks for the state of an upload holds the lock for a moment.
 LOCK_SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""What all processes of the service know of a swap, in memory that they share."""
+"""The state of a swap, in memory that all processes of the service share."""
 
 from __future__ import annotations
 
