@@ -247,3 +247,67 @@ class Upload(Document):
     version: Annotated[str, Meta(description="The version it is known by, once that is known.")]
     plan_only: Annotated[bool, Meta(description="Whether only its plan reached the service.")]
     changes: Annotated[list[str], Meta(description="What differs from the model before it.")]
+
+
+class TaskState(Document, kw_only=True):
+    """What has become of a task so far."""
+
+    task_id: str
+    status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
+    type: Literal["inference", "training"]
+    method: str
+    model_version: Annotated[str, Meta(description="The SHA-256 of the model that answers.")]
+    created: str
+    started: str | None
+    ended: str | None
+    rows: Annotated[int | None, Meta(description="All rows; null until that is known.")]
+    rows_done: int
+    progress: Annotated[float, Meta(ge=0, le=1, description="The part that is done.")]
+    rows_per_second: float | None
+    seconds_left: float | None
+    unknown_categories: Annotated[
+        dict[str, int],
+        Meta(description="Categories not seen in training: how many in each feature."),
+    ]
+    ignored_columns: Annotated[list[str], Meta(description="Names that are no features.")]
+    error: Annotated[Any, Meta(description="What went wrong, as problem details.")] = None
+
+
+class TaskBegun(Document):
+    """A task that was accepted."""
+
+    task_id: str
+    status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
+    type: Literal["inference", "training"]
+
+
+class Tasks(Document):
+    """The tasks that are kept, the newest first."""
+
+    tasks: list[TaskState]
+
+
+class Ranked(Document):
+    """A class, and its probability."""
+
+    label: Annotated[Any, Meta(description="The class.")]
+    probability: float | None
+
+
+class TaskResults(Document, kw_only=True):
+    """Results of a task, from the row `offset` on."""
+
+    task_id: str
+    method: str
+    model_version: str
+    rows: Annotated[int, Meta(description="The rows of the whole task.")]
+    offset: int
+    predictions: list[Any]
+    classes: list[Any] | UnsetType = UNSET
+    ranked: (
+        Annotated[
+            list[list[Ranked]],
+            Meta(description="For each row all classes, the likeliest first."),
+        ]
+        | UnsetType
+    ) = UNSET

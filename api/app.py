@@ -20,6 +20,7 @@ from api.protocols import (
     docs,
     explain,
     health,
+    inference,
     inference_v2,
     kserve_v1,
     mlflow,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 # Each family is one file; the OpenAPI document and `/` name them in this order.
 FAMILIES: tuple[ModuleType, ...] = (
     native,
+    inference,
     versions,
     uploads,
     health,

@@ -139,7 +139,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """Answer the rows of one request with the results of one method, in this media type."""
         if batch.only_row and media_type == JSON and method in self.batcher.one_row:
             result = self.run_one(method, batch)
-            body = writers.write_one(result, self._classes(method))
+            body = writers.write_one(result, self.classes(method))
         else:
             body = self.encode(method, self.run(method, batch), media_type)
         if len(body) > self.contract.max_answer_bytes:
@@ -152,13 +152,18 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
         """The body of an answer: the results of one method in this media type."""
-        classes = self._classes(method)
         return WRITERS[media_type].write(
-            result, classes, lambda: self._columns(method, classes), self.contract.max_answer_bytes
+            result,
+            self.classes(method),
+            lambda: self.columns(method),
+            self.contract.max_answer_bytes,
         )
 
-    def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
+    def columns(self, method: str) -> list[str]:
         """The names of the columns of a result."""
+        return self._columns(method, self.classes(method))
+
+    def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
         if classes and isinstance(classes[0], list):
             # Outputs have no names: a column is named by the number of its output, and its class.
             return [f"{i}_{label}" for i, labels in enumerate(classes) for label in labels]
@@ -168,7 +173,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             return list(self.model.outputs)
         return ["prediction" if method == "predict" else method]
 
-    def _classes(self, method: str) -> list[Any] | None:
+    def classes(self, method: str) -> list[Any] | None:
+        """The classes that the values of a result stand for, if they do."""
         return self.model.classes if method in PER_CLASS else None
 
 

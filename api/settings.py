@@ -65,6 +65,25 @@ Nothing = Annotated[
     ),
 ]
 
+Lifetime = Annotated[
+    float, Meta(gt=0, le=31_536_000, description="a number of seconds, of at most a year")
+]
+Addresses = Annotated[
+    str,
+    Meta(
+        pattern=r"^((gs|s3)://[^,\s]+(, ?(gs|s3)://[^,\s]+)*)?\Z",
+        description="beginnings of addresses, separated by commas, as in gs://bucket/inputs/",
+    ),
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^([a-z+]+://\S+)?\Z",
+        description="an address, as amqp://user:password@host:5672// or redis://host:6379/0",
+        extra={"secret": True},  # it has a password
+    ),
+]
+
 # What only make knows, and is like a setting.
 MAKES = {"API_KEY"}
 # Where a platform puts a model, which is passed over where MODEL_PATH is set.
@@ -108,6 +127,17 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     # Cloud Run sets the first, and who deploys there the second: traces have it in their name.
     k_service: str = ""
     google_cloud_project: str = ""
+    # Tasks: where they are kept, who works on them, and what bounds them.
+    data_dir: str = ""
+    task_workers: Few = 1
+    result_ttl: Lifetime = 86_400
+    max_tasks: Positive = 100_000
+    max_task_rows: Positive = 100_000_000
+    max_task_bytes: Bytes = 16 * 1024 * 1024 * 1024
+    task_uris: Addresses = ""
+    durable: Literal["false", "true"] = "false"
+    celery_broker_url: Url = ""
+    celery_backend_url: Url = ""
     # What Vertex AI sets; the last is another name of MODEL_URI, for a folder:
     # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
     aip_health_route: Route = ""
@@ -121,6 +151,13 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     def keeps_versions(self) -> bool:
         """Whether the model may change while it is served."""
         return bool(self.admin_keys or self.model_uri or self.model_refresh_seconds)
+
+    @property
+    def data_folder(self) -> Path | None:
+        """The folder DATA_DIR: `data` unless it is set; none on Cloud Run, whose disk is memory."""
+        if self.data_dir or not self.k_service:
+            return Path(self.data_dir or "data").absolute()
+        return None
 
     @property
     def source(self) -> str:

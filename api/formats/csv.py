@@ -23,6 +23,8 @@ from models.signature.types import Feature
 Fields = dict[str, Sequence[str]]
 # A header 0, 1, 2, ... of fewer columns is refused, for it may be a row of values.
 MIN_NUMBERED_COLUMNS = 3
+# The kinds of features whose values may be numbers.
+NUMBERS = ("number", "any", "unused")
 EXPECTED_HEADER = "expected a header row with the names of the features"
 
 
@@ -59,6 +61,21 @@ class CsvReader:
         if table.delimiter == ";":
             fields = self._without_commas(fields)
         return self._batch(fields, ignored)
+
+    def decimals(self, body: bytes, *, header: bool, ignore: bool) -> list[str]:
+        """What stands before the decimals of a table that semicolons part: commas, points, or both.
+
+        `body` has been read before.
+        """
+        table = dialect.read(self._contract, body, header=header, delimiter=",", ignore=ignore)
+        if table.delimiter != ";":
+            return []
+        order, _ = self._order(table.header, ignore=ignore)
+        columns = self._columns(table)
+        numbers = self._numbers({name: columns[j] for name, j in order.items()})
+        has = {"commas": dialect.has_decimal_commas(numbers)}
+        has["points"] = dialect.has_decimal_points(numbers)
+        return [name for name, there in has.items() if there]
 
     def _order(self, header: list[str], *, ignore: bool) -> tuple[dict[str, int], tuple[str, ...]]:
         """The place of each feature in the header, and the columns that are ignored."""
@@ -113,16 +130,21 @@ class CsvReader:
 
     def _without_commas(self, fields: Fields) -> Fields:
         """The columns of a table with semicolons, with points where its decimals have commas."""
-        numbers = [
-            feature
-            for feature in self._signature.features
-            if feature.name in fields and feature.kind in ("number", "any", "unused")
-        ]
-        if not dialect.has_decimal_commas(fields[feature.name] for feature in numbers):
+        if not dialect.has_decimal_commas(self._numbers(fields)):
             return fields
         return fields | {
-            feature.name: dialect.with_points(feature, fields[feature.name]) for feature in numbers
+            feature.name: dialect.with_points(feature, fields[feature.name])
+            for feature in self._signature.features
+            if feature.name in fields and feature.kind in NUMBERS
         }
+
+    def _numbers(self, fields: Fields) -> list[Sequence[str]]:
+        """The columns that may hold numbers."""
+        return [
+            fields[feature.name]
+            for feature in self._signature.features
+            if feature.name in fields and feature.kind in NUMBERS
+        ]
 
     def _batch(self, fields: Fields, ignored: tuple[str, ...]) -> Batch:
         """The rows of columns, whose values are read together where they can be."""

@@ -53,12 +53,7 @@ def read(contract: Contract, body: bytes, *, header: bool, delimiter: str, ignor
     """
     names, limits = contract.names, contract.limits
     body = body.removeprefix(codecs.BOM_UTF8)
-    # Empty lines above the header are skipped once, here, and not again for each delimiter.
-    most = 2 * limits.max_lines
-    begin = LINE_ENDS.match(body, 0, most).end() if header else 0  # type: ignore[union-attr]
-    if begin == most:
-        limits.check_lines(begin)
-    file = _File(body, begin, limits)
+    file, begin = _file(body, limits, header=header)
     delimiter, spaced = _detect(file, names, delimiter, header=header, ignore=ignore)
     above = body[:begin].replace(b"\r\n", b"\n")
     lines = _lines(file, delimiter, spaced=spaced, above=above.count(b"\n") + above.count(b"\r"))
@@ -73,6 +68,29 @@ def read(contract: Contract, body: bytes, *, header: bool, delimiter: str, ignor
     while rows and not rows[-1][1]:
         rows.pop()
     return Table(given, [(number, cells or [""]) for number, cells in rows], delimiter)
+
+
+def detect(
+    contract: Contract, body: bytes, *, header: bool, delimiter: str, ignore: bool
+) -> tuple[str, bool]:
+    """The delimiter that `read` takes, and whether a blank follows it.
+
+    Raises MalformedBody if the body is not UTF-8.
+    """
+    file, _ = _file(body.removeprefix(codecs.BOM_UTF8), contract.limits, header=header)
+    return _detect(file, contract.names, delimiter, header=header, ignore=ignore)
+
+
+def _file(body: bytes, limits: Limits, *, header: bool) -> tuple[_File, int]:
+    """The lines of a body from its header on, and the bytes above that.
+
+    Empty lines above the header are skipped once, here, and not again for each delimiter.
+    """
+    most = 2 * limits.max_lines
+    begin = LINE_ENDS.match(body, 0, most).end() if header else 0  # type: ignore[union-attr]
+    if begin == most:
+        limits.check_lines(begin)
+    return _File(body, begin, limits), begin
 
 
 def _detect(
@@ -191,6 +209,11 @@ def clean(feature: Feature, cells: Sequence[str]) -> Sequence[str]:
 def has_decimal_commas(columns: Iterable[Sequence[str]]) -> bool:
     """Whether a field of these columns, which may hold numbers, has a decimal comma."""
     return any(DECIMAL_COMMA.fullmatch(cell.strip()) for cells in columns for cell in cells)
+
+
+def has_decimal_points(columns: Iterable[Sequence[str]]) -> bool:
+    """Whether a field of these columns, which may hold numbers, has a decimal point."""
+    return any(DECIMAL_POINT.fullmatch(cell.strip()) for cells in columns for cell in cells)
 
 
 def with_points(feature: Feature, cells: Sequence[str]) -> list[str]:

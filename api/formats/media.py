@@ -52,11 +52,11 @@ def identify(data: bytes, content_type: str) -> Body:
     Raises UnsupportedType; MalformedBody if a form does not have exactly one file, or if text is
     not in the charset that its Content-Type says.
     """
-    given, options = _parse(content_type)
+    given, options = parsed(content_type)
     if given != FORM:
         return _identify(data, given, options)
     file = form.read(data, options.get("boundary", ""))
-    given, options = _parse(file.content_type)
+    given, options = parsed(file.content_type)
     if given in VAGUE:
         suffix = PurePosixPath(file.name.lower()).suffix
         given = SUFFIXES.get(suffix, given or BYTES)
@@ -65,7 +65,7 @@ def identify(data: bytes, content_type: str) -> Body:
 
 def check(content_type: str) -> None:
     """Raise UnsupportedType if no body of this Content-Type is read."""
-    given, _ = _parse(content_type)
+    given, _ = parsed(content_type)
     if given not in (FORM, *GUESSED) and _format(given) is None:
         raise _unsupported(given)
 
@@ -74,17 +74,17 @@ def is_json(content_type: str) -> bool:
     """Whether a body of this Content-Type is JSON in UTF-8."""
     if content_type in ("", JSON.media_type):
         return True
-    given, options = _parse(content_type)
+    given, options = parsed(content_type)
     charset = CHARSETS.get(options.get("charset", "utf-8").lower())
     return _format(given) is JSON and charset == "utf-8"
 
 
 def format_of(content_type: str) -> Format | None:
     """The format that a Content-Type names, if it names one."""
-    return _format(_parse(content_type)[0])
+    return _format(parsed(content_type)[0])
 
 
-def _parse(content_type: str) -> tuple[str, dict[str, str]]:
+def parsed(content_type: str) -> tuple[str, dict[str, str]]:
     """A media type in lower case, and its parameters."""
     if ";" not in content_type:
         return content_type.strip().lower(), {}

@@ -56,7 +56,7 @@ def write_csv(result: Any, _: Classes, columns: Columns, max_bytes: int) -> byte
     numbers, names = itertools.count(), columns()
 
     def lines(plain: list[Any]) -> bytes:
-        return _csv(plain, names, header=next(numbers) == 0)
+        return csv_lines(plain, names, header=next(numbers) == 0)
 
     return b"".join(results.encoded(result, lines, results.count(result), max_bytes))
 
@@ -111,7 +111,7 @@ def _document(predictions: list[Any] | msgspec.Raw, classes: Classes) -> bytes:
     return msgspec.json.encode(document)
 
 
-def _csv(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
+def csv_lines(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
     """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
     if rows and isinstance(rows[0], dict):
         columns, rows = list(rows[0]), [list(row.values()) for row in rows]

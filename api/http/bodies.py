@@ -37,10 +37,11 @@ class Exchange:
 
     `started` leaves out the time of the body, which `input` reads from `reading` on, until all has
     come (`is_read`) or its sender is too `late`. `merged` says whether the request has waited for a
-    call that others share, and `answered` is when its answer was ready to be sent.
+    call that others share, and `answered` is when its answer, or the last part of it, was ready to
+    be sent. `streams` says that the answer is sent in parts.
     """
 
-    __slots__ = ("answered", "input", "is_read", "late", "merged", "reading", "started")
+    __slots__ = ("answered", "input", "is_read", "late", "merged", "reading", "started", "streams")
 
     def __init__(self, body: Any) -> None:
         self.started = time.perf_counter()
@@ -50,6 +51,7 @@ class Exchange:
         self.is_read = False
         self.late = False
         self.merged = False
+        self.streams = False
 
 
 def read_body(

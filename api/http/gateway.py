@@ -7,7 +7,7 @@ keys, compression, counts and the form of errors are done here, once for all rou
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -148,12 +148,30 @@ class Gateway:
             body = compress(body, request.environ.get("HTTP_ACCEPT_ENCODING", ""), headers)
         for finish in self._finish:
             finish(request, status, headers)
+        if request.stream is not None:
+            return self._send(request.stream, request, status, headers, start_response)
         if body or status != HTTPStatus.NOT_MODIFIED:
             headers["Content-Length"] = str(len(body))
         verb = request.verb if request.verb in METHODS else OTHER
         metrics.count_request(request.route, verb, status, request.started, self.version)
         start_response(STATUS_LINES[status], list(headers.items()))
         return [b"" if verb == "HEAD" else body]
+
+    def _send(
+        self,
+        parts: Iterator[bytes],
+        request: Request,
+        status: int,
+        headers: dict[str, str],
+        start_response: Callable[..., Any],
+    ) -> Iterable[bytes]:
+        """Send an answer in parts, whose length nobody knows before."""
+        from api.http import streams
+
+        metrics.count_request(request.route, request.verb, status, request.started, self.version)
+        found = streams.framed(parts, request.environ, headers)
+        start_response(STATUS_LINES[status], list(headers.items()))
+        return [b""] if request.verb == "HEAD" else found
 
     def _renderer(self, path: str) -> Renderer | None:
         """The renderer of errors at this path; None for problem details."""

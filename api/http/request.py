@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,7 +26,8 @@ class Request:
 
     The rest becomes known while the request is answered: `route` is the path of its endpoint,
     `rows` the number of rows that got a result, `key` the name of its API key, `deadline` the
-    monotonic second by which it is answered, `is_big` whether other big requests wait for it.
+    monotonic second by which it is answered, `is_big` whether other big requests wait for it, and
+    `stream` the parts of an answer that is too long for one body.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class Request:
         "route",
         "rows",
         "started",
+        "stream",
         "verb",
     )
 
@@ -64,6 +67,7 @@ class Request:
         self.key: str | None = None
         self.rows: int | None = None
         self.deadline: float | None = None
+        self.stream: Iterator[bytes] | None = None
 
     def header(self, name: str) -> str | None:
         """The value of a header, by its name as in `Content-Encoding`; None if there is none."""

@@ -35,6 +35,7 @@ FAULTS = {
     405: "The path answers another method; `Allow` says which.",
     406: "The answer has no form that `Accept` asks for.",
     409: "It cannot be done now, or with the versions that are kept: `detail` says why.",
+    410: "It is not kept any more: `detail` says why.",
     411: "The body came in another way than with a Content-Length or in chunks.",
     412: "`If-Match` names another version than the active one, which `ETag` has.",
     413: "The body or the answer is over a limit.",
@@ -110,6 +111,38 @@ PARAMETERS: Schema = {
 }
 PARAMETERS |= {
     "id": {"name": "id", "in": "path", "required": True, "schema": TEXT},
+    "method": {
+        "name": "method",
+        "in": "query",
+        "description": "The method of the model that answers the rows; `predict` unless it is "
+        "given.",
+        "schema": TEXT,
+    },
+    "Idempotency-Key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Any text: the same request with the same key is the same task, however "
+        "often it comes.",
+        "schema": TEXT,
+    },
+    "offset": {
+        "name": "offset",
+        "in": "query",
+        "description": "The first row whose result is wanted; 0 unless it is given.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "limit": {
+        "name": "limit",
+        "in": "query",
+        "description": "How many are wanted at most; `Link` says where the next are.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "state": {
+        "name": "state",
+        "in": "query",
+        "description": "Only tasks in this state.",
+        "schema": {"enum": ["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]},
+    },
     "accept": {
         "name": "accept",
         "in": "query",

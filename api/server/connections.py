@@ -128,6 +128,7 @@ class Connections:
             # uWSGI may have read the beginning of the next request with the last chunk.
             and "HTTP_TRANSFER_ENCODING" not in environ
             and not is_unread(environ, exchange)
+            and not exchange.streams
             and not process.is_ending()
         )
 

@@ -1,0 +1,232 @@
+"""Cut a text, CSV or NDJSON, into chunks at the ends of its rows, while it is read.
+
+A line end within quotes ends no row. So where there are quotes, Python's CSV reader, which reads
+the rows later, finds where they end.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from api.errors import TooLarge
+from api.formats import dialect
+from api.formats.contract import Contract
+from api.tasks.task import Chunk
+
+CSV, TABS, NDJSON = "text/csv", "text/tab-separated-values", "application/x-ndjson"
+TEXTS = (CSV, TABS, NDJSON)
+# The most rows and bytes of a chunk: as Python objects they take up to 30 times the bytes.
+MAX_ROWS = 32_768
+MAX_BYTES = 2 * 1024 * 1024
+# No row may be longer.
+MAX_ROW_BYTES = 16 * MAX_BYTES
+LINE_END, RETURN = b"\n\r"
+BLANKS = b" \t\r\n"
+
+# The bytes of a text from one place to another.
+Read = Callable[[int, int], bytes]
+
+
+class _Lines(NamedTuple):
+    """The lines, or the rows, of a piece of text: where each ends, and whether it is empty."""
+
+    ends: np.ndarray
+    empty: np.ndarray
+
+
+class Text:
+    """A text of `size` bytes, which `read` gives; `header` says whether it has a header row.
+
+    `ignore` says whether names that are no features are ignored.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        size: int,
+        contract: Contract,
+        media_type: str,
+        *,
+        header: bool,
+        ignore: bool,
+    ) -> None:
+        self._read = read
+        self._size = size
+        self._contract = contract
+        self._is_table = media_type != NDJSON
+        self._delimiter = "\t" if media_type == TABS else ","
+        self._header = header
+        self._ignore = ignore
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first row of a table, with the empty lines above it; nothing of NDJSON.
+
+        It stands in front of each chunk and decides how that is read: a header row, or where there
+        is none, a row of values, which tells what parts its fields.
+
+        Raises MalformedBody if it is not UTF-8.
+        """
+        if not self._is_table:
+            return b""
+        window = self._window(0, MAX_BYTES)
+        blank = len(window) - len(window.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n"))
+        at_end = self._size <= MAX_BYTES
+        ends = self._lines(window[blank:], 1, self._detected(window), at_end=at_end).ends
+        return window[: blank + int(ends[0])] if len(ends) else window
+
+    @property
+    def delimiter(self) -> str:
+        """What parts the fields of a table; "" of NDJSON."""
+        return self._parting[0]
+
+    @cached_property
+    def _parting(self) -> tuple[str, bool]:
+        """What parts the fields of a table, and whether a blank follows it."""
+        return self._detected(self.head) if self._is_table else ("", False)
+
+    def _detected(self, window: bytes) -> tuple[str, bool]:
+        return dialect.detect(
+            self._contract,
+            window,
+            header=self._header,
+            delimiter=self._delimiter,
+            ignore=self._ignore,
+        )
+
+    @cached_property
+    def _counts_empty(self) -> bool:
+        """Whether an empty line is a row: in a table of one column it is a missing value."""
+        if not self._is_table or not self._header:
+            return self._is_table and self._contract.width == 1
+        delimiter, spaced = self._parting
+        head = self.head.removeprefix(codecs.BOM_UTF8).decode().strip("\r\n")
+        rows = csv.reader([head], delimiter=delimiter, skipinitialspace=spaced)
+        return len(next(rows, [])) == 1
+
+    def first(self, rows: int) -> Chunk | None:
+        """The first chunk, of at most so many rows; None if there are no rows.
+
+        Raises TooLarge if a row does not end.
+        """
+        if not self._header:
+            return self._next(0, rows, Chunk(number=-1, start=0, stop=0))
+        line = self.head.count(b"\n")
+        return self._next(len(self.head), rows, Chunk(number=-1, start=0, stop=0, line=line))
+
+    def after(self, chunk: Chunk, rows: int) -> Chunk | None:
+        """The chunk behind another; None if that was the last. Raises TooLarge."""
+        line = chunk.line + self._read(chunk.start, chunk.stop).count(b"\n")
+        above = Chunk(number=chunk.number, start=0, stop=0, line=line, row=chunk.row + chunk.rows)
+        return self._next(chunk.stop, rows, above)
+
+    def piece(self, chunk: Chunk) -> bytes:
+        """The text of a chunk, below the head where it does not begin with it."""
+        body = self._read(chunk.start, chunk.stop)
+        return body if chunk.start < len(self.head) else self.head + body
+
+    def _next(self, start: int, rows: int, above: Chunk) -> Chunk | None:
+        rows = max(1, min(rows, MAX_ROWS))
+        size = MAX_BYTES
+        while True:
+            window = self._window(start, size)
+            at_end = start + size >= self._size
+            ends, empty = self._lines(window, rows, self._parting, at_end=at_end)
+            counts = np.arange(1, len(ends) + 1) if self._counts_empty else np.cumsum(~empty)
+            # A chunk ends with a row: empty lines at its end would be none.
+            ends, counts = ends[~empty], counts[~empty]
+            if len(ends) or at_end:
+                break
+            if size >= MAX_ROW_BYTES:
+                raise TooLarge(
+                    f"The row below line {above.line} has over {MAX_ROW_BYTES} bytes: end each "
+                    "row with a line feed, and close each quote."
+                )
+            size *= 4
+        if not len(ends):
+            return None
+        last = min(len(ends), rows) - 1
+        return Chunk(
+            number=above.number + 1,
+            start=start,
+            stop=start + int(ends[last]),
+            line=above.line,
+            row=above.row,
+            rows=int(counts[last]),
+        )
+
+    def _window(self, start: int, size: int) -> bytes:
+        """So many bytes of the text, without a line at their end that is not whole."""
+        stop = min(start + size, self._size)
+        window = self._read(start, stop)
+        if stop == self._size:
+            return window
+        cut = window.rfind(b"\n") + 1
+        # The last byte may be the first half of a line end.
+        return window[: cut or window.rfind(b"\r", 0, -1) + 1]
+
+    def _lines(self, window: bytes, rows: int, parted: tuple[str, bool], *, at_end: bool) -> _Lines:
+        """The lines of a piece of text; of a table with quotes only so many rows, and no more.
+
+        `at_end` says that nothing follows the piece.
+        """
+        has_returns = window.count(b"\r") != window.count(b"\r\n")
+        if self._is_table and (b'"' in window or has_returns):
+            return _records(window, parted, rows, at_end=at_end)
+        view = np.frombuffer(window, np.uint8)
+        ends = np.flatnonzero(view == LINE_END) + 1
+        if window and window[-1] != LINE_END:
+            ends = np.append(ends, len(window))
+        starts = np.concatenate(([0], ends[:-1])).astype(int)
+        empty = np.zeros(len(ends), bool)
+        blanks = b"\r\n" if self._is_table else b" \t\r\n"
+        for i in np.flatnonzero(np.isin(view[starts[: len(ends)]], list(blanks))):
+            empty[i] = not window[starts[i] : ends[i]].strip(blanks)
+        return _Lines(ends, empty)
+
+
+def _records(
+    window: bytes,
+    parted: tuple[str, bool],
+    rows: int,
+    *,
+    at_end: bool,
+) -> _Lines:
+    """The first rows of a table, as Python's CSV reader finds them.
+
+    What cannot be read is in the last of them: whoever reads it says what is wrong.
+    """
+    file = io.StringIO(window.decode(errors="surrogateescape"), newline="")
+    sizes: list[int] = []
+
+    def lines() -> Iterator[str]:
+        for line in file:
+            sizes.append(len(line.encode(errors="surrogateescape")))
+            yield line
+
+    delimiter, spaced = parted
+    reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=spaced, strict=True)
+    ends: list[int] = []
+    empty: list[bool] = []
+    done = read = 0
+    try:
+        for cells in reader:
+            done += sum(sizes[read : reader.line_num])
+            read = reader.line_num
+            ends.append(done)
+            empty.append(not cells)
+            if cells and (rows := rows - 1) <= 0:
+                break
+    except csv.Error as error:
+        # A row that goes on behind the piece is read with the next one.
+        if at_end or "unexpected end" not in str(error):
+            ends.append(len(window))
+            empty.append(False)
+    return _Lines(np.array(ends, int), np.array(empty, bool))

@@ -1,0 +1,78 @@
+"""SQLite for several processes and their threads: one connection a thread, one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+# A reader waits so long for a checkpoint of another process.
+BUSY_SECONDS = 5.0
+
+
+class Database:
+    """The file at `path`, made by the statements of `schema` if it is not there.
+
+    What is committed survives the end of any process; with `durable` it survives a loss of power,
+    too. Raises OSError with a sentence where the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, schema: Sequence[str], *, durable: bool) -> None:
+        self.path = path
+        self._durable = durable
+        # A connection may not be used in a child of its process: https://sqlite.org/howtocorrupt
+        self._own = threading.local()
+        with self.writing() as db:
+            for statement in schema:
+                db.execute(statement)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read from."""
+        with self._explained():
+            yield self._connection()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, for which others wait; it is undone where it raises."""
+        with self._explained():
+            db = self._connection()
+            # SQLite's own waiting sleeps up to 0.1 s, and is not fair. The lock ends with its
+            # process.
+            fcntl.flock(self._own.lock, fcntl.LOCK_EX)
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                except BaseException:
+                    db.rollback()
+                    raise
+                db.commit()
+            finally:
+                fcntl.flock(self._own.lock, fcntl.LOCK_UN)
+
+    def _connection(self) -> sqlite3.Connection:
+        own = self._own
+        if getattr(own, "pid", None) != os.getpid():
+            own.lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            db.row_factory = sqlite3.Row
+            # Expired tasks give their room back.
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+            # The parent's is never closed here: that would take its files away.
+            own.before = getattr(own, "db", None)
+            own.db, own.pid = db, os.getpid()
+        return own.db  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(f"{self.path} cannot be used: {error}") from None

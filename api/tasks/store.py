@@ -1,0 +1,416 @@
+"""Tasks in SQLite and in files beside it: the store of one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from api.errors import Busy, Problem
+from api.tasks.database import Database
+from api.tasks.task import ENDED, Chunk, Counts, Lost, Outcome, State, Task
+
+SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS tasks (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, created REAL,
+        started REAL, ended REAL, key TEXT UNIQUE, digest TEXT, rows INTEGER, rows_done INTEGER,
+        bytes_done INTEGER, left INTEGER, is_whole INTEGER, chunk_rows INTEGER, error TEXT,
+        notes TEXT, fixed BLOB, body BLOB)""",
+    "CREATE INDEX IF NOT EXISTS by_state ON tasks (state, number)",
+    """CREATE TABLE IF NOT EXISTS chunks (
+        task TEXT, number INTEGER, start INTEGER, stop INTEGER, line INTEGER, row INTEGER,
+        rows INTEGER, attempts INTEGER, deaths INTEGER, done INTEGER, results BLOB,
+        PRIMARY KEY (task, number)) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, at REAL, reason TEXT) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
+)
+# The columns of a task that change; the others are one document, `fixed`.
+CHANGING = (
+    *("state", "started", "ended", "rows", "rows_done", "bytes_done", "left", "is_whole"),
+    *("chunk_rows", "error", "notes"),
+)
+JSON = ("error", "notes")
+CHUNK = ("number", "start", "stop", "line", "row", "rows", "attempts", "deaths")
+# Larger bodies and results are files.
+INLINE_BYTES = 64 * 1024
+# A file without a task is removed once it is so old: its task may be about to come.
+STRAY_SECONDS = 3600.0
+# So long the store tells that a task was there, in lives of its results.
+REMEMBERED = 10
+TOO_OLD = "Its results were kept for {:g} seconds after its end (RESULT_TTL): start it again."
+NO_ROOM = "It made room for newer tasks, of which the service keeps {} (MAX_TASKS): start it again."
+
+
+class Reused(Problem):
+    """An Idempotency-Key came before with another request."""
+
+    status = 422  # type: ignore[assignment]
+
+
+class SqliteStore:
+    """A `Store` in the folder `tasks` of DATA_DIR; `most` is how many tasks it keeps."""
+
+    def __init__(self, folder: Path, *, most: int, durable: bool = False) -> None:
+        self.folder = folder
+        self._most = most
+        self._durable = durable
+        self._files = folder / "files"
+        self._files.mkdir(parents=True, exist_ok=True)
+        self._database = Database(folder / "tasks.db", SCHEMA, durable=durable)
+
+    def create(self, task: Task, chunk: Chunk, body: bytes | None) -> Task:
+        """See `Store.create`."""
+        if body is not None and len(body) > INLINE_BYTES:
+            self.keep_input(task.id, functools.partial(_write_bytes, body))
+            body = None
+        with self._database.writing() as db:
+            if task.key is not None and (found := _select(db, "key", task.key)):
+                if found.digest != task.digest:
+                    raise Reused(
+                        "This Idempotency-Key came before with another request: send each request "
+                        "with a key of its own."
+                    )
+                return found
+            self._make_room(db)
+            _insert(db, task, body)
+            _insert_chunk(db, task.id, chunk)
+            _add(db, "kept", 1)
+        return task
+
+    def keep_input(self, task_id: str, write: Callable[[Path], object]) -> None:
+        """Have `write` write the input of a task to a file, before the task is created."""
+        self._write(task_id, "input", write)
+
+    def _make_room(self, db: sqlite3.Connection) -> None:
+        """Remove the oldest task that has ended if there are as many as may be; or raise Busy."""
+        if _total(db, "kept") < self._most:
+            return
+        states = ",".join(f"'{state}'" for state in sorted(ENDED))
+        oldest = db.execute(
+            f"SELECT id FROM tasks WHERE state IN ({states}) ORDER BY number LIMIT 1"  # noqa: S608
+        ).fetchone()
+        if oldest is None:
+            raise Busy(f"{self._most} tasks wait or run (MAX_TASKS): try again later.")
+        self._remove(db, oldest["id"], NO_ROOM.format(self._most))
+
+    def get(self, task_id: str) -> Task | None:
+        """See `Store.get`."""
+        with self._database.reading() as db:
+            return _select(db, "id", task_id)
+
+    def gone(self, task_id: str) -> str:
+        """See `Store.gone`."""
+        with self._database.reading() as db:
+            found = db.execute("SELECT reason FROM gone WHERE id = ?", (task_id,)).fetchone()
+        return found["reason"] if found else ""
+
+    def begin(self, task_id: str, number: int) -> tuple[Task, Chunk] | None:
+        """See `Store.begin`."""
+        with self._database.writing() as db:
+            task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
+            if task is None or task.has_ended or chunk is None:
+                return None
+            chunk.attempts += 1
+            db.execute(
+                "UPDATE chunks SET attempts = ? WHERE task = ? AND number = ?",
+                (chunk.attempts, task_id, number),
+            )
+            if task.state == "PENDING":
+                task.state, task.started = "STARTED", time.time()
+                _update(db, task, "state", "started")
+            _add(db, "attempts", 1)
+        return task, chunk
+
+    def add(self, task_id: str, chunk: Chunk | None) -> bool:
+        """See `Store.add`."""
+        with self._database.writing() as db:
+            if chunk is None:
+                db.execute("UPDATE tasks SET is_whole = 1 WHERE id = ?", (task_id,))
+                return False
+            if _insert_chunk(db, task_id, chunk):
+                db.execute("UPDATE tasks SET left = left + 1 WHERE id = ?", (task_id,))
+                return True
+            known = _chunk(db, task_id, chunk.number)
+        return known is not None and known.attempts == 0
+
+    def finish(self, task_id: str, number: int, outcome: Outcome) -> None:
+        """See `Store.finish`."""
+        results: bytes | None = outcome.results
+        if len(outcome.results) > INLINE_BYTES:
+            self._write(task_id, str(number), functools.partial(_write_bytes, outcome.results))
+            results = None
+        with self._database.writing() as db:
+            task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
+            if task is None or task.has_ended or chunk is None:
+                return
+            db.execute(
+                "UPDATE chunks SET done = 1, rows = ?, results = ? WHERE task = ? AND number = ?",
+                (outcome.rows, results, task_id, number),
+            )
+            _add(db, "rows", outcome.rows)
+            task.take(chunk, outcome)
+            if task.has_ended:
+                _add(db, task.state, 1)
+            _update(db, task, *CHANGING)
+        if task.has_ended:
+            self._forget_input(task)
+
+    def bury(self, task_id: str, number: int) -> int:
+        """See `Store.bury`."""
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE chunks SET deaths = deaths + 1 WHERE task = ? AND number = ?",
+                (task_id, number),
+            )
+            chunk = _chunk(db, task_id, number)
+        return chunk.deaths if chunk else 0
+
+    def fail(self, task_id: str, error: dict[str, Any]) -> None:
+        """See `Store.fail`."""
+        self._end(task_id, "FAILURE", error)
+
+    def revoke(self, task_id: str) -> bool:
+        """See `Store.revoke`."""
+        return self._end(task_id, "REVOKED", None)
+
+    def _end(self, task_id: str, state: State, error: dict[str, Any] | None) -> bool:
+        with self._database.writing() as db:
+            task = _select(db, "id", task_id)
+            if task is None or task.has_ended:
+                return False
+            task.state, task.ended, task.error = state, time.time(), error
+            _update(db, task, *CHANGING)
+            _add(db, state, 1)
+        self._forget_input(task)
+        return True
+
+    def chunks(self, task_id: str) -> list[Chunk]:
+        """See `Store.chunks`."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT * FROM chunks WHERE task = ? ORDER BY number", (task_id,)
+            ).fetchall()
+        return [_chunk_of(row) for row in found]
+
+    def results(self, task_id: str, number: int) -> bytes:
+        """See `Store.results`."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT results FROM chunks WHERE task = ? AND number = ?", (task_id, number)
+            ).fetchone()
+        if found and found["results"] is not None:
+            return bytes(found["results"])
+        return self._read(task_id, str(number))
+
+    def has_results(self, task_id: str) -> bool:
+        """See `Store.has_results`."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT number FROM chunks WHERE task = ? AND results IS NULL", (task_id,)
+            ).fetchall()
+        folder = self._files / task_id
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        return names.issuperset(str(row["number"]) for row in found)
+
+    def read(self, task_id: str, start: int, stop: int | None) -> bytes:
+        """See `Store.read`."""
+        with self._database.reading() as db:
+            found = db.execute("SELECT body FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        if found and found["body"] is not None:
+            return bytes(found["body"][start:stop])
+        return self._read(task_id, "input", start, stop)
+
+    def waiting(self) -> Iterator[tuple[Task, int]]:
+        """See `Store.waiting`."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT tasks.*, chunks.number AS chunk FROM tasks JOIN chunks ON task = id "
+                "WHERE state IN ('PENDING', 'STARTED') AND done = 0 "
+                "ORDER BY tasks.number, chunks.number"
+            ).fetchall()
+        return ((_task_of(row), row["chunk"]) for row in found)
+
+    def recent(self, state: str, limit: int) -> list[Task]:
+        """See `Store.recent`."""
+        where, values = ("WHERE state = ?", (state,)) if state else ("", ())
+        with self._database.reading() as db:
+            found = db.execute(
+                f"SELECT * FROM tasks {where} ORDER BY number DESC LIMIT ?",  # noqa: S608
+                (*values, limit),
+            ).fetchall()
+        return [_task_of(row) for row in found]
+
+    def counts(self) -> Counts:
+        """See `Store.counts`."""
+        with self._database.reading() as db:
+            states = dict(db.execute("SELECT state, count(*) FROM tasks GROUP BY state").fetchall())
+            oldest = db.execute(
+                "SELECT min(created) FROM tasks WHERE state IN ('PENDING', 'STARTED')"
+            ).fetchone()[0]
+            totals = dict(db.execute("SELECT name, value FROM totals").fetchall())
+        return Counts(
+            states=states,
+            oldest=oldest,
+            rows=totals.get("rows", 0),
+            attempts=totals.get("attempts", 0),
+            ended={state: totals.get(state, 0) for state in sorted(ENDED)},
+        )
+
+    def expire(self, ttl: float) -> None:
+        """See `Store.expire`."""
+        now = time.time()
+        with self._database.writing() as db:
+            old = db.execute("SELECT id FROM tasks WHERE ended < ?", (now - ttl,)).fetchall()
+            for row in old:
+                self._remove(db, row["id"], TOO_OLD.format(ttl))
+            db.execute("DELETE FROM gone WHERE at < ?", (now - REMEMBERED * ttl,))
+        if old:
+            with self._database.reading() as db:
+                db.execute("PRAGMA incremental_vacuum")
+        self._remove_strays(now)
+
+    def _remove_strays(self, now: float) -> None:
+        """Remove the files of tasks that were never created."""
+        for folder in self._files.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if folder.stat().st_mtime < now - STRAY_SECONDS and self.get(folder.name) is None:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove(self, db: sqlite3.Connection, task_id: str, reason: str) -> None:
+        db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+        db.execute("DELETE FROM chunks WHERE task = ?", (task_id,))
+        db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?)", (task_id, time.time(), reason))
+        _add(db, "kept", -1)
+        shutil.rmtree(self._files / task_id, ignore_errors=True)
+
+    def _forget_input(self, task: Task) -> None:
+        (self._files / task.id / "input").unlink(missing_ok=True)
+
+    def _write(self, task_id: str, name: str, write: Callable[[Path], object]) -> None:
+        """Write a file of a task at once or not at all."""
+        path = self._files / task_id / name
+        path.parent.mkdir(exist_ok=True)
+        # Two workers may write one chunk at a time.
+        beside = path.with_name(f"{name}.{os.getpid()}")
+        try:
+            write(beside)
+            if self._durable:
+                _sync(beside)
+            beside.replace(path)
+            if self._durable:
+                _sync(path.parent)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+    def _read(self, task_id: str, name: str, start: int = 0, stop: int | None = None) -> bytes:
+        try:
+            with (self._files / task_id / name).open("rb") as file:
+                file.seek(start)
+                return file.read(-1 if stop is None else stop - start)
+        except FileNotFoundError:
+            raise Lost(f"its file {task_id}/{name} is not there any more") from None
+
+
+def _select(db: sqlite3.Connection, column: str, value: str) -> Task | None:
+    row = db.execute(f"SELECT * FROM tasks WHERE {column} = ?", (value,)).fetchone()  # noqa: S608
+    return row and _task_of(row)
+
+
+def _task_of(row: sqlite3.Row) -> Task:
+    values = msgspec.json.decode(row["fixed"])
+    for name in CHANGING:
+        value = row[name]
+        values[name] = msgspec.json.decode(value) if name in JSON and value else value
+    values["is_whole"] = bool(values["is_whole"])
+    return msgspec.convert(values, Task)
+
+
+@functools.cache
+def _fixed() -> tuple[str, ...]:
+    return tuple(name for name in Task.__struct_fields__ if name not in CHANGING)
+
+
+def _changing(task: Task, *names: str) -> list[Any]:
+    values = [getattr(task, name) for name in names]
+    return [
+        msgspec.json.encode(value).decode() if name in JSON and value is not None else value
+        for name, value in zip(names, values, strict=True)
+    ]
+
+
+def _insert(db: sqlite3.Connection, task: Task, body: bytes | None) -> None:
+    fixed = msgspec.json.encode({name: getattr(task, name) for name in _fixed()})
+    names = ("id", "created", "key", "digest", *CHANGING, "fixed", "body")
+    values = [task.id, task.created, task.key, task.digest, *_changing(task, *CHANGING)]
+    db.execute(
+        f"INSERT INTO tasks ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608
+        (*values, fixed, body),
+    )
+
+
+def _update(db: sqlite3.Connection, task: Task, *names: str) -> None:
+    sets = ", ".join(f"{name} = ?" for name in names)
+    body = ", body = NULL" if task.has_ended else ""
+    db.execute(
+        f"UPDATE tasks SET {sets}{body} WHERE id = ?",  # noqa: S608
+        (*_changing(task, *names), task.id),
+    )
+
+
+def _insert_chunk(db: sqlite3.Connection, task_id: str, chunk: Chunk) -> bool:
+    """Insert a chunk; False if it is there."""
+    names = ", ".join(CHUNK)
+    values = (task_id, 0, *(getattr(chunk, name) for name in CHUNK))
+    return bool(
+        db.execute(
+            f"INSERT OR IGNORE INTO chunks (task, done, {names}) "  # noqa: S608
+            f"VALUES ({', '.join('?' * len(values))})",
+            values,
+        ).rowcount
+    )
+
+
+def _chunk(db: sqlite3.Connection, task_id: str, number: int) -> Chunk | None:
+    """A chunk that is not done; None if it is, or if there is none."""
+    row = db.execute(
+        "SELECT * FROM chunks WHERE task = ? AND number = ? AND done = 0", (task_id, number)
+    ).fetchone()
+    return row and _chunk_of(row)
+
+
+def _chunk_of(row: sqlite3.Row) -> Chunk:
+    return Chunk(**{name: row[name] for name in CHUNK})
+
+
+def _total(db: sqlite3.Connection, name: str) -> int:
+    found = db.execute("SELECT value FROM totals WHERE name = ?", (name,)).fetchone()
+    return int(found["value"]) if found else 0
+
+
+def _add(db: sqlite3.Connection, name: str, value: int) -> None:
+    db.execute(
+        "INSERT INTO totals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
+        (name, value, value),
+    )
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
