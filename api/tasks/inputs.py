@@ -48,7 +48,7 @@ def opened(store: Store, task: Task, service: Service, settings: Settings) -> In
     reader = reader_of(service.contract, settings.max_task_rows)
     if not task.size:
         whole: Any = _whole
-    return WholeInput(whole(store, task.id, task.media_type, task.ignore, reader))
+        return WholeInput(whole(store, task.id, task.media_type, task.ignore, reader))
     if task.uri:
         read = files.again(task.uri, task.stamp, settings).read
     else:
