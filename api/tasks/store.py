@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +12,9 @@ from typing import Any
 import msgspec
 
 from api.errors import Busy, Problem
+from api.tasks.blobs import Blobs
 from api.tasks.database import Database
-from api.tasks.task import ENDED, Chunk, Counts, Lost, Outcome, State, Task
+from api.tasks.task import ENDED, Chunk, Counts, Outcome, State, Task
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS tasks (
@@ -41,8 +39,6 @@ JSON = ("error", "notes")
 CHUNK = ("number", "start", "stop", "line", "row", "rows", "attempts", "deaths")
 # Larger bodies and results are files.
 INLINE_BYTES = 64 * 1024
-# A file without a task is removed once it is so old: its task may be about to come.
-STRAY_SECONDS = 3600.0
 # So long the store tells that a task was there, in lives of its results.
 REMEMBERED = 10
 TOO_OLD = "Its results were kept for {:g} seconds after its end (RESULT_TTL): start it again."
@@ -61,15 +57,13 @@ class SqliteStore:
     def __init__(self, folder: Path, *, most: int, durable: bool = False) -> None:
         self.folder = folder
         self._most = most
-        self._durable = durable
-        self._files = folder / "files"
-        self._files.mkdir(parents=True, exist_ok=True)
+        self._blobs = Blobs(folder / "files", durable=durable)
         self._database = Database(folder / "tasks.db", SCHEMA, durable=durable)
 
     def create(self, task: Task, chunk: Chunk, body: bytes | None) -> Task:
         """See `Store.create`."""
         if body is not None and len(body) > INLINE_BYTES:
-            self.keep_input(task.id, functools.partial(_write_bytes, body))
+            self._blobs.write_bytes(task.id, "input", body)
             body = None
         with self._database.writing() as db:
             if task.key is not None and (found := _select(db, "key", task.key)):
@@ -87,7 +81,7 @@ class SqliteStore:
 
     def keep_input(self, task_id: str, write: Callable[[Path], object]) -> None:
         """Have `write` write the input of a task to a file, before the task is created."""
-        self._write(task_id, "input", write)
+        self._blobs.write(task_id, "input", write)
 
     def _make_room(self, db: sqlite3.Connection) -> None:
         """Remove the oldest task that has ended if there are as many as may be; or raise Busy."""
@@ -145,7 +139,7 @@ class SqliteStore:
         """See `Store.finish`."""
         results: bytes | None = outcome.results
         if len(outcome.results) > INLINE_BYTES:
-            self._write(task_id, str(number), functools.partial(_write_bytes, outcome.results))
+            self._blobs.write_bytes(task_id, str(number), outcome.results)
             results = None
         with self._database.writing() as db:
             task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
@@ -161,7 +155,7 @@ class SqliteStore:
                 _add(db, task.state, 1)
             _update(db, task, *CHANGING)
         if task.has_ended:
-            self._forget_input(task)
+            self._blobs.drop(task.id, "input")
 
     def bury(self, task_id: str, number: int) -> int:
         """See `Store.bury`."""
@@ -189,7 +183,7 @@ class SqliteStore:
             task.state, task.ended, task.error = state, time.time(), error
             _update(db, task, *CHANGING)
             _add(db, state, 1)
-        self._forget_input(task)
+        self._blobs.drop(task.id, "input")
         return True
 
     def chunks(self, task_id: str) -> list[Chunk]:
@@ -208,7 +202,7 @@ class SqliteStore:
             ).fetchone()
         if found and found["results"] is not None:
             return bytes(found["results"])
-        return self._read(task_id, str(number))
+        return self._blobs.read(task_id, str(number))
 
     def has_results(self, task_id: str) -> bool:
         """See `Store.has_results`."""
@@ -216,9 +210,7 @@ class SqliteStore:
             found = db.execute(
                 "SELECT number FROM chunks WHERE task = ? AND results IS NULL", (task_id,)
             ).fetchall()
-        folder = self._files / task_id
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        return names.issuperset(str(row["number"]) for row in found)
+        return self._blobs.names(task_id).issuperset(str(row["number"]) for row in found)
 
     def read(self, task_id: str, start: int, stop: int | None) -> bytes:
         """See `Store.read`."""
@@ -226,7 +218,7 @@ class SqliteStore:
             found = db.execute("SELECT body FROM tasks WHERE id = ?", (task_id,)).fetchone()
         if found and found["body"] is not None:
             return bytes(found["body"][start:stop])
-        return self._read(task_id, "input", start, stop)
+        return self._blobs.read(task_id, "input", start, stop)
 
     def waiting(self) -> Iterator[tuple[Task, int]]:
         """See `Store.waiting`."""
@@ -275,49 +267,14 @@ class SqliteStore:
         if old:
             with self._database.reading() as db:
                 db.execute("PRAGMA incremental_vacuum")
-        self._remove_strays(now)
-
-    def _remove_strays(self, now: float) -> None:
-        """Remove the files of tasks that were never created."""
-        for folder in self._files.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if folder.stat().st_mtime < now - STRAY_SECONDS and self.get(folder.name) is None:
-                    shutil.rmtree(folder, ignore_errors=True)
+        self._blobs.remove_strays(now, self.get)
 
     def _remove(self, db: sqlite3.Connection, task_id: str, reason: str) -> None:
         db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
         db.execute("DELETE FROM chunks WHERE task = ?", (task_id,))
         db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?)", (task_id, time.time(), reason))
         _add(db, "kept", -1)
-        shutil.rmtree(self._files / task_id, ignore_errors=True)
-
-    def _forget_input(self, task: Task) -> None:
-        (self._files / task.id / "input").unlink(missing_ok=True)
-
-    def _write(self, task_id: str, name: str, write: Callable[[Path], object]) -> None:
-        """Write a file of a task at once or not at all."""
-        path = self._files / task_id / name
-        path.parent.mkdir(exist_ok=True)
-        # Two workers may write one chunk at a time.
-        beside = path.with_name(f"{name}.{os.getpid()}")
-        try:
-            write(beside)
-            if self._durable:
-                _sync(beside)
-            beside.replace(path)
-            if self._durable:
-                _sync(path.parent)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-
-    def _read(self, task_id: str, name: str, start: int = 0, stop: int | None = None) -> bytes:
-        try:
-            with (self._files / task_id / name).open("rb") as file:
-                file.seek(start)
-                return file.read(-1 if stop is None else stop - start)
-        except FileNotFoundError:
-            raise Lost(f"its file {task_id}/{name} is not there any more") from None
+        self._blobs.remove(task_id)
 
 
 def _select(db: sqlite3.Connection, column: str, value: str) -> Task | None:
@@ -401,16 +358,3 @@ def _add(db: sqlite3.Connection, name: str, value: int) -> None:
         "INSERT INTO totals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
         (name, value, value),
     )
-
-
-def _write_bytes(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
