@@ -49,6 +49,7 @@ from tests.google_cloud.api import (
 from tests.google_cloud.environment import environment
 from tests.google_cloud.identity import Caller, Identity, Unauthenticated, caller
 from tests.google_cloud.policies import Policies, Use
+from tests.sources.servers import authority
 
 __all__ = ["Api", "Cloud", "Json", "Own", "Part"]
 P = TypeVar("P", bound="Part")
@@ -61,7 +62,7 @@ MODULES = (
     "service_usage", "resource_manager", "iam", "tokens", "iam_credentials", "workload_identity",
     "artifact_registry", "docker_images", "registry", "registry_front", "container_analysis",
     "logging", "run", "aiplatform", "cloud_build", "scheduler", "storage", "metadata",
-    "secret_manager",
+    "secret_manager", "grpc_tunnel", "run_worker_pools",
 )  # fmt: skip
 
 
@@ -79,6 +80,8 @@ class Cloud:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.parts: dict[type[Part], Part] = {}
+        # Only calls over gRPC are encrypted.
+        self.trusted = authority(folder / "authority.pem", "*.googleapis.test")
         self.app = flask.Flask(__name__, host_matching=True, static_folder=None)
         self.server = make_server(
             "127.0.0.1", 0, self.app, threaded=True, request_handler=SilentHandler
@@ -229,7 +232,7 @@ class Cloud:
         """
         home = self.folder / person
         new = not home.exists()
-        variables = environment(home, self.port)
+        variables = environment(home, self.port, self.trusted)
         if new:
             token = self.identity.log_in(caller(person))
             command = ["gcloud", "auth", "activate-refresh-token", person, token]

@@ -9,8 +9,11 @@ from tests.google_cloud import warm
 from tests.google_cloud.api import APIS, DIRECT
 
 
-def environment(home: Path, port: int) -> dict[str, str]:
-    """The variables of one whose configurations are in this folder, for a server on this port."""
+def environment(home: Path, port: int, trusted: Path) -> dict[str, str]:
+    """The variables of one whose configurations are in this folder, for a server on this port.
+
+    `trusted` has the certificate of the server's gRPC.
+    """
     address = f"127.0.0.1:{port}"
     for name in ("gcloud", "docker"):
         (home / name).mkdir(parents=True, exist_ok=True)
@@ -29,6 +32,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
     return kept | overrides | warm.variables() | {
         "CLOUDSDK_CONFIG": str(home / "gcloud"),
         "CLOUDSDK_AUTH_TOKEN_HOST": f"http://{address}/token",
+        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(trusted),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",

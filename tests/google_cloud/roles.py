@@ -42,11 +42,12 @@ SEE_RUN = f"""
     run.configurations.get|list run.executions.get|list run.jobs.get|getIamPolicy|list
     run.locations.list run.operations.get|list run.revisions.get|list run.routes.get|list
     run.services.get|getIamPolicy|list|listEffectiveTags|listTagBindings run.tasks.get|list
-    {SEE_PROJECT}
+    run.workerpools.get|getIamPolicy|list {SEE_PROJECT}
 """
 DEVELOP_RUN = f"""
     {SEE_RUN} run.executions.cancel|delete run.jobs.create|delete|run|runWithOverrides|update
     run.operations.delete run.revisions.delete run.services.create|delete|update
+    run.workerpools.create|delete|update
 """
 SEE_LOGS = f"""
     logging.buckets.get|list logging.exclusions.get|list logging.locations.get|list
@@ -93,7 +94,8 @@ OWN = f"""
     {SEE_LOGS} logging.privateLogEntries.list logging.logEntries.create logging.logs.delete
     {EDIT_BUILDS} {MANAGE_SCHEDULE} {USE_AIPLATFORM} storage.buckets.create|delete|get|list
     storage.buckets.getIamPolicy|setIamPolicy|update secretmanager.secrets.create|delete|get|list
-    secretmanager.secrets.getIamPolicy|setIamPolicy resourcemanager.projects.delete|update
+    secretmanager.secrets.getIamPolicy|setIamPolicy secretmanager.versions.add
+    resourcemanager.projects.delete|update
 """
 
 # Role: where Google tells what it holds, and what that is.

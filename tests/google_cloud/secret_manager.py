@@ -1,6 +1,10 @@
-"""Secret Manager: secrets that a test makes, their policies, and what a service reads of them."""
+"""Secret Manager: secrets with one version, their policies, and what a service reads of them."""
 
 from __future__ import annotations
+
+import base64
+
+import flask
 
 from tests.google_cloud import errors, policy_paths
 from tests.google_cloud.cloud import Cloud, Json, Part
@@ -48,6 +52,22 @@ def register(cloud: Cloud) -> None:
     def listed(project: str) -> Json:
         cloud.require("secretmanager.secrets.list", f"projects/{cloud.known_project(project)}")
         return {"secrets": [{"name": secrets.resource(name)} for name in secrets.all]}
+
+    @api.route(SECRETS, "POST")
+    def create(project: str) -> Json:
+        cloud.require("secretmanager.secrets.create", f"projects/{cloud.known_project(project)}")
+        name = flask.request.args["secretId"]
+        if name in secrets.all:
+            raise errors.already_exists(f"Secret [{secrets.resource(name)}] already exists.")
+        secrets.all[name] = ""
+        return {"name": secrets.resource(name)}
+
+    @api.route(f"{SECRETS}/<secret>:addVersion", "POST")
+    def add_version(secret: str, **_: str) -> Json:
+        cloud.require("secretmanager.versions.add", secrets.resource(secret))
+        exists(secret)
+        secrets.all[secret] = base64.b64decode(cloud.body()["payload"]["data"]).decode()
+        return {"name": f"{secrets.resource(secret)}/versions/1", "state": "ENABLED"}
 
     policy_paths.add(
         api,

@@ -111,12 +111,13 @@ def fails(status: int) -> Answer:
     return lambda handler: handler.send_error(status)
 
 
-def authority(path: Path) -> Path:
-    """Write a certificate of 127.0.0.1, which is its own authority, and its key."""
+def authority(path: Path, *names: str) -> Path:
+    """Write a certificate of 127.0.0.1 and these names, which is its own authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    subjects = [address, *map(x509.DNSName, names)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -125,7 +126,7 @@ def authority(path: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(subjects), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
