@@ -138,11 +138,16 @@ image-to-gcp: conf-docker-for-gcp require-image ## Push the image, tagged with t
 
 # The environment of the service: the project, for the traces in its log, and the settings.
 TOLD = GOOGLE_CLOUD_PROJECT=$(GCP_PROJECT_ID) $(call set,$(SETTINGS)) $(MOUNTED)
+VARIABLES = ^|^$(subst $(empty) ,|,$(strip $(TOLD)))
 # A bucket that is mounted is where the model comes from, unless MODEL_URI says more.
 MOUNT := /mnt/models
 MOUNTED = $(if $(MODEL_VOLUME),$(if $(and $(filter start,$(FETCH_AT)),$(MODEL_URI)),,MODEL_URI=$(MOUNT)))
-VOLUME = --execution-environment=gen2 --add-volume=name=models,type=cloud-storage,bucket=$(MODEL_VOLUME),readonly=true \
+BUCKET = --add-volume=name=models,type=cloud-storage,bucket=$(MODEL_VOLUME),readonly=true \
 	--add-volume-mount=volume=models,mount-path=$(MOUNT)
+VOLUME = $(if $(MODEL_VOLUME),$(BUCKET),--clear-volume-mounts --clear-volumes)
+# What is reached at private addresses only, such as a broker.
+NETWORK = $(if $(CLOUD_RUN_NETWORK),--network=$(CLOUD_RUN_NETWORK) $(if \
+	$(CLOUD_RUN_SUBNET),--subnet=$(CLOUD_RUN_SUBNET)) --vpc-egress=private-ranges-only,--clear-network)
 # NAME=value for each variable in $(1) that has a value; an error if a setting is not a word.
 set = $(foreach name,$(1),$(if $($(name)),$(call check-word,$(name))$(name)=$($(name))))
 check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(WORD_CHARACTERS)),$(error $(1): expected \
@@ -150,9 +155,9 @@ check-word = $(if $(call only,$(filter $(SETTINGS),$(1)),$(WORD_CHARACTERS)),$(e
 probe = httpGet.path=$(1),httpGet.port=8080,periodSeconds=$(2),timeoutSeconds=$(2),failureThreshold=$(3)
 # A deployment does not change who may call: a new service is private, and the deployer may not open it.
 DEPLOY = gcloud run deploy $(CLOUD_RUN_SERVICE) $(AS_DEPLOYER) --region=$(GCP_REGION) --quiet \
-	--service-account=$(RUNTIME) --port=8080 --set-env-vars='^|^$(subst $(empty) ,|,$(strip $(TOLD)))' \
-	$(if $(SECRETS),--set-secrets=$(SECRETS),--clear-secrets) \
-	$(if $(MODEL_VOLUME),$(VOLUME),--clear-volume-mounts --clear-volumes) \
+	--service-account=$(RUNTIME) --port=8080 --set-env-vars='$(VARIABLES)' \
+	$(if $(SECRETS),--set-secrets=$(SECRETS),--clear-secrets) $(NETWORK) \
+	$(if $(MODEL_VOLUME),--execution-environment=gen2) $(VOLUME) \
 	--memory=$(CLOUD_RUN_MEMORY) --cpu=$(CLOUD_RUN_CPU) \
 	--$(if $(filter true,$(CLOUD_RUN_CPU_BOOST)),,no-)cpu-boost \
 	--concurrency=$(CLOUD_RUN_CONCURRENCY) --timeout=$(CLOUD_RUN_TIMEOUT) --ingress=$(CLOUD_RUN_INGRESS) \
@@ -329,7 +334,7 @@ delete-key: check-gcp-login ## Delete the deployer's keys, there and in secrets/
 
 delete-service-account: check-gcp-login ## Delete both accounts, and first their roles
 	@$(PERSON) require apis
-	@$(PERSON) require-no-service
+	@$(PERSON) require-none service delete-deployment
 	@$(PERSON) delete project-roles repository-roles key deployer runtime
 	$(call next,make setup$(comma) or make destroy to leave nothing)
 

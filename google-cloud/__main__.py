@@ -49,10 +49,12 @@ def find(name: str) -> None:
     print(found[0])
 
 
-def require_no_service() -> None:
-    """Fail if a service runs as the runtime account."""
-    for name in project.service.find():
-        raise Failed(f"The service {name} runs as {RUNTIME}: make delete-deployment first")
+def require_none(name: str, target: str) -> None:
+    """Fail if the resource exists, since it runs as the runtime account; the target deletes it."""
+    (resource,) = named(name)
+    for found in resource.find():
+        what = resource.label.format(found)
+        raise Failed(f"The {what} runs as {RUNTIME}: make {target} first")
 
 
 def require_member(member: str) -> None:
@@ -111,7 +113,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "create": create,
     "delete": delete,
     "require": require,
-    "require-no-service": require_no_service,
+    "require-none": require_none,
     "require-member": require_member,
     "find": find,
     "add-roles": add_roles,

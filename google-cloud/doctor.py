@@ -8,7 +8,7 @@ from collections.abc import Callable
 import machine
 import project
 from gcloud import Failed, enabled
-from inventory import at_once
+from inventory import CHECKED, at_once
 from names import DEPLOYER, IMAGE, PROJECT, REGION
 from record import Resource
 
@@ -60,7 +60,8 @@ def _looks(tag: str) -> list[Look]:
     def is_pushed() -> object:
         return project.repository.find() and project.tagged(tag)
 
-    return [*looks, (f"image {IMAGE}:{tag}", is_pushed, "release")]
+    looks += [(f"image {IMAGE}:{tag}", is_pushed, "release")]
+    return looks + [each for resource in CHECKED for each in _each(resource)]
 
 
 def doctor(tag: str) -> None:

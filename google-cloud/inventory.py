@@ -15,10 +15,12 @@ from gcloud import Failed, enabled
 from names import PROJECT
 from record import Resource
 
-# Each .mk here is optional, and comes with a .py of its name that has RESOURCES.
-OPTIONAL = sorted(path.stem for path in Path(__file__).parent.glob("*.mk"))
+# Each .mk here is optional, and comes with a .py of its name that has RESOURCES; CHECKED has those
+# of them that make doctor looks for.
+OPTIONAL = [import_module(path.stem) for path in sorted(Path(__file__).parent.glob("*.mk"))]
+CHECKED: list[Resource] = [each for piece in OPTIONAL for each in getattr(piece, "CHECKED", ())]
 RESOURCES: list[Resource] = [
-    *(resource for name in OPTIONAL for resource in import_module(name).RESOURCES),
+    *(resource for piece in OPTIONAL for resource in piece.RESOURCES),
     project.service,
     project.newest_image,
     project.images,

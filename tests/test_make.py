@@ -55,7 +55,7 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
         "Google Cloud: set up, once", "Google Cloud: ship", "Google Cloud: look",
         "Google Cloud: change", "Google Cloud: access", "Google Cloud: away",
         "Google Cloud: by itself, on a push or a schedule", "Google Cloud: by GitHub Actions",
-        "Vertex AI, for comparison",
+        "Vertex AI, for comparison", "Google Cloud: workers for tasks",
     ]  # fmt: skip
 
 
