@@ -18,6 +18,8 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.settings import Settings
+from api.tasks import desk as task_desk
+from api.tasks.store import SqliteStore
 from models import train
 from tests import tracing
 from tests.checkout import NAME, checkout, docker, make
@@ -137,6 +139,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
         return create_app(Settings(model_path=str(path), **settings)).test_client()
 
     return build
+
+
+@pytest.fixture
+def takes_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks are accepted, and nobody does them."""
+    store = SqliteStore(tmp_path / "tasks", most=1000)
+    desk = task_desk.Desk(store, lambda *_: None)
+    monkeypatch.setattr(task_desk, "desk", lambda _: desk)
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,8 @@ def test_a_container_is_told_every_setting_that_is_not_its_own(make) -> None:
     own |= {"published_port"}
     # The model is baked while the image is built.
     own |= {"bake_seconds"}
+    # Its tasks are in a volume of its own, and the addresses of brokers have passwords.
+    own |= {"data_dir", "celery_broker_url", "celery_backend_url"}
     # Vertex AI sets these, and an emulator's address is for tests.
     own |= {"aip_health_route", "aip_predict_route", "aip_storage_uri"}
     own |= {"gce_metadata_host", "storage_emulator_host"}

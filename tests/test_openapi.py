@@ -142,6 +142,11 @@ def posts(document: Document) -> list[tuple[str, Document]]:
     ]
 
 
+def success(operation: Document) -> str:
+    """The status of an answer that is no fault."""
+    return next(status for status in operation["responses"] if status.startswith("2"))
+
+
 def test_the_document_is_valid(client: FlaskClient) -> None:
     document = document_of(client)
     OpenAPIV31SpecValidator(document).validate()
@@ -149,18 +154,20 @@ def test_the_document_is_valid(client: FlaskClient) -> None:
         Draft202012Validator.check_schema(schema)
 
 
+@pytest.mark.usefixtures("takes_tasks")
 def test_each_example_of_each_form_is_answered_as_its_schema_says(client: FlaskClient) -> None:
     document = document_of(client)
     sent = 0
     for path, operation in posts(document):
+        status = success(operation)
         fits = validator(
-            document, operation["responses"]["200"]["content"]["application/json"]["schema"]
+            document, operation["responses"][status]["content"]["application/json"]["schema"]
         )
         for media_type, body in bodies(document, operation):
             answer = client.post(path, data=body, content_type=media_type)
             if answer.status_code == 501 and "501" in operation["responses"]:
                 continue
-            assert answer.status_code == 200, (path, media_type, answer.text)
+            assert str(answer.status_code) == status, (path, media_type, answer.text)
             fits.validate(answer.json)
             sent += 1
     assert sent >= 5
@@ -197,7 +204,7 @@ def structured(row: dict[str, Any]) -> bytes:
 
 def test_the_example_of_an_answer_is_the_answer_to_the_example(client: FlaskClient) -> None:
     for path, operation in posts(document_of(client)):
-        content = operation["responses"]["200"]["content"]
+        content = operation["responses"][success(operation)]["content"]
         if "example" not in content["application/json"]:
             continue
         body = operation["requestBody"]["content"]["application/json"]["examples"]["object"]
@@ -301,6 +308,7 @@ def test_answers_have_the_classes(described: Document) -> None:
     assert probabilities["predictions"]["items"]["maxItems"] == 3
 
 
+@pytest.mark.usefixtures("takes_tasks")
 def test_every_get_is_answered_as_it_is_described(
     penguins: FlaskClient, described: Document
 ) -> None:
@@ -308,6 +316,9 @@ def test_every_get_is_answered_as_it_is_described(
     assert {"/metadata", "/health", "/metrics", "/openapi.json", "/docs"} <= {p for p, _ in gets}
     for path, operation in gets:
         answer = penguins.get(path)
+        if "{" in path:
+            assert answer.status_code == 404
+            continue
         told = operation["responses"]["200"]
         assert answer.status_code == 200
         assert answer.mimetype in told["content"]

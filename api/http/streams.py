@@ -13,13 +13,14 @@ def framed(parts: Iterator[bytes], environ: Environ, headers: dict[str, str]) ->
     """The parts of a body, as they are sent on this connection; `headers` say how.
 
     A client sees that an answer is not whole if its last part is missing. HTTP/1.0 has no parts:
-    the answer ends with the connection there.
+    the answer ends with the connection there. Other servers than uWSGI send parts by themselves.
     """
-    exchange: Exchange | None = environ.get(EXCHANGE)
-    if exchange is not None:
-        exchange.streams = True
     # Flask gives the length of a body that it does not have.
     headers.pop("Content-Length", None)
+    exchange: Exchange | None = environ.get(EXCHANGE)
+    if exchange is None:
+        return parts
+    exchange.streams = True
     if environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         return _watched(parts, exchange)
     headers["Transfer-Encoding"] = "chunked"
@@ -33,9 +34,8 @@ def _chunked(parts: Iterator[bytes]) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def _watched(parts: Iterator[bytes], exchange: Exchange | None) -> Iterator[bytes]:
+def _watched(parts: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
     """The parts; the watcher sees each of them as a new beginning, and TIMEOUT is for each."""
     for part in parts:
-        if exchange is not None:
-            exchange.started = exchange.answered = time.perf_counter()
+        exchange.started = exchange.answered = time.perf_counter()
         yield part

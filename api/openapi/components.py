@@ -115,7 +115,7 @@ PARAMETERS |= {
         "name": "method",
         "in": "query",
         "description": "The method of the model that answers the rows; `predict` unless it is "
-        "given.",
+        "given, or the first in /metadata where the model has none.",
         "schema": TEXT,
     },
     "Idempotency-Key": {

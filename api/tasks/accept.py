@@ -47,7 +47,9 @@ def accept(service: Service, settings: Settings, desk: Desk, request: Request) -
 
     Raises what `/predict` raises for its rows; TooLarge, and OSError where it cannot be kept.
     """
-    method = parse_qs(request.query).get("method", ["predict"])[-1]
+    methods = service.model.methods
+    usual = "predict" if "predict" in methods else methods[0]
+    method = parse_qs(request.query).get("method", [usual])[-1]
     service.check_method(method)
     task = Task(
         method=method,

@@ -16,8 +16,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from api.settings import Settings
 from api.tasks import spooler
@@ -35,6 +36,28 @@ PAUSE_SECONDS = 1.0
 NEW_SECONDS = 5.0
 # Between two removals of what is expired.
 TIDY_SECONDS = 60.0
+
+
+class Quick:
+    """Calls the methods of a store in a thread of its own, which keeps its priority.
+
+    uWSGI gives the spooler's first thread the lowest priority, so that requests go first. While
+    such a thread waits for a processor it may hold a lock that requests wait for.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1)
+        # A thread gets the priority that its maker has when it starts.
+        self.call(int)
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What a function returns or raises."""
+        return self._thread.submit(function, *args).result()
+
+    def __getattr__(self, name: str) -> Any:
+        """A method of the store."""
+        return functools.partial(self.call, getattr(self._store, name))
 
 
 class Spooling:
@@ -147,7 +170,9 @@ def begin() -> None:
     folder = spooler.folder(settings)
     assert folder is not None  # noqa: S101  (else there is no spooler)
     store = spooler.store(settings)
-    worker = Worker(store, spooler.put, Models(wsgi.service, settings), settings)
+    quick = Quick(store)
+    put = functools.partial(quick.call, spooler.put)
+    worker = Worker(cast("Store", quick), put, Models(wsgi.service, settings), settings)
     spool = folder / "spool"
     uwsgi.spooler = Spooling(spool, worker, ok=uwsgi.SPOOL_OK, again=uwsgi.SPOOL_RETRY)
     mend(store, spool, time.time())

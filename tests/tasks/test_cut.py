@@ -1,0 +1,140 @@
+"""A text in chunks has the rows, and the errors, that it has as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.formats import Reader
+from api.formats.contract import Contract
+from api.tasks import cut
+from api.tasks.inputs import TextInput
+from models.errors import CallError, InvalidRows
+from models.signature.types import Feature, Signature
+
+TEXT = Feature(name="t", kind="string", missing=True)
+NUMBER = Feature(name="x", kind="number", missing=True)
+SMALL = 64
+
+
+def reader(*features: Feature) -> Reader:
+    return Reader(Contract(Signature(form="table", features=tuple(features), named=True), 10_000))
+
+
+def chunks_of(source: TextInput, rows: int) -> list[Any]:
+    found = []
+    chunk = source.first(rows)
+    while chunk is not None:
+        found.append(chunk)
+        chunk = source.after(chunk, rows)
+    return found
+
+
+def plain(rows: Any) -> list[Any]:
+    return [
+        tuple(None if v != v else v for v in row)
+        for row in (rows.tolist() if isinstance(rows, np.ndarray) else rows)
+    ]
+
+
+def source_of(body: bytes, content_type: str, read: Reader) -> TextInput:
+    return TextInput(lambda a, b: body[a:b], len(body), read, content_type, ignore=False)
+
+
+def in_chunks(body: bytes, content_type: str, read: Reader, rows: int) -> list[Any]:
+    source = source_of(body, content_type, read)
+    found: list[Any] = []
+    for chunk in chunks_of(source, rows):
+        batch = source.batch(chunk)
+        assert chunk.row == len(found)
+        assert [batch.pointers(i) for i in range(batch.count)] == [
+            f"/{i}" for i in range(chunk.row, chunk.row + chunk.rows)
+        ]
+        found += plain(batch.rows)
+    return found
+
+
+def check(body: bytes, content_type: str, read: Reader, rows: int) -> None:
+    """Compare a body in chunks with the whole body, in its rows or in its error."""
+    try:
+        whole = plain(read.read(body, content_type).rows)
+    except CallError as error:
+        with pytest.raises(CallError) as raised:
+            in_chunks(body, content_type, read, rows)
+            if not chunks_of(source_of(body, content_type, read), rows):
+                read.read(body, content_type)
+        found = raised.value
+        if isinstance(error, InvalidRows):
+            # A whole table is first told of the length of its lines.
+            is_ragged = "fields, got" in error.places[0].detail
+            assert is_ragged or set(found.places) <= set(error.places)
+        elif not isinstance(found, InvalidRows):
+            # Rows above what cannot be read may not fit the model, which a chunk tells first.
+            assert (type(found), found.detail) == (type(error), error.detail)
+        return
+    assert in_chunks(body, content_type, read, rows) == whole
+
+
+@pytest.fixture(autouse=True)
+def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut, "MAX_BYTES", SMALL)
+    monkeypatch.setattr(cut, "MAX_ROW_BYTES", 16 * SMALL)
+
+
+LINES = st.sampled_from(["\n", "\r\n"])
+CELL = st.sampled_from(
+    ["", "a", "b c", '"q"', '"a""b"', '"a\nb"', '"x,y"', 'in"ner', "ü", '"\r\n"', "NA", '"";', "0"]
+)
+NUMBERS = st.sampled_from(["1", "2.5", "", "-3", " 4", "NA", '"5"', "1e3", "oops"])
+
+
+@st.composite
+def tables(draw: Any) -> bytes:
+    end = draw(LINES)
+    parted = draw(st.sampled_from([",", ";", "\t"]))
+    rows = draw(st.lists(st.tuples(CELL, NUMBERS), min_size=0, max_size=12))
+    blank = st.sampled_from(["", "", "", end])
+    lines = [f"{draw(blank)}{a}{parted}{b}{end}" for a, b in rows]
+    text = draw(st.sampled_from(["", "\ufeff"])) + draw(blank) + f"t{parted}x{end}" + "".join(lines)
+    return (text if draw(st.booleans()) else text.rstrip("\r\n")).encode()
+
+
+@settings(max_examples=400)
+@given(tables(), st.integers(1, 5))
+def test_a_table_is_cut_between_its_rows(body: bytes, rows: int) -> None:
+    check(body, "text/csv", reader(TEXT, NUMBER), rows)
+
+
+@settings(max_examples=200)
+@given(st.lists(CELL, max_size=10), st.integers(1, 4), LINES)
+def test_an_empty_line_of_a_table_of_one_column_is_a_missing_value(
+    cells: list[str], rows: int, end: str
+) -> None:
+    check(end.join(["t", *cells]).encode(), "text/csv", reader(TEXT), rows)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(CELL, NUMBERS), min_size=1, max_size=8), st.integers(1, 4))
+def test_a_table_without_a_header_is_cut_between_its_rows(
+    cells: list[tuple[str, str]], rows: int
+) -> None:
+    body = "".join(f"{a},{b}\n" for a, b in cells).encode()
+    check(body, "text/csv; header=absent", reader(TEXT, NUMBER), rows)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from(
+            ['{"x": 1}', '{"x": null}', "[2]", "", "  ", '{"x": "a"}', "{", '{"x":3}\r']
+        ),
+        max_size=10,
+    ),
+    st.integers(1, 4),
+)
+def test_ndjson_is_cut_between_its_lines(lines: list[str], rows: int) -> None:
+    check("\n".join(lines).encode(), "application/x-ndjson", reader(NUMBER), rows)
