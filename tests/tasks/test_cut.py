@@ -14,7 +14,7 @@ from api.formats.contract import Contract
 from api.tasks import cut
 from api.tasks.inputs import TextInput
 from models.errors import CallError, InvalidRows
-from models.signature.types import Feature, Signature
+from models.signature.types import Feature, Signature, is_nan
 
 TEXT = Feature(name="t", kind="string", missing=True)
 NUMBER = Feature(name="x", kind="number", missing=True)
@@ -35,10 +35,9 @@ def chunks_of(source: TextInput, rows: int) -> list[Any]:
 
 
 def plain(rows: Any) -> list[Any]:
-    return [
-        tuple(None if v != v else v for v in row)
-        for row in (rows.tolist() if isinstance(rows, np.ndarray) else rows)
-    ]
+    """Rows whose missing values are equal."""
+    listed = rows.tolist() if isinstance(rows, np.ndarray) else rows
+    return [tuple(None if is_nan(value) else value for value in row) for row in listed]
 
 
 def source_of(body: bytes, content_type: str, read: Reader) -> TextInput:
@@ -47,6 +46,9 @@ def source_of(body: bytes, content_type: str, read: Reader) -> TextInput:
 
 def in_chunks(body: bytes, content_type: str, read: Reader, rows: int) -> list[Any]:
     source = source_of(body, content_type, read)
+    if source.first(rows) is None:
+        # A text without rows is refused as it is.
+        read.read(body, content_type)
     found: list[Any] = []
     for chunk in chunks_of(source, rows):
         batch = source.batch(chunk)
@@ -65,8 +67,6 @@ def check(body: bytes, content_type: str, read: Reader, rows: int) -> None:
     except CallError as error:
         with pytest.raises(CallError) as raised:
             in_chunks(body, content_type, read, rows)
-            if not chunks_of(source_of(body, content_type, read), rows):
-                read.read(body, content_type)
         found = raised.value
         if isinstance(error, InvalidRows):
             # A whole table is first told of the length of its lines.
