@@ -96,7 +96,10 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     `example.env` has one line on each. What a platform sets gives way to our own names.
     """
 
-    OTHER_NAMES: ClassVar = {"port": ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT")}
+    OTHER_NAMES: ClassVar = {
+        "port": ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"),
+        "k_service": ("CLOUD_RUN_WORKER_POOL",),
+    }
 
     host: Host = "127.0.0.1"
     port: Port = 8080

@@ -40,6 +40,10 @@ def test_the_port_that_a_platform_names_gives_way_to_our_own(
     assert Settings.from_env(variables).port == port
 
 
+def test_a_worker_of_cloud_run_has_no_disk_for_tasks_either() -> None:
+    assert Settings.from_env({"CLOUD_RUN_WORKER_POOL": "workers"}).data_folder is None
+
+
 def test_where_a_platform_puts_a_model_gives_way_to_our_own_path() -> None:
     platform = {"AIP_STORAGE_URI": "gs://bucket/folder", "SM_MODEL_DIR": "/models"}
     settings = Settings.from_env(platform)

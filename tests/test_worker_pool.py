@@ -108,7 +108,8 @@ def test_workers_run_the_image_of_the_service_with_the_address_of_the_broker(
 
 def test_another_deployment_replaces_the_workers(deployed: Desk) -> None:
     old = workers(deployed)
-    said = deployed.make("deploy-worker", TAG, SECRETS).stderr
+    network = ("CLOUD_RUN_NETWORK=office", "CLOUD_RUN_SUBNET=office-1")
+    said = deployed.make("deploy-worker", TAG, SECRETS, *network).stderr
     assert "Next: make logs-worker, or make delete-worker so that it costs no more" in said
     (new,) = workers(deployed)
     assert new not in old
@@ -122,6 +123,9 @@ def test_another_deployment_replaces_the_workers(deployed: Desk) -> None:
     assert f"by {DEPLOYER}" in done.stdout
     assert re.search(rf"Service account: +{RUNTIME}", done.stdout)
     assert re.search(r"CELERY_BROKER_URL +celery-broker:latest", done.stdout)
+    assert re.search(
+        r"Network: +office\n +Subnet: +office-1\n +Egress: +private-ranges-only", done.stdout
+    )
 
 
 def test_the_doctor_knows_the_workers_and_their_account_stays(deployed: Desk) -> None:

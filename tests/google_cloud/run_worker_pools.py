@@ -8,6 +8,7 @@ Source: https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.w
 from __future__ import annotations
 
 import dataclasses
+import json
 import secrets
 import string
 import uuid
@@ -37,10 +38,11 @@ def template_of(pool: Json) -> Json:
         else {"name": one["name"], "value": one.get("value", "")}
         for one in container.get("env", [])
     ]  # fmt: skip
-    annotations = {}
-    if interfaces := template.get("vpcAccess", {}).get("networkInterfaces"):
-        (interface,) = interfaces
-        annotations["run.googleapis.com/network-interfaces"] = str([interface]).replace("'", '"')
+    annotations, access = {}, template.get("vpcAccess", {})
+    if interfaces := access.get("networkInterfaces"):
+        annotations["run.googleapis.com/network-interfaces"] = json.dumps(interfaces)
+        egress = access.get("egress", "PRIVATE_RANGES_ONLY").lower().replace("_", "-")
+        annotations["run.googleapis.com/vpc-access-egress"] = egress
     volumes = [
         {
             "name": one["name"],
