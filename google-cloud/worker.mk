@@ -19,7 +19,8 @@ deploy-worker: ## Deploy WORKERS workers; each costs money by the hour until mak
 	@$(SHIPPER) require beta
 	@digest=$$($(SHIPPER) digest $(HERE)) || exit 1; \
 		(set -x; $(WORK) --image=$(PUSHED)@$$digest) || \
-		{ echo "Next: make doctor, which says whether a role is missing, or make logs-worker" >&2; exit 1; }
+		{ echo "Where gcloud says that it crashed, Cloud Run has refused: the same line says why." \
+			"Next: make doctor, which says whether a role is missing, or make logs-worker" >&2; exit 1; }
 	$(call next,make logs-worker$(comma) or make delete-worker so that it costs no more)
 
 logs-worker: require-config ## Show the newest 100 lines of the workers' log, the newest first

@@ -76,6 +76,7 @@ def test_a_secret_that_workers_may_not_read_is_refused_and_the_doctor_names_the_
     told = desk.make("doctor", TAG, SECRETS, fails=True).stdout
     said = desk.make("deploy-worker", TAG, SECRETS, fails=True).stderr
     assert "Permission denied on secret" in said
+    assert "Where gcloud says that it crashed, Cloud Run has refused" in said
     assert "Next: make doctor, which says whether a role is missing" in said
     assert f"missing  worker pool {POOL} → make deploy-worker\n" in told
     assert re.search(
