@@ -376,7 +376,7 @@ easter:
 
 LOCK = $(VENV)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header pyproject.toml
 lock: develop ## Write the lock files from pyproject.toml
-	$(LOCK) --output-file requirements-dev.lock --extra sklearn --extra pandas --extra explain --extra buckets --extra upload --extra dev
+	$(LOCK) --output-file requirements-dev.lock --extra sklearn --extra pandas --extra explain --extra buckets --extra upload --extra tasks --extra dev
 	$(LOCK) --output-file requirements-explain.lock --extra sklearn --extra pandas --extra explain --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements-pandas.lock --extra sklearn --extra pandas --constraint requirements-dev.lock
 	$(LOCK) --output-file requirements.lock --extra sklearn --constraint requirements-dev.lock

@@ -1,5 +1,7 @@
 """Serve the model: `python -m api`, with settings from the environment and `.env`.
 
+`python -m api worker` does tasks instead, which other processes accept.
+
 SageMaker starts it as `python -m api serve`, which is the same:
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
@@ -11,6 +13,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pyuwsgi
 
@@ -24,13 +27,15 @@ log = logging.getLogger("api")
 
 
 def main() -> None:
-    """Load the model, say how to ask it, and become uWSGI."""
+    """Load the model, say how to ask it, and become uWSGI; or a worker for tasks."""
+    if sys.argv[1:] == ["worker"]:
+        be_worker()
     uwsgi_log.keep_stderr()
     shutdown.obey()
     if sys.argv[1:] not in ([], ["serve"]):
         sys.exit(
-            f"error: {' '.join(sys.argv[1:])!r} is not known: `serve` is the only word that can "
-            "stand here, and everything else is set by variables"
+            f"error: {' '.join(sys.argv[1:])!r} is not known: only the words `serve` and `worker` "
+            "can stand here, and everything else is set by variables"
         )
     try:
         settings = load()
@@ -57,6 +62,17 @@ def main() -> None:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")
     aside.watch_in_processes(wsgi.follow, wsgi.app)
     pyuwsgi.run(process.arguments(settings))
+
+
+def be_worker() -> NoReturn:
+    """Do tasks of other processes, until a signal ends this one."""
+    from api.tasks.desk import NoTasks
+
+    try:
+        from api.tasks import worker
+    except NoTasks as error:
+        sys.exit(f"error: {error.detail}")
+    worker.main()
 
 
 def load() -> Settings:

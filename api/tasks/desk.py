@@ -52,7 +52,7 @@ def asked() -> Iterator[None]:
 def desk(settings: Settings) -> Desk:
     """The desk of this process; raises NoTasks if the service takes none."""
     if settings.celery_broker_url:
-        from api.tasks import celery  # type: ignore[attr-defined]
+        from api.tasks import celery
 
         return Desk(celery.store(settings), celery.put)
     from api.tasks import spooler

@@ -50,6 +50,12 @@ class Reused(Problem):
 
     status = 422  # type: ignore[assignment]
 
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key came before with another request: send each request with a key "
+            "of its own."
+        )
+
 
 class SqliteStore:
     """A `Store` in the folder `tasks` of DATA_DIR; `most` is how many tasks it keeps."""
@@ -68,10 +74,7 @@ class SqliteStore:
         with self._database.writing() as db:
             if task.key is not None and (found := _select(db, "key", task.key)):
                 if found.digest != task.digest:
-                    raise Reused(
-                        "This Idempotency-Key came before with another request: send each request "
-                        "with a key of its own."
-                    )
+                    raise Reused
                 return found
             self._make_room(db)
             _insert(db, task, body)

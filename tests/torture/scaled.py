@@ -1,0 +1,92 @@
+"""The service with workers of Celery, on RabbitMQ or Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from tests.brokers import Broker, RabbitMQ, Redis
+from tests.test_serving import BOUND, ROOT, Server
+
+WORKERS = 3
+
+
+class Torn:
+    """A Stage: the service, its workers, their broker, and the Redis of their records."""
+
+    def __init__(
+        self, folder: Path, model: Path, *, broker: Literal["rabbitmq", "redis"], workers: int = WORKERS
+    ) -> None:
+        self._folder = folder
+        self._count = workers
+        self.redis = Redis(folder / "redis")
+        self.broker: Broker = RabbitMQ(folder / "rabbitmq") if broker == "rabbitmq" else self.redis
+        self._variables = {
+            "MODEL_PATH": str(model),
+            "CELERY_BROKER_URL": self.broker.url,
+            "CELERY_BACKEND_URL": self.redis.url,
+            "DATA_DIR": str(folder / "data"),
+            "PROCESSES": "1",
+        }
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.log = folder / "workers.log"
+
+    @property
+    def harms(self) -> Sequence[Callable[[], None]]:
+        """What to do to brokers in between: each is killed, and started again, once."""
+        return [each.restart for each in {self.redis, self.broker}]
+
+    def start(self) -> None:
+        """Start everything; returns once the service answers and a worker is there."""
+        for each in {self.redis, self.broker}:
+            each.start()
+        self.server = Server(self._folder, **self._variables)
+        self.port = self.server.port
+        self.server.wait()
+        self.mend()
+        deadline = time.monotonic() + BOUND
+        while self.log.read_text().count("does the tasks") < self._count:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End everything, so that no process is left."""
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+        with contextlib.suppress(AttributeError):
+            self.server.stop()
+        for each in {self.redis, self.broker}:
+            each.stop()
+
+    def worker_pids(self) -> list[int]:
+        """The processes that do chunks now."""
+        return [worker.pid for worker in self.workers if worker.poll() is None]
+
+    def mend(self) -> None:
+        """Start a worker again where one was killed."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) < self._count:
+            with self.log.open("ab") as log:
+                self.workers.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "api", "worker"],
+                        cwd=self._folder,
+                        env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                )
+
+    def end_worker(self, number: int = 0) -> int:
+        """Tell a worker to stop; gives its exit status."""
+        self.workers[number].send_signal(signal.SIGTERM)
+        return self.workers[number].wait(BOUND)
