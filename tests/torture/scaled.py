@@ -22,7 +22,12 @@ class Torn:
     """A Stage: the service, its workers, their broker, and the Redis of their records."""
 
     def __init__(
-        self, folder: Path, model: Path, *, broker: Literal["rabbitmq", "redis"], workers: int = WORKERS
+        self,
+        folder: Path,
+        model: Path,
+        *,
+        broker: Literal["rabbitmq", "redis"],
+        workers: int = WORKERS,
     ) -> None:
         self._folder = folder
         self._count = workers
