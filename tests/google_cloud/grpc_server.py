@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 # Of a method: the message that it takes, whether it gives a WorkerPool (or an Operation), and its request in REST.
@@ -27,10 +28,25 @@ SERVICE = "/google.cloud.run.v2.WorkerPools/"
 KEPT = ("authorization", "x-goog-user-project")
 
 
-def request_of(verb: str, message: dict[str, Any], metadata: dict[str, str], proxy: str) -> Any:
+def load(library: str) -> SimpleNamespace:
+    """What gcloud itself speaks gRPC with."""
+    sys.path.insert(0, library)
+    sys.path[:] = importlib.import_module("gcloud").reorder_sys_path(sys.path)
+    importlib.import_module("google.rpc.error_details_pb2")
+    types = importlib.import_module("googlecloudsdk.generated_clients.gapic_clients.run_v2.types")
+    return SimpleNamespace(
+        grpc=importlib.import_module("grpc"),
+        json=importlib.import_module("cloudsdk.google.protobuf.json_format"),
+        message=lambda name: getattr(types, name).pb(),
+        operation=importlib.import_module("google.longrunning.operations_pb2").Operation,
+        status=importlib.import_module("google.rpc.status_pb2").Status,
+    )
+
+
+def request_of(verb: str, message: dict[str, Any], metadata: dict[str, str]) -> Any:
     """The request in REST: the pool is the body, all other fields but the name are the query."""
     pool = message.pop("workerPool", None)
-    name = (pool or message).get("name", "")
+    name = (pool or message)["name"]
     message.pop("name", None)
     query = urllib.parse.urlencode(
         {
@@ -41,55 +57,51 @@ def request_of(verb: str, message: dict[str, Any], metadata: dict[str, str], pro
     url = f"http://{name.split('/')[3]}-run.googleapis.test/v2/{name}?{query}"
     headers = {key: metadata[key] for key in KEPT if key in metadata}
     body = None if pool is None else json.dumps(pool).encode()
-    request = urllib.request.Request(url, body, headers, method=verb)
-    request.set_proxy(proxy, "http")
-    return request
+    return urllib.request.Request(url, body, headers, method=verb)
+
+
+def refuse(of: SimpleNamespace, context: Any, answer: bytes) -> None:
+    """End the call with the error that REST answered."""
+    error = json.loads(answer)["error"]
+    code = of.grpc.StatusCode[error["status"]]
+    whole = {key: error[key] for key in ("message", "details") if key in error}
+    status = of.json.ParseDict({"code": code.value[0], **whole}, of.status())
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(code, error["message"])
+
+
+def handler(of: SimpleNamespace, proxy: str, called: Any) -> Any:
+    """What answers a call of this method."""
+    taken, gives_pool, verb = METHODS[called.method.removeprefix(SERVICE)]
+    gives = of.message("WorkerPool") if gives_pool else of.operation
+
+    def answer(message: Any, context: Any) -> Any:
+        fields = of.json.MessageToDict(message)
+        request = request_of(verb, fields, dict(called.invocation_metadata))
+        request.set_proxy(proxy, "http")
+        try:
+            with urllib.request.urlopen(request) as found:
+                return of.json.Parse(found.read(), gives())
+        except urllib.error.HTTPError as error:
+            refuse(of, context, error.read())
+
+    return of.grpc.unary_unary_rpc_method_handler(
+        answer, of.message(taken).FromString, gives.SerializeToString
+    )
 
 
 def main(library: str, certificate: str, port: str) -> None:
     """Serve until whoever started this closes its standard input."""
-    sys.path.insert(0, library)
-    gcloud = importlib.import_module("gcloud")
-    sys.path[:] = gcloud.reorder_sys_path(sys.path)
-    grpc = importlib.import_module("grpc")
-    types = importlib.import_module("googlecloudsdk.generated_clients.gapic_clients.run_v2.types")
-    json_format = importlib.import_module("cloudsdk.google.protobuf.json_format")
-    operation = importlib.import_module("google.longrunning.operations_pb2").Operation
-    status_of = importlib.import_module("google.rpc.status_pb2").Status
-    importlib.import_module("google.rpc.error_details_pb2")
+    of = load(library)
 
-    def refuse(context: Any, answer: bytes) -> None:
-        error = json.loads(answer)["error"]
-        code = grpc.StatusCode[error["status"]]
-        whole = {key: error[key] for key in ("message", "details") if key in error}
-        status = json_format.ParseDict({"code": code.value[0], **whole}, status_of())
-        details = ("grpc-status-details-bin", status.SerializeToString())
-        context.set_trailing_metadata((details,))
-        context.abort(code, error["message"])
-
-    class Transcoder(grpc.GenericRpcHandler):  # type: ignore[name-defined]
+    class Handlers(of.grpc.GenericRpcHandler):  # type: ignore[name-defined]
         def service(self, called: Any) -> Any:
-            taken, gives_pool, verb = METHODS[called.method.removeprefix(SERVICE)]
-            gives = types.WorkerPool.pb() if gives_pool else operation
+            return handler(of, f"127.0.0.1:{port}", called)
 
-            def answer(message: Any, context: Any) -> Any:
-                fields = json_format.MessageToDict(message)
-                request = request_of(
-                    verb, fields, dict(called.invocation_metadata), f"127.0.0.1:{port}"
-                )
-                try:
-                    with urllib.request.urlopen(request) as found:
-                        return json_format.Parse(found.read(), gives())
-                except urllib.error.HTTPError as error:
-                    refuse(context, error.read())
-
-            return grpc.unary_unary_rpc_method_handler(
-                answer, getattr(types, taken).pb().FromString, gives.SerializeToString
-            )
-
-    server = grpc.server(ThreadPoolExecutor(8), handlers=(Transcoder(),))
+    server = of.grpc.server(ThreadPoolExecutor(8), handlers=(Handlers(),))
     pem = Path(certificate).read_bytes()
-    listens = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(((pem, pem),)))
+    credentials = of.grpc.ssl_server_credentials(((pem, pem),))
+    listens = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     print(listens, flush=True)
     sys.stdin.read()
