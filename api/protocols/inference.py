@@ -98,7 +98,24 @@ def routes(site: Site) -> Iterator[Route]:
     )
 
 
-def start(site: Site, request: Request) -> Answer:
+def preferred_later(site: Site, method: str, request: Request) -> Answer | None:
+    """Accept a task if `Prefer: respond-async` asks for it; None if not, or if none are taken."""
+    given = request.header("Prefer") or ""
+    wishes = {wish.partition(";")[0].strip().lower() for wish in given.split(",")}
+    if "respond-async" not in wishes:
+        return None
+    from api.tasks.desk import NoTasks, desk
+
+    try:
+        desk(site.settings)
+    except NoTasks:
+        return None
+    answer = start(site, request, method)
+    answer.headers["Preference-Applied"] = "respond-async"
+    return answer
+
+
+def start(site: Site, request: Request, method: str = "") -> Answer:
     """Accept a task, whose rows are checked first.
 
     Raises what `/predict` raises for them, and NoTasks where no tasks are taken now.
@@ -108,7 +125,7 @@ def start(site: Site, request: Request) -> Answer:
     from api.tasks.desk import asked, desk
 
     with asked():
-        found = accept.accept(site.service, site.settings, desk(site.settings), request)
+        found = accept.accept(site.service, site.settings, desk(site.settings), request, method)
     begun = TaskBegun(found.id, found.state, "inference")
     headers = {
         "Content-Type": JSON,

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from api.answers import Alive
+from api.errors import Answer
 from api.formats.writers import JSON, WRITERS
+from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.metadata import describe
 from api.protocols import page
@@ -44,7 +46,7 @@ def _methods(site: Site) -> Iterator[Route]:
         yield Route(
             verb="POST",
             path=f"/{method}",
-            handler=partial(service.call, method),
+            handler=partial(call, site, method),
             tag=MODEL,
             name=method,
             summary=SUMMARIES[method] if has else "",
@@ -56,9 +58,19 @@ def _methods(site: Site) -> Iterator[Route]:
         yield Route(
             verb="POST",
             path=site.settings.aip_predict_route,
-            handler=partial(service.call, "predict"),
+            handler=partial(call, site, "predict"),
             yields=True,
         )
+
+
+def call(site: Site, method: str, request: Request) -> Answer:
+    """Answer rows; later, where the client prefers that and tasks are taken: RFC 7240."""
+    if "HTTP_PREFER" in request.environ:
+        from api.protocols import inference
+
+        if answer := inference.preferred_later(site, method, request):
+            return answer
+    return site.service.call(method, request)
 
 
 def _about(site: Site) -> Iterator[Route]:

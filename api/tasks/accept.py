@@ -42,14 +42,18 @@ class Taken(NamedTuple):
     body: bytes | None
 
 
-def accept(service: Service, settings: Settings, desk: Desk, request: Request) -> Task:
+def accept(
+    service: Service, settings: Settings, desk: Desk, request: Request, method: str = ""
+) -> Task:
     """Hand in the task that a request asks for, and give it.
+
+    Without a `method` its query says which one of the model.
 
     Raises what `/predict` raises for its rows; TooLarge, and OSError where it cannot be kept.
     """
     methods = service.model.methods
     usual = "predict" if "predict" in methods else methods[0]
-    method = parse_qs(request.query).get("method", [usual])[-1]
+    method = method or parse_qs(request.query).get("method", [usual])[-1]
     service.check_method(method)
     task = Task(
         method=method,
@@ -136,8 +140,8 @@ class _Accepting:
         task, settings = self._task, self._settings
         found = files.find(named.uri, settings)
         suffix = Path(named.uri).suffix.lower()
-        media_type = named.media_type or media.SUFFIXES.get(suffix, "")
-        media.check(media_type or media.BYTES)
+        media_type = named.media_type or media.SUFFIXES.get(suffix, media.BYTES)
+        media.check(media_type)
         if not inputs.can_be_cut(media_type):
             if found.size > self._service.contract.max_bytes:
                 raise self._too_large(self._service.contract.max_bytes)

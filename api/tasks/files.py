@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ SCHEMES = ("gs", "s3")
 class Unreadable(Problem):
     """The file or object that a request names cannot be read."""
 
-    status = 422  # type: ignore[assignment]
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class File(NamedTuple):

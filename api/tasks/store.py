@@ -6,6 +6,7 @@ import functools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ NO_ROOM = "It made room for newer tasks, of which the service keeps {} (MAX_TASK
 class Reused(Problem):
     """An Idempotency-Key came before with another request."""
 
-    status = 422  # type: ignore[assignment]
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self) -> None:
         super().__init__(

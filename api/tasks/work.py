@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.errors import Problem, render
+from api.errors import Problem, TooLarge, render
 from api.service import Service
 from api.settings import Settings
 from api.tasks import inputs, isolate
@@ -111,6 +111,9 @@ class Worker(NamedTuple):
         if task.is_whole:
             return
         following = source.after(chunk, task.chunk_rows)
+        most = self.settings.max_task_rows
+        if following is not None and following.row + following.rows > most:
+            raise TooLarge(f"The input has over {most} rows, the limit of a task (MAX_TASK_ROWS).")
         if self.store.add(task.id, following) and following is not None:
             self.put(task.id, following.number, "large")
 

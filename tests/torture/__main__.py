@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between two kills")
+    parser.add_argument("--harms", type=int, default=1, help="0: nothing but kills of workers")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     # What a developer has set in .env does not count here.
@@ -43,7 +44,7 @@ def main() -> None:
             stage.start()
             work = driver.work_of(stage.port, ROWS)
             torture = driver.Torture(stage, work, tasks=given.tasks, seed=given.seed)
-            outcome = torture.run(given.kills, given.pause, stage.harms)
+            outcome = torture.run(given.kills, given.pause, stage.harms if given.harms else ())
         finally:
             stage.stop()
     print(outcome)
