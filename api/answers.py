@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from models.errors import MAX_PLACES, Place
 from models.signature.types import Form, Kind, Unknown
+from models.training.comparison import Comparison
 
 Numbers = list[float]
 
@@ -256,10 +257,17 @@ class TaskState(Document, kw_only=True):
     status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
     type: Literal["inference", "training"]
     method: str
-    model_version: Annotated[str, Meta(description="The SHA-256 of the model that answers.")]
+    model_version: Annotated[
+        str,
+        Meta(
+            description="The SHA-256 of the model that answers; for a training, of the one that "
+            "was active when it was accepted."
+        ),
+    ]
     created: str
     started: str | None
     ended: str | None
+    step: Annotated[str, Meta(description="The step that a training is at.")] | UnsetType = UNSET
     rows: Annotated[int | None, Meta(description="All rows; null until that is known.")]
     rows_done: int
     progress: Annotated[float, Meta(ge=0, le=1, description="The part that is done.")]
@@ -271,6 +279,26 @@ class TaskState(Document, kw_only=True):
     ]
     ignored_columns: Annotated[list[str], Meta(description="Names that are no features.")]
     error: Annotated[Any, Meta(description="What went wrong, as problem details.")] = None
+
+
+class TrainingReport(Document, kw_only=True):
+    """What came of a training."""
+
+    task_id: str
+    version: Annotated[str, Meta(description="The SHA-256 of the version that was trained.")]
+    is_new: Annotated[bool, Meta(description="Whether the service did not have it before.")]
+    activated: Annotated[bool, Meta(description="Whether it is the active version now.")]
+    not_activated: Annotated[str, Meta(description="Why not; empty if it is.")]
+    active_version: Annotated[
+        str, Meta(description="The version that was active during the training.")
+    ]
+    metrics: Annotated[
+        dict[str, int | float], Meta(description="Those in the card of the new version.")
+    ]
+    comparison: Comparison | None
+    not_compared: Annotated[str, Meta(description="Why there is no comparison; empty if not.")]
+    changes: Annotated[list[str], Meta(description="What differs from the active version.")]
+    seconds: float
 
 
 class TaskBegun(Document):

@@ -26,6 +26,7 @@ from api.protocols import (
     mlflow,
     native,
     page,
+    training,
     uploads,
     versions,
 )
@@ -46,6 +47,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     inference,
     versions,
     uploads,
+    training,
     health,
     metrics_routes,
     docs,

@@ -75,6 +75,13 @@ Addresses = Annotated[
         description="beginnings of addresses, separated by commas, as in gs://bucket/inputs/",
     ),
 ]
+Function = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z",
+        description="a module and a function in it, as in sales:train for train() in sales.py",
+    ),
+]
 Url = Annotated[
     str,
     Meta(
@@ -141,6 +148,9 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     durable: Literal["false", "true"] = "false"
     celery_broker_url: Url = ""
     celery_backend_url: Url = ""
+    # The function that POST /train/start has a process call, and for how long.
+    train: Function = "models.train:fit"
+    train_seconds: Seconds = 3600
     # What Vertex AI sets; the last is another name of MODEL_URI, for a folder:
     # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
     aip_health_route: Route = ""

@@ -28,17 +28,17 @@ QUANTILES = {"min": 0.0, "quartile_1": 0.25, "median": 0.5, "quartile_3": 0.75, 
 def write_card(
     model_path: Path,
     estimator: Any,
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | None,
     *,
     target: str,
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, int | float],
     answers: pd.Series[Any] | None = None,
     background_rows: int = BACKGROUND_ROWS,
 ) -> Path:
     """Write `latest.json` for `latest.joblib`.
 
-    `rows` are the rows it was fitted on, shape (n_samples, n_features): see `of_rows`. `answers`
-    are the labels it was fitted on, for the share of each class.
+    `rows` are the rows it was fitted on, shape (n_samples, n_features): see `of_rows`; None if they
+    are not known. `answers` are the labels it was fitted on, for the share of each class.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -49,7 +49,7 @@ def write_card(
         "target": target,
         "classes": np.asarray(getattr(estimator, "classes_", [])).tolist(),
         "metrics": metrics,
-        **of_rows(rows, background_rows),
+        **(of_rows(rows, background_rows) if rows is not None else {}),
         "versions": {
             "python": platform.python_version(),
             "scikit-learn": sklearn.__version__,

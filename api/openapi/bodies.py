@@ -96,6 +96,20 @@ def model_body(_: Service, __: Sample) -> Schema:
     return {"required": True, "content": {name: {"schema": BINARY} for name in TYPES}}
 
 
+def training_body(_: Service, __: Sample) -> Schema:
+    """Whether the version that is trained takes over."""
+    activate = {
+        "enum": ["never", "if-better"],
+        "description": "Whether it takes over if it is better than the active version; `never` "
+        "unless it is given.",
+    }
+    content = {
+        "schema": record({"activate": activate}, ("activate",)),
+        "example": {"activate": "if-better"},
+    }
+    return {"required": False, "content": {"application/json": content}}
+
+
 # The bodies of requests, by `Route.takes`.
 BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "rows": lambda _, example: rows_body(example),
@@ -103,6 +117,7 @@ BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "tensors": tensors_body,
     "activation": activation_body,
     "index": index_body,
+    "training": training_body,
     "model": model_body,
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
+from msgspec import UNSET
 
 from api.answers import TaskBegun, Tasks, TaskState
 from api.errors import Answer, Conflict, NotAcceptable, Problem, UnknownOption, UnknownThing
@@ -159,17 +160,19 @@ def results(site: Site, id: str) -> Any:  # noqa: A002
     from api.tasks import results as writers
     from api.tasks.desk import asked, desk
 
-    request = _request()
-    media_type = preferred(request.accept, tuple(FORMS))
+    request, task = _request(), _find(site, id)
+    forms = (JSON,) if task.type == "training" else tuple(FORMS)
+    media_type = preferred(request.accept, forms)
     if media_type is None:
-        raise NotAcceptable(f"The results can be {', '.join(FORMS)}.")
+        raise NotAcceptable(f"The results can be {', '.join(forms)}.")
     offset, limit = _number(request, "offset", 0), _number(request, "limit", None)
-    task = _find(site, id)
     _check_success(task)
     with asked():
         store = desk(site.settings).store
         if not store.has_results(id):
             raise Expired("Results of this task were removed from the disk: start it again.")
+        if task.type == "training":
+            return store.results(id, 0), {"Content-Type": JSON, "Cache-Control": "no-store"}
         part = writers.Part(store, task, store.chunks(id), offset or 0, limit)
     headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
     if limit is not None and part.offset + limit < task.rows_done:
@@ -220,7 +223,11 @@ def _find(site: Site, task_id: str) -> Any:
 
 
 def _may_see(owner: str, settings: Settings) -> bool:
-    key = _request().key or ""
+    from api.http.keys import Keys
+
+    request = _request()
+    # A service with no API_KEYS asks for no key, and may have administrators all the same.
+    key = request.key or Keys(settings.admin_keys).name_of(request) or ""
     administrators = {each.partition(":")[0].strip() for each in settings.admin_keys.split(",")}
     return key == owner or (bool(key) and key in administrators)
 
@@ -232,8 +239,9 @@ def _check_success(task: Any) -> None:
     if task.state == "REVOKED":
         raise Conflict("This task was cancelled, and has no results: start it again.")
     if task.state != "SUCCESS":
+        family = "train" if task.type == "training" else "inference"
         problem = Conflict(
-            f"This task is {task.state}: ask /inference/status/{task.id} until it is SUCCESS."
+            f"This task is {task.state}: ask /{family}/status/{task.id} until it is SUCCESS."
         )
         problem.headers["Retry-After"] = str(RETRY_SECONDS)
         raise problem
@@ -277,6 +285,7 @@ def state_of(task: Any) -> TaskState:
         created=_time(task.created),
         started=task.started and _time(task.started),
         ended=task.ended and _time(task.ended),
+        step=task.notes.get("step", UNSET),
         rows=task.rows,
         rows_done=task.rows_done,
         progress=round(progress, 4),

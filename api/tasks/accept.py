@@ -62,7 +62,7 @@ def accept(
         classes=_classes(service, method),
         columns=service.columns(method),
         owner=request.key or "",
-        key=_key(request),
+        key=key_of(request),
     )
     accepting = _Accepting(service, settings, desk, request, task)
     taken = accepting.take()
@@ -225,7 +225,7 @@ def _classes(service: Service, method: str) -> list[Any] | None:
     return service.model.classes if method in PER_CLASS or ranks(service, method) else None
 
 
-def _key(request: Request) -> str | None:
+def key_of(request: Request) -> str | None:
     """The Idempotency-Key, together with the name of the API key, whose own it is."""
     given = request.header("Idempotency-Key")
     return None if given is None else f"{request.key or ''} {given}"

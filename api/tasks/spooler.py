@@ -20,7 +20,7 @@ from api.tasks.task import Queue, Store
 log = logging.getLogger("api")
 
 # The folders of spool files, by priority: uWSGI looks into the first one first.
-PRIORITIES: dict[Queue, str] = {"small": "0", "large": "5"}
+PRIORITIES: dict[Queue, str] = {"small": "0", "large": "5", "training": "9"}
 # Between two looks for spool files that nobody told of.
 LOOK_SECONDS = 1
 

@@ -18,13 +18,17 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from api.settings import Settings
 from api.tasks import spooler
 from api.tasks.models import Models
 from api.tasks.task import Store
+from api.tasks.trainer import Trainer
 from api.tasks.work import Worker
+
+if TYPE_CHECKING:
+    from api.swap import Swap
 
 log = logging.getLogger("api")
 
@@ -72,6 +76,7 @@ class Spooling:
         self._ok = ok
         self._again = again
         self._put_off: dict[str, float] = {}
+        self._trainer = Trainer(worker)
 
     def __call__(self, hint: Mapping[bytes | str, bytes]) -> int:
         """Do the chunk that a spool file names; the file stays where that cannot be done now."""
@@ -80,6 +85,8 @@ class Spooling:
         name = str(given["spooler_task_name"])
         if self._waits(given["priority"], name):
             return self._again
+        if given["priority"] == spooler.PRIORITIES["training"].encode():
+            return self._ok if self._trainer.begin(given["task"].decode()) else self._again
         try:
             self._worker.work(given["task"].decode(), int(given["chunk"]))
         except OSError as error:
@@ -172,7 +179,9 @@ def begin() -> None:
     store = spooler.store(settings)
     quick = Quick(store)
     put = functools.partial(quick.call, spooler.put)
-    worker = Worker(cast("Store", quick), put, Models(wsgi.service, settings), settings)
+    swap = wsgi.answering if settings.keeps_versions else None
+    models = Models(wsgi.service, settings)
+    worker = Worker(cast("Store", quick), put, models, settings, cast("Swap | None", swap))
     spool = folder / "spool"
     uwsgi.spooler = Spooling(spool, worker, ok=uwsgi.SPOOL_OK, again=uwsgi.SPOOL_RETRY)
     mend(store, spool, time.time())

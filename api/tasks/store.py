@@ -161,6 +161,14 @@ class SqliteStore:
         if task.has_ended:
             self._blobs.drop(task.id, "input")
 
+    def note(self, task_id: str, notes: dict[str, Any]) -> None:
+        """See `Store.note`."""
+        with self._database.writing() as db:
+            task = _select(db, "id", task_id)
+            if task is not None and not task.has_ended:
+                task.notes |= notes
+                _update(db, task, "notes")
+
     def bury(self, task_id: str, number: int) -> int:
         """See `Store.bury`."""
         with self._database.writing() as db:

@@ -24,8 +24,8 @@ MIXED_DECIMALS: dict[str, Any] = {
     "separate thousands: write all of them in one way.",
 }
 
-# The chunks of large tasks wait behind small tasks.
-Queue = Literal["small", "large"]
+# The chunks of large tasks wait behind small tasks; a training runs beside both.
+Queue = Literal["small", "large", "training"]
 # Brings a chunk to a worker: its task, its number, its queue. Raises OSError where it cannot.
 Put = Callable[[str, int, Queue], None]
 
@@ -101,11 +101,15 @@ class Task(msgspec.Struct, kw_only=True):
     @property
     def queue(self) -> Queue:
         """Where its first chunk waits: a task of one chunk passes large ones."""
+        if self.type == "training":
+            return "training"
         return "small" if self.is_whole else "large"
 
     @property
     def progress(self) -> float:
-        """The part of its input that is done, from 0 to 1."""
+        """The part of its input, or of the steps of a training, that is done, from 0 to 1."""
+        if self.type == "training":
+            return float(self.notes.get("progress", 0))
         if self.size:
             return min(self.bytes_done / self.size, 1.0)
         return self.rows_done / self.rows if self.rows else 0.0
@@ -192,6 +196,9 @@ class Store(Protocol):
 
     def finish(self, task_id: str, number: int, outcome: Outcome) -> None:
         """Keep the outcome of a chunk if it has none yet; the last one ends the task."""
+
+    def note(self, task_id: str, notes: dict[str, Any]) -> None:
+        """Set some notes of a task that goes on."""
 
     def bury(self, task_id: str, number: int) -> int:
         """Count a death of a process that ran a chunk, and give the number of deaths."""

@@ -6,7 +6,7 @@ import faulthandler
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,9 @@ from api.tasks.outcome import outcome_of
 from api.tasks.task import Chunk, Lost, Outcome, Put, Store, Task
 from models.errors import ModelError
 from models.files import DIGITS
+
+if TYPE_CHECKING:
+    from api.swap import Swap
 
 log = logging.getLogger("api")
 
@@ -44,12 +47,16 @@ class Ended(Problem):
 
 
 class Worker(NamedTuple):
-    """What does chunks: its store, how the next chunk is put, its models, its settings."""
+    """What does chunks: its store, how the next chunk is put, its models, its settings.
+
+    `swap` has a new version take over; None where no process of the service works.
+    """
 
     store: Store
     put: Put
     models: Models
     settings: Settings
+    swap: Swap | None = None
 
     def work(self, task_id: str, number: int) -> None:
         """Do a chunk, unless it is done or its task has ended, and put the chunk behind it.
@@ -72,6 +79,11 @@ class Worker(NamedTuple):
             self.store.finish(task_id, number, outcome)
 
     def _do(self, task: Task, chunk: Chunk) -> Outcome:
+        if task.type == "training":
+            # Few services train.
+            from api.tasks import training
+
+            return training.outcome_of(self, task)
         service = self._service(task.version)
         source = inputs.opened(self.store, task, service, self.settings)
         self._put_next(task, chunk, source)

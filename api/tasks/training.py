@@ -1,0 +1,289 @@
+"""Trainings: one at a time, each a task whose result is a new version of the model.
+
+The model is trained in a process of its own (`models.training`). The new version is kept beside
+the active one, and takes over only if that was asked for and it is better.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+import msgspec
+
+from api.answers import TrainingReport
+from api.errors import Conflict, Problem
+from api.settings import Settings
+from api.tasks.desk import Desk
+from api.tasks.task import Chunk, Outcome, Task
+from models.candidate.facts import Served, Verdict
+from models.errors import CallError, ModelError
+from models.files import DIGITS
+from models.training import supervise
+from models.training.facts import STEPS, Job, Trained
+from models.versions import Store, Version, folder_for
+
+if TYPE_CHECKING:
+    from api.tasks.work import Worker
+
+log = logging.getLogger("api")
+
+# In the folder of the versions: the id of the newest training, and the lock of the one that runs.
+NEWEST, RUNNING = ".training", ".training.lock"
+# The names of folders there that hold an unfinished training begin so.
+UNDER_WAY = ".training-"
+# A training fails for good once it has ended its process so often.
+MAX_DEATHS = 3
+LOCK_SECONDS = 10.0
+# These versions always stay: the active one, the one before it, and the new one.
+NEEDED = 3
+
+
+class Untrained(Problem):
+    """A training has no result; the detail says why."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of /train/start: whether the new version takes over if it is better."""
+
+    activate: Literal["never", "if-better"] = "never"
+
+
+def accept(
+    store: Store, desk: Desk, asked: Asked, *, owner: str, version: str, key: str | None
+) -> Task:
+    """Hand a training in, and give it; `version` is the active one, and `key` as in `Task`.
+
+    Raises Conflict while another one runs, and OSError where it cannot be kept.
+    """
+    task = Task(
+        type="training",
+        method="fit",
+        version=version,
+        owner=owner,
+        key=key,
+        digest=hashlib.sha256(b"training\0" + asked.activate.encode()).hexdigest() if key else "",
+        notes={"activate": asked.activate},
+    )
+    with (store.folder / NEWEST).open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        newest = _read(file)
+        running = desk.store.get(newest) if newest else None
+        if running and not running.has_ended and (key is None or key != running.key):
+            problem = Conflict(
+                f"The training {running.id} is {running.state}, and there is one at a time: ask "
+                f"/train/status/{running.id}, or end it by DELETE /train/{running.id}."
+            )
+            problem.headers["Location"] = f"/train/status/{running.id}"
+            raise problem
+        _write(file, task.id)
+        try:
+            found = desk.store.create(task, Chunk(number=0, start=0, stop=0), None)
+        except BaseException:
+            _write(file, newest)
+            raise
+        if found.id != task.id:
+            _write(file, newest)
+    if found.state == "PENDING":
+        desk.put(found.id, 0, found.queue)
+    return found
+
+
+def _read(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip()
+
+
+def _write(file: IO[str], task_id: str) -> None:
+    file.truncate(0)
+    file.write(task_id)
+    file.flush()
+
+
+def versions_of(settings: Settings) -> Store:
+    """The versions that the service keeps; raises ModelError if their folder cannot be written."""
+    folder = folder_for(Path(settings.model_path), settings.model_store)
+    return Store(folder, settings.model_name)
+
+
+def work(worker: Worker, task_id: str, number: int) -> None:
+    """Do a training once no other one runs on these versions; as `Worker.work`."""
+    with contextlib.ExitStack() as stack:
+        # Where there is no folder, the training says so.
+        with contextlib.suppress(ModelError):
+            stack.enter_context(_alone(versions_of(worker.settings).folder))
+        worker.work(task_id, number)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only process that trains; what one that was killed has left is removed."""
+    with (folder / RUNNING).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for left in folder.glob(f"{UNDER_WAY}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def outcome_of(worker: Worker, task: Task) -> Outcome:
+    """Train, keep the new version, and have it take over if that is asked for and it is better.
+
+    Raises Untrained if there is no new version, ModelError if the active one cannot be loaded.
+    """
+    try:
+        report = _Training(worker, task).run()
+    except supervise.Cancelled:
+        # The task has ended: nothing more is kept of it.
+        return Outcome(rows=0, results=b"", chunk_rows=1)
+    return Outcome(rows=0, results=msgspec.json.encode(report), chunk_rows=1)
+
+
+class _Training:
+    """One training under way."""
+
+    def __init__(self, worker: Worker, task: Task) -> None:
+        self._worker = worker
+        self._task = task
+        self._versions = versions_of(worker.settings)
+        self._started = time.monotonic()
+
+    def run(self) -> TrainingReport:
+        """The report; raises Cancelled, Untrained, ModelError."""
+        versions, task = self._versions, self._task
+        with contextlib.suppress(FileNotFoundError):
+            if (versions.folder / NEWEST).read_text().strip() == task.id:
+                return self._run()
+        raise Untrained(
+            "This worker does not have the versions of the service: set MODEL_STORE to one folder "
+            "that the service and all workers share, or train where the service runs."
+        )
+
+    def _run(self) -> TrainingReport:
+        active = self._versions.active()
+        if active is None:
+            raise ModelError(f"{self._versions.folder} has no active.json any more")
+        served = Served.of(self._worker.models(active.version).model)
+        folder = tempfile.TemporaryDirectory(
+            prefix=UNDER_WAY, dir=self._versions.folder, ignore_cleanup_errors=True
+        )
+        with folder:
+            place = Path(folder.name) / "work"
+            trained, verdict = self._train(place, served)
+            self._say("stage")
+            version, is_new = self._stage(verdict, place / "checked")
+        self._say("activate")
+        reason = self._activate(version, trained, served)
+        return TrainingReport(
+            task_id=self._task.id,
+            version=version.version,
+            is_new=is_new,
+            activated=not reason,
+            not_activated=reason,
+            active_version=served.version,
+            metrics=trained.metrics,
+            comparison=trained.compared,
+            not_compared=trained.not_compared,
+            changes=list(verdict.changes),
+            seconds=round(time.monotonic() - self._started, 3),
+        )
+
+    def _train(self, place: Path, served: Served) -> tuple[Trained, Verdict]:
+        """What a process has trained, with its files in `checked` in the folder `place`.
+
+        Raises Untrained if there is no model.
+        """
+        settings = self._worker.settings
+        job = Job(
+            function=settings.train,
+            beside=str(Path(settings.model_path).absolute().parent),
+            folder=str(place),
+            seconds=settings.train_seconds,
+            parent=os.getpid(),
+            store=str(self._versions.folder),
+            name=settings.model_name,
+            served=served,
+            settings=settings,
+        )
+        while True:
+            place.mkdir()
+            # Counted before it runs: it may end this process, too.
+            runs = self._worker.store.bury(self._task.id, 0)
+            found = supervise.run(job, self._say, self._is_wanted)
+            if found.trained and found.verdict:
+                return found.trained, found.verdict
+            if not found.died:
+                raise Untrained(f"The training has no result: {found.reason}.")
+            log.warning("training %s: %s", self._task.id, found.reason)
+            if runs >= MAX_DEATHS:
+                raise Untrained(
+                    f"The training ended its process {runs} times: {found.reason}. Give it more "
+                    "memory, or fewer rows."
+                )
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _say(self, step: str) -> None:
+        """Note a step; raises Cancelled if the training is not wanted any more."""
+        if not self._is_wanted():
+            raise supervise.Cancelled
+        done = STEPS.index(step) / len(STEPS)
+        self._worker.store.note(self._task.id, {"step": step, "progress": done})
+
+    def _is_wanted(self) -> bool:
+        found = self._worker.store.get(self._task.id)
+        return found is not None and not found.has_ended
+
+    def _stage(self, verdict: Verdict, checked: Path) -> tuple[Version, bool]:
+        """The new version in the store, and whether it was not there before."""
+        versions, settings = self._versions, self._worker.settings
+        with contextlib.suppress(ModelError):
+            return versions.find(verdict.version), False
+        try:
+            with versions.locked(LOCK_SECONDS):
+                found = versions.add(verdict.version, checked / verdict.file, origin="a training")
+                versions.remove_old(max(settings.keep_versions, NEEDED))
+        except TimeoutError:
+            raise Untrained("Another change of the model takes too long: train again.") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Untrained(f"The new version cannot be kept ({reason}): make room.") from None
+        log.warning("training %s: version %s is kept", self._task.id, found.version[:DIGITS])
+        return found, True
+
+    def _activate(self, version: Version, trained: Trained, served: Served) -> str:
+        """Have the version take over; "" if it serves then, else why it does not."""
+        short = version.version[:DIGITS]
+        by_hand = f'POST /model/activate with {{"version": "{short}"}} has it serve'
+        active = self._versions.active()
+        if active is not None and active.version == version.version:
+            return ""
+        if self._task.notes.get("activate") != "if-better":
+            return f"it was not asked for: {by_hand}"
+        compared = trained.compared
+        if compared is None:
+            return f"it was not compared with the active version: {trained.not_compared}"
+        if not compared.difference > 0:
+            return (
+                f"it is not better: its {compared.metric} is {compared.new_score:g}, that of the "
+                f"active version {compared.active_score:g}, on {compared.rows} rows held out"
+            )
+        if active is None or active.version != served.version:
+            return f"the version that it was compared with is not active any more: {by_hand}"
+        if self._worker.swap is None:
+            return f"this worker is no process of the service: {by_hand}"
+        try:
+            self._worker.swap.activate(version)
+        except (ModelError, CallError) as error:
+            return f"it cannot serve: {error}"
+        return ""

@@ -1,0 +1,166 @@
+"""The process of a training: `python -m models.training DESCRIPTOR`, with a Job on standard input.
+
+It forks the process that trains, ends it at its limits with all that it has started, has the model
+checked, and says what was found. Where the process that started it ends, it ends as well, and
+leaves no process and no file behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from models import candidate
+from models.candidate import sandbox
+from models.candidate.__main__ import NICENESS, TimeUp, end_all
+from models.errors import ModelError, brief
+from models.training.facts import Job, Message, Trained, Unusable
+
+Say = Callable[[Message], None]
+
+MODEL, TRAINED, CHECKED = "model.joblib", "trained.json", "checked"
+
+
+class Stopped(BaseException):
+    """The training is cancelled, or nobody waits for it any more."""
+
+
+def main(job: Job, report: int) -> None:
+    """Train, and say on the descriptor `report` what came of it, in lines of JSON."""
+    sandbox.unblock_signals()
+    signal.signal(signal.SIGTERM, _stop)
+    # The service that answers meanwhile goes first.
+    os.nice(NICENESS)
+    sandbox.prctl(sandbox.PR_SET_CHILD_SUBREAPER, 1)
+    sandbox.prctl(sandbox.PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def say(message: Message) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(report, msgspec.json.encode(message) + b"\n")
+
+    if os.getppid() != job.parent:
+        return
+    child = os.fork() or _train(job, say)
+    try:
+        say(_wait(child, job) or _checked(job, say))
+    except Stopped:
+        end_all(child)
+        shutil.rmtree(job.folder, ignore_errors=True)
+    finally:
+        end_all(child)
+
+
+def _stop(*_: object) -> NoReturn:
+    # It may come twice: as the parent ends this process, and as it ends itself.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped
+
+
+def _train(job: Job, say: Say) -> NoReturn:
+    """Train in this process, write down what came of it, and end."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sandbox.prctl(sandbox.PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Where memory runs out, this process is to be ended for it and no other.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
+        try:
+            trained = _trained(job, say)
+        except (Unusable, ModelError) as error:
+            trained = Trained(unusable=str(error))
+        except ModuleNotFoundError as error:
+            from models.training.function import LACKING
+
+            lacking = LACKING.get((error.name or "").partition(".")[0], brief(error))
+            trained = Trained(unusable=f"a training needs {lacking}")
+        except (Exception, SystemExit) as error:
+            trained = Trained(unusable=f"it cannot be evaluated: {brief(error)}")
+        (Path(job.folder) / TRAINED).write_bytes(msgspec.json.encode(trained))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _trained(job: Job, say: Say) -> Trained:
+    """Train and evaluate. Raises Unusable or ModelError if there is no model."""
+    from models.training import function
+
+    say(Message(step="train"))
+    result = function.call(job.function, Path(job.beside))
+    say(Message(step="evaluate"))
+    from models.training import save
+
+    path = Path(job.folder) / MODEL
+    with warnings.catch_warnings():
+        # Warnings of scorers say nothing that the metrics do not.
+        warnings.simplefilter("ignore")
+        metrics = save.save(path, result)
+        try:
+            return Trained(metrics=metrics, compared=save.compared(path, result, job))
+        except (Unusable, ModelError) as error:
+            return Trained(metrics=metrics, not_compared=str(error))
+
+
+def _wait(child: int, job: Job) -> Message | None:
+    """Wait for the process that trains, then end all others; why there is no model."""
+
+    def time_up(*_: object) -> NoReturn:
+        raise TimeUp
+
+    signal.signal(signal.SIGALRM, time_up)
+    signal.setitimer(signal.ITIMER_REAL, job.seconds)
+    try:
+        _, status = os.waitpid(child, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except TimeUp:
+        return Message(reason=f"it took longer than {job.seconds:g} seconds (TRAIN_SECONDS)")
+    finally:
+        end_all(child)
+    if not (Path(job.folder) / TRAINED).exists():
+        return Message(died=True, reason=_ending(os.waitstatus_to_exitcode(status)))
+    return None
+
+
+def _ending(code: int) -> str:
+    """How the process that trained ended: its exit status, or minus the signal that ended it."""
+    if -code == signal.SIGKILL:
+        return "the process that trained was killed, as where the machine's memory runs out"
+    how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with the status {code}"
+    return f"the process that trained {how}"
+
+
+def _checked(job: Job, say: Say) -> Message:
+    """What came of a training that has ended, once its model is checked as any new version is."""
+    folder = Path(job.folder)
+    trained = msgspec.json.decode((folder / TRAINED).read_bytes(), type=Trained)
+    if trained.unusable:
+        reason = trained.unusable.replace(str(folder / MODEL), "the model")
+        return Message(reason=reason)
+    say(Message(step="check"))
+    checked = folder / CHECKED
+    checked.mkdir()
+    verdict = candidate.check(
+        folder / MODEL,
+        checked,
+        served=job.served,
+        settings=msgspec.structs.replace(job.settings, model_sha256=""),
+        accept=frozenset(filter(None, job.settings.model_accept.split(","))),
+    )
+    if verdict.reason:
+        return Message(reason=f"the new version is refused: {verdict.reason}")
+    return Message(trained=trained, verdict=verdict)
+
+
+if __name__ == "__main__":
+    main(msgspec.json.decode(sys.stdin.buffer.read(), type=Job), int(sys.argv[1]))

@@ -1,0 +1,187 @@
+"""Metrics of a new model on rows that were held out, and its comparison with the active version."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier, is_regressor
+from sklearn.metrics import get_scorer
+
+from models.errors import CallError, brief
+from models.model import Model
+from models.training.comparison import Comparison
+from models.training.facts import Unusable
+
+# The names in a card, each with its scoring name of scikit-learn and a sign.
+CLASSIFIER = {"accuracy": ("accuracy", 1), "f1_macro": ("f1_macro", 1)}
+PROBABILITIES = {"log_loss": ("neg_log_loss", -1)}
+REGRESSOR = {"r2": ("r2", 1), "mean_absolute_error": ("neg_mean_absolute_error", -1)}
+SCORED = ("predict", "predict_proba", "decision_function")
+# The most held-out rows that both versions answer, drawn with a fixed seed.
+MAX_ROWS = 20_000
+RESAMPLES = 200
+INTERVAL = (0.025, 0.975)
+
+
+def default_metric(estimator: Any) -> str:
+    """The metric that decides where the function of TRAIN names none; "" if there is none."""
+    if is_classifier(estimator):
+        return "accuracy"
+    return "r2" if is_regressor(estimator) else ""
+
+
+def measure(estimator: Any, rows: Any, answers: Any, metric: str) -> dict[str, float]:
+    """The usual metrics of an estimator, and `metric` under its own name.
+
+    Raises Unusable if there is no such metric, or it cannot be had of this estimator.
+    """
+    asked = dict(REGRESSOR) if is_regressor(estimator) else {}
+    if is_classifier(estimator):
+        asked = CLASSIFIER | (PROBABILITIES if hasattr(estimator, "predict_proba") else {})
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, (scoring, sign) in asked.items():
+            score = float(get_scorer(scoring)(estimator, rows, answers))
+            if math.isfinite(score):
+                found[name] = sign * score
+        if metric not in ("", *asked):
+            found[metric] = _score_of(metric, estimator, rows, answers)
+    return found
+
+
+def _score_of(metric: str, estimator: Any, rows: Any, answers: Any) -> float:
+    try:
+        return float(get_scorer(metric)(estimator, rows, answers))
+    except Exception as error:
+        raise Unusable(
+            f"the metric {metric!r} cannot be had ({brief(error)}): name one of scikit-learn's "
+            "scoring names, as accuracy, roc_auc, neg_log_loss or r2"
+        ) from None
+
+
+class _Known:
+    """A version that has answered rows already, as an estimator that scorers can ask.
+
+    It takes the places of rows.
+    """
+
+    def __init__(self, answers: Mapping[str, np.ndarray]) -> None:
+        for method, known in answers.items():
+            setattr(self, method, _answering(method, known))
+
+
+def _answering(name: str, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    def answer(places: np.ndarray) -> np.ndarray:
+        return known[places]  # type: ignore[no-any-return]
+
+    # Scorers go by the name of the method.
+    answer.__name__ = name
+    return answer
+
+
+class _Classifier(_Known, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    pass
+
+
+class _Regressor(_Known, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    pass
+
+
+def compare(new: Model, active: Model, rows: Any, answers: Any, metric: str) -> Comparison:
+    """Compare two versions on held-out rows, as the service would answer these.
+
+    `rows` are a DataFrame. Raises Unusable if there is no row that both answer, or no score.
+    """
+    count = len(rows)
+    places = np.random.default_rng(0).permutation(count)[:MAX_ROWS]
+    asked = len(places)
+    for model in (new, active):
+        places = places[_answered(model, rows.iloc[places])]
+    if not len(places):
+        raise Unusable("there is no held-out row that both versions answer")
+    truth = np.asarray(answers)[places]
+    kept = rows.iloc[places]
+    known = [_known(model, kept) for model in (new, active)]
+    scorer = get_scorer(metric)
+    rng = np.random.default_rng(0)
+    every = np.arange(len(places))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            new_score, active_score = (float(scorer(each, every, truth)) for each in known)
+        except Exception as error:
+            raise Unusable(f"{metric} cannot be had of both versions: {brief(error)}") from None
+        differences = []
+        for _ in range(RESAMPLES):
+            drawn = rng.integers(0, len(places), len(places))
+            differences.append(_difference(scorer, known, drawn, truth[drawn]))
+    finite = [each for each in differences if math.isfinite(each)]
+    interval = None
+    if len(finite) > RESAMPLES / 2:
+        low, high = np.quantile(finite, INTERVAL)
+        interval = (float(low), float(high))
+    closer = _closer(known[0].predict(every), known[1].predict(every), truth)
+    return Comparison(
+        metric=metric,
+        new_score=new_score,
+        active_score=active_score,
+        difference=new_score - active_score,
+        interval=interval,
+        rows=len(places),
+        left_out=asked - len(places),
+        new_closer=closer and closer[0],
+        active_closer=closer and closer[1],
+    )
+
+
+def _answered(model: Model, rows: Any) -> np.ndarray:
+    """Which rows a model answers, as booleans."""
+    try:
+        model.answer("predict", rows)
+    except CallError:
+        return np.array([_takes(model, rows.iloc[[i]]) for i in range(len(rows))], dtype=bool)
+    return np.ones(len(rows), dtype=bool)
+
+
+def _takes(model: Model, row: Any) -> bool:
+    try:
+        model.answer("predict", row)
+    except CallError:
+        return False
+    return True
+
+
+def _known(model: Model, rows: Any) -> Any:
+    methods = [method for method in SCORED if method in model.methods]
+    answers = {method: np.asarray(model.answer(method, rows)) for method in methods}
+    if model.classes is None:
+        return _Regressor(answers)
+    known = _Classifier(answers)
+    known.classes_ = np.asarray(model.classes)
+    return known
+
+
+def _difference(scorer: Any, known: list[Any], drawn: np.ndarray, truth: np.ndarray) -> float:
+    """How much better the new version scores on these rows; NaN if they cannot be scored."""
+    try:
+        new_score, active_score = (float(scorer(each, drawn, truth)) for each in known)
+    except ValueError:
+        # As where all rows have one class.
+        return math.nan
+    return new_score - active_score
+
+
+def _closer(new: np.ndarray, active: np.ndarray, truth: np.ndarray) -> tuple[int, int] | None:
+    """On how many rows only one version is right, or closer to the number: the new, the active."""
+    if truth.ndim != 1 or new.shape != truth.shape or active.shape != truth.shape:
+        return None
+    if truth.dtype.kind == "f":
+        far_new, far_active = np.abs(new - truth), np.abs(active - truth)
+    else:
+        far_new, far_active = new != truth, active != truth
+    return int((far_new < far_active).sum()), int((far_active < far_new).sum())

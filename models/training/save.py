@@ -1,0 +1,105 @@
+"""Write a new model and its card, with its metrics on the rows that were held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from models import fitted
+from models.card import write_card
+from models.engines import choose
+from models.errors import brief
+from models.training import evaluate
+from models.training.comparison import Comparison
+from models.training.facts import Job, Unusable
+from models.training.function import Result
+from models.versions import Store
+
+
+def save(path: Path, result: Result) -> dict[str, int | float]:
+    """Write the estimator to `path`, a joblib file, and its card beside it; its metrics.
+
+    Raises Unusable if it cannot be saved or measured, ModelError if it cannot be served.
+    """
+    estimator, facts = result
+    try:
+        joblib.dump(estimator, path)
+    except Exception as error:
+        raise Unusable(
+            f"the model cannot be saved ({brief(error)}): put its functions and classes into "
+            "models/steps.py, as docs/own-code.md shows"
+        ) from None
+    rows = frame(path, estimator, facts["rows"]) if facts.get("rows") is not None else None
+    metrics: dict[str, int | float] = {}
+    if facts.get("test_answers") is not None:
+        metric = metric_of(result)
+        test_rows, test_answers = facts["test_rows"], facts["test_answers"]
+        metrics |= evaluate.measure(estimator, test_rows, test_answers, metric)
+        metrics["rows_held_out"] = len(test_answers)
+    if rows is not None:
+        metrics["rows_fitted"] = len(rows)
+    metrics |= _own(facts.get("metrics") or {})
+    answers: Any = facts.get("answers")
+    has_shares = evaluate.default_metric(estimator) == "accuracy" and np.ndim(answers) == 1
+    write_card(
+        path,
+        estimator,
+        rows,
+        target=str(facts.get("target") or getattr(answers, "name", None) or ""),
+        metrics=metrics,
+        answers=pd.Series(answers) if has_shares else None,
+    )
+    return metrics
+
+
+def metric_of(result: Result) -> str:
+    """The metric that decides which version is better."""
+    return str(result.facts.get("metric") or evaluate.default_metric(result.estimator))
+
+
+def frame(path: Path, estimator: Any, rows: Any) -> pd.DataFrame:
+    """Rows as a DataFrame, whose columns have the names that the service calls them by.
+
+    Raises ModelError if the estimator cannot be served, Unusable if it takes other columns.
+    """
+    found = pd.DataFrame(rows if hasattr(rows, "iloc") else list(rows)).reset_index(drop=True)
+    found.columns = pd.Index(map(str, found.columns))
+    names = list(found.columns) if hasattr(rows, "columns") else None
+    signature = fitted.signature_of(path, estimator, names)
+    if signature.form == "table" and len(signature.features) != found.shape[1]:
+        raise Unusable(
+            f"its rows have {found.shape[1]} columns, and the model takes {len(signature.features)}"
+        )
+    if len(signature.features) == found.shape[1]:
+        found.columns = pd.Index([feature.name for feature in signature.features])
+    return found
+
+
+def _own(metrics: Any) -> dict[str, float]:
+    """The metrics that the function gave. Raises Unusable if one is no number."""
+    try:
+        return {str(name): float(value) for name, value in dict(metrics).items()}
+    except (TypeError, ValueError):
+        raise Unusable(f"metrics={metrics!r:.80}: expected a number for each name") from None
+
+
+def compared(path: Path, result: Result, job: Job) -> Comparison:
+    """The comparison of the model at `path` with the active version, on the rows held out.
+
+    Raises Unusable or ModelError if they cannot be compared.
+    """
+    facts = result.facts
+    metric = metric_of(result)
+    if facts.get("test_answers") is None:
+        raise Unusable("the function of TRAIN gave no test_rows and test_answers")
+    if not metric:
+        raise Unusable("the function of TRAIN gave no metric, and the model is no classifier")
+    active = Store(Path(job.store), job.name).find(job.served.version)
+    engine = job.settings.engine
+    old = choose.load(active.path, active.version, engine, plan_sha256=active.plan)
+    rows = frame(path, result.estimator, facts["test_rows"])
+    return evaluate.compare(fitted.load(path), old, rows, facts["test_answers"], metric)

@@ -1,0 +1,325 @@
+"""Trainings are tasks: a new version is kept, and takes over only if it is asked for and better."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import runpy
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from werkzeug.test import Client
+
+from api import keeping
+from api.settings import Settings
+from api.tasks import desk, training
+from api.tasks.models import Models
+from api.tasks.store import SqliteStore
+from api.tasks.work import Worker
+from models.training import supervise
+from models.training.facts import Job
+from models.versions import Store
+from tests.test_candidate import quick
+from tests.test_swap import ADMIN, ADMIN_KEYS, OFFSET, following, linear
+
+__all__ = ["quick"]
+
+# A module as a data scientist writes it; `CONSTANT` is how far its model is from the truth.
+MODULE = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+CONSTANT = 0.0
+X = np.arange(20.0).reshape(10, 2)
+TEST = X[:5] + 0.5
+
+def fitted(constant=CONSTANT):
+    return LinearRegression().fit(X, X.sum(axis=1) + constant)
+
+FACTS = {
+    "rows": X,
+    "answers": X.sum(axis=1),
+    "test_rows": TEST,
+    "test_answers": TEST.sum(axis=1),
+}
+
+def train():
+    return fitted(), FACTS
+"""
+
+
+def forked(job: Job, report: int) -> Any:
+    """The process of a training, as a copy of this one: it need not import scikit-learn again."""
+    parent = os.getpid()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os.setsid()
+        faulthandler.disable()
+        job = msgspec.structs.replace(job, parent=parent)
+        sys.argv = ["training", str(report)]
+        sys.stdin = io.TextIOWrapper(io.BytesIO(msgspec.json.encode(job)))
+        sys.modules.pop("models.training.__main__", None)
+        try:
+            runpy.run_module("models.training", run_name="__main__")
+        finally:
+            os._exit(0)
+    return Started(child)
+
+
+class Started:
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float = 0) -> None:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+
+class House:
+    """A service that keeps versions and takes tasks, which the tests do themselves."""
+
+    def __init__(self, folder: Path, *, constant: float, **settings: Any) -> None:
+        self.folder = folder / "models"
+        self.folder.mkdir()
+        linear(self.folder / "latest.joblib", constant)
+        self.write("")
+        self.settings = Settings(
+            model_path=str(self.folder / "latest.joblib"),
+            data_dir=str(folder / "data"),
+            engine="sklearn",
+            processes=1,
+            **{"admin_keys": ADMIN_KEYS, "train": "own:train"} | settings,
+        )
+        self.swap, self.service = keeping.begin(self.settings)
+        self.client = Client(self.swap)
+        self.versions: Store = self.swap.store
+        self.store = SqliteStore(folder / "data" / "tasks", most=100)
+        self.hints: list[str] = []
+        models = Models(self.service, self.settings)
+        self.worker = Worker(self.store, self.put, models, self.settings, self.swap)
+        self.active = self.swap.version
+
+    def write(self, more: str) -> None:
+        """Write the module of TRAIN, with more at its end."""
+        (self.folder / "own.py").write_text(MODULE + more)
+
+    def put(self, task_id: str, number: int, queue: str) -> None:
+        assert (number, queue) == (0, "training")
+        self.hints.append(task_id)
+
+    def ask(self, verb: str, path: str, status: int, body: Any = None, **headers: str) -> Any:
+        answer = self.client.open(path, method=verb, json=body, headers={**ADMIN, **headers})
+        assert answer.status_code == status, answer.text
+        return answer.json
+
+    def start(self, activate: str = "never") -> str:
+        body = {"activate": activate}
+        return str(self.ask("POST", "/train/start", 202, body)["task_id"])
+
+    def work(self) -> None:
+        while self.hints:
+            training.work(self.worker, self.hints.pop(0), 0)
+
+    def run(self, activate: str = "never") -> Any:
+        """The report of a training that ends well."""
+        task_id = self.start(activate)
+        self.work()
+        state = self.state(task_id)
+        assert state["status"] == "SUCCESS", state["error"]
+        return self.ask("GET", f"/train/results/{task_id}", 200)
+
+    def state(self, task_id: str) -> Any:
+        return self.ask("GET", f"/train/status/{task_id}", 200)
+
+    def failure(self) -> str:
+        """What a training that fails says, in its state and as its result."""
+        task_id = self.start("if-better")
+        self.work()
+        state = self.state(task_id)
+        assert state["status"] == "FAILURE", state["step"]
+        problem = self.ask("GET", f"/train/results/{task_id}", state["error"]["status"])
+        assert problem["detail"] == state["error"]["detail"]
+        assert self.serves() == self.active
+        self.check_clean()
+        return str(problem["detail"])
+
+    def serves(self) -> str:
+        """The version that answers."""
+        return self.client.post("/predict", json=[[1, 2]]).headers["X-Model-Version"]
+
+    def check_clean(self) -> None:
+        """Nothing of a training is left but versions."""
+        assert not list(self.folder.glob(f"{training.UNDER_WAY}*"))
+
+
+Build = Callable[..., House]
+
+
+@pytest.fixture
+def build(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+    """Builds a service whose model is `constant` away from the truth."""
+    monkeypatch.setattr(supervise, "start", forked)
+    with contextlib.ExitStack() as stack:
+
+        def make(constant: float = OFFSET, **settings: Any) -> House:
+            house = House(tmp_path, constant=constant, **settings)
+            monkeypatch.setattr(desk, "desk", lambda _: desk.Desk(house.store, house.put))
+            stack.enter_context(following(house.swap))
+            return house
+
+        yield make
+
+
+@pytest.fixture
+def house(build: Build) -> House:
+    return build()
+
+
+def test_a_training_gives_a_version_with_its_card_that_does_not_serve_unasked(house: House) -> None:
+    report = house.run()
+    assert not report["activated"]
+    short = report["version"][:12]
+    assert report["not_activated"] == (
+        f'it was not asked for: POST /model/activate with {{"version": "{short}"}} has it serve'
+    )
+    assert house.serves() == house.active
+    card = house.versions.find(report["version"]).card
+    assert card["metrics"] == report["metrics"]
+    assert card["metrics"] == pytest.approx(
+        {"r2": 1.0, "mean_absolute_error": 0.0, "rows_held_out": 5, "rows_fitted": 10}, abs=1e-9
+    )
+    assert card["example"] == {"x0": 0.0, "x1": 1.0}
+    house.check_clean()
+    # The advice, to the letter.
+    house.ask("POST", "/model/activate", 200, {"version": short})
+    assert house.serves() == report["version"]
+
+
+def test_a_better_version_takes_over_if_that_is_asked_for(house: House) -> None:
+    report = house.run("if-better")
+    assert (report["activated"], report["not_activated"]) == (True, "")
+    assert report["active_version"] == house.active
+    assert house.serves() == report["version"] != house.active
+    compared = report["comparison"]
+    assert compared["metric"] == "r2"
+    assert compared["new_score"] == pytest.approx(1)
+    assert compared["active_score"] < -1000
+    assert compared["difference"] == compared["new_score"] - compared["active_score"]
+    assert compared["interval"][0] > 0
+    assert (compared["rows"], compared["left_out"]) == (5, 0)
+    assert (compared["new_closer"], compared["active_closer"]) == (5, 0)
+
+
+def test_a_worse_version_never_takes_over(build: Build) -> None:
+    house = build(constant=0)
+    house.write("CONSTANT = 7\ndef train():\n    return fitted(7), FACTS\n")
+    report = house.run("if-better")
+    assert not report["activated"]
+    assert report["not_activated"].startswith("it is not better: its r2 is -")
+    assert report["comparison"]["active_closer"] == 5
+    assert house.serves() == house.active
+    assert house.versions.find(report["version"])
+
+
+def test_a_training_that_gives_the_active_version_changes_nothing(build: Build) -> None:
+    house = build(constant=0)
+    report = house.run("if-better")
+    assert (report["version"], report["is_new"]) == (house.active, False)
+    assert (report["activated"], report["comparison"]["difference"]) == (True, 0)
+
+
+NUMPY_ONLY = "raise ModuleNotFoundError('no', name='{}')\n"
+# More of the module, or TRAIN; settings; and what is said.
+FAILURES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no module": (
+        "", {"train": "nowhere:train"},
+        "TRAIN=nowhere:train: there is no module nowhere. A file beside the model, as"),
+    "no package": ("", {"train": "models.nowhere.a:train"}, "there is no module models.nowhere."),
+    "no function": ("", {"train": "own:fit"}, "own.py has no function fit; it has fitted, train"),
+    "no callable": ("", {"train": "own:FACTS"}, "own.py has no function FACTS"),
+    "a broken module": (
+        "1 / 0", {}, "importing own raised ZeroDivisionError: division by zero ("),
+    "a module that ends": ("sys.exit(3)", {}, "importing own raised SystemExit: 3"),
+    "no scikit-learn": (
+        NUMPY_ONLY.format("sklearn.linear_model"), {},
+        "TRAIN=own:train needs scikit-learn, which this image lacks: build it without SLIM"),
+    "no pandas": (
+        f"def train():\n    {NUMPY_ONLY.format('pandas')}", {},
+        "TRAIN=own:train needs pandas, which this image lacks: add the line pandas to models/requ"),
+    "another library": (
+        NUMPY_ONLY.format("torch"), {}, "importing own raised ModuleNotFoundError: no"),
+    "an exception": (
+        "def train():\n    {}['price']", {}, "TRAIN=own:train raised KeyError: 'price' ("),
+    "no estimator": (
+        "def train():\n    return 5", {},
+        "TRAIN=own:train gave int: expected a fitted estimator of scikit-learn, or (estim"),
+    "no facts": (
+        "def train():\n    return fitted(), X", {},
+        "gave the estimator and ndarray: expected a dict with some of rows, answers,"),
+    "an unknown fact": (
+        "def train():\n    return fitted(), FACTS | {'test_row': X}", {},
+        "gave the facts test_row: expected rows, answers, test_rows,"),
+    "answers alone": (
+        "def train():\n    return fitted(), {'answers': X}", {}, "gave answers without rows"),
+    "too few answers": (
+        "def train():\n    return fitted(), FACTS | {'test_answers': X[:3, 0]}", {},
+        "gave 5 test_rows and 3 test_answers"),
+    "not fitted": (
+        "def train():\n    return LinearRegression()", {},
+        "holds a LinearRegression that is not fitted"),
+    "a lambda": (
+        "def train():\n    model = fitted()\n    model.f = lambda: 1\n    return model", {},
+        "the model cannot be saved (PicklingError: "),
+    "an unknown metric": (
+        "def train():\n    return fitted(), FACTS | {'metric': 'auc'}", {},
+        "the metric 'auc' cannot be had ("),
+    "a metric that is none": (
+        "def train():\n    return fitted(), FACTS | {'metrics': {'a': 'b'}}", {},
+        "metrics={'a': 'b'}: expected a number for each name"),
+    "rows of nothing": (
+        "def train():\n    return fitted(), {'rows': [1.0]}", {}, "its rows have 1 columns, and the model takes 2."),
+    "rows of something else": (
+        "def train():\n    return fitted(), FACTS | {'test_rows': [{}] * 5}", {}, "it cannot be evaluated: "),
+    "too long": (
+        "def train():\n    subprocess.run(['sleep', '60'])", {"train_seconds": 0.5},
+        "it took longer than 0.5 seconds (TRAIN_SECONDS)"),
+    "another contract": (
+        "def train():\n    return LinearRegression().fit(X[:, :1], X[:, 0])", {},
+        "the new version is refused: the feature x1 is gone: to take it"),
+    "not good enough": (
+        "", {"model_min": "r2>=2"}, "the new version is refused: the card says r2 = 1, and MODEL_M"),
+    "it ends its process": (
+        "def train():\n    os.kill(os.getpid(), signal.SIGSEGV)", {},
+        "The training ended its process 3 times: the process that trained died of SIGSEGV. Give"),
+    "it is killed": (
+        "def train():\n    os.kill(os.getpid(), signal.SIGKILL)", {},
+        "3 times: the process that trained was killed, as where the machine's memory runs out."),
+    "it leaves": (
+        "def train():\n    os._exit(7)", {},
+        "3 times: the process that trained ended with the status 7."),
+    "it kills what watches it": (
+        "def train():\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)", {},
+        "3 times: the process of the training ended without a word."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_training_that_has_no_result_says_why(build: Build, name: str) -> None:
+    more, settings, words = FAILURES[name]
+    house = build(constant=0, **settings)
+    house.write(more)
+    assert words in house.failure()
