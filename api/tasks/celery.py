@@ -13,11 +13,12 @@ from api.tasks.desk import NoTasks
 from api.tasks.task import Queue
 from api.tasks.work import PATIENCE
 
-# The packages, in the versions that the tests have.
-PACKAGES = ("celery==5.7.0", "redis==8.1.0")
+# The package, in the version that the tests have.
+PACKAGE = "celery[redis]==5.7.0"
 try:
     import celery
     import kombu
+    import packaging.version  # noqa: F401  # which kombu imports with its Redis only
     import redis
     from celery import signals
     from redis.backoff import NoBackoff
@@ -25,8 +26,7 @@ try:
 except ImportError:
     raise NoTasks(
         "This service takes no tasks: CELERY_BROKER_URL needs packages that are not installed: "
-        f"write {' and '.join(PACKAGES)} into models/requirements.txt, a line each, and run make "
-        "again."
+        f"write {PACKAGE} into models/requirements.txt, and run make again."
     ) from None
 
 NO_BACKEND = (
