@@ -37,7 +37,8 @@ define NO_BROKER
 SECRETS has no CELERY_BROKER_URL, so workers have no queue to take tasks from. Store its address in Secret Manager:
   gcloud services enable secretmanager.googleapis.com $(AS_PERSON)
   printf %s "$$CELERY_BROKER_URL" | gcloud secrets create celery-broker --data-file=- $(AS_PERSON)
-Then write SECRETS=CELERY_BROKER_URL=celery-broker:latest into .env. Next: make add-roles deploy deploy-worker
+Then write SECRETS=CELERY_BROKER_URL=celery-broker:latest into .env; RabbitMQ needs a Redis for the results besides, as
+CELERY_BACKEND_URL. Next: make add-roles deploy deploy-worker
 endef
 export NO_BROKER
 require-broker:

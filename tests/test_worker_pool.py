@@ -66,7 +66,8 @@ def test_without_a_broker_it_says_how_to_store_the_address_of_one(desk: Desk) ->
     for line in re.findall(r"^  (.*)$", said, re.MULTILINE):
         env = desk.env | {"CELERY_BROKER_URL": BROKER}
         subprocess.run(line, shell=True, env=env, check=True, capture_output=True)
-    assert f"write {SECRETS} into .env. Next: make add-roles deploy deploy-worker" in said
+    assert f"write {SECRETS} into .env; RabbitMQ needs a Redis for the results" in said
+    assert "Next: make add-roles deploy deploy-worker" in said
     assert desk.cloud.part(Secrets).all == {"celery-broker": BROKER}
 
 
