@@ -13,8 +13,8 @@ from api.settings import Settings
 from api.tasks.task import Put, Store
 
 NO_BROKER = (
-    "This service takes no tasks: set CELERY_BROKER_URL and CELERY_BACKEND_URL in SECRETS, for Cloud "
-    "Run's own disk ends with each instance, and run workers with make deploy-worker."
+    "This service takes no tasks: set CELERY_BROKER_URL and CELERY_BACKEND_URL in SECRETS, for "
+    "Cloud Run's own disk ends with each instance, and run workers with make deploy-worker."
 )
 NO_FOLDER = (
     "This service takes no tasks: its folder of tasks cannot be written. Set DATA_DIR to a folder "
