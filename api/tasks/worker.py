@@ -10,11 +10,12 @@ import os
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
 from celery import signals
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SecurityWarning
 from celery.worker import state
 
 from api import boot
@@ -34,6 +35,9 @@ from models.files import DIGITS
 from models.settings import SettingsError
 
 log = logging.getLogger("api")
+
+# Celery warns root of pickles, which no message may be here.
+warnings.simplefilter("ignore", SecurityWarning)
 
 NO_BROKER = (
     "a worker needs CELERY_BROKER_URL, as amqp://user:password@host:5672// for RabbitMQ, or "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,8 @@ def main() -> None:
     parser.add_argument("--harms", type=int, default=1, help="0: nothing but kills of workers")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    # So that no process is left where somebody ends this one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # What a developer has set in .env does not count here.
     for field in msgspec.structs.fields(Settings):
         os.environ.pop(field.name.upper(), None)

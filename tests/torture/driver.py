@@ -43,7 +43,7 @@ class Stage(Protocol):
         """End everything, so that no process is left."""
 
     def worker_pids(self) -> list[int]:
-        """The processes that do chunks now."""
+        """The processes that do chunks now, or wait for one."""
 
     def mend(self) -> None:
         """Start a worker again where one was killed, unless somebody else does so."""
@@ -133,7 +133,7 @@ class Torture:
         self._gate = threading.Semaphore(0)
 
     def run(self, kills: int, pause: float, others: Sequence[Callable[[], None]] = ()) -> Outcome:
-        """Kill a random worker so often, with a pause of seconds; in between do the other harms."""
+        """Kill a random worker so often, each after about `pause` seconds, and do the other harms."""
         began = time.monotonic()
         tasks = self.outcome.tasks
         steps = max(kills, 1)
@@ -143,7 +143,7 @@ class Torture:
             for step in range(steps):
                 # So that there is work at each kill.
                 self._gate.release(tasks // steps)
-                time.sleep(pause)
+                time.sleep(self._random.uniform(0, 2 * pause))
                 if step in harms:
                     harms[step]()
                 if kills:
@@ -168,11 +168,13 @@ class Torture:
         return start, start + rows
 
     def _kill(self) -> None:
-        pids = self.stage.worker_pids()
-        if pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._random.choice(pids), signal.SIGKILL)
-                self.outcome.kills += 1
+        for _ in _tries(END_SECONDS):
+            # One that begins does no work yet.
+            if pids := self.stage.worker_pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._random.choice(pids), signal.SIGKILL)
+                    self.outcome.kills += 1
+                    return
 
     def _hand_in(self, number: int) -> None:
         """Hand in a task; again with its Idempotency-Key where the service cannot take it now."""

@@ -16,6 +16,7 @@ from tests.brokers import Broker, RabbitMQ, Redis
 from tests.test_serving import BOUND, ROOT, Server
 
 WORKERS = 3
+READY = "does the tasks"
 
 
 class Torn:
@@ -41,7 +42,6 @@ class Torn:
             "PROCESSES": "1",
         }
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.log = folder / "workers.log"
 
     @property
     def harms(self) -> Sequence[Callable[[], None]]:
@@ -57,8 +57,8 @@ class Torn:
         self.server.wait()
         self.mend()
         deadline = time.monotonic() + BOUND
-        while self.log.read_text().count("does the tasks") < self._count:
-            assert time.monotonic() < deadline, self.log.read_text()
+        while len(self.worker_pids()) < self._count:
+            assert time.monotonic() < deadline, self.said()
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -72,24 +72,33 @@ class Torn:
             each.stop()
 
     def worker_pids(self) -> list[int]:
-        """The processes that do chunks now."""
-        return [worker.pid for worker in self.workers if worker.poll() is None]
+        """The processes that do chunks now, or wait for one."""
+        pids = [worker.pid for worker in self.workers if worker.poll() is None]
+        return [pid for pid in pids if READY in self._log(pid).read_text()]
+
+    def said(self) -> str:
+        """What all workers have said."""
+        return "".join(path.read_text() for path in self._folder.glob("worker-*.log"))
+
+    def _log(self, pid: int) -> Path:
+        return self._folder / f"worker-{pid}.log"
 
     def mend(self) -> None:
         """Start a worker again where one was killed."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
         while len(self.workers) < self._count:
-            with self.log.open("ab") as log:
-                self.workers.append(
-                    subprocess.Popen(
-                        [sys.executable, "-m", "api", "worker"],
-                        cwd=self._folder,
-                        env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
+            new = self._folder / "worker.log"
+            with new.open("wb") as log:
+                worker = subprocess.Popen(
+                    [sys.executable, "-m", "api", "worker"],
+                    cwd=self._folder,
+                    env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
+            new.rename(self._log(worker.pid))
+            self.workers.append(worker)
 
     def end_worker(self, number: int = 0) -> int:
         """Tell a worker to stop; gives its exit status."""
