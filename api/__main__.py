@@ -49,6 +49,10 @@ def main() -> None:
             "where that comes from"
         )
     from api.server import wsgi
+    from api.tasks import embedded
+
+    # Before there are other threads: what one of them holds would stay held in the child.
+    embedded.begin(settings, wsgi.service, wsgi.swap)
 
     def greet() -> None:
         # Not by `print`: uWSGI has put standard error in the place of `sys.stdout`.

@@ -39,12 +39,6 @@ class Aside:
 aside = Aside()
 
 
-def _watch(watch: Callable[[], None]) -> None:
-    """Call a function if this process is a worker: uWSGI's spooler has no connections."""
-    if process.is_worker():
-        watch()
-
-
 def watch_in_processes(watches: Sequence[Callable[[], None]], connections: Connections) -> None:
     """Have a thread call each of these in each process that this one forks, and no other."""
     parent = os.getpid()
@@ -57,7 +51,7 @@ def watch_in_processes(watches: Sequence[Callable[[], None]], connections: Conne
             process.listener()
             try:
                 for watch in watches:
-                    threading.Thread(target=_watch, args=(watch,), daemon=True).start()
+                    threading.Thread(target=watch, daemon=True).start()
             except RuntimeError as error:
                 # uWSGI's master starts another worker, and gives up after several deaths.
                 log.error("a process that cannot watch its connections ends: %s", error)  # noqa: TRY400

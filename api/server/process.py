@@ -19,7 +19,6 @@ from typing import Any
 from api.errors import PHRASES, Answer
 from api.monitor import metrics
 from api.settings import Settings
-from api.tasks import spooler
 
 # uWSGI's default backlog of 100 would refuse the connections of a burst.
 LISTEN = 1024
@@ -64,7 +63,6 @@ def arguments(settings: Settings) -> list[str]:
         str(2 * settings.max_body_bytes),
         "--listen",
         str(listen),
-        *spooler.arguments(settings),
     ]
 
 
@@ -169,22 +167,6 @@ def place() -> int:
     while not (number := int(uwsgi.worker_id())):
         time.sleep(NUMBERED_SECONDS)
     return number - 1
-
-
-def is_worker() -> bool:
-    """Whether this process answers requests, and does no tasks: uWSGI's spooler has no number.
-
-    A thread that begins with the fork waits until uWSGI knows. A spooler lets go of the listener,
-    which would stay open behind the workers.
-    """
-    uwsgi = sys.modules.get("uwsgi")
-    while uwsgi is not None and not uwsgi.worker_id():
-        if uwsgi.i_am_the_spooler():
-            if (held := listener()) is not None:
-                held.close()
-            return False
-        time.sleep(NUMBERED_SECONDS)
-    return True
 
 
 def is_running(pid: int) -> bool:

@@ -18,6 +18,7 @@ import time
 from functools import partial
 
 from api.server import process
+from api.tasks import embedded
 
 log = logging.getLogger("api")
 
@@ -100,6 +101,8 @@ def _end() -> None:
     time.sleep(HANDSHAKE_SECONDS)
     while process.untaken_connections() and time.monotonic() < started + DRAIN_SECONDS:
         time.sleep(POLL_SECONDS)
+    # uWSGI waits for the processes of tasks; the next service goes on with these.
+    embedded.end()
     main = threading.main_thread().ident or 0
     while time.monotonic() < started + GRACE_SECONDS:
         # The first one ends the workers; the others rouse uWSGI, which looks once a second whether

@@ -43,9 +43,9 @@ CLIENT = re.compile(
 )
 # Lines that say nothing new: uWSGI starts, ends or replaces its workers.
 USUAL = re.compile(
-    r"running \"|spawned (the )?uWSGI|Gracefully killing worker|\.\.\.The work of process"
+    r"running \"|spawned uWSGI|Gracefully killing worker|\.\.\.The work of process"
     r"|graceful shutdown|worker \d+ (buried|killed)|goodbye to uWSGI|worker respawning too fast"
-    r"|pthread_join|waitpid\(\): No child|!!! uWSGI process"
+    r"|pthread_join|subprocess \d+ exited|waitpid\(\): No child|!!! uWSGI process"
     r"|\*\*\* (end of )?backtrace"
 )
 

@@ -25,15 +25,17 @@ configure_logging(
 # Called in a thread of each worker, for ever.
 follow = []
 answering: Gateway | Swap
+swap: Swap | None = None
 if settings.keeps_versions:
     from api import keeping
 
-    answering, service = keeping.begin(settings)
-    follow.append(answering.watch)
+    swap, service = keeping.begin(settings)
+    answering = swap
+    follow.append(swap.watch)
     if settings.model_refresh_seconds:
         from api.follow import Follower
 
-        follow.append(Follower(answering, settings).watch)
+        follow.append(Follower(swap, settings).watch)
 else:
     service = load(settings)
     answering = serve(service, settings)

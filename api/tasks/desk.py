@@ -16,10 +16,6 @@ NO_BROKER = (
     "This service takes no tasks: set CELERY_BROKER_URL and CELERY_BACKEND_URL in SECRETS, for "
     "Cloud Run's own disk ends with each instance, and run workers with make deploy-worker."
 )
-NO_FOLDER = (
-    "This service takes no tasks: its folder of tasks cannot be written. Set DATA_DIR to a folder "
-    "on a disk that this user may write, and start the service again."
-)
 
 
 class NoTasks(Problem):
@@ -48,17 +44,23 @@ def asked() -> Iterator[None]:
         raise NoTasks(f"Tasks cannot be kept now ({reason}): try again later.") from None
 
 
-@functools.cache
 def desk(settings: Settings) -> Desk:
     """The desk of this process; raises NoTasks if the service takes none."""
+    if not settings.celery_broker_url:
+        from api.tasks import embedded
+
+        if settings.data_folder is None:
+            raise NoTasks(NO_BROKER)
+        embedded.check()
+    return _made(settings)
+
+
+@functools.cache
+def _made(settings: Settings) -> Desk:
     if settings.celery_broker_url:
         from api.tasks import celery
 
         return Desk(celery.store(settings), celery.put)
-    from api.tasks import spooler
+    from api.tasks import embedded
 
-    if settings.data_folder is None:
-        raise NoTasks(NO_BROKER)
-    if not spooler.is_there():
-        raise NoTasks(NO_FOLDER)
-    return Desk(spooler.store(settings), spooler.put)
+    return Desk(embedded.store(settings), embedded.hall.put)

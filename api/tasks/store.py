@@ -15,7 +15,7 @@ import msgspec
 from api.errors import Busy, Problem
 from api.tasks.blobs import Blobs
 from api.tasks.database import Database
-from api.tasks.task import ENDED, Chunk, Counts, Outcome, State, Task
+from api.tasks.task import ENDED, Chunk, Counts, Outcome, Queue, State, Task
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS tasks (
@@ -25,11 +25,19 @@ SCHEMA = (
         notes TEXT, fixed BLOB, body BLOB)""",
     "CREATE INDEX IF NOT EXISTS by_state ON tasks (state, number)",
     """CREATE TABLE IF NOT EXISTS chunks (
-        task TEXT, number INTEGER, start INTEGER, stop INTEGER, line INTEGER, row INTEGER,
-        rows INTEGER, attempts INTEGER, deaths INTEGER, done INTEGER, results BLOB,
-        PRIMARY KEY (task, number)) WITHOUT ROWID""",
+        turn INTEGER PRIMARY KEY, task TEXT, number INTEGER, start INTEGER, stop INTEGER,
+        line INTEGER, row INTEGER, rows INTEGER, attempts INTEGER, deaths INTEGER, done INTEGER,
+        queue INTEGER, worker INTEGER, results BLOB, UNIQUE (task, number))""",
+    "CREATE INDEX IF NOT EXISTS by_turn ON chunks (queue, turn) WHERE done = 0 AND worker = 0",
     "CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, at REAL, reason TEXT) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
+)
+# The queues in the order in which their chunks are done.
+QUEUES: dict[Queue, int] = {"small": 0, "large": 1, "training": 2}
+# The chunk whose turn it is in some of the queues.
+NEXT = (
+    "SELECT task, number FROM chunks WHERE done = 0 AND worker = 0 AND queue BETWEEN ? AND ? "
+    "ORDER BY queue, turn LIMIT 1"
 )
 # The columns of a task that change; the others are one document, `fixed`.
 CHANGING = (
@@ -79,7 +87,7 @@ class SqliteStore:
                 return found
             self._make_room(db)
             _insert(db, task, body)
-            _insert_chunk(db, task.id, chunk)
+            _insert_chunk(db, task.id, chunk, task.queue)
             _add(db, "kept", 1)
         return task
 
@@ -113,19 +121,26 @@ class SqliteStore:
     def begin(self, task_id: str, number: int) -> tuple[Task, Chunk] | None:
         """See `Store.begin`."""
         with self._database.writing() as db:
-            task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
-            if task is None or task.has_ended or chunk is None:
+            return _begin(db, task_id, number, 0)
+
+    def claim(self, worker: int, first: Queue, last: Queue) -> tuple[Task, Chunk] | None:
+        """Begin the chunk whose turn it is, which no other worker gets then; None if none waits.
+
+        It is of the first of these queues, and waits longest there. `worker` is a pid.
+        """
+        queues = (QUEUES[first], QUEUES[last])
+        with self._database.reading() as db:
+            if db.execute(NEXT, queues).fetchone() is None:
                 return None
-            chunk.attempts += 1
-            db.execute(
-                "UPDATE chunks SET attempts = ? WHERE task = ? AND number = ?",
-                (chunk.attempts, task_id, number),
-            )
-            if task.state == "PENDING":
-                task.state, task.started = "STARTED", time.time()
-                _update(db, task, "state", "started")
-            _add(db, "attempts", 1)
-        return task, chunk
+        with self._database.writing() as db:
+            found = db.execute(NEXT, queues).fetchone()
+            return found and _begin(db, found["task"], found["number"], worker)
+
+    def release(self, worker: int | None = None) -> None:
+        """Let others have the chunks of a worker that has ended; of all workers for None."""
+        where = "worker != 0" if worker is None else f"worker = {worker:d}"
+        with self._database.writing() as db:
+            db.execute(f"UPDATE chunks SET worker = 0 WHERE done = 0 AND {where}")  # noqa: S608
 
     def add(self, task_id: str, chunk: Chunk | None) -> bool:
         """See `Store.add`."""
@@ -133,7 +148,7 @@ class SqliteStore:
             if chunk is None:
                 db.execute("UPDATE tasks SET is_whole = 1 WHERE id = ?", (task_id,))
                 return False
-            if _insert_chunk(db, task_id, chunk):
+            if _insert_chunk(db, task_id, chunk, "large"):
                 db.execute("UPDATE tasks SET left = left + 1 WHERE id = ?", (task_id,))
                 return True
             known = _chunk(db, task_id, chunk.number)
@@ -194,6 +209,7 @@ class SqliteStore:
                 return False
             task.state, task.ended, task.error = state, time.time(), error
             _update(db, task, *CHANGING)
+            db.execute("DELETE FROM chunks WHERE task = ? AND done = 0", (task_id,))
             _add(db, state, 1)
         self._blobs.drop(task.id, "input")
         return True
@@ -335,13 +351,32 @@ def _update(db: sqlite3.Connection, task: Task, *names: str) -> None:
     )
 
 
-def _insert_chunk(db: sqlite3.Connection, task_id: str, chunk: Chunk) -> bool:
+def _begin(
+    db: sqlite3.Connection, task_id: str, number: int, worker: int
+) -> tuple[Task, Chunk] | None:
+    """Count an attempt at a chunk by a worker; None if there is nothing left to do for it."""
+    task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
+    if task is None or task.has_ended or chunk is None:
+        return None
+    chunk.attempts += 1
+    db.execute(
+        "UPDATE chunks SET attempts = ?, worker = ? WHERE task = ? AND number = ?",
+        (chunk.attempts, worker, task_id, number),
+    )
+    if task.state == "PENDING":
+        task.state, task.started = "STARTED", time.time()
+        _update(db, task, "state", "started")
+    _add(db, "attempts", 1)
+    return task, chunk
+
+
+def _insert_chunk(db: sqlite3.Connection, task_id: str, chunk: Chunk, queue: Queue) -> bool:
     """Insert a chunk; False if it is there."""
     names = ", ".join(CHUNK)
-    values = (task_id, 0, *(getattr(chunk, name) for name in CHUNK))
+    values = (task_id, 0, 0, QUEUES[queue], *(getattr(chunk, name) for name in CHUNK))
     return bool(
         db.execute(
-            f"INSERT OR IGNORE INTO chunks (task, done, {names}) "  # noqa: S608
+            f"INSERT OR IGNORE INTO chunks (task, done, worker, queue, {names}) "  # noqa: S608
             f"VALUES ({', '.join('?' * len(values))})",
             values,
         ).rowcount

@@ -64,19 +64,21 @@ class Worker(NamedTuple):
         Raises OSError where the store or the disk refuses: the chunk has to be put again.
         """
         begun = self.store.begin(task_id, number)
-        if begun is None:
-            return
-        task, chunk = begun
+        if begun is not None:
+            self.do(*begun)
+
+    def do(self, task: Task, chunk: Chunk) -> None:
+        """Do a chunk that was begun, and put the chunk behind it; raises OSError as `work` does."""
         try:
             outcome = self._do(task, chunk)
         except OSError:
             raise
         except (Lost, ModelError) as error:
-            self.store.fail(task_id, problem(Ended(f"The task cannot go on: {error}."), task))
+            self.store.fail(task.id, problem(Ended(f"The task cannot go on: {error}."), task))
         except Exception as error:
-            self.store.fail(task_id, problem(error, task))
+            self.store.fail(task.id, problem(error, task))
         else:
-            self.store.finish(task_id, number, outcome)
+            self.store.finish(task.id, chunk.number, outcome)
 
     def _do(self, task: Task, chunk: Chunk) -> Outcome:
         if task.type == "training":

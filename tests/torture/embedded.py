@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -48,16 +49,21 @@ class Torn:
 
     def worker_pids(self) -> list[int]:
         """The service's processes of the lowest priority."""
-        return [pid for pid in children(self._server.process.pid) if _nice(pid) == LOWEST_PRIORITY]
+        return [
+            worker
+            for child in children(self._server.process.pid)
+            for worker in children(child)
+            if _nice(worker) == LOWEST_PRIORITY
+        ]
 
 
 def children(parent: int) -> list[int]:
     """The processes that a process has started."""
-    return [
-        int(pid)
-        for task in Path(f"/proc/{parent}/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def _nice(pid: int) -> int:
