@@ -10,7 +10,7 @@ from typing import Any
 
 from api.settings import Settings
 from api.tasks.desk import NoTasks
-from api.tasks.task import Queue
+from api.tasks.task import QUEUES, Queue
 from api.tasks.work import PATIENCE
 
 # The package, in the version that the tests have.
@@ -48,7 +48,7 @@ app.conf.update(
     task_queues=[
         # Quorum queues are on the disk before the broker confirms a message.
         kombu.Queue(name, _tasks, routing_key=name, queue_arguments={"x-queue-type": "quorum"})
-        for name in ("small", "large")
+        for name in QUEUES
     ],
     task_acks_late=True,
     task_reject_on_worker_lost=True,

@@ -237,6 +237,23 @@ class RedisStore:
             self._blobs.drop(task_id, "input")
 
     @explained
+    def note(self, task_id: str, notes: dict[str, Any]) -> None:
+        """See `Store.note`."""
+        key = keys_of(task_id).task
+
+        def change(pipe: Pipe) -> None:
+            task, _ = _read(pipe, key, 0)
+            if task is None or task.has_ended:
+                return
+            task.notes |= notes
+            pipe.multi()
+            _write(pipe, task, task.state)
+            # Whoever tells how far it is has not died.
+            pipe.zadd(OPEN, {_place(task_id, 0): time.time() + self._patience}, xx=True)
+
+        self._change(change, key)
+
+    @explained
     def bury(self, task_id: str, number: int) -> int:
         """See `Store.bury`."""
         key = keys_of(task_id).task

@@ -26,6 +26,7 @@ MIXED_DECIMALS: dict[str, Any] = {
 
 # The chunks of large tasks wait behind small tasks; a training runs beside both.
 Queue = Literal["small", "large", "training"]
+QUEUES: tuple[Queue, ...] = ("small", "large", "training")
 # Brings a chunk to a worker: its task, its number, its queue. Raises OSError where it cannot.
 Put = Callable[[str, int, Queue], None]
 

@@ -28,7 +28,8 @@ from api.tasks import celery
 from api.tasks.desk import NoTasks
 from api.tasks.models import Models
 from api.tasks.redis_store import RedisStore
-from api.tasks.task import Queue
+from api.tasks.task import QUEUES, Queue
+from api.tasks.trainer import Trainer
 from api.tasks.work import Worker
 from models.errors import ModelError, brief
 from models.files import DIGITS
@@ -62,6 +63,7 @@ class Process:
         self._store = store
         self._worker = worker
         self._ttl = ttl
+        self._trainer = Trainer(worker)
         self._last_large = 0.0
         self._tidied = 0.0
 
@@ -71,6 +73,10 @@ class Process:
         Raises Reject where that takes too long, or the worker has to stop.
         """
         if queue == "large" and self._lets_pass(task_id, number):
+            return
+        if queue == "training":
+            # It takes long. Should this process die, another one begins it once it is missed.
+            self._trainer.begin(task_id)
             return
         for _ in range(MAX_TRIES):
             try:
@@ -101,7 +107,7 @@ class Process:
             self._tidied = time.monotonic()
             self._store.expire(self._ttl)
         # Else they may wait for their turn.
-        if not (celery.waiting("small") or celery.waiting("large")):
+        if not any(map(celery.waiting, QUEUES)):
             for task, number in self._store.missed():
                 celery.put(task.id, number, task.queue)
 
