@@ -37,7 +37,7 @@ NAME = "api.work"
 # A broker or a Redis that does not answer is given up after so long.
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
-# Redis gives a message of a worker that died to another one after so long; RabbitMQ at once.
+# Redis gives the message of a dead worker to another one after so long; RabbitMQ does it at once.
 VISIBLE_SECONDS = 60
 # A connection that ended while it was not used is opened again, once.
 ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
@@ -117,13 +117,7 @@ def store(settings: Settings) -> Any:
     if settings.data_dir and settings.data_folder is not None:
         files = settings.data_folder / "tasks" / "files"
         blobs = Blobs(files, durable=settings.durable == "true")
-    return RedisStore(
-        client,
-        blobs,
-        most=settings.max_tasks,
-        ttl=settings.result_ttl,
-        patience=PATIENCE * settings.timeout,
-    )
+    return RedisStore(client, blobs, most=settings.max_tasks, ttl=settings.result_ttl)
 
 
 def put(task_id: str, number: int, queue: Queue) -> None:

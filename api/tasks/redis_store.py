@@ -27,8 +27,8 @@ from api.tasks.task import ENDED, STATES, Chunk, Counts, Lost, Outcome, State, T
 INLINE_BYTES = 512 * 1024
 # A body in Redis is kept in pieces, of which a reader takes those that it needs.
 PIECE_BYTES = 256 * 1024
-# A chunk that no worker has begun is put again after so long, if its queue is empty.
-MISSED_SECONDS = 30.0
+# A chunk that nobody has put, begun or held for so long is missed.
+MISSED_SECONDS = 10.0
 ALL, OPEN, ENDS = "tasks:all", "tasks:open", "tasks:ended"
 TOTALS, LOOK = "tasks:totals", "tasks:look"
 
@@ -70,18 +70,14 @@ class RedisStore:
     """A `Store` in Redis, which keeps `most` tasks.
 
     `blobs` are the files that all processes of the service share, or None if there are none. The
-    store tells of a task that was removed for REMEMBERED times `ttl` seconds. A chunk that a worker
-    has begun is missed after `patience` seconds.
+    store tells of a task that was removed for REMEMBERED times `ttl` seconds.
     """
 
-    def __init__(
-        self, client: Redis, blobs: Blobs | None, *, most: int, ttl: float, patience: float
-    ) -> None:
+    def __init__(self, client: Redis, blobs: Blobs | None, *, most: int, ttl: float) -> None:
         self._redis: Any = client
         self._blobs = blobs
         self._most = most
         self._ttl = ttl
-        self._patience = patience
 
     @explained
     def create(self, task: Task, chunk: Chunk, body: bytes | None) -> Task:
@@ -177,7 +173,7 @@ class RedisStore:
                 task.state, task.started = "STARTED", time.time()
             pipe.multi()
             _write(pipe, task, before, {_open(number): _encoded(chunk)})
-            pipe.zadd(OPEN, {_place(task_id, number): time.time() + self._patience})
+            pipe.zadd(OPEN, {_place(task_id, number): time.time() + MISSED_SECONDS})
             pipe.hincrby(TOTALS, "attempts", 1)
             return task, chunk
 
@@ -248,8 +244,6 @@ class RedisStore:
             task.notes |= notes
             pipe.multi()
             _write(pipe, task, task.state)
-            # Whoever tells how far it is has not died.
-            pipe.zadd(OPEN, {_place(task_id, 0): time.time() + self._patience}, xx=True)
 
         self._change(change, key)
 
@@ -346,14 +340,18 @@ class RedisStore:
         return iter(self._chunks_open(float("inf")))
 
     @explained
+    def hold(self, task_id: str, number: int) -> None:
+        """Say that a worker is at a chunk, which is missed later then."""
+        self._redis.zadd(OPEN, {_place(task_id, number): time.time() + MISSED_SECONDS}, xx=True)
+
+    @explained
     def missed(self) -> list[tuple[Task, int]]:
-        """The chunks that should have been begun, or done, by now: for one process at a time."""
+        """The chunks that should have been begun, or done, by now; for one process at a time."""
         if not self._redis.set(LOOK, b"", nx=True, px=int(1000 * MISSED_SECONDS / 3)):
             return []
         found = self._chunks_open(time.time())
-        later = time.time() + MISSED_SECONDS
         for task, number in found:
-            self._redis.zadd(OPEN, {_place(task.id, number): later}, xx=True)
+            self.hold(task.id, number)
         return found
 
     def _chunks_open(self, until: float) -> list[tuple[Task, int]]:

@@ -29,7 +29,6 @@ from api.tasks.desk import NoTasks
 from api.tasks.models import Models
 from api.tasks.redis_store import RedisStore
 from api.tasks.task import QUEUES, Queue
-from api.tasks.trainer import Trainer
 from api.tasks.work import Worker
 from models.errors import ModelError, brief
 from models.files import DIGITS
@@ -51,7 +50,7 @@ PAUSE_SECONDS = 1.0
 # The broker gives the chunk to another worker after so many tries.
 MAX_TRIES = 60
 # Between two looks for chunks that no message brings.
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 2.0
 # Between two removals of what is expired.
 TIDY_SECONDS = 60.0
 
@@ -63,7 +62,8 @@ class Process:
         self._store = store
         self._worker = worker
         self._ttl = ttl
-        self._trainer = Trainer(worker)
+        self._training = threading.Thread()
+        self._chunk: tuple[str, int] | None = None
         self._last_large = 0.0
         self._tidied = 0.0
 
@@ -75,19 +75,39 @@ class Process:
         if queue == "large" and self._lets_pass(task_id, number):
             return
         if queue == "training":
-            # It takes long. Should this process die, another one begins it once it is missed.
-            self._trainer.begin(task_id)
+            self._train(task_id)
             return
-        for _ in range(MAX_TRIES):
-            try:
-                self._worker.work(task_id, number)
-                return
-            except OSError as error:
-                log.error("a task has to wait: %s", error)  # noqa: TRY400
-            time.sleep(PAUSE_SECONDS)
-            if state.should_stop is not None:
-                break
+        self._chunk = task_id, number
+        try:
+            for _ in range(MAX_TRIES):
+                if self._is_done(task_id, number):
+                    return
+                time.sleep(PAUSE_SECONDS)
+                if state.should_stop is not None:
+                    break
+        finally:
+            self._chunk = None
         raise Reject("the chunk could not be done", requeue=True)
+
+    def _is_done(self, task_id: str, number: int) -> bool:
+        """Do a chunk; False where the store, the broker or the disk is not there."""
+        try:
+            self._worker.work(task_id, number)
+        except OSError as error:
+            log.error("a task has to wait: %s", error)  # noqa: TRY400
+            return False
+        return True
+
+    def _train(self, task_id: str) -> None:
+        """Train in a thread, since small tasks go on meanwhile; one training at a time.
+
+        Should this process die, another one begins the training once it is missed.
+        """
+        if not self._training.is_alive():
+            self._training = threading.Thread(
+                target=self._is_done, args=(task_id, 0), name=task_id, daemon=True
+            )
+            self._training.start()
 
     def _lets_pass(self, task_id: str, number: int) -> bool:
         """Put a chunk of a large task behind others if small tasks wait; False if it is next."""
@@ -102,7 +122,14 @@ class Process:
         return False
 
     def look(self) -> None:
-        """Remove what is expired, and put chunks again that the broker has lost."""
+        """Hold what is under way, remove what is expired, and put again what is missed.
+
+        A chunk is missed where the broker has lost its message, or gives it back late.
+        """
+        if self._chunk is not None:
+            self._store.hold(*self._chunk)
+        if self._training.is_alive():
+            self._store.hold(self._training.name, 0)
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             self._store.expire(self._ttl)
