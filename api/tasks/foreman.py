@@ -169,11 +169,15 @@ class Quick:
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
+        self._pid = os.getpid()
         self._thread = ThreadPoolExecutor(1)
         # A thread gets the priority that its maker has when it starts.
         self._call(int)
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        if os.getpid() != self._pid:
+            # A child that tries a chunk has no such thread.
+            return function(*args)
         return self._thread.submit(function, *args).result()
 
     def __getattr__(self, name: str) -> Any:

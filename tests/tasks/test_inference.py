@@ -533,7 +533,7 @@ def test_a_task_is_seen_by_its_key_and_by_administrators(penguins_path: Path, bu
 # Services that take no tasks.
 
 
-def test_a_service_without_a_spooler_takes_no_tasks(penguins: Any) -> None:
+def test_another_server_takes_no_tasks(penguins: Any) -> None:
     answer = penguins.post("/inference/start", json=ROW)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "DATA_DIR" in answer.json["detail"]
+    assert "`python -m api` starts" in answer.json["detail"]
