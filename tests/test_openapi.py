@@ -144,7 +144,7 @@ def posts(document: Document) -> list[tuple[str, Document]]:
 
 def success(operation: Document) -> str:
     """The status of an answer that is no fault."""
-    return next(status for status in operation["responses"] if status.startswith("2"))
+    return next(str(status) for status in operation["responses"] if status.startswith("2"))
 
 
 def test_the_document_is_valid(client: FlaskClient) -> None:

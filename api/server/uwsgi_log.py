@@ -10,10 +10,10 @@ import contextlib
 import logging
 import os
 import re
+import select
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from io import TextIOWrapper
 from types import ModuleType
@@ -35,8 +35,6 @@ DIED = re.compile(
 )
 REPLACED = re.compile(r"Respawned uWSGI worker (\d+)")
 FULL = re.compile(r"\*\*\* uWSGI listen queue of socket .* full !!! \((\d+)/(\d+)\)")
-# Between two looks for lines of uWSGI.
-LOOK_SECONDS = 0.1
 NO_FORK = re.compile(r"fork\(\): (.+) \[")
 # Lines about single requests: logged for LOG_LEVEL=debug only.
 CLIENT = re.compile(
@@ -183,9 +181,7 @@ def watch(translator: Translator) -> None:
     def follow() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
-            # uWSGI forks spoolers without the GIL as soon as it has printed a line of them: the
-            # spooler of a master whose thread has the GIL just then waits for it for ever.
-            time.sleep(LOOK_SECONDS)
+            select.select([ours], [], [])
             drain()
 
     def end() -> None:

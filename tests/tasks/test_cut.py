@@ -99,17 +99,17 @@ def tables(draw: Any) -> bytes:
     rows = draw(st.lists(st.tuples(CELL, NUMBERS), min_size=0, max_size=12))
     blank = st.sampled_from(["", "", "", end])
     lines = [f"{draw(blank)}{a}{parted}{b}{end}" for a, b in rows]
-    text = draw(st.sampled_from(["", "\ufeff"])) + draw(blank) + f"t{parted}x{end}" + "".join(lines)
+    text: str = draw(st.sampled_from(["", "\ufeff"])) + draw(blank) + f"t{parted}x{end}" + "".join(lines)
     return (text if draw(st.booleans()) else text.rstrip("\r\n")).encode()
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(tables(), st.integers(1, 5))
 def test_a_table_is_cut_between_its_rows(body: bytes, rows: int) -> None:
     check(body, "text/csv", reader(TEXT, NUMBER), rows)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(CELL, max_size=10), st.integers(1, 4), LINES)
 def test_an_empty_line_of_a_table_of_one_column_is_a_missing_value(
     cells: list[str], rows: int, end: str
@@ -117,7 +117,7 @@ def test_an_empty_line_of_a_table_of_one_column_is_a_missing_value(
     check(end.join(["t", *cells]).encode(), "text/csv", reader(TEXT), rows)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(CELL, NUMBERS), min_size=1, max_size=8), st.integers(1, 4))
 def test_a_table_without_a_header_is_cut_between_its_rows(
     cells: list[tuple[str, str]], rows: int
@@ -126,7 +126,7 @@ def test_a_table_without_a_header_is_cut_between_its_rows(
     check(body, "text/csv; header=absent", reader(TEXT, NUMBER), rows)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     st.lists(
         st.sampled_from(

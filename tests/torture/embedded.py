@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.test_serving import Server, free_port
 
@@ -29,7 +30,7 @@ class Torn:
         return [self.kill_all] * HARMS
 
     def start(self) -> None:
-        variables = {"MODEL_PATH": self._model, "TASK_WORKERS": 2, "LOG_LEVEL": "error"}
+        variables: dict[str, Any] = {"MODEL_PATH": self._model, "TASK_WORKERS": 2, "LOG_LEVEL": "error"}
         self._server = Server(self._folder, PORT=self.port, **variables)
         self._server.port = self.port
         self._server.wait()
