@@ -41,6 +41,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         && pip install --disable-pip-version-check --require-hashes -r requirements-slim.lock \
         && python3 -m models.environment --folder /venv --strip; }
 RUN python -m api.check
+# The folder of tasks, which a volume takes the place of.
+RUN mkdir data
 # Nothing is installed from here on, so uv and pip go. Bytecode is compiled here, since the container's
 # file system is read-only. The model file may be readable by its owner only; user 65534 must read it.
 RUN rm -f /venv/.gitignore /venv/.lock /venv/.installed && pip uninstall --yes --quiet uv pip && python -m compileall -q api models \
@@ -50,6 +52,7 @@ FROM base
 COPY --from=build /venv /venv
 COPY --from=build /app/api api
 COPY --from=build /app/models models
+COPY --from=build --chown=65534:65534 /app/data data
 USER 65534:65534
 # Listen on all addresses: the container's network decides who reaches them.
 ENV HOST=0.0.0.0 HOME=/tmp

@@ -271,7 +271,7 @@ run-container: require-docker ## Serve the image on http://localhost:OS_PORT
 		{ echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
 	@docker rm --force $(CONTAINER) >/dev/null 2>&1 || true
 	docker run --detach --name $(CONTAINER) --publish 127.0.0.1:$(OS_PORT):8080 --env PUBLISHED_PORT=$(OS_PORT) \
-		--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges $(IN_CONTAINER) $(IMAGE)
+		--volume $(CONTAINER)-data:/app/data --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges $(IN_CONTAINER) $(IMAGE)
 	@for i in $$(seq 150); do \
 		curl --silent --fail --max-time 2 --output /dev/null http://localhost:$(OS_PORT)/ready && \
 			exec echo "Ready on http://localhost:$(OS_PORT): make logs-container shows what to send"; \

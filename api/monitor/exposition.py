@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -16,13 +17,19 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from api.monitor import metrics
+from api.tasks import task
 from models.model import Model
 
+Tasks = Callable[[], task.Counts | None]
 
-def registry(model: Model) -> CollectorRegistry:
-    """A registry that gathers the counts when they are asked for."""
+
+def registry(model: Model, tasks: Tasks = lambda: None) -> CollectorRegistry:
+    """A registry that gathers the counts when they are asked for.
+
+    `tasks` gives those of tasks, None where there are none.
+    """
     found = CollectorRegistry()
-    found.register(_Counted(model))
+    found.register(_Counted(model, tasks))
     return found
 
 
@@ -35,8 +42,9 @@ def write(counts: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 class _Counted(Collector):
     """The counts of all processes, and the model's name."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, tasks: Tasks) -> None:
         self._model = model
+        self._tasks = tasks
 
     def collect(self) -> Iterator[Metric]:
         counts = metrics.total()
@@ -53,6 +61,25 @@ class _Counted(Collector):
         facts = self._model
         model.add_metric([facts.version, facts.kind, facts.versions["scikit-learn"]], 1)
         yield model
+        if (found := self._tasks()) is not None:
+            yield from _of_tasks(found)
+
+
+def _of_tasks(counts: task.Counts) -> Iterator[Metric]:
+    states = GaugeMetricFamily("tasks", "Tasks that are kept.", labels=["state"])
+    for state in task.STATES:
+        states.add_metric([state], counts.states.get(state, 0))
+    yield states
+    age = 0.0 if counts.oldest is None else max(time.time() - counts.oldest, 0.0)
+    yield GaugeMetricFamily(
+        "oldest_task_seconds", "The age of the oldest task that has not ended.", age
+    )
+    ended = CounterMetricFamily("tasks_ended", "Tasks that have ended.", labels=["state"])
+    for state, count in counts.ended.items():
+        ended.add_metric([state], count)
+    yield ended
+    yield CounterMetricFamily("task_rows", "Rows of tasks answered with a result.", counts.rows)
+    yield CounterMetricFamily("task_attempts", "Chunks of tasks begun.", counts.attempts)
 
 
 def _counters(counts: metrics.Counts) -> Iterator[Metric]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from api.errors import Answer
 from api.http.request import Request
 from api.http.route import Route, Site
 from api.protocols.native import SERVICE
-from models.model import Model
+from api.settings import Settings
+
+if TYPE_CHECKING:
+    from api.tasks.task import Counts
 
 
 def routes(site: Site) -> Iterator[Route]:
@@ -18,7 +22,7 @@ def routes(site: Site) -> Iterator[Route]:
     yield Route(
         verb="GET",
         path="/metrics",
-        handler=partial(show, site.service.model),
+        handler=partial(show, site),
         tag=SERVICE,
         name="metrics",
         summary="Metrics for Prometheus",
@@ -28,10 +32,22 @@ def routes(site: Site) -> Iterator[Route]:
     )
 
 
-def show(model: Model, request: Request) -> Answer:
+def show(site: Site, request: Request) -> Answer:
     """The counts of all processes, in the form that Accept asks for."""
     # Prometheus' library takes a good part of a start to import.
     from api.monitor import exposition
 
-    body, content_type = exposition.write(exposition.registry(model), request.accept)
+    counts = exposition.registry(site.service.model, partial(_tasks, site.settings))
+    body, content_type = exposition.write(counts, request.accept)
     return Answer(HTTPStatus.OK, {"Content-Type": content_type}, body)
+
+
+def _tasks(settings: Settings) -> Counts | None:
+    """The counts of tasks; None where none are taken, or the store cannot be asked now."""
+    from api.tasks.desk import NoTasks, asked, desk
+
+    try:
+        with asked():
+            return desk(settings).store.counts()
+    except NoTasks:
+        return None

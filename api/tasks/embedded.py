@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("api")
 
 # A service that has just been killed may hold the folder for so long.
-LOCK_SECONDS = 3.0
+LOCK_SECONDS = 1.0
 POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 
@@ -118,7 +118,7 @@ def begin(settings: Settings, service: Service, swap: Swap | None) -> None:
         lock = _lock(data / "tasks")
     except OSError as error:
         hall.reason = f"DATA_DIR={data} cannot be written ({error.strerror})"
-        log.warning("no tasks are taken: %s", hall.reason)
+        log.info("no tasks are taken: %s", hall.reason)
         return
     if lock is None:
         hall.reason = f"another service does tasks in DATA_DIR={data}: set another folder"

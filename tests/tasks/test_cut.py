@@ -99,7 +99,9 @@ def tables(draw: Any) -> bytes:
     rows = draw(st.lists(st.tuples(CELL, NUMBERS), min_size=0, max_size=12))
     blank = st.sampled_from(["", "", "", end])
     lines = [f"{draw(blank)}{a}{parted}{b}{end}" for a, b in rows]
-    text: str = draw(st.sampled_from(["", "\ufeff"])) + draw(blank) + f"t{parted}x{end}" + "".join(lines)
+    text: str = (
+        draw(st.sampled_from(["", "\ufeff"])) + draw(blank) + f"t{parted}x{end}" + "".join(lines)
+    )
     return (text if draw(st.booleans()) else text.rstrip("\r\n")).encode()
 
 

@@ -30,7 +30,11 @@ class Torn:
         return [self.kill_all] * HARMS
 
     def start(self) -> None:
-        variables: dict[str, Any] = {"MODEL_PATH": self._model, "TASK_WORKERS": 2, "LOG_LEVEL": "error"}
+        variables: dict[str, Any] = {
+            "MODEL_PATH": self._model,
+            "TASK_WORKERS": 2,
+            "LOG_LEVEL": "error",
+        }
         self._server = Server(self._folder, PORT=self.port, **variables)
         self._server.port = self.port
         self._server.wait()
