@@ -145,6 +145,10 @@ class SqliteStore:
     def add(self, task_id: str, chunk: Chunk | None) -> bool:
         """See `Store.add`."""
         with self._database.writing() as db:
+            task = _select(db, "id", task_id)
+            # Nobody would do a chunk of a task that has ended: it would be in the way of others.
+            if task is None or task.has_ended:
+                return False
             if chunk is None:
                 db.execute("UPDATE tasks SET is_whole = 1 WHERE id = ?", (task_id,))
                 return False
