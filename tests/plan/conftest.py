@@ -10,7 +10,6 @@ import joblib
 import pytest
 
 from models import fitted
-from models.bound import Bound
 from models.engines.plan import PlanEngine, compile_model
 from models.plan import compare, proof_rows
 from models.plan import format as plans
@@ -42,9 +41,11 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
         engine = PlanEngine(plan)
         batches = proof_rows.batches(plan, model.card) if plan.methods else []
         for method in plan.methods:
-            compare.compare(method, own, engine, batches, Bound(2).left)
+            compare.compare(method, own, engine, batches, compare.cpu_seconds(2))
             if single := engine.for_one_row(method):
-                compare.compare(method, engine, compare.RunsOneRow(single), batches, Bound(2).left)
+                compare.compare(
+                    method, engine, compare.RunsOneRow(single), batches, compare.cpu_seconds(2)
+                )
         return plan
 
     return check
