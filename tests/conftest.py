@@ -37,28 +37,45 @@ hypothesis.settings.load_profile("same")
 CHROMIUM = shutil.which("chromium")
 
 Serve = Callable[..., FlaskClient]
-# The files that take longest come first. Those that wait for containers and Chromium alternate with
-# those that compute. A worker gets a whole file, so that its fixtures are made once.
-LONGEST = (
+# Files that wait for containers come first, alternating with files that compute in pytest's own
+# process. Files that start measured processes come last, when most of our modules have been executed
+# completely and so are traced no more (tests/tracing.py). A file that takes long comes before shorter
+# ones, so that no worker is left alone with it. A worker gets a whole file, so that its fixtures are
+# made once.
+FIRST = (
     "test_ship.py",
     "test_ci_files.py",
-    "test_pandas.py",
-    "test_versions.py",
-    "test_page.py",
-    "test_libraries.py",
-    "test_container.py",
-    "test_explain.py",
-    "test_google_cloud_run.py",
     "test_all_estimators.py",
-    "test_google_cloud_targets.py",
+    "test_container.py",
     "test_encoders.py",
+    "test_google_cloud_targets.py",
+    "test_scalers.py",
+    "test_google_cloud_run.py",
+    "test_explain.py",
     "test_vertex.py",
     "test_card.py",
     "test_clients_mlflow.py",
-    "test_scalers.py",
+)
+LAST = (
     "test_fuzz.py",
-    "test_openapi.py",
+    "test_libraries.py",
+    "test_pandas.py",
+    "test_page.py",
+    "test_versions.py",
     "test_shutdown.py",
+    "test_openapi.py",
+    "test_follow.py",
+    "test_clients_http.py",
+    "test_connections.py",
+    "test_candidate.py",
+    "test_serving.py",
+    "test_own_code.py",
+    "test_page_versions.py",
+    "test_server_log.py",
+    "test_hostile.py",
+    "test_doors_in_a_browser.py",
+    "test_server.py",
+    "test_telemetry.py",
 )
 
 MAX_FILES_SHOWN = 40
@@ -103,9 +120,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: one that comes last would run alone."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    """Put the files of FIRST and LAST where they belong; all others stay in order between them."""
+    places = {name: place - len(FIRST) for place, name in enumerate(FIRST)}
+    places |= {name: place for place, name in enumerate(LAST, 1)}
+    items.sort(key=lambda item: places.get(item.path.name, 0))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
