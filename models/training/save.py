@@ -97,7 +97,9 @@ def compared(path: Path, result: Result, job: Job) -> Comparison:
     if facts.get("test_answers") is None:
         raise Unusable("the function of TRAIN gave no test_rows and test_answers")
     if not metric:
-        raise Unusable("the function of TRAIN gave no metric, and the model is no classifier")
+        raise Unusable(
+            "the function of TRAIN gave no metric, and the model is no classifier or regressor"
+        )
     active = Store(Path(job.store), job.name).find(job.served.version)
     engine = job.settings.engine
     old = choose.load(active.path, active.version, engine, plan_sha256=active.plan)

@@ -8,6 +8,7 @@ import io
 import os
 import runpy
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,19 +16,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from sklearn.linear_model import LinearRegression
 from werkzeug.test import Client
 
 from api import keeping
+from api.errors import Conflict
 from api.settings import Settings
 from api.tasks import desk, training
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
+from api.tasks.trainer import Trainer
 from api.tasks.work import Worker
 from models.training import supervise
 from models.training.facts import Job
 from models.versions import Store
 from tests.test_candidate import quick
-from tests.test_swap import ADMIN, ADMIN_KEYS, OFFSET, following, linear
+from tests.test_swap import ADMIN, ADMIN_KEYS, OFFSET, ROWS, following, linear
 
 __all__ = ["quick"]
 
@@ -323,3 +327,250 @@ def test_a_training_that_has_no_result_says_why(build: Build, name: str) -> None
     house = build(constant=0, **settings)
     house.write(more)
     assert words in house.failure()
+
+
+def test_there_is_one_training_at_a_time(house: House) -> None:
+    task_id = house.start()
+    answer = house.client.post("/train/start", headers=ADMIN)
+    assert (answer.status_code, answer.headers["Location"]) == (409, f"/train/status/{task_id}")
+    assert answer.json["detail"] == (
+        f"The training {task_id} is PENDING, and there is one at a time: ask "
+        f"/train/status/{task_id}, or end it by DELETE /train/{task_id}."
+    )
+    state = house.ask("DELETE", f"/train/{task_id}", 202)
+    assert (state["status"], state["type"]) == ("REVOKED", "training")
+    house.ask("GET", f"/train/results/{task_id}", 409)
+    house.ask("POST", "/train/start", 202)
+    house.work()
+
+
+def test_a_training_with_the_key_of_the_first_is_the_first(house: House) -> None:
+    body = {"activate": "if-better"}
+    first = house.ask("POST", "/train/start", 202, body, **{"Idempotency-Key": "1"})
+    again = house.ask("POST", "/train/start", 202, body, **{"Idempotency-Key": "1"})
+    assert again == first
+    house.ask("POST", "/train/start", 422, {}, **{"Idempotency-Key": "1"})
+    house.ask("POST", "/train/start", 409, body, **{"Idempotency-Key": "2"})
+    house.work()
+    ended = house.ask("POST", "/train/start", 202, body, **{"Idempotency-Key": "1"})
+    assert ended == first | {"status": "SUCCESS"}
+    # It is not the newest training again.
+    second = house.start()
+    house.work()
+    assert house.state(second)["status"] == "SUCCESS"
+
+
+def test_a_training_that_cannot_be_kept_leaves_the_next_one_free(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "create", raising(OSError("disk full")))
+        problem = house.ask("POST", "/train/start", 503)
+    assert problem["detail"] == "Tasks cannot be kept now (disk full): try again later."
+    house.start()
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def raise_it(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return raise_it
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"activate": "always"}', 'Expected no body, or {"activate": "if-better"}: Invalid enum'),
+        (b'{"active": 1}', "unknown field `active`"),
+        (b"[]", "Expected `object`"),
+    ],
+)
+def test_a_body_that_is_not_read_is_told_why(house: House, body: bytes, words: str) -> None:
+    answer = house.client.post("/train/start", data=body, headers=ADMIN)
+    assert (answer.status_code, words in answer.json["detail"]) == (400, True), answer.text
+
+
+def test_only_administrators_train_and_see_it(house: House) -> None:
+    task_id = house.start()
+    for verb, path in (
+        ("POST", "/train/start"),
+        ("GET", f"/train/status/{task_id}"),
+        ("GET", f"/train/results/{task_id}"),
+        ("DELETE", f"/train/{task_id}"),
+    ):
+        assert house.client.open(path, method=verb).status_code == 401
+    for verb, path in (("GET", "/inference/status/"), ("DELETE", "/inference/")):
+        assert house.client.open(path + task_id, method=verb).status_code == 404
+        assert house.client.open(path + task_id, method=verb, headers=ADMIN).status_code < 300
+
+
+def test_a_service_that_keeps_no_versions_trains_none(serve: Any) -> None:
+    answer = serve(LinearRegression().fit(ROWS, ROWS[:, 0])).post("/train/start")
+    assert (answer.status_code, "set ADMIN_KEYS" in answer.json["detail"]) == (403, True)
+
+
+def test_the_report_of_a_training_is_json(house: House) -> None:
+    report = house.run()
+    path = f"/inference/results/{report['task_id']}"
+    assert house.ask("GET", path, 200) == report
+    problem = house.ask("GET", path, 406, Accept="text/csv")
+    assert problem["detail"] == "The results can be application/json."
+
+
+SLEEPS = "def train():\n    (Path(__file__).parent / 'began').touch()\n    time.sleep(60)\n"
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_training_is_cancelled_while_it_runs(house: House) -> None:
+    house.write(SLEEPS)
+    task_id = house.start()
+    # Another one waits until this one has ended.
+    trainer = Trainer(house.worker)
+    assert trainer.begin(task_id)
+    until((house.folder / "began").exists)
+    assert trainer.begin(task_id)
+    assert not trainer.begin("0" * 32)
+    state = house.state(task_id)
+    assert (state["status"], state["step"], state["progress"]) == ("STARTED", "train", 0)
+    house.ask("DELETE", f"/train/{task_id}", 202)
+    until(lambda: trainer.begin("0" * 32))
+    house.check_clean()
+    assert house.state(task_id)["status"] == "REVOKED"
+    assert len(house.versions.versions()) == 1
+
+
+def test_a_training_that_is_cancelled_between_two_steps_keeps_no_version(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = house.store.note
+
+    def cancel(task_id: str, notes: dict[str, Any]) -> None:
+        note(task_id, notes)
+        if notes["step"] == "check":
+            house.store.revoke(task_id)
+
+    monkeypatch.setattr(house.store, "note", cancel)
+    task_id = house.start("if-better")
+    house.work()
+    assert house.state(task_id)["status"] == "REVOKED"
+    assert len(house.versions.versions()) == 1
+    house.check_clean()
+
+
+def test_what_a_killed_training_has_left_is_removed_by_the_next(house: House) -> None:
+    (house.folder / ".training-left").mkdir()
+    house.run()
+    house.check_clean()
+
+
+def test_a_training_for_which_the_store_is_away_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    task_id = house.start()
+    trainer = Trainer(house.worker)
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "begin", raising(OSError("no room")))
+        trainer.begin(task_id)
+        until(lambda: trainer.begin("0" * 32))
+    assert "a training has to wait: no room" in caplog.text
+    assert house.state(task_id)["status"] == "PENDING"
+    house.work()
+
+
+def test_a_worker_without_the_versions_of_the_service_says_so(house: House, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    settings = msgspec.structs.replace(house.settings, model_store=str(elsewhere))
+    house.worker = house.worker._replace(settings=settings)
+    assert house.failure().startswith("This worker does not have the versions of the service: set")
+    (elsewhere / training.NEWEST).write_text("another")
+    assert house.failure().startswith("This worker does not have the versions of the service: set")
+    settings = msgspec.structs.replace(house.settings, model_store=str(house.folder / "own.py"))
+    house.worker = house.worker._replace(settings=settings)
+    assert "own.py cannot be written" in house.failure()
+
+
+def test_a_training_whose_versions_lost_their_active_one_says_so(house: House) -> None:
+    task_id = house.start()
+    text = (house.folder / "active.json").read_text()
+    (house.folder / "active.json").unlink()
+    house.work()
+    assert "has no active.json any more" in house.state(task_id)["error"]["detail"]
+    (house.folder / "active.json").write_text(text)
+
+
+def test_a_worker_elsewhere_keeps_the_version_and_says_how_it_serves(house: House) -> None:
+    house.worker = house.worker._replace(swap=None)
+    report = house.run("if-better")
+    assert report["not_activated"].startswith("this worker is no process of the service: POST /mo")
+    assert house.versions.find(report["version"])
+
+
+def test_a_version_does_not_take_over_from_one_it_was_not_compared_with(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = house.versions.adopt(linear(house.folder.parent / "third.joblib", 3)).version
+    note = house.store.note
+
+    def activate(task_id: str, notes: dict[str, Any]) -> None:
+        note(task_id, notes)
+        if notes["step"] == "stage":
+            house.ask("POST", "/model/activate", 200, {"version": other})
+
+    monkeypatch.setattr(house.store, "note", activate)
+    report = house.run("if-better")
+    assert report["not_activated"].startswith("the version that it was compared with is not active")
+    assert house.serves() == other
+
+
+def test_a_version_that_cannot_serve_stays_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.swap, "activate", raising(Conflict("no room")))
+    report = house.run("if-better")
+    assert report["not_activated"] == "it cannot serve: no room"
+    assert house.serves() == house.active
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device"), "The new version cannot be kept (No space left"),
+        (TimeoutError(), "Another change of the model takes too long: train again."),
+    ],
+)
+def test_a_version_that_cannot_be_kept_is_no_result(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    monkeypatch.setattr(Store, "add", raising(error))
+    assert house.failure().startswith(words)
+
+
+# What the function gives, and what the report says of the comparison.
+NOT_COMPARED: dict[str, tuple[str, str]] = {
+    "an estimator alone": ("fitted()", "the function of TRAIN gave no test_rows and test_answers"),
+    "no rows held out": (
+        "fitted(), {'rows': X, 'answers': X[:, 0]}", "the function of TRAIN gave no test_rows and"),
+    "no metric": (
+        "KMeans(2, n_init=1).fit(X), {'test_rows': X, 'test_answers': X[:, 0]}",
+        "the function of TRAIN gave no metric, and the model is no classifier or regressor"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_COMPARED)
+def test_a_version_that_is_not_compared_never_takes_over(build: Build, name: str) -> None:
+    given, words = NOT_COMPARED[name]
+    house = build(model_accept="methods")
+    house.write(f"from sklearn.cluster import KMeans\ndef train():\n    return {given}\n")
+    report = house.run("if-better")
+    assert report["comparison"] is None
+    assert report["not_compared"].startswith(words)
+    before = "it was not compared with the active version: "
+    assert report["not_activated"] == before + report["not_compared"]
+    assert house.serves() == house.active
