@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -175,14 +174,13 @@ class _Training:
         if active is None:
             raise ModelError(f"{self._versions.folder} has no active.json any more")
         served = Served.of(self._worker.models(active.version).model)
-        folder = tempfile.TemporaryDirectory(
-            prefix=UNDER_WAY, dir=self._versions.folder, ignore_cleanup_errors=True
-        )
-        with folder:
-            place = Path(folder.name) / "work"
+        place = self._versions.folder / f"{UNDER_WAY}{self._task.id}"
+        try:
             trained, verdict = self._train(place, served)
             self._say("stage")
             version, is_new = self._stage(verdict, place / "checked")
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
         self._say("activate")
         reason = self._activate(version, trained, served)
         return TrainingReport(
