@@ -117,15 +117,6 @@ def versions_of(settings: Settings) -> Store:
     return Store(folder, settings.model_name)
 
 
-def work(worker: Worker, task_id: str, number: int) -> None:
-    """Do a training once no other one runs on these versions; as `Worker.work`."""
-    with contextlib.ExitStack() as stack:
-        # Where there is no folder, the training says so.
-        with contextlib.suppress(ModelError):
-            stack.enter_context(_alone(versions_of(worker.settings).folder))
-        worker.work(task_id, number)
-
-
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Be the only process that trains; what one that was killed has left is removed."""
@@ -160,16 +151,19 @@ class _Training:
 
     def run(self) -> TrainingReport:
         """The report; raises Cancelled, Untrained, ModelError."""
-        versions, task = self._versions, self._task
+        folder = self._versions.folder
         with contextlib.suppress(FileNotFoundError):
-            if (versions.folder / NEWEST).read_text().strip() == task.id:
-                return self._run()
+            if (folder / NEWEST).read_text().strip() == self._task.id:
+                with _alone(folder):
+                    return self._run()
         raise Untrained(
             "This worker does not have the versions of the service: set MODEL_STORE to one folder "
             "that the service and all workers share, or train where the service runs."
         )
 
     def _run(self) -> TrainingReport:
+        if not self._is_wanted():
+            raise supervise.Cancelled
         active = self._versions.active()
         if active is None:
             raise ModelError(f"{self._versions.folder} has no active.json any more")

@@ -29,7 +29,6 @@ from api.tasks.desk import NoTasks
 from api.tasks.models import Models
 from api.tasks.redis_store import RedisStore
 from api.tasks.task import QUEUES, Queue
-from api.tasks.trainer import Trainer
 from api.tasks.work import Worker
 from models.errors import ModelError, brief
 from models.files import DIGITS
@@ -63,7 +62,7 @@ class Process:
         self._store = store
         self._worker = worker
         self._ttl = ttl
-        self._trainer = Trainer(worker)
+        self._training = threading.Thread()
         self._chunk: tuple[str, int] | None = None
         self._last_large = 0.0
         self._tidied = 0.0
@@ -76,8 +75,7 @@ class Process:
         if queue == "large" and self._lets_pass(task_id, number):
             return
         if queue == "training":
-            # Should this process die, or train already, another one begins it once it is missed.
-            self._trainer.begin(task_id)
+            self._train(task_id)
             return
         self._chunk = task_id, number
         try:
@@ -99,6 +97,17 @@ class Process:
             log.error("a task has to wait: %s", error)  # noqa: TRY400
             return False
         return True
+
+    def _train(self, task_id: str) -> None:
+        """Train in a thread, since small tasks go on meanwhile; one training at a time.
+
+        Should this process die, another one begins the training once it is missed.
+        """
+        if not self._training.is_alive():
+            self._training = threading.Thread(
+                target=self._is_done, args=(task_id, 0), name=task_id, daemon=True
+            )
+            self._training.start()
 
     def _lets_pass(self, task_id: str, number: int) -> bool:
         """Put a chunk of a large task behind others if small tasks wait; False if it is next."""

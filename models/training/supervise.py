@@ -90,11 +90,14 @@ def _lines(descriptor: int, is_wanted: Callable[[], bool]) -> Iterator[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process, which ends all others before; one that does not is killed."""
-    with contextlib.suppress(OSError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
+    end = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < end:
+        # Again: it may have ignored the signal as it began.
         with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_SECONDS)
+            return
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

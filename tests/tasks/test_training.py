@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from api.settings import Settings
 from api.tasks import desk, training
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
-from api.tasks.trainer import Trainer
 from api.tasks.work import Worker
 from models.training import supervise
 from models.training.facts import Job
@@ -136,7 +136,7 @@ class House:
 
     def work(self) -> None:
         while self.hints:
-            training.work(self.worker, self.hints.pop(0), 0)
+            self.worker.work(self.hints.pop(0), 0)
 
     def run(self, activate: str = "never") -> Any:
         """The report of a training that ends well."""
@@ -430,16 +430,16 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 def test_a_training_is_cancelled_while_it_runs(house: House) -> None:
     house.write(SLEEPS)
     task_id = house.start()
-    # Another one waits until this one has ended.
-    trainer = Trainer(house.worker)
-    assert trainer.begin(task_id)
-    until((house.folder / "began").exists)
-    assert trainer.begin(task_id)
-    assert not trainer.begin("0" * 32)
-    state = house.state(task_id)
-    assert (state["status"], state["step"], state["progress"]) == ("STARTED", "train", 0)
-    house.ask("DELETE", f"/train/{task_id}", 202)
-    until(lambda: trainer.begin("0" * 32))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(house.worker.work, task_id, 0)
+        until((house.folder / "began").exists)
+        # Somebody else, who may have been given it too, waits.
+        second = pool.submit(house.worker.work, task_id, 0)
+        state = house.state(task_id)
+        assert (state["status"], state["step"], state["progress"]) == ("STARTED", "train", 0)
+        house.ask("DELETE", f"/train/{task_id}", 202)
+        first.result()
+        second.result()
     house.check_clean()
     assert house.state(task_id)["status"] == "REVOKED"
     assert len(house.versions.versions()) == 1
@@ -467,20 +467,6 @@ def test_what_a_killed_training_has_left_is_removed_by_the_next(house: House) ->
     (house.folder / ".training-left").mkdir()
     house.run()
     house.check_clean()
-
-
-def test_a_training_for_which_the_store_is_away_waits(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    task_id = house.start()
-    trainer = Trainer(house.worker)
-    with monkeypatch.context() as patch:
-        patch.setattr(house.store, "begin", raising(OSError("no room")))
-        trainer.begin(task_id)
-        until(lambda: trainer.begin("0" * 32))
-    assert "a training has to wait: no room" in caplog.text
-    assert house.state(task_id)["status"] == "PENDING"
-    house.work()
 
 
 def test_a_worker_without_the_versions_of_the_service_says_so(house: House, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from tests.tasks.test_embedded import workers
 from tests.tasks.test_training import MODULE
 from tests.test_serving import Server, serving
 from tests.test_swap import ADMIN, ADMIN_KEYS, OFFSET, linear
 from tests.test_training import until
-from tests.torture.embedded import LOWEST_PRIORITY, children
+from tests.torture.embedded import children
 
 # It trains once there is no file `wait`, and has started a process that would outlive it.
 WAITS = """
@@ -39,17 +40,17 @@ def ask(server: Server, verb: str, path: str, body: Any = None) -> tuple[int, An
             return answer.status, json.loads(answer.read() or b"null"), version
 
 
-def spoolers(server: Server) -> list[int]:
-    """The processes of the server that do tasks, which have the lowest priority."""
-    pids = children(server.process.pid)
-    return [pid for pid in pids if os.getpriority(os.PRIO_PROCESS, pid) == LOWEST_PRIORITY]
+def descendants(pid: int) -> list[str]:
+    """The processes that a process has started, and those that these have."""
+    own = children(pid)
+    return [*map(str, own), *(each for child in own for each in descendants(child))]
 
 
 def is_gone(pids: list[str]) -> bool:
     return not any(Path("/proc", pid).exists() for pid in pids)
 
 
-def test_a_training_survives_its_spooler_and_takes_over_in_every_process(tmp_path: Path) -> None:
+def test_a_training_survives_its_worker_and_takes_over_in_every_process(tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()
     linear(models / "latest.joblib", OFFSET)
@@ -79,15 +80,15 @@ def test_a_training_survives_its_spooler_and_takes_over_in_every_process(tmp_pat
         assert ask(server, "DELETE", f"/train/{first}")[0] == 202
         until(lambda: is_gone(pids))
         until(lambda: not list(models.glob(".training-*")))
-        # Killed with its spooler, and begun again by the next one.
+        # Killed with its worker, and begun again by the next one.
         body = {"activate": "if-better"}
         second = ask(server, "POST", "/train/start", body)[1]["task_id"]
         pids = wait_for_training()
         # A small task does not wait for it.
         small = ask(server, "POST", "/inference/start", [[1, 2]])[1]["task_id"]
         until(lambda: ask(server, "GET", f"/inference/status/{small}")[1]["status"] == "SUCCESS")
-        (spooler,) = spoolers(server)
-        os.kill(spooler, signal.SIGKILL)
+        (worker,) = (pid for pid in workers(server) if pids[0] in descendants(pid))
+        os.kill(worker, signal.SIGKILL)
         again = wait_for_training()
         until(lambda: is_gone(pids))
         (models / "wait").unlink()
