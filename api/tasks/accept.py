@@ -124,6 +124,7 @@ class _Accepting:
         batch = self._reader.read(body, content_type, ignore=task.ignore)
         data, found, header = media.identify(body, content_type)
         task.media_type = found.media_type + ("" if header else "; header=absent")
+        task.rows = batch.count
         if batch.count <= FIRST_ROWS or not self._service.model.engine.batchable:
             chunk = Chunk(number=0, start=0, stop=batch.count, rows=batch.count)
         elif found.media_type in TEXTS:
@@ -132,7 +133,6 @@ class _Accepting:
         else:
             task.is_whole = False
             chunk = Chunk(number=0, start=0, stop=FIRST_ROWS, rows=FIRST_ROWS)
-        task.rows = batch.count
         return Taken(task, chunk, data)
 
     def _from_file(self, named: Named) -> Taken:
