@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections import Counter
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from api.formats import npy
+from models import threads
 from tests import clients, pandas_matrix
 from tests.conftest import Serve
 from tests.tables import check_table
@@ -93,6 +95,7 @@ def matrix() -> list[tuple[str, str, str, dict[str, str]]]:
     run = subprocess.run(
         [python, "-c", "from tests import pandas_matrix; pandas_matrix.main()"],
         cwd=ROOT,
+        env=os.environ | dict.fromkeys(threads.VARIABLES, "1"),
         check=False,
         capture_output=True,
         text=True,

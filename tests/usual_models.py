@@ -10,10 +10,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-# First, for it lets OpenMP start no threads: they would not outlive the fork that tries a model.
-from api import create_app
-
-# isort: split
 import joblib
 import msgspec
 import numpy as np
@@ -38,6 +34,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeRegressor
 
+from api import create_app
 from api.settings import Settings
 from models import fitted
 from models.engines.plan import PlanEngine, compile_model
