@@ -137,6 +137,12 @@ PARAMETERS |= {
         "description": "How many are wanted at most; `Link` says where the next are.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "format": {
+        "name": "format",
+        "in": "query",
+        "description": "The form of the results, for links, which have no Accept of their own.",
+        "schema": {"enum": ["json", "csv", "ndjson"]},
+    },
     "state": {
         "name": "state",
         "in": "query",

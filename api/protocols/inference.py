@@ -28,6 +28,7 @@ RETRY_SECONDS = 1
 MAX_LISTED = 1000
 MAX_DIGITS = 15
 FORMS = {JSON: "TaskResults", "text/csv": "Text", "application/x-ndjson": "Text"}
+FORMATS = dict(zip(("json", "csv", "ndjson"), FORMS, strict=True))
 
 
 class Expired(Problem):
@@ -68,7 +69,7 @@ def routes(site: Site) -> Iterator[Route]:
         path="/inference/results/<id>",
         handler=partial(results, site),
         by_flask=True,
-        parameters=("id", "offset", "limit"),
+        parameters=("id", "offset", "limit", "format"),
         name="inference_results",
         summary="The results of a task, whole or by pages",
         gives=FORMS,
@@ -161,10 +162,7 @@ def results(site: Site, id: str) -> Any:  # noqa: A002
     from api.tasks.desk import asked, desk
 
     request, task = _request(), _find(site, id)
-    forms = (JSON,) if task.type == "training" else tuple(FORMS)
-    media_type = preferred(request.accept, forms)
-    if media_type is None:
-        raise NotAcceptable(f"The results can be {', '.join(forms)}.")
+    media_type = _media_type(request, (JSON,) if task.type == "training" else tuple(FORMS))
     offset, limit = _number(request, "offset", 0), _number(request, "limit", None)
     _check_success(task)
     with asked():
@@ -177,6 +175,8 @@ def results(site: Site, id: str) -> Any:  # noqa: A002
     headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
     if limit is not None and part.offset + limit < task.rows_done:
         following = f"/inference/results/{id}?offset={part.offset + limit}&limit={limit}"
+        if "format=" in request.query:
+            following += f"&format={dict(zip(FORMS, FORMATS, strict=True))[media_type]}"
         headers["Link"] = f'<{following}>; rel="next"'
     request.stream = writers.WRITERS[media_type](part)
     return "", headers
@@ -253,6 +253,23 @@ def _failure(error: dict[str, Any]) -> Problem:
     problem = Problem(error["detail"], places)
     problem.status = HTTPStatus(error["status"])
     return problem
+
+
+def _media_type(request: Request, forms: tuple[str, ...]) -> str:
+    """The media type, of these, that `?format=` names, or else the one that Accept prefers.
+
+    A link has no Accept of its own. Raises UnknownOption or NotAcceptable.
+    """
+    given = parse_qs(request.query, keep_blank_values=True).get("format")
+    if given is not None:
+        names = [name for name, media_type in FORMATS.items() if media_type in forms]
+        if given[-1] not in names:
+            raise UnknownOption(f"Expected format={' or format='.join(names)} in the query.")
+        return FORMATS[given[-1]]
+    media_type = preferred(request.accept, forms)
+    if media_type is None:
+        raise NotAcceptable(f"The results can be {', '.join(forms)}.")
+    return media_type
 
 
 def _number(request: Request, name: str, default: int | None) -> int | None:

@@ -108,7 +108,7 @@ def every_form(schema: str) -> dict[str, str]:
 def root(site: Site) -> Any:
     """The page for browsers; for programs, that all is well, and where to go on."""
     if page.is_wanted():
-        response = page.show()
+        response = page.show(site.settings)
         response.vary.add("Accept")
         return response
     listed = sorted((route for route in site.routes if route.listed), key=lambda route: route.verb)

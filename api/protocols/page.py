@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.http.route import Route, Site
+from api.settings import Settings
 
 if TYPE_CHECKING:
     from flask import Response
@@ -47,16 +48,19 @@ def is_wanted() -> bool:
     return bool(accept["text/html"] > accept["application/json"])
 
 
-def show() -> Any:
-    """The page as an answer."""
+def show(settings: Settings) -> Any:
+    """The page as an answer, with the limits of a request written into it."""
     from flask import Response, request
 
     index, revision, _ = _files()
+    limits = (settings.max_body_bytes, settings.max_rows)
+    for name, limit in zip((b"{max_body_bytes}", b"{max_rows}"), limits, strict=True):
+        index = index.replace(name, str(limit).encode())
     response = Response(index, mimetype="text/html", headers=HEADERS)
     response.headers["Cache-Control"] = "no-cache"
     # A 304 has the headers of the page that it stands for, which the gateway compresses.
     packed = request.accept_encodings.best_match(["gzip", "deflate"]) is not None
-    response.set_etag(revision, weak=packed)
+    response.set_etag("-".join(map(str, (revision, *limits))), weak=packed)
     response.vary.add("Accept-Encoding")
     return response.make_conditional(request)
 

@@ -7,6 +7,7 @@ import { Form, seen } from "./form.js";
 import { initLive } from "./live.js";
 import { initRequest } from "./request.js";
 import { Model } from "./service.js";
+import { initTasks } from "./tasks.js";
 import { follow, redrawn } from "./version.js";
 
 const SHOWN_LOST = 3;
@@ -16,6 +17,7 @@ function start(model) {
   let shown = show(model);
   shown.answer.ask();
   const takeFiles = initFile(model);
+  initTasks();
   initLive();
   follow(model.version, async (version) => {
     shown.answer.stop();

@@ -59,6 +59,23 @@ export function percent(share) {
   return `${(100 * share).toFixed(share === 0 || share === 1 ? 0 : 1)} %`;
 }
 
+const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+
+/** A number of bytes for a person. */
+export function size(bytes) {
+  const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(bytes || 1) / 3)));
+  return `${format(Number((bytes / 1000 ** power).toPrecision(3)))} ${UNITS[power]}`;
+}
+
+/** A number of seconds for a person. */
+export function duration(seconds) {
+  if (seconds < 1) return "less than a second";
+  if (seconds < 90) return count(Math.round(seconds), "second");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return count(minutes, "minute");
+  return `${count(Math.floor(minutes / 60), "hour")} ${count(minutes % 60, "minute")}`;
+}
+
 /** Some of many, in words. */
 export function some(names, most = 12) {
   const more = names.length - most;

@@ -1,14 +1,18 @@
 /** A file: checked and predicted in chunks, charted, and given back with the predictions added. */
 
 import { decode, place, records, sniff, write } from "./csv.js";
-import { $, bar, count, draw, format, grouped, make, percent } from "./dom.js";
+import { $, bar, count, draw, format, grouped, make, percent, size } from "./dom.js";
 import { label, numbers, post, Refusal, steps } from "./service.js";
+import { sendAsTask } from "./tasks.js";
+import { mediaType } from "./upload.js";
 
 const CHUNK = 1000;
 const SHOWN_FAILURES = 100;
 const SHOWN_BARS = 12;
 const BINS = 24;
 const PATIENCE = 5;
+// No browser has longer texts than half a gigabyte.
+const MAX_FORM_BYTES = 256e6;
 
 /** A table of CSV, with the columns of the model found in it. Throws a sentence if it is none. */
 export function read(bytes, model) {
@@ -167,6 +171,7 @@ const cell = (value) => (value === null ? "" : label(value));
 export function initFile(model) {
   let run = null;
   let url = "";
+  let offered = null;
   const drop = $("drop");
   for (const name of ["dragover", "drop"]) {
     drop.addEventListener(name, (event) => event.preventDefault());
@@ -181,6 +186,12 @@ export function initFile(model) {
     if (file) take(file);
   });
   $("cancel").addEventListener("click", () => run?.controller.abort());
+  $("offer-send").addEventListener("click", () => {
+    run?.controller.abort();
+    run = null;
+    for (const id of ["offer", "run", "outcome"]) $(id).hidden = true;
+    sendAsTask(offered, model.answers);
+  });
   offerTemplate(model);
   return (replacing) => {
     if (run && !$("outcome").hidden) {
@@ -195,10 +206,19 @@ export function initFile(model) {
     $("outcome").hidden = true;
     $("file-problem").hidden = true;
     $("run").hidden = true;
+    $("offer").hidden = true;
+    run = null;
     const problem = (text) => {
       $("file-problem").textContent = text;
       $("file-problem").hidden = false;
     };
+    const offer = (why) => {
+      offered = file;
+      $("offer").hidden = false;
+      $("offer-text").textContent = `${why} The service can take it as a task, which goes on without this page.`;
+    };
+    const reason = unfit(file);
+    if (reason) return offer(reason);
     let table;
     try {
       table = read(await file.arrayBuffer(), model);
@@ -211,13 +231,18 @@ export function initFile(model) {
     $("run").hidden = false;
     $("cancel").hidden = false;
     progress(mine);
+    if (table.rows.length > limit("max-rows")) {
+      offer(`${file.name} has more rows than one request may (${grouped(limit("max-rows"))}), so this page asks for them bit by bit.`);
+    }
     try {
       await mine.go();
     } catch (error) {
       if (mine !== run) return;
+      if (error.status === 413) return offer(`A row of ${file.name} is too large for a request.`);
       if (error.name !== "AbortError") problem(error.message);
     }
     if (mine !== run) return;
+    $("offer").hidden = true;
     $("cancel").hidden = true;
     $("progress-text").textContent = summary(mine);
     URL.revokeObjectURL(url);
@@ -228,6 +253,16 @@ export function initFile(model) {
     showFailures(mine);
     $("outcome").hidden = false;
   }
+}
+
+/** A limit of the service for one request, as it is written into the page. */
+const limit = (name) => Number(document.querySelector(`meta[name="${name}"]`).content);
+
+/** Why the form does not take a file; empty if it does. */
+function unfit(file) {
+  if (mediaType(file) === "application/x-ndjson") return `${file.name} is NDJSON, which this page does not read itself.`;
+  const most = Math.min(limit("max-body-bytes"), MAX_FORM_BYTES);
+  return file.size > most ? `${file.name} has ${size(file.size)}, and this page reads ${size(most)} itself.` : "";
 }
 
 function progress({ done, table }) {

@@ -3,6 +3,9 @@
 import { fetchWithKey } from "./key.js";
 import { heed } from "./version.js";
 
+// Until a service that cannot be reached is asked again.
+const RETRY_SECONDS = 5;
+
 /** An answer that is none, with the service's own words (problem details, RFC 9457). */
 export class Refusal extends Error {
   constructor(status, problem) {
@@ -40,6 +43,18 @@ async function reach(path, options) {
       if (!again) throw new Refusal(0, { detail: "The service cannot be reached." });
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
+  }
+}
+
+/** Ask of a task: the status and the JSON of the answer, and in how many seconds to ask again. */
+export async function ask(path, options) {
+  try {
+    const response = await reach(path, { headers: { accept: "application/json" }, ...options });
+    const answer = (await response.json().catch(() => null)) ?? {};
+    return { status: response.status, answer, wait: Number(response.headers.get("retry-after")) || RETRY_SECONDS };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { status: 0, answer: { detail: error.message }, wait: RETRY_SECONDS };
   }
 }
 
