@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,6 +19,8 @@ PACKAGE = "obstore==0.12.1"
 # Our own folder in DATA_DIR.
 OWN = "tasks"
 SCHEMES = ("gs", "s3")
+# A client waits while a bucket is asked.
+RETRIES = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=10)}
 
 
 class Unreadable(Problem):
@@ -48,7 +51,7 @@ def find(uri: str, settings: Settings) -> File:
             f"The uri has the scheme {scheme[:20]}://, which is not read: name a file in DATA_DIR, "
             "or gs://bucket/name or s3://bucket/name."
         )
-    allowed = [prefix for prefix in settings.task_uris.split(",") if prefix]
+    allowed = [prefix.strip() for prefix in settings.task_uris.split(",") if prefix]
     if not any(uri.startswith(prefix) for prefix in allowed) or "/../" in f"{uri}/":
         raise Forbidden(
             "This service does not read that uri for its clients: set TASK_URIS to the addresses "
@@ -113,18 +116,26 @@ def _remote(uri: str) -> File:
     except FileNotFoundError:
         raise UnknownThing(f"There is no object {uri}.") from None
     except Exception as error:
-        reason = str(error).partition("\n")[0].partition("?")[0]
-        raise Unreadable(f"{uri} cannot be read ({reason}).") from None
+        raise Unreadable(f"{uri} cannot be read ({_reason(error)}).") from None
 
     def read(start: int, stop: int) -> bytes:
         if stop <= start:
             return b""
-        return bytes(obstore.get_range(store, name, start=start, end=stop))
+        try:
+            return bytes(obstore.get_range(store, name, start=start, end=stop))
+        except Exception as error:
+            # The chunk is tried again.
+            raise OSError(f"{uri} cannot be read now ({_reason(error)})") from None
 
     return File(read, int(found["size"]), found["e_tag"] or found["last_modified"].isoformat())
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error, without the query of an address, which may have a signature."""
+    return str(error).partition("\n")[0].partition("?")[0]
 
 
 @functools.lru_cache(maxsize=16)
 def _store(make: Callable[..., Any], bucket: str) -> Any:
     # An endpoint of http:// is only there where somebody set it.
-    return make(bucket, client_options={"allow_http": True})
+    return make(bucket, client_options={"allow_http": True}, retry_config=RETRIES)

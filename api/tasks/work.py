@@ -29,6 +29,8 @@ PATIENCE = 10
 # A chunk fails for good once it has ended so many children, besides the process before.
 MAX_DEATHS = 2
 MAX_ATTEMPTS = 20
+# A chunk for which the disk or the bucket is not there is tried again so often, each second or so.
+MAX_TRIES = 600
 
 # The service of the model with this version; raises ModelError if it is not here.
 Models = Callable[[str], Service]
@@ -38,6 +40,12 @@ class Failed(Problem):
     """A task cannot be done; the detail says why."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class Waited(Problem):
+    """A task waited for the disk, or for what has its input, and cannot wait for ever."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Ended(Problem):
@@ -71,8 +79,10 @@ class Worker(NamedTuple):
         """Do a chunk that was begun, and put the chunk behind it; raises OSError as `work` does."""
         try:
             outcome = self._do(task, chunk)
-        except OSError:
-            raise
+        except OSError as error:
+            if chunk.attempts < MAX_TRIES:
+                raise
+            self.store.fail(task.id, problem(Waited(f"The task cannot go on: {error}."), task))
         except (Lost, ModelError) as error:
             self.store.fail(task.id, problem(Ended(f"The task cannot go on: {error}."), task))
         except Exception as error:

@@ -310,7 +310,11 @@ def test_a_task_tells_how_far_it_is(house: House) -> None:
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
     house.worker.work(*house.hints.pop(0)[:2])
     state = house.state(task_id)
-    assert (state["status"], state["rows_done"], state["rows"]) == ("STARTED", FIRST_ROWS, 3 * FIRST_ROWS)
+    assert (state["status"], state["rows_done"], state["rows"]) == (
+        "STARTED",
+        FIRST_ROWS,
+        3 * FIRST_ROWS,
+    )
     assert 0.2 < state["progress"] < 0.5
     assert state["rows_per_second"] > 0
     assert state["seconds_left"] > 0
