@@ -138,7 +138,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 .PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test \
 	lint format bench easter build-image run-container stop-container logs-container versions activate \
 	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
-	fetch-by-python require-docker require-card
+	fetch-by-python require-docker require-card require-compose up down scale run-worker
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -222,6 +222,9 @@ run: install check-settings $(EXAMPLE) ## Serve MODEL_PATH on http://localhost:P
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@$(if $(filter build,$(FETCH_AT)),MODEL_URI=;) exec $(VENV)/python -m api
 
+run-worker: install check-settings $(EXAMPLE) ## Do the tasks of CELERY_BROKER_URL in this terminal, with MODEL_PATH
+	@$(if $(filter build,$(FETCH_AT)),MODEL_URI=;) exec $(VENV)/python -m api worker
+
 api-key: require-NAME install ## Make a key for NAME=alice, and print it with its lines for ADMIN_KEYS and API_KEYS
 	@$(VENV)/python -m api.http.keys "$$NAME"
 
@@ -287,6 +290,26 @@ stop-container: require-docker ## Stop the container, once it has answered its r
 
 logs-container: require-docker ## Follow the container's log
 	docker logs --follow $(CONTAINER)
+
+COMPOSE = OS_PORT=$(OS_PORT) IMAGE=$(IMAGE) WORKERS=$(WORKERS) docker compose
+up: require-compose ## Serve the image on http://localhost:OS_PORT, with WORKERS workers, RabbitMQ and Redis
+	@grep -qs '^celery' models/requirements.txt || { echo 'The image has no Celery: write $(CELERY) into' \
+		'models/requirements.txt, and make build-image' >&2; exit 1; }
+	@docker image inspect $(IMAGE) >/dev/null 2>&1 || \
+		{ echo "There is no image $(IMAGE): make build-image" >&2; exit 1; }
+	$(COMPOSE) up --detach --wait
+	$(call next,make scale WORKERS=4$(comma) or make down)
+
+scale: require-compose ## Have WORKERS=4 workers from now on
+	$(COMPOSE) up --detach --no-recreate worker
+
+down: require-compose ## Stop all of it; tasks and results stay in volumes
+	$(COMPOSE) down
+
+CELERY = $(shell sed -n 's/^PACKAGE = "\(.*\)"/\1/p' api/tasks/celery.py)
+require-compose: require-docker
+	@docker compose version >/dev/null 2>&1 || \
+		{ echo "docker has no compose: install it, https://docs.docker.com/compose/install" >&2; exit 1; }
 
 require-docker:
 	@docker version >/dev/null 2>&1 || \

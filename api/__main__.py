@@ -73,6 +73,8 @@ def be_worker() -> NoReturn:
     from api.tasks.desk import NoTasks
 
     try:
+        # It says which packages are missing.
+        import api.tasks.celery  # noqa: F401
         from api.tasks import worker
     except NoTasks as error:
         sys.exit(f"error: {error.detail}")

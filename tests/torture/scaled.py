@@ -34,7 +34,7 @@ class Torn:
         self._count = workers
         self.redis = Redis(folder / "redis")
         self.broker: Broker = RabbitMQ(folder / "rabbitmq") if broker == "rabbitmq" else self.redis
-        self._variables = {
+        self.variables = {
             "MODEL_PATH": str(model),
             "CELERY_BROKER_URL": self.broker.url,
             "CELERY_BACKEND_URL": self.redis.url,
@@ -52,7 +52,7 @@ class Torn:
         """Start everything; returns once the service answers and a worker is there."""
         for each in {self.redis, self.broker}:
             each.start()
-        self.server = Server(self._folder, **self._variables)
+        self.server = Server(self._folder, **self.variables)
         self.port = self.server.port
         self.server.wait()
         self.mend()
@@ -92,7 +92,7 @@ class Torn:
                 worker = subprocess.Popen(
                     [sys.executable, "-m", "api", "worker"],
                     cwd=self._folder,
-                    env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
+                    env={**os.environ, "PYTHONPATH": str(ROOT), **self.variables},
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
