@@ -215,7 +215,7 @@ export function initFile(model) {
     const offer = (why) => {
       offered = file;
       $("offer").hidden = false;
-      $("offer-text").textContent = `${why} The service can take it as a task, which goes on without this page.`;
+      $("offer-text").textContent = `${why} The service can answer it as a task, which goes on after this page is closed.`;
     };
     const reason = unfit(file);
     if (reason) return offer(reason);
@@ -232,7 +232,7 @@ export function initFile(model) {
     $("cancel").hidden = false;
     progress(mine);
     if (table.rows.length > limit("max-rows")) {
-      offer(`${file.name} has more rows than one request may (${grouped(limit("max-rows"))}), so this page asks for them bit by bit.`);
+      offer(`${file.name} has more rows than one request may (${grouped(limit("max-rows"))}), so this page sends them in pieces.`);
     }
     try {
       await mine.go();
@@ -260,9 +260,9 @@ const limit = (name) => Number(document.querySelector(`meta[name="${name}"]`).co
 
 /** Why the form does not take a file; empty if it does. */
 function unfit(file) {
-  if (mediaType(file) === "application/x-ndjson") return `${file.name} is NDJSON, which this page does not read itself.`;
+  if (mediaType(file) === "application/x-ndjson") return `${file.name} is NDJSON, which this page does not answer itself.`;
   const most = Math.min(limit("max-body-bytes"), MAX_FORM_BYTES);
-  return file.size > most ? `${file.name} has ${size(file.size)}, and this page reads ${size(most)} itself.` : "";
+  return file.size > most ? `${file.name} has ${size(file.size)}, and this page answers up to ${size(most)} itself.` : "";
 }
 
 function progress({ done, table }) {
