@@ -111,6 +111,24 @@ def test_only_changes_of_the_state_are_said(page: Page) -> None:
     expect(said).to_have_text("large.csv: Running.")
 
 
+def test_a_hidden_tab_asks_seldom(page: Page) -> None:
+    hold(page)
+    hide = """(hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    send(page, LARGE)
+    expect(page.locator("#tasks-list")).to_contain_text("Running")
+    page.evaluate(hide, arg=True)
+    page.wait_for_timeout(200)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(500)
+    assert not [url for url in asked if "/inference/" in url]
+    with page.expect_request("**/inference/status/*"):
+        page.evaluate(hide, arg=False)
+
+
 def test_the_first_rows_are_shown(page: Page, server: Server) -> None:
     task = send(page, LARGE)
     rows = task.locator("tbody tr")

@@ -391,7 +391,21 @@ def test_a_page_may_be_short_or_empty(house: House, query: str) -> None:
     assert len(found["predictions"]) == (5 if "offset=5" in query else 0)
 
 
-@pytest.mark.parametrize("query", ["?limit=-1", "?limit=x", "?offset=", "?offset=1e3"])
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("json", "application/json"), ("csv", "text/csv"), ("ndjson", "application/x-ndjson")],
+)
+def test_a_link_names_the_form_of_results(house: House, name: str, media_type: str) -> None:
+    task_id = house.start(data=table(10), **CSV)
+    house.work()
+    answer = house.results(task_id, f"?format={name}&limit=4", accept="text/html,*/*;q=0.8")
+    assert answer.mimetype == media_type
+    assert f"?offset=4&limit=4&format={name}>" in answer.headers["Link"]
+
+
+@pytest.mark.parametrize(
+    "query", ["?limit=-1", "?limit=x", "?offset=", "?offset=1e3", "?format=xml", "?format="]
+)
 def test_a_page_that_is_none_is_refused(house: House, query: str) -> None:
     task_id = house.start(ROW)
     house.work()
