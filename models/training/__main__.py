@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -27,6 +28,8 @@ from models.training.facts import Job, Message, Trained, Unusable
 
 Say = Callable[[Message], None]
 
+# The advice for uploads.
+BY_QUERY = re.compile(r"\?accept=\S+ or ")
 MODEL, TRAINED, CHECKED = "model.joblib", "trained.json", "checked"
 
 
@@ -158,7 +161,9 @@ def _checked(job: Job, say: Say) -> Message:
         accept=frozenset(filter(None, job.settings.model_accept.split(","))),
     )
     if verdict.reason:
-        return Message(reason=f"the new version is refused: {verdict.reason}")
+        # Nobody has sent it.
+        reason = BY_QUERY.sub("", verdict.reason)
+        return Message(reason=f"the new version is refused: {reason}")
     return Message(trained=trained, verdict=verdict)
 
 

@@ -125,7 +125,9 @@ def compare(new: Model, active: Model, rows: Any, answers: Any, metric: str) -> 
     if len(finite) > RESAMPLES / 2:
         low, high = np.quantile(finite, INTERVAL)
         interval = (float(low), float(high))
-    closer = _closer(known[0].predict(every), known[1].predict(every), truth)
+    closer = _closer(
+        known[0].predict(every), known[1].predict(every), truth, labels=new.classes is not None
+    )
     return Comparison(
         metric=metric,
         new_score=new_score,
@@ -176,11 +178,13 @@ def _difference(scorer: Any, known: list[Any], drawn: np.ndarray, truth: np.ndar
     return new_score - active_score
 
 
-def _closer(new: np.ndarray, active: np.ndarray, truth: np.ndarray) -> tuple[int, int] | None:
+def _closer(
+    new: np.ndarray, active: np.ndarray, truth: np.ndarray, *, labels: bool
+) -> tuple[int, int] | None:
     """On how many rows only one version is right, or closer to the number: the new, the active."""
     if truth.ndim != 1 or new.shape != truth.shape or active.shape != truth.shape:
         return None
-    if truth.dtype.kind == "f":
+    if truth.dtype.kind in "iuf" and not labels:
         far_new, far_active = np.abs(new - truth), np.abs(active - truth)
     else:
         far_new, far_active = new != truth, active != truth

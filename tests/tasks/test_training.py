@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import io
+import json
 import os
+import re
 import runpy
+import shutil
 import sys
 import time
 import warnings
@@ -15,7 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import joblib
 import msgspec
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 from werkzeug.test import Client
@@ -30,6 +36,7 @@ from api.tasks.work import Worker
 from models.training import supervise
 from models.training.facts import Job
 from models.versions import Store
+from tests.checkout import ROOT
 from tests.test_candidate import quick
 from tests.test_swap import ADMIN, ADMIN_KEYS, OFFSET, ROWS, following, linear
 
@@ -160,6 +167,10 @@ class House:
         assert self.serves() == self.active
         self.check_clean()
         return str(problem["detail"])
+
+    def adopt(self) -> str:
+        """Keep the file at MODEL_PATH, and give its version."""
+        return self.versions.adopt(self.folder / "latest.joblib").version
 
     def serves(self) -> str:
         """The version that answers."""
@@ -303,7 +314,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str]] = {
         "it took longer than 0.5 seconds (TRAIN_SECONDS)"),
     "another contract": (
         "def train():\n    return LinearRegression().fit(X[:, :1], X[:, 0])", {},
-        "the new version is refused: the feature x1 is gone: to take it"),
+        "the new version is refused: the feature x1 is gone: to take it all the same, say so by name, as in MODEL_ACCEPT=x1."),
     "not good enough": (
         "", {"model_min": "r2>=2"}, "the new version is refused: the card says r2 = 1, and MODEL_M"),
     "it ends its process": (
@@ -544,7 +555,7 @@ NOT_COMPARED: dict[str, tuple[str, str]] = {
     "no rows held out": (
         "fitted(), {'rows': X, 'answers': X[:, 0]}", "the function of TRAIN gave no test_rows and"),
     "no metric": (
-        "KMeans(2, n_init=1).fit(X), {'test_rows': X, 'test_answers': X[:, 0]}",
+        "GaussianMixture(2, init_params='random').fit(X), {'test_rows': X, 'test_answers': X[:, 0]}",
         "the function of TRAIN gave no metric, and the model is no classifier or regressor"),
 }  # fmt: skip
 
@@ -553,10 +564,49 @@ NOT_COMPARED: dict[str, tuple[str, str]] = {
 def test_a_version_that_is_not_compared_never_takes_over(build: Build, name: str) -> None:
     given, words = NOT_COMPARED[name]
     house = build(model_accept="methods")
-    house.write(f"from sklearn.cluster import KMeans\ndef train():\n    return {given}\n")
+    house.write(f"from sklearn.mixture import GaussianMixture\ndef train():\n    return {given}\n")
     report = house.run("if-better")
     assert report["comparison"] is None
     assert report["not_compared"].startswith(words)
     before = "it was not compared with the active version: "
     assert report["not_activated"] == before + report["not_compared"]
     assert house.serves() == house.active
+
+
+PAGE = (ROOT / "docs" / "long-work.md").read_text().partition("## Training")[2]
+
+
+def sales(folder: Path) -> None:
+    """What the page has: `sales.py`, its rows, and a model that is worse."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "sales.py").write_text(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0])
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"area": rng.integers(30, 150, 200), "rooms": rng.integers(1, 7, 200)})
+    rows["price"] = 3_000 * rows["area"] + 9_000 * rows["rooms"] + rng.integers(0, 40_000, 200)
+    rows.to_csv(folder / "data" / "sales.csv", index=False)
+    features = ["area", "rooms"]
+    model = LinearRegression().fit(rows[features], rows["price"].to_numpy()[::-1])
+    joblib.dump(model, folder / "latest.joblib")
+
+
+def test_a_training_goes_as_the_page_says(build: Build) -> None:
+    house = build(train="sales:train")
+    sales(house.folder.parent / "page")
+    shutil.copytree(house.folder.parent / "page", house.folder, dirs_exist_ok=True)
+    house.ask("POST", "/model/activate", 200, {"version": house.adopt()})
+    told = re.findall(r"^\$ curl localhost:8080/(\S+)(.*)\n(.*(?:\n .*)*)", PAGE, re.MULTILINE)
+    answers: list[Any] = []
+    for path, options, said in told:
+        assert options.startswith(' -H "x-api-key: $API_KEY"')
+        body = re.findall(r"-d '(.*)'", options)
+        verb = "POST" if body else "GET"
+        path = re.sub(r"[0-9a-f]{32}", answers[0]["task_id"] if answers else "", path)
+        answer = house.client.open(f"/{path}", method=verb, data=(body or [None])[0], headers=ADMIN)
+        answers.append(answer.json)
+        assert answers[-1].keys() == json.loads(said).keys()
+        house.work()
+    said = json.loads(told[-1][2])
+    for name in ("activated", "not_activated", "not_compared", "changes", "is_new"):
+        assert answers[-1][name] == said[name]
+    for name in said["comparison"].keys() - {"metric"}:
+        assert answers[-1]["comparison"][name] == pytest.approx(said["comparison"][name])

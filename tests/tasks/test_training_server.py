@@ -17,15 +17,20 @@ from tests.test_swap import ADMIN, ADMIN_KEYS, OFFSET, linear
 from tests.test_training import until
 from tests.torture.embedded import children
 
-# It trains once there is no file `wait`, and has started a process that would outlive it.
+# It trains once there is no file `wait`, and has started a process that would outlive it. It imports
+# scikit-learn last: a process of the lowest priority takes long for that.
 WAITS = """
+import os, subprocess, time
+from pathlib import Path
+
 def train():
     here = Path(__file__).parent
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     (here / "began").write_text(f"{os.getpid()} {child.pid}")
     while (here / "wait").exists():
         time.sleep(0.02)
-    return fitted(), FACTS
+    import whole
+    return whole.train()
 """
 
 
@@ -54,7 +59,8 @@ def test_a_training_survives_its_worker_and_takes_over_in_every_process(tmp_path
     models = tmp_path / "models"
     models.mkdir()
     linear(models / "latest.joblib", OFFSET)
-    (models / "own.py").write_text(MODULE + WAITS)
+    (models / "whole.py").write_text(MODULE)
+    (models / "own.py").write_text(WAITS)
     (models / "wait").touch()
     began = models / "began"
 
