@@ -63,6 +63,7 @@ def port(built: Path) -> Iterator[int]:
     assert f"is served on http://localhost:{port}\n" in docker("logs", NAME).stdout
     yield port
     docker("rm", "--force", NAME)
+    docker("volume", "rm", "--force", f"{NAME}-data")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,27 @@ def post(port: int, body: Any, method: str = "predict") -> Any:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def ask(port: int, path: str, body: Any = None) -> Any:
+    """The JSON of an answer."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        None if body is None else json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_the_container_keeps_its_tasks_in_a_volume(port: int) -> None:
+    task_id = ask(port, "/inference/start", GOOD)["task_id"]
+    deadline = time.monotonic() + 30
+    while ask(port, f"/inference/status/{task_id}")["status"] != "SUCCESS":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert ask(port, f"/inference/results/{task_id}")["predictions"] == ["Gentoo"]
+    assert docker("volume", "inspect", f"{NAME}-data").returncode == 0
 
 
 def test_the_container_predicts(port: int) -> None:
