@@ -73,6 +73,25 @@ def tensors_body(service: Service, example: Sample) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
+def task_body(_: Service, example: Sample) -> Schema:
+    """Rows as /predict takes them, or the name of a file that has them."""
+    body = rows_body(example)
+    named = record(
+        {
+            "uri": {
+                **TEXT,
+                "description": "A file in DATA_DIR, or an object gs://bucket/name or "
+                "s3://bucket/name that TASK_URIS allows.",
+            },
+            "media_type": {**TEXT, "description": "What it is, unless its suffix tells."},
+        },
+        ("media_type",),
+    )
+    content = body["content"]["application/json"]
+    content["schema"] = {"anyOf": [content["schema"], named]}
+    return body
+
+
 def activation_body(service: Service, _: Sample) -> Schema:
     """The version to activate."""
     body = record(
@@ -113,6 +132,7 @@ def training_body(_: Service, __: Sample) -> Schema:
 # The bodies of requests, by `Route.takes`.
 BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "rows": lambda _, example: rows_body(example),
+    "task": task_body,
     "instances": instances_body,
     "tensors": tensors_body,
     "activation": activation_body,

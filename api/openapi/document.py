@@ -104,7 +104,7 @@ def _operation(route: Route, context: Context) -> Schema:
     service = context.service
     more: Schema = {}
     parameters = [{"$ref": f"#/components/parameters/{name}"} for name in route.parameters]
-    has_rows = route.takes in ("rows", "instances", "tensors")
+    has_rows = route.takes in ("rows", "task", "instances", "tensors")
     faults = components.WITH_ROWS if has_rows else components.WITHOUT
     if route.name in service.model.methods:
         parameters.append({"$ref": "#/components/parameters/X-Request-Id"})

@@ -46,7 +46,7 @@ def routes(site: Site) -> Iterator[Route]:
         handler=partial(start, site),
         name="start_inference",
         summary="Answer rows later: any body of /predict, or the name of a file",
-        takes="rows",
+        takes="task",
         parameters=("method", "Idempotency-Key"),
         gives={JSON: "TaskBegun"},
         status=HTTPStatus.ACCEPTED,
