@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -18,8 +19,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from models.training.cards import save_card
 from models.training.function import Result
-from models.training.save import save
 
 DATA = Path(__file__).parent / "penguins.csv"
 TARGET = "species"
@@ -59,7 +60,9 @@ def fit(data: Path = DATA) -> tuple[Pipeline, dict[str, Any]]:
 def train(model_path: Path, data: Path = DATA) -> dict[str, int | float]:
     """Fit the model, evaluate it on the rows that were held out, write it and its card."""
     model_path.parent.mkdir(parents=True, exist_ok=True)
-    return save(model_path, Result(*fit(data)))
+    result = Result(*fit(data))
+    joblib.dump(result.estimator, model_path)
+    return save_card(model_path, result)
 
 
 def main() -> None:

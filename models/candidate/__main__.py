@@ -108,6 +108,11 @@ def end_all(child: int) -> None:
     """End a child process, and all that it has started: they are this process's children then."""
     with contextlib.suppress(OSError):
         os.killpg(child, signal.SIGKILL)
+    end_children()
+
+
+def end_children() -> None:
+    """End all children of this process."""
     while True:
         for task in Path("/proc/self/task").glob("*/children"):
             for pid in task.read_text().split():

@@ -1,8 +1,8 @@
 """The process of a training: `python -m models.training DESCRIPTOR`, with a Job on standard input.
 
-It forks the process that trains, ends it at its limits with all that it has started, has the model
-checked, and says what was found. Where the process that started it ends, it ends as well, and
-leaves no process and no file behind.
+It forks a process that trains and one that evaluates, ends each at its limits with all that it has
+started, has the model checked, and says what was found. Where the process that started it ends, it
+ends as well, and leaves no process and no file behind.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from typing import NoReturn
 
 import msgspec
 
-from models import candidate
+from models import candidate, threads
 from models.candidate import sandbox
-from models.candidate.__main__ import NICENESS, TimeUp, end_all
+from models.candidate.__main__ import NICENESS, TimeUp, end_all, end_children
 from models.errors import ModelError, brief
 from models.training.facts import Job, Message, Trained, Unusable
 
 Say = Callable[[Message], None]
+Do = Callable[[Job, Say], Trained]
 
 # The advice for uploads.
 BY_QUERY = re.compile(r"\?accept=\S+ or ")
-MODEL, TRAINED, CHECKED = "model.joblib", "trained.json", "checked"
+MODEL, FACTS, TRAINED, CHECKED = "model.joblib", "facts.joblib", "trained.json", "checked"
 
 
 class Stopped(BaseException):
@@ -52,14 +53,13 @@ def main(job: Job, report: int) -> None:
 
     if os.getppid() != job.parent:
         return
-    child = os.fork() or _train(job, say)
     try:
-        say(_wait(child, job) or _checked(job, say))
+        say(_done(_train, job, say) or _done(_evaluate, job, say) or _checked(job, say))
+        # It ends now by itself.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except Stopped:
-        end_all(child)
+        end_children()
         shutil.rmtree(job.folder, ignore_errors=True)
-    finally:
-        end_all(child)
 
 
 def _stop(*_: object) -> NoReturn:
@@ -68,8 +68,37 @@ def _stop(*_: object) -> NoReturn:
     raise Stopped
 
 
-def _train(job: Job, say: Say) -> NoReturn:
-    """Train in this process, write down what came of it, and end."""
+def _done(do: Do, job: Job, say: Say) -> Message | None:
+    """Have a process of its own do a step, then end all others; why there is no model.
+
+    The step after it begins without the threads, and the memory, of this one.
+    """
+    place = Path(job.folder) / TRAINED
+    place.unlink(missing_ok=True)
+    child = os.fork() or _be_child(do, job, say)
+
+    def time_up(*_: object) -> NoReturn:
+        raise TimeUp
+
+    signal.signal(signal.SIGALRM, time_up)
+    signal.setitimer(signal.ITIMER_REAL, job.seconds)
+    try:
+        _, status = os.waitpid(child, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except TimeUp:
+        return Message(reason=f"it took longer than {job.seconds:g} seconds (TRAIN_SECONDS)")
+    finally:
+        end_all(child)
+    if not place.exists():
+        return Message(died=True, reason=_ending(os.waitstatus_to_exitcode(status)))
+    reason = msgspec.json.decode(place.read_bytes(), type=Trained).unusable
+    if reason:
+        return Message(reason=reason.replace(str(Path(job.folder) / MODEL), "the model"))
+    return None
+
+
+def _be_child(do: Do, job: Job, say: Say) -> NoReturn:
+    """Do a step in this process, write down what came of it, and end."""
     status = 1
     try:
         os.setpgid(0, 0)
@@ -79,7 +108,7 @@ def _train(job: Job, say: Say) -> NoReturn:
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
         try:
-            trained = _trained(job, say)
+            trained = do(job, say)
         except (Unusable, ModelError) as error:
             trained = Trained(unusable=str(error))
         except ModuleNotFoundError as error:
@@ -95,44 +124,33 @@ def _train(job: Job, say: Say) -> NoReturn:
         os._exit(status)
 
 
-def _trained(job: Job, say: Say) -> Trained:
-    """Train and evaluate. Raises Unusable or ModelError if there is no model."""
+def _train(job: Job, say: Say) -> Trained:
+    """Train, and keep what the function gave. Raises Unusable."""
     from models.training import function
 
     say(Message(step="train"))
     result = function.call(job.function, Path(job.beside))
+    function.keep(result, Path(job.folder) / MODEL, Path(job.folder) / FACTS)
+    return Trained()
+
+
+def _evaluate(job: Job, say: Say) -> Trained:
+    """Write the model and its card, and compare it. Raises Unusable or ModelError."""
     say(Message(step="evaluate"))
-    from models.training import save
+    # A trial of the model is a fork, which no thread of OpenMP survives.
+    os.environ.update(dict.fromkeys(threads.VARIABLES, "1"))
+    from models.training import cards, function
 
     path = Path(job.folder) / MODEL
+    result = function.kept(path, Path(job.folder) / FACTS, Path(job.beside))
     with warnings.catch_warnings():
         # Warnings of scorers say nothing that the metrics do not.
         warnings.simplefilter("ignore")
-        metrics = save.save(path, result)
+        metrics = cards.save_card(path, result)
         try:
-            return Trained(metrics=metrics, compared=save.compared(path, result, job))
+            return Trained(metrics=metrics, compared=cards.compared(path, result, job))
         except (Unusable, ModelError) as error:
             return Trained(metrics=metrics, not_compared=str(error))
-
-
-def _wait(child: int, job: Job) -> Message | None:
-    """Wait for the process that trains, then end all others; why there is no model."""
-
-    def time_up(*_: object) -> NoReturn:
-        raise TimeUp
-
-    signal.signal(signal.SIGALRM, time_up)
-    signal.setitimer(signal.ITIMER_REAL, job.seconds)
-    try:
-        _, status = os.waitpid(child, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    except TimeUp:
-        return Message(reason=f"it took longer than {job.seconds:g} seconds (TRAIN_SECONDS)")
-    finally:
-        end_all(child)
-    if not (Path(job.folder) / TRAINED).exists():
-        return Message(died=True, reason=_ending(os.waitstatus_to_exitcode(status)))
-    return None
 
 
 def _ending(code: int) -> str:
@@ -147,9 +165,6 @@ def _checked(job: Job, say: Say) -> Message:
     """What came of a training that has ended, once its model is checked as any new version is."""
     folder = Path(job.folder)
     trained = msgspec.json.decode((folder / TRAINED).read_bytes(), type=Trained)
-    if trained.unusable:
-        reason = trained.unusable.replace(str(folder / MODEL), "the model")
-        return Message(reason=reason)
     say(Message(step="check"))
     checked = folder / CHECKED
     checked.mkdir()

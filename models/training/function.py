@@ -56,9 +56,7 @@ def call(name: str, folder: Path) -> Result:
 
 def find(name: str, folder: Path) -> Callable[[], Any]:
     """The function that is called so. Raises Unusable."""
-    # At the end: no module of the folder may stand before one of the same name elsewhere.
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    _look_in(folder)
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -84,6 +82,35 @@ def find(name: str, folder: Path) -> Callable[[], Any]:
             f"{some(own) if own else 'none'}"
         )
     return function  # type: ignore[no-any-return]
+
+
+def _look_in(folder: Path) -> None:
+    """Find modules in the folder, too, behind those of the same names elsewhere."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def keep(result: Result, model: Path, facts: Path) -> None:
+    """Write a result to two files, for another process. Raises Unusable if it cannot be saved."""
+    import joblib
+
+    try:
+        joblib.dump(result.estimator, model)
+        joblib.dump(result.facts, facts)
+    except Exception as error:
+        raise Unusable(
+            f"the model cannot be saved ({brief(error)}): put its functions and classes into "
+            "models/steps.py, as docs/own-code.md shows"
+        ) from None
+
+
+def kept(model: Path, facts: Path, folder: Path) -> Result:
+    """The result that was written to two files."""
+    import joblib
+
+    # Its classes may be of a module in the folder.
+    _look_in(folder)
+    return Result(joblib.load(model), joblib.load(facts))
 
 
 def read(name: str, found: Any) -> Result:

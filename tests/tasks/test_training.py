@@ -600,8 +600,10 @@ def test_a_training_goes_as_the_page_says(build: Build) -> None:
         assert options.startswith(' -H "x-api-key: $API_KEY"')
         body = re.findall(r"-d '(.*)'", options)
         verb = "POST" if body else "GET"
-        path = re.sub(r"[0-9a-f]{32}", answers[0]["task_id"] if answers else "", path)
-        answer = house.client.open(f"/{path}", method=verb, data=(body or [None])[0], headers=ADMIN)
+        place = re.sub(r"[0-9a-f]{32}", answers[0]["task_id"] if answers else "", path)
+        answer = house.client.open(
+            f"/{place}", method=verb, data=(body or [None])[0], headers=ADMIN
+        )
         answers.append(answer.json)
         assert answers[-1].keys() == json.loads(said).keys()
         house.work()

@@ -1,18 +1,16 @@
-"""Write a new model and its card, with its metrics on the rows that were held out."""
+"""Write the card of a new model, with its metrics on the rows that were held out."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from models import fitted
 from models.card import write_card
 from models.engines import choose
-from models.errors import brief
 from models.training import evaluate
 from models.training.comparison import Comparison
 from models.training.facts import Job, Unusable
@@ -20,19 +18,12 @@ from models.training.function import Result
 from models.versions import Store
 
 
-def save(path: Path, result: Result) -> dict[str, int | float]:
-    """Write the estimator to `path`, a joblib file, and its card beside it; its metrics.
+def save_card(path: Path, result: Result) -> dict[str, int | float]:
+    """Write the card of the estimator in the joblib file `path` beside it; its metrics.
 
-    Raises Unusable if it cannot be saved or measured, ModelError if it cannot be served.
+    Raises Unusable if it cannot be measured, ModelError if it cannot be served.
     """
     estimator, facts = result
-    try:
-        joblib.dump(estimator, path)
-    except Exception as error:
-        raise Unusable(
-            f"the model cannot be saved ({brief(error)}): put its functions and classes into "
-            "models/steps.py, as docs/own-code.md shows"
-        ) from None
     rows = frame(path, estimator, facts["rows"]) if facts.get("rows") is not None else None
     metrics: dict[str, int | float] = {}
     if facts.get("test_answers") is not None:
