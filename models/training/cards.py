@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from models import fitted
-from models.card import write_card
+from models.card import save, write_card
 from models.engines import choose
 from models.training import evaluate
 from models.training.comparison import Comparison
@@ -81,6 +82,8 @@ def _own(metrics: Any) -> dict[str, float]:
 def compared(path: Path, result: Result, job: Job) -> Comparison:
     """The comparison of the model at `path` with the active version, on the rows held out.
 
+    It goes into the card as well.
+
     Raises Unusable or ModelError if they cannot be compared.
     """
     facts = result.facts
@@ -95,4 +98,8 @@ def compared(path: Path, result: Result, job: Job) -> Comparison:
     engine = job.settings.engine
     old = choose.load(active.path, active.version, engine, plan_sha256=active.plan)
     rows = frame(path, result.estimator, facts["test_rows"])
-    return evaluate.compare(fitted.load(path), old, rows, facts["test_answers"], metric)
+    new = fitted.load(path)
+    found = evaluate.compare(new, old, rows, facts["test_answers"], metric)
+    comparison = {"active_version": old.version, **msgspec.to_builtins(found)}
+    save(path, new.card | {"comparison": comparison})
+    return found

@@ -237,6 +237,8 @@ def test_a_better_version_takes_over_if_that_is_asked_for(house: House) -> None:
     assert compared["interval"][0] > 0
     assert (compared["rows"], compared["left_out"]) == (5, 0)
     assert (compared["new_closer"], compared["active_closer"]) == (5, 0)
+    card = house.versions.find(report["version"]).card
+    assert card["comparison"] == {"active_version": house.active, **compared}
 
 
 def test_a_worse_version_never_takes_over(build: Build) -> None:
