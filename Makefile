@@ -136,7 +136,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
 .PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test \
-	lint format bench easter build-image run-container stop-container logs-container versions activate \
+	lint format bench torture easter build-image run-container stop-container logs-container versions activate \
 	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
 	fetch-by-python require-docker require-card require-compose up down scale run-worker
 
@@ -390,6 +390,9 @@ format: develop ## Format the code, and mend what ruff can mend
 
 bench: develop ## Measure this server and others side by side, 20 minutes; needs wrk
 	@printf '%s\n' "tests.bench $$BENCH_ARGS" | xargs -t $(VENV)/python -m
+
+torture: develop ## Kill workers, brokers and stores while 1,000 tasks run, in each way to run them, 15 minutes
+	@for way in embedded celery-rabbitmq celery-redis; do (set -x; $(VENV)/python -m tests.torture $$way) || exit 1; done
 
 easter:
 	@printf '%s\n' '' '    (o>    A penguin waddles up to an API: "One fish, please."' \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from pathlib import Path
@@ -69,8 +70,20 @@ def accept(
     found = desk.store.create(*taken)
     if found.state == "PENDING":
         # Also one that came before: perhaps its process ended before it was put.
-        desk.put(found.id, 0, found.queue)
+        _put(desk, found)
     return found
+
+
+def _put(desk: Desk, task: Task) -> None:
+    """Put the first chunk of a task; raises OSError where that cannot be done."""
+    try:
+        desk.put(task.id, 0, task.queue)
+    except OSError:
+        if task.key is None:
+            # Who is refused may come again, and gets another task.
+            with contextlib.suppress(OSError):
+                desk.store.revoke(task.id)
+        raise
 
 
 class _Accepting:

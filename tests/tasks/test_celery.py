@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,15 +16,22 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from celery.exceptions import Reject
+from celery.worker import state
 
 from api.settings import Settings
 from api.tasks import celery
-from api.tasks.redis_store import OPEN
-from api.tasks.task import Chunk, Task
+from api.tasks import worker as worker_module
+from api.tasks.models import Models
+from api.tasks.redis_records import OPEN
+from api.tasks.task import Chunk, Queue, Task
+from api.tasks.work import Worker
+from api.tasks.worker import Process
+from models.baking import bake
 from tests.brokers import free_ports
 from tests.test_serving import BOUND, ROOT, serving
 from tests.torture.driver import Torture, ask, work_of, write_model
-from tests.torture.scaled import Torn
+from tests.torture.scaled import READY, Torn
 
 NAMES = "x0,x1,x2,x3,x4,x5"
 FAST = f"{NAMES}\n1,2,3,4,5,6\n".encode()
@@ -33,7 +41,10 @@ LARGE = f"{NAMES}\n".encode() + b"1,2,3,4,5,6\n" * 300_000
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Torn]:
     folder = tmp_path_factory.mktemp("stage")
-    stage = Torn(folder, write_model(folder), broker="rabbitmq", workers=2)
+    model = write_model(folder)
+    # Processes begin sooner with a plan.
+    bake(model)
+    stage = Torn(folder, model, broker="rabbitmq", workers=2)
     try:
         stage.start()
         yield stage
@@ -47,7 +58,7 @@ def start(stage: Any, body: bytes, query: str = "") -> str:
     return str(answer["task_id"])
 
 
-def state(stage: Any, task_id: str) -> Any:
+def status(stage: Any, task_id: str) -> Any:
     return ask(stage.port, "GET", f"/inference/status/{task_id}")[1]
 
 
@@ -61,7 +72,7 @@ def wait(reached: Callable[[], bool]) -> float:
 
 
 def ended(stage: Any, task_id: str) -> float:
-    return wait(lambda: state(stage, task_id)["status"] == "SUCCESS")
+    return wait(lambda: status(stage, task_id)["status"] == "SUCCESS")
 
 
 def test_a_task_is_answered_as_predict_answers(stage: Torn) -> None:
@@ -75,7 +86,7 @@ def test_a_task_is_answered_as_predict_answers(stage: Torn) -> None:
 def test_small_tasks_pass_a_large_one(stage: Torn) -> None:
     assert stage.end_worker() == 0
     large = start(stage, LARGE)
-    wait(lambda: state(stage, large)["rows_done"] > 0)
+    wait(lambda: status(stage, large)["rows_done"] > 0)
     small = [start(stage, FAST) for _ in range(10)]
     took = max(ended(stage, each) for each in small)
     assert ask(stage.port, "DELETE", f"/inference/{large}")[0] == 202
@@ -86,16 +97,16 @@ def test_small_tasks_pass_a_large_one(stage: Torn) -> None:
 def test_another_worker_does_what_a_dead_one_has_begun(stage: Torn) -> None:
     wait(lambda: len(stage.worker_pids()) == 2)
     task_id = start(stage, LARGE)
-    wait(lambda: state(stage, task_id)["rows_done"] > 0)
+    wait(lambda: status(stage, task_id)["rows_done"] > 0)
     os.kill(stage.worker_pids()[0], signal.SIGKILL)
     ended(stage, task_id)
     stage.mend()
-    assert state(stage, task_id)["rows"] == 300_000
+    assert status(stage, task_id)["rows"] == 300_000
 
 
 def test_a_message_that_the_broker_lost_is_put_again(stage: Torn) -> None:
     store = celery.store(Settings.from_env(stage.variables))
-    version = state(stage, start(stage, FAST))["model_version"]
+    version = status(stage, start(stage, FAST))["model_version"]
     task = Task(version=version, media_type="text/csv")
     store.create(task, Chunk(number=0, start=0, stop=1, rows=1), FAST)
     with redis.Redis.from_url(stage.redis.url) as client:
@@ -118,6 +129,8 @@ def test_a_broker_that_is_away_is_told_at_once(stage: Torn, broker: str, tmp_pat
     assert "the broker does not answer" in answer["detail"]
     assert "secret" not in answer["detail"]
     assert took < 1
+    # Nobody does later what was refused.
+    assert celery.store(Settings.from_env(stage.variables)).recent("PENDING", 1) == []
 
 
 def test_a_broker_that_never_answers_is_given_up(stage: Torn, tmp_path: Path) -> None:
@@ -136,6 +149,123 @@ def test_workers_that_are_killed_and_brokers_that_are_restarted_lose_nothing(sta
     torture = Torture(stage, work_of(stage.port, 2000), tasks=30)
     outcome = torture.run(kills=2, pause=0.2, others=stage.harms)
     assert outcome.is_good, outcome
+
+
+def test_the_command_of_celery_starts_a_worker_too(stage: Torn, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"MODEL_STORE={tmp_path}\nADMIN_KEYS=a:{'0' * 64}\n")
+    command = [sys.executable, "-m", "celery", "--app", "api.tasks.celery", "--quiet", "worker"]
+    log = tmp_path / "log"
+    environment = {"PYTHONPATH": str(ROOT), **stage.variables, "MAX_TASK": "1"}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env={**os.environ, **environment}, stdout=file, stderr=file
+        )
+    try:
+        wait(lambda: READY in log.read_text() or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(BOUND) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert "did you mean MAX_TASKS?" in log.read_text()
+
+
+# A worker whose store, broker or disk is away.
+
+
+@pytest.fixture
+def away(tmp_path: Path, penguins_path: Path) -> Settings:
+    (port,) = free_ports(1)
+    url = f"redis://127.0.0.1:{port}/0"
+    return Settings(model_path=str(penguins_path), celery_broker_url=url, celery_backend_url=url)
+
+
+@pytest.fixture
+def idle(away: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """A worker without anything that it needs."""
+    store = celery.store(away)
+    monkeypatch.setattr(worker_module, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(worker_module, "MAX_TRIES", 3)
+    service: Any = None
+    yield Process(store, Worker(store, celery.put, Models(service, away), away), ttl=0.01)
+    forget()
+
+
+def forget() -> None:
+    """Leave the broker of a test."""
+    celery.app._after_fork()
+
+
+@pytest.mark.parametrize("queue", ["small", "large"])
+def test_a_chunk_that_cannot_be_done_goes_back_to_the_broker(
+    idle: Process, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    idle._last_large = time.monotonic()
+    with pytest.raises(Reject):
+        idle.take("0" * 32, 0, queue)
+    waits = [record for record in caplog.records if "has to wait: Redis" in record.message]
+    assert len(waits) == 3
+    assert ("small tasks may have to wait" in caplog.text) == (queue == "large")
+
+
+def test_a_worker_that_has_to_stop_tries_no_more(
+    idle: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(state, "should_stop", 0)
+    with pytest.raises(Reject):
+        idle.take("0" * 32, 0, "small")
+    assert caplog.text.count("has to wait") == 1
+
+
+def test_looks_go_on_where_the_store_is_away(
+    idle: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stop(BaseException):
+        pass
+
+    naps = iter([None, None])
+
+    def sleep(_: float) -> None:
+        if next(naps, Stop) is Stop:
+            raise Stop
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with pytest.raises(Stop):
+        idle.look_forever()
+    assert caplog.text.count("tasks cannot be looked after: Redis") == 2
+
+
+def test_a_training_runs_beside_chunks(stage: Torn) -> None:
+    settings = Settings.from_env(stage.variables)
+    store = celery.store(settings)
+    may_end = threading.Event()
+    begun = []
+
+    class Slow:
+        def work(self, task_id: str, _: int) -> None:
+            begun.append(task_id)
+            may_end.wait(BOUND)
+
+    trains: Any = Slow()
+    process = Process(store, trains, ttl=1000)
+    for task_id in ("first", "second"):
+        process.take(task_id, 0, "training")
+    process._chunk = "some", 1
+    process.look()
+    may_end.set()
+    process._training.join()
+    forget()
+    assert begun == ["first"]
+
+
+def test_the_messages_that_wait_in_redis_are_counted(stage: Torn) -> None:
+    url = stage.redis.url.replace("/0", "/1")
+    celery.store(Settings(celery_broker_url=url))
+    forget()
+    assert celery.waiting("small") == 0
+    celery.put("0" * 32, 0, "small")
+    assert celery.waiting("small") == 1
+    forget()
 
 
 # What a worker needs.

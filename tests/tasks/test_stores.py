@@ -12,7 +12,9 @@ import redis
 
 from api.errors import Busy
 from api.tasks.blobs import STRAY_SECONDS, Blobs
-from api.tasks.redis_store import ALL, INLINE_BYTES, PIECE_BYTES, RedisStore
+from api.tasks.redis_contents import INLINE_BYTES, PIECE_BYTES
+from api.tasks.redis_records import ALL
+from api.tasks.redis_store import RedisStore
 from api.tasks.store import Reused, SqliteStore
 from api.tasks.task import Chunk, Lost, Outcome, Store, Task
 from tests.brokers import Redis

@@ -16,6 +16,8 @@ from tests.brokers import Broker, RabbitMQ, Redis
 from tests.test_serving import BOUND, ROOT, Server
 
 WORKERS = 3
+# A worker that still loads its model obeys late.
+STOP_SECONDS = 10
 READY = "does the tasks"
 
 
@@ -64,6 +66,10 @@ class Torn:
     def stop(self) -> None:
         """End everything, so that no process is left."""
         for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(STOP_SECONDS)
             worker.kill()
             worker.wait()
         with contextlib.suppress(AttributeError):
