@@ -173,7 +173,7 @@ def results(site: Site, id: str) -> Any:  # noqa: A002
             return store.results(id, 0), {"Content-Type": JSON, "Cache-Control": "no-store"}
         part = writers.Part(store, task, store.chunks(id), offset or 0, limit)
     headers = {"Content-Type": media_type, "Cache-Control": "no-store"}
-    if limit is not None and part.offset + limit < task.rows_done:
+    if limit and part.offset + limit < task.rows_done:
         following = f"/inference/results/{id}?offset={part.offset + limit}&limit={limit}"
         if "format=" in request.query:
             following += f"&format={dict(zip(FORMS, FORMATS, strict=True))[media_type]}"

@@ -389,6 +389,8 @@ def test_a_page_may_be_short_or_empty(house: House, query: str) -> None:
     house.work()
     found = house.results(task_id, query).json
     assert len(found["predictions"]) == (5 if "offset=5" in query else 0)
+    # Whoever follows the links comes to an end.
+    assert "Link" not in house.results(task_id, query).headers
 
 
 @pytest.mark.parametrize(
