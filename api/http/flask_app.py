@@ -30,6 +30,12 @@ class NameConverter(BaseConverter):
     regex = "[^/:]+"
 
 
+class TaskConverter(BaseConverter):
+    """The id of a task in a path that has a word beside it, as in `/inference/start`."""
+
+    regex = "(?!start$)[^/]+"
+
+
 class FlaskApp:
     """A Flask application for the routes of a site, and the way to ask it.
 
@@ -42,7 +48,7 @@ class FlaskApp:
         self.app = Flask("api", static_folder=None)
         # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
         self.app.url_map.merge_slashes = False
-        self.app.url_map.converters["name"] = NameConverter
+        self.app.url_map.converters |= {"name": NameConverter, "task": TaskConverter}
         self.app.json.sort_keys = False  # type: ignore[attr-defined]
         # What a view raises is rendered by the gateway, as all other errors are.
         self.app.config["PROPAGATE_EXCEPTIONS"] = True

@@ -75,8 +75,8 @@ def _of_tasks(counts: task.Counts) -> Iterator[Metric]:
         "oldest_task_seconds", "The age of the oldest task that has not ended.", age
     )
     ended = CounterMetricFamily("tasks_ended", "Tasks that have ended.", labels=["state"])
-    for state, count in counts.ended.items():
-        ended.add_metric([state], count)
+    for end, count in counts.ended.items():
+        ended.add_metric([end], count)
     yield ended
     yield CounterMetricFamily("task_rows", "Rows of tasks answered with a result.", counts.rows)
     yield CounterMetricFamily("task_attempts", "Chunks of tasks begun.", counts.attempts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +19,7 @@ from api.service import Service
 from models.rows.words import expectation
 
 # A part of a path that each request fills in.
-PARAMETER = re.compile("<([a-z]+)>")
+PARAMETER = re.compile("<(?:[a-z]+:)?([a-z]+)>")
 # An example of an answer is left out where it is longer than this.
 MAX_EXAMPLE_CHARACTERS = 2000
 
@@ -176,9 +176,15 @@ def _components(context: Context, paths: dict[str, Schema]) -> Schema:
         },
         "responses": {name: answer for name, answer in faults if name in used},
         "headers": components.HEADERS,
-        "parameters": components.PARAMETERS,
+        "parameters": _parameters(model.methods),
         **({"securitySchemes": components.KEYS} if _asks_for_keys(context, paths) else {}),
     }
+
+
+def _parameters(methods: Sequence[str]) -> Schema:
+    """The parameters of all operations; `method` is one that this model has."""
+    method = components.PARAMETERS["method"] | {"schema": {"enum": list(methods)}}
+    return components.PARAMETERS | {"method": method}
 
 
 def _asks_for_keys(context: Context, paths: dict[str, Schema]) -> bool:

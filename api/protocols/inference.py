@@ -77,7 +77,7 @@ def routes(site: Site) -> Iterator[Route]:
     )
     yield own(
         verb="DELETE",
-        path="/inference/<id>",
+        path="/inference/<task:id>",
         handler=partial(cancel, site),
         by_flask=True,
         parameters=("id",),
@@ -161,9 +161,11 @@ def results(site: Site, id: str) -> Any:  # noqa: A002
     from api.tasks import results as writers
     from api.tasks.desk import asked, desk
 
-    request, task = _request(), _find(site, id)
-    media_type = _media_type(request, (JSON,) if task.type == "training" else tuple(FORMS))
+    request = _request()
     offset, limit = _number(request, "offset", 0), _number(request, "limit", None)
+    _media_type(request, tuple(FORMS))
+    task = _find(site, id)
+    media_type = _media_type(request, (JSON,) if task.type == "training" else tuple(FORMS))
     _check_success(task)
     with asked():
         store = desk(site.settings).store

@@ -62,7 +62,7 @@ def routes(site: Site) -> Iterator[Route]:
     )
     yield own(
         verb="DELETE",
-        path="/train/<id>",
+        path="/train/<task:id>",
         handler=partial(cancel, site),
         by_flask=True,
         parameters=("id",),

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from api.errors import TooLarge
+from api.errors import TooLarge, UnknownOption
 from api.formats import media
 from api.http.bodies import stream_body
 from api.http.request import Request
@@ -55,7 +55,9 @@ def accept(
     methods = service.model.methods
     usual = "predict" if "predict" in methods else methods[0]
     method = method or parse_qs(request.query).get("method", [usual])[-1]
-    service.check_method(method)
+    if method not in methods:
+        expected = " or ".join(f"method={each}" for each in methods)
+        raise UnknownOption(f"This {service.model.kind} has no such method: expected {expected}.")
     task = Task(
         method=method,
         ignore=service.ignores(request),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -80,7 +82,7 @@ def test_a_bell_that_is_rung_by_many_holds_nobody_up() -> None:
 
 def test_a_worker_may_find_that_another_one_has_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     bell = Bell()
-    monkeypatch.setattr(embedded.select, "select", lambda *_: ([1], [], []))
+    monkeypatch.setattr(select, "select", lambda *_: ([1], [], []))
     bell.wait(0)
 
 
@@ -160,7 +162,7 @@ def test_a_child_never_goes_on_as_its_parent(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_process_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
-    monkeypatch.setattr(embedded.ctypes, "CDLL", lambda _: object())
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     embedded.end_with(os.getppid())
     embedded.end_with(-1)
     assert ended == [1]
@@ -207,7 +209,12 @@ def test_the_chunk_of_a_dead_worker_is_given_back(
 ) -> None:
     house.start(ROW)
     monkeypatch.setattr(foreman, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(boss, "_work", lambda *_: (time.sleep(0.05), end()))
+
+    def work(*_: Any) -> None:
+        time.sleep(0.05)
+        end()
+
+    monkeypatch.setattr(boss, "_work", work)
     boss._fork(CHUNKS)
     (pid,) = boss._workers
     assert house.store.claim(pid, *CHUNKS) is not None

@@ -102,8 +102,8 @@ def test_a_model_without_predict_is_asked_for_its_first_method(build: Build) -> 
 
 def test_a_method_that_the_model_lacks_is_refused(house: House) -> None:
     answer = house.client.post("/inference/start?method=transform", json=ROW)
-    assert answer.status_code == 404
-    assert "it has /predict" in answer.json["detail"]
+    assert answer.status_code == 400
+    assert "expected method=predict or method=predict_proba" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("rows", [1, FIRST_ROWS + 500])
