@@ -68,3 +68,8 @@ def test_a_model_of_a_notebook_is_saved_again_with_its_code_elsewhere(folder: Pa
 def test_the_package_of_steps_goes_into_the_image() -> None:
     admitted = (ROOT / ".dockerignore").read_text().splitlines()
     assert {"!models/*.py", "!models/steps"} <= set(admitted)
+
+
+def test_what_a_training_needs_goes_into_the_image() -> None:
+    admitted = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {"!models/training", "!models/data", "!models/penguins.csv"} <= set(admitted)

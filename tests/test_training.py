@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -22,11 +23,12 @@ from sklearn.preprocessing import OneHotEncoder
 
 from models import fitted
 from models.candidate.facts import Served
+from models.errors import ModelError
 from models.model import Model
 from models.settings import ModelSettings
 from models.training import cards, evaluate, supervise
 from models.training.facts import Job, Message, Unusable
-from models.training.function import Result
+from models.training.function import Result, reason
 from tests.checkout import ROOT
 
 RNG = np.random.default_rng(0)
@@ -53,6 +55,27 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
     # R² of one row is none.
     model = LinearRegression().fit(X, X["a"])
     assert evaluate.measure(model, X[:1], X["a"][:1], "").keys() == {"mean_absolute_error"}
+
+
+def test_a_metric_that_these_rows_do_not_allow_is_left_out() -> None:
+    one = Y == "yes"
+    assert evaluate.measure(GOOD, X[one], Y[one], "").keys() == {"accuracy", "f1_macro"}
+
+
+LACKS = ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Unusable("no rows"), "no rows"),
+        (ModelError("no methods"), "no methods"),
+        (LACKS, "a training needs pandas, which this image lacks: add the line pandas to models/"),
+        (KeyError("a"), "it cannot be evaluated: KeyError: 'a'"),
+    ],
+)
+def test_a_step_without_a_result_says_why(error: Exception, words: str) -> None:
+    assert reason(error).startswith(words)
 
 
 @pytest.fixture(autouse=True)
@@ -114,10 +137,13 @@ def test_a_metric_that_one_version_cannot_have_is_told(tmp_path: Path) -> None:
         )
 
 
-def test_there_is_no_interval_where_few_resamples_can_be_scored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("metric", ["roc_auc", "neg_log_loss"])
+def test_there_is_no_interval_where_few_resamples_can_be_scored(
+    tmp_path: Path, metric: str
+) -> None:
     new, active = model_of(GOOD, tmp_path), model_of(POOR, tmp_path)
     pair = [int(np.flatnonzero(label == Y)[0]) for label in ("yes", "no")]
-    found = evaluate.compare(new, active, X.iloc[pair], Y[pair], "roc_auc")
+    found = evaluate.compare(new, active, X.iloc[pair], Y[pair], metric)
     # Half of all pairs of two rows have one class.
     assert (found.rows, found.interval) == (2, None)
 
@@ -151,6 +177,15 @@ def test_a_model_of_texts_has_its_card(tmp_path: Path) -> None:
     joblib.dump(model, path)
     assert cards.save_card(path, Result(model, facts))["accuracy"] == 1
     assert fitted.load(path).card["example"] == {"text": "good day"}
+
+
+def test_a_model_of_mappings_has_its_card(tmp_path: Path) -> None:
+    rows = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}] * 5
+    model = make_pipeline(DictVectorizer(), LinearRegression()).fit(rows, [1, 2] * 5)
+    path = tmp_path / "latest.joblib"
+    joblib.dump(model, path)
+    cards.save_card(path, Result(model, {"rows": rows}))
+    assert fitted.load(path).card["example"] == {"a": 1.0, "b": 2.0}
 
 
 def job_of(folder: Path, function: str, parent: int) -> Job:

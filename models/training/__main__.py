@@ -23,7 +23,7 @@ import msgspec
 from models import candidate, threads
 from models.candidate import sandbox
 from models.candidate.__main__ import NICENESS, TimeUp, end_all, end_children
-from models.errors import ModelError, brief
+from models.errors import ModelError
 from models.training.facts import Job, Message, Trained, Unusable
 
 Say = Callable[[Message], None]
@@ -109,15 +109,10 @@ def _be_child(do: Do, job: Job, say: Say) -> NoReturn:
             Path("/proc/self/oom_score_adj").write_text("1000")
         try:
             trained = do(job, say)
-        except (Unusable, ModelError) as error:
-            trained = Trained(unusable=str(error))
-        except ModuleNotFoundError as error:
-            from models.training.function import LACKING
-
-            lacking = LACKING.get((error.name or "").partition(".")[0], brief(error))
-            trained = Trained(unusable=f"a training needs {lacking}")
         except (Exception, SystemExit) as error:
-            trained = Trained(unusable=f"it cannot be evaluated: {brief(error)}")
+            from models.training.function import reason
+
+            trained = Trained(unusable=reason(error))
         (Path(job.folder) / TRAINED).write_bytes(msgspec.json.encode(trained))
         status = 0
     finally:

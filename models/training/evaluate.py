@@ -45,13 +45,26 @@ def measure(estimator: Any, rows: Any, answers: Any, metric: str) -> dict[str, f
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if asked:
+            _try(estimator, rows)
         for name, (scoring, sign) in asked.items():
-            score = float(get_scorer(scoring)(estimator, rows, answers))
+            try:
+                score = float(get_scorer(scoring)(estimator, rows, answers))
+            except ValueError:
+                # As the log loss, where the rows held out do not have all classes.
+                continue
             if math.isfinite(score):
                 found[name] = sign * score
         if metric not in ("", *asked):
             found[metric] = _score_of(metric, estimator, rows, answers)
     return found
+
+
+def _try(estimator: Any, rows: Any) -> None:
+    try:
+        estimator.predict(rows)
+    except Exception as error:
+        raise Unusable(f"the model does not answer test_rows: {brief(error)}") from None
 
 
 def _score_of(metric: str, estimator: Any, rows: Any, answers: Any) -> float:

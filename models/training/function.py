@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from models.errors import brief
+from models.errors import ModelError, brief
 from models.rows.words import some
 from models.training.facts import Unusable
 
@@ -26,8 +26,11 @@ log = logging.getLogger("models")
 FACTS = ("rows", "answers", "test_rows", "test_answers", "metric", "metrics", "target")
 PAIRS = (("rows", "answers"), ("test_rows", "test_answers"))
 # What an image may lack, and how it gets it.
+SKLEARN = "scikit-learn, which this image lacks: build it without SLIM"
 LACKING = {
-    "sklearn": "scikit-learn, which this image lacks: build it without SLIM",
+    "sklearn": SKLEARN,
+    # It comes and goes with scikit-learn.
+    "joblib": SKLEARN,
     "pandas": "pandas, which this image lacks: add the line pandas to models/requirements.txt, "
     "and build it again",
 }
@@ -86,8 +89,7 @@ def find(name: str, folder: Path) -> Callable[[], Any]:
 
 def _look_in(folder: Path) -> None:
     """Find modules in the folder, too, behind those of the same names elsewhere."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    sys.path.append(str(folder))
 
 
 def keep(result: Result, model: Path, facts: Path) -> None:
@@ -145,11 +147,25 @@ def _is_part(missing: str | None, module: str) -> bool:
     return missing is not None and f"{module}.".startswith(f"{missing}.")
 
 
+def lacking(error: BaseException) -> str:
+    """The library that the image lacks, and how it gets it; "" for all other errors."""
+    missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    return LACKING.get(missing.partition(".")[0], "")
+
+
 def _needing(name: str, error: BaseException) -> str:
     """The sentence where the image lacks a library; "" for all other errors."""
-    missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
-    lacking = LACKING.get(missing.partition(".")[0])
-    return f"TRAIN={name} needs {lacking}" if lacking else ""
+    found = lacking(error)
+    return f"TRAIN={name} needs {found}" if found else ""
+
+
+def reason(error: BaseException) -> str:
+    """Why a step has no result, as the end of a sentence."""
+    if isinstance(error, (Unusable, ModelError)):
+        return str(error)
+    if found := lacking(error):
+        return f"a training needs {found}"
+    return f"it cannot be evaluated: {brief(error)}"
 
 
 def _placed(error: BaseException) -> str:

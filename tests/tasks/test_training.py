@@ -310,7 +310,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str]] = {
     "rows of nothing": (
         "def train():\n    return fitted(), {'rows': [1.0]}", {}, "its rows have 1 columns, and the model takes 2."),
     "rows of something else": (
-        "def train():\n    return fitted(), FACTS | {'test_rows': [{}] * 5}", {}, "it cannot be evaluated: "),
+        "def train():\n    return fitted(), FACTS | {'test_rows': [{}] * 5}", {}, "the model does not answer test_rows: "),
     "too long": (
         "def train():\n    subprocess.run(['sleep', '60'])", {"train_seconds": 0.5},
         "it took longer than 0.5 seconds (TRAIN_SECONDS)"),
@@ -420,6 +420,9 @@ def test_only_administrators_train_and_see_it(house: House) -> None:
 def test_a_service_that_keeps_no_versions_trains_none(serve: Any) -> None:
     answer = serve(LinearRegression().fit(ROWS, ROWS[:, 0])).post("/train/start")
     assert (answer.status_code, "set ADMIN_KEYS" in answer.json["detail"]) == (403, True)
+    client = serve(LinearRegression().fit(ROWS, ROWS[:, 0]), admin_keys=ADMIN_KEYS)
+    answer = client.post("/train/start", headers=ADMIN)
+    assert (answer.status_code, "keeps no versions" in answer.json["detail"]) == (409, True)
 
 
 def test_the_report_of_a_training_is_json(house: House) -> None:
@@ -458,21 +461,23 @@ def test_a_training_is_cancelled_while_it_runs(house: House) -> None:
     assert len(house.versions.versions()) == 1
 
 
-def test_a_training_that_is_cancelled_between_two_steps_keeps_no_version(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("step", "versions"), [("check", 1), ("stage", 2)])
+def test_a_training_that_is_cancelled_between_two_steps_does_not_take_over(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: str, versions: int
 ) -> None:
     note = house.store.note
 
     def cancel(task_id: str, notes: dict[str, Any]) -> None:
         note(task_id, notes)
-        if notes["step"] == "check":
+        if notes["step"] == step:
             house.store.revoke(task_id)
 
     monkeypatch.setattr(house.store, "note", cancel)
     task_id = house.start("if-better")
     house.work()
     assert house.state(task_id)["status"] == "REVOKED"
-    assert len(house.versions.versions()) == 1
+    assert len(house.versions.versions()) == versions
+    assert house.serves() == house.active
     house.check_clean()
 
 
