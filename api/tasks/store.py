@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -10,42 +9,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from api.errors import Busy, Problem
+from api.tasks import records
 from api.tasks.blobs import Blobs
 from api.tasks.database import Database
 from api.tasks.task import ENDED, Chunk, Counts, Outcome, Queue, State, Task
 
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS tasks (
-        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, created REAL,
-        started REAL, ended REAL, key TEXT UNIQUE, digest TEXT, rows INTEGER, rows_done INTEGER,
-        bytes_done INTEGER, left INTEGER, is_whole INTEGER, chunk_rows INTEGER, error TEXT,
-        notes TEXT, fixed BLOB, body BLOB)""",
-    "CREATE INDEX IF NOT EXISTS by_state ON tasks (state, number)",
-    """CREATE TABLE IF NOT EXISTS chunks (
-        turn INTEGER PRIMARY KEY, task TEXT, number INTEGER, start INTEGER, stop INTEGER,
-        line INTEGER, row INTEGER, rows INTEGER, attempts INTEGER, deaths INTEGER, done INTEGER,
-        queue INTEGER, worker INTEGER, results BLOB, UNIQUE (task, number))""",
-    "CREATE INDEX IF NOT EXISTS by_turn ON chunks (queue, turn) WHERE done = 0 AND worker = 0",
-    "CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, at REAL, reason TEXT) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID",
-)
-# The queues in the order in which their chunks are done.
-QUEUES: dict[Queue, int] = {"small": 0, "large": 1, "training": 2}
-# The chunk whose turn it is in some of the queues.
-NEXT = (
-    "SELECT task, number FROM chunks WHERE done = 0 AND worker = 0 AND queue BETWEEN ? AND ? "
-    "ORDER BY queue, turn LIMIT 1"
-)
-# The columns of a task that change; the others are one document, `fixed`.
-CHANGING = (
-    *("state", "started", "ended", "rows", "rows_done", "bytes_done", "left", "is_whole"),
-    *("chunk_rows", "error", "notes"),
-)
-JSON = ("error", "notes")
-CHUNK = ("number", "start", "stop", "line", "row", "rows", "attempts", "deaths")
 # Larger bodies and results are files.
 INLINE_BYTES = 64 * 1024
 # So long the store tells that a task was there, in lives of its results.
@@ -73,7 +42,7 @@ class SqliteStore:
         self.folder = folder
         self._most = most
         self._blobs = Blobs(folder / "files", durable=durable)
-        self._database = Database(folder / "tasks.db", SCHEMA, durable=durable)
+        self._database = Database(folder / "tasks.db", records.SCHEMA, durable=durable)
 
     def create(self, task: Task, chunk: Chunk, body: bytes | None) -> Task:
         """See `Store.create`."""
@@ -81,14 +50,14 @@ class SqliteStore:
             self._blobs.write_bytes(task.id, "input", body)
             body = None
         with self._database.writing() as db:
-            if task.key is not None and (found := _select(db, "key", task.key)):
+            if task.key is not None and (found := records.select(db, "key", task.key)):
                 if found.digest != task.digest:
                     raise Reused
                 return found
             self._make_room(db)
-            _insert(db, task, body)
-            _insert_chunk(db, task.id, chunk, task.queue)
-            _add(db, "kept", 1)
+            records.insert(db, task, body)
+            records.insert_chunk(db, task.id, chunk, task.queue)
+            records.count(db, "kept", 1)
         return task
 
     def keep_input(self, task_id: str, write: Callable[[Path], object]) -> None:
@@ -97,7 +66,7 @@ class SqliteStore:
 
     def _make_room(self, db: sqlite3.Connection) -> None:
         """Remove the oldest task that has ended if there are as many as may be; or raise Busy."""
-        if _total(db, "kept") < self._most:
+        if records.total(db, "kept") < self._most:
             return
         states = ",".join(f"'{state}'" for state in sorted(ENDED))
         oldest = db.execute(
@@ -110,7 +79,7 @@ class SqliteStore:
     def get(self, task_id: str) -> Task | None:
         """See `Store.get`."""
         with self._database.reading() as db:
-            return _select(db, "id", task_id)
+            return records.select(db, "id", task_id)
 
     def gone(self, task_id: str) -> str:
         """See `Store.gone`."""
@@ -121,20 +90,20 @@ class SqliteStore:
     def begin(self, task_id: str, number: int) -> tuple[Task, Chunk] | None:
         """See `Store.begin`."""
         with self._database.writing() as db:
-            return _begin(db, task_id, number, 0)
+            return records.begin(db, task_id, number, 0)
 
     def claim(self, worker: int, first: Queue, last: Queue) -> tuple[Task, Chunk] | None:
         """Begin the chunk whose turn it is, which no other worker gets then; None if none waits.
 
         It is of the first of these queues, and waits longest there. `worker` is a pid.
         """
-        queues = (QUEUES[first], QUEUES[last])
+        queues = (records.QUEUES[first], records.QUEUES[last])
         with self._database.reading() as db:
-            if db.execute(NEXT, queues).fetchone() is None:
+            if db.execute(records.NEXT, queues).fetchone() is None:
                 return None
         with self._database.writing() as db:
-            found = db.execute(NEXT, queues).fetchone()
-            return found and _begin(db, found["task"], found["number"], worker)
+            found = db.execute(records.NEXT, queues).fetchone()
+            return found and records.begin(db, found["task"], found["number"], worker)
 
     def release(self, worker: int | None = None) -> None:
         """Let others have the chunks of a worker that has ended; of all workers for None."""
@@ -145,17 +114,17 @@ class SqliteStore:
     def add(self, task_id: str, chunk: Chunk | None) -> bool:
         """See `Store.add`."""
         with self._database.writing() as db:
-            task = _select(db, "id", task_id)
+            task = records.select(db, "id", task_id)
             # Nobody would do a chunk of a task that has ended: it would be in the way of others.
             if task is None or task.has_ended:
                 return False
             if chunk is None:
                 db.execute("UPDATE tasks SET is_whole = 1 WHERE id = ?", (task_id,))
                 return False
-            if _insert_chunk(db, task_id, chunk, "large"):
+            if records.insert_chunk(db, task_id, chunk, "large"):
                 db.execute("UPDATE tasks SET left = left + 1 WHERE id = ?", (task_id,))
                 return True
-            known = _chunk(db, task_id, chunk.number)
+            known = records.waiting_chunk(db, task_id, chunk.number)
         return known is not None and known.attempts == 0
 
     def finish(self, task_id: str, number: int, outcome: Outcome) -> None:
@@ -165,28 +134,31 @@ class SqliteStore:
             self._blobs.write_bytes(task_id, str(number), outcome.results)
             results = None
         with self._database.writing() as db:
-            task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
+            task, chunk = (
+                records.select(db, "id", task_id),
+                records.waiting_chunk(db, task_id, number),
+            )
             if task is None or task.has_ended or chunk is None:
                 return
             db.execute(
                 "UPDATE chunks SET done = 1, rows = ?, results = ? WHERE task = ? AND number = ?",
                 (outcome.rows, results, task_id, number),
             )
-            _add(db, "rows", outcome.rows)
+            records.count(db, "rows", outcome.rows)
             task.take(chunk, outcome)
             if task.has_ended:
-                _add(db, task.state, 1)
-            _update(db, task, *CHANGING)
+                records.count(db, task.state, 1)
+            records.update(db, task, *records.CHANGING)
         if task.has_ended:
             self._blobs.drop(task.id, "input")
 
     def note(self, task_id: str, notes: dict[str, Any]) -> None:
         """See `Store.note`."""
         with self._database.writing() as db:
-            task = _select(db, "id", task_id)
+            task = records.select(db, "id", task_id)
             if task is not None and not task.has_ended:
                 task.notes |= notes
-                _update(db, task, "notes")
+                records.update(db, task, "notes")
 
     def bury(self, task_id: str, number: int) -> int:
         """See `Store.bury`."""
@@ -195,7 +167,7 @@ class SqliteStore:
                 "UPDATE chunks SET deaths = deaths + 1 WHERE task = ? AND number = ?",
                 (task_id, number),
             )
-            chunk = _chunk(db, task_id, number)
+            chunk = records.waiting_chunk(db, task_id, number)
         return chunk.deaths if chunk else 0
 
     def fail(self, task_id: str, error: dict[str, Any]) -> None:
@@ -208,13 +180,13 @@ class SqliteStore:
 
     def _end(self, task_id: str, state: State, error: dict[str, Any] | None) -> bool:
         with self._database.writing() as db:
-            task = _select(db, "id", task_id)
+            task = records.select(db, "id", task_id)
             if task is None or task.has_ended:
                 return False
             task.state, task.ended, task.error = state, time.time(), error
-            _update(db, task, *CHANGING)
+            records.update(db, task, *records.CHANGING)
             db.execute("DELETE FROM chunks WHERE task = ? AND done = 0", (task_id,))
-            _add(db, state, 1)
+            records.count(db, state, 1)
         self._blobs.drop(task.id, "input")
         return True
 
@@ -224,7 +196,7 @@ class SqliteStore:
             found = db.execute(
                 "SELECT * FROM chunks WHERE task = ? ORDER BY number", (task_id,)
             ).fetchall()
-        return [_chunk_of(row) for row in found]
+        return [records.chunk_in(row) for row in found]
 
     def results(self, task_id: str, number: int) -> bytes:
         """See `Store.results`."""
@@ -260,7 +232,7 @@ class SqliteStore:
                 "WHERE state IN ('PENDING', 'STARTED') AND done = 0 "
                 "ORDER BY tasks.number, chunks.number"
             ).fetchall()
-        return ((_task_of(row), row["chunk"]) for row in found)
+        return ((records.task_in(row), row["chunk"]) for row in found)
 
     def recent(self, state: str, limit: int) -> list[Task]:
         """See `Store.recent`."""
@@ -270,7 +242,7 @@ class SqliteStore:
                 f"SELECT * FROM tasks {where} ORDER BY number DESC LIMIT ?",  # noqa: S608
                 (*values, limit),
             ).fetchall()
-        return [_task_of(row) for row in found]
+        return [records.task_in(row) for row in found]
 
     def counts(self) -> Counts:
         """See `Store.counts`."""
@@ -305,107 +277,5 @@ class SqliteStore:
         db.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
         db.execute("DELETE FROM chunks WHERE task = ?", (task_id,))
         db.execute("INSERT OR REPLACE INTO gone VALUES (?, ?, ?)", (task_id, time.time(), reason))
-        _add(db, "kept", -1)
+        records.count(db, "kept", -1)
         self._blobs.remove(task_id)
-
-
-def _select(db: sqlite3.Connection, column: str, value: str) -> Task | None:
-    row = db.execute(f"SELECT * FROM tasks WHERE {column} = ?", (value,)).fetchone()  # noqa: S608
-    return row and _task_of(row)
-
-
-def _task_of(row: sqlite3.Row) -> Task:
-    values = msgspec.json.decode(row["fixed"])
-    for name in CHANGING:
-        value = row[name]
-        values[name] = msgspec.json.decode(value) if name in JSON and value else value
-    values["is_whole"] = bool(values["is_whole"])
-    return msgspec.convert(values, Task)
-
-
-@functools.cache
-def _fixed() -> tuple[str, ...]:
-    return tuple(name for name in Task.__struct_fields__ if name not in CHANGING)
-
-
-def _changing(task: Task, *names: str) -> list[Any]:
-    values = [getattr(task, name) for name in names]
-    return [
-        msgspec.json.encode(value).decode() if name in JSON and value is not None else value
-        for name, value in zip(names, values, strict=True)
-    ]
-
-
-def _insert(db: sqlite3.Connection, task: Task, body: bytes | None) -> None:
-    fixed = msgspec.json.encode({name: getattr(task, name) for name in _fixed()})
-    names = ("id", "created", "key", "digest", *CHANGING, "fixed", "body")
-    values = [task.id, task.created, task.key, task.digest, *_changing(task, *CHANGING)]
-    db.execute(
-        f"INSERT INTO tasks ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608
-        (*values, fixed, body),
-    )
-
-
-def _update(db: sqlite3.Connection, task: Task, *names: str) -> None:
-    sets = ", ".join(f"{name} = ?" for name in names)
-    body = ", body = NULL" if task.has_ended else ""
-    db.execute(
-        f"UPDATE tasks SET {sets}{body} WHERE id = ?",  # noqa: S608
-        (*_changing(task, *names), task.id),
-    )
-
-
-def _begin(
-    db: sqlite3.Connection, task_id: str, number: int, worker: int
-) -> tuple[Task, Chunk] | None:
-    """Count an attempt at a chunk by a worker; None if there is nothing left to do for it."""
-    task, chunk = _select(db, "id", task_id), _chunk(db, task_id, number)
-    if task is None or task.has_ended or chunk is None:
-        return None
-    chunk.attempts += 1
-    db.execute(
-        "UPDATE chunks SET attempts = ?, worker = ? WHERE task = ? AND number = ?",
-        (chunk.attempts, worker, task_id, number),
-    )
-    if task.state == "PENDING":
-        task.state, task.started = "STARTED", time.time()
-        _update(db, task, "state", "started")
-    _add(db, "attempts", 1)
-    return task, chunk
-
-
-def _insert_chunk(db: sqlite3.Connection, task_id: str, chunk: Chunk, queue: Queue) -> bool:
-    """Insert a chunk; False if it is there."""
-    names = ", ".join(CHUNK)
-    values = (task_id, 0, 0, QUEUES[queue], *(getattr(chunk, name) for name in CHUNK))
-    return bool(
-        db.execute(
-            f"INSERT OR IGNORE INTO chunks (task, done, worker, queue, {names}) "  # noqa: S608
-            f"VALUES ({', '.join('?' * len(values))})",
-            values,
-        ).rowcount
-    )
-
-
-def _chunk(db: sqlite3.Connection, task_id: str, number: int) -> Chunk | None:
-    """A chunk that is not done; None if it is, or if there is none."""
-    row = db.execute(
-        "SELECT * FROM chunks WHERE task = ? AND number = ? AND done = 0", (task_id, number)
-    ).fetchone()
-    return row and _chunk_of(row)
-
-
-def _chunk_of(row: sqlite3.Row) -> Chunk:
-    return Chunk(**{name: row[name] for name in CHUNK})
-
-
-def _total(db: sqlite3.Connection, name: str) -> int:
-    found = db.execute("SELECT value FROM totals WHERE name = ?", (name,)).fetchone()
-    return int(found["value"]) if found else 0
-
-
-def _add(db: sqlite3.Connection, name: str, value: int) -> None:
-    db.execute(
-        "INSERT INTO totals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
-        (name, value, value),
-    )
