@@ -77,7 +77,7 @@ def routes(site: Site) -> Iterator[Route]:
 def start(site: Site, request: Request) -> Answer:
     """Accept a training; raises MalformedBody, Conflict while another one runs, and NoTasks."""
     # Few services train.
-    from api.tasks import training
+    from api.tasks import accept_training
     from api.tasks.accept import key_of
     from api.tasks.desk import asked, desk
 
@@ -85,11 +85,11 @@ def start(site: Site, request: Request) -> Answer:
     if swap is None:
         raise Conflict(NO_STORE)
     try:
-        body = msgspec.json.decode(site.service.body(request) or b"{}", type=training.Asked)
+        body = msgspec.json.decode(site.service.body(request) or b"{}", type=accept_training.Asked)
     except msgspec.DecodeError as error:
         raise MalformedBody(f'Expected no body, or {{"activate": "if-better"}}: {error}.') from None
     with asked():
-        found = training.accept(
+        found = accept_training.accept(
             swap.store,
             desk(site.settings),
             body,

@@ -30,6 +30,7 @@ from api import keeping
 from api.errors import Conflict
 from api.settings import Settings
 from api.tasks import desk, training
+from api.tasks.accept_training import NEWEST
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
 from api.tasks.work import Worker
@@ -493,7 +494,7 @@ def test_a_worker_without_the_versions_of_the_service_says_so(house: House, tmp_
     settings = msgspec.structs.replace(house.settings, model_store=str(elsewhere))
     house.worker = house.worker._replace(settings=settings)
     assert house.failure().startswith("This worker does not have the versions of the service: set")
-    (elsewhere / training.NEWEST).write_text("another")
+    (elsewhere / NEWEST).write_text("another")
     assert house.failure().startswith("This worker does not have the versions of the service: set")
     settings = msgspec.structs.replace(house.settings, model_store=str(house.folder / "own.py"))
     house.worker = house.worker._replace(settings=settings)
