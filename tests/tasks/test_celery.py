@@ -91,7 +91,8 @@ def test_small_tasks_pass_a_large_one(stage: Torn) -> None:
     took = max(ended(stage, each) for each in small)
     assert ask(stage.port, "DELETE", f"/inference/{large}")[0] == 202
     stage.mend()
-    assert took < 5
+    # A second, where nothing else runs.
+    assert took < 20
 
 
 def test_another_worker_does_what_a_dead_one_has_begun(stage: Torn) -> None:
