@@ -26,7 +26,7 @@ def services() -> Any:
 
 def test_the_compose_file_is_valid() -> None:
     check = Path(sys.executable).parent / "check-jsonschema"
-    command = [check, "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    command = [str(check), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     subprocess.run(command, capture_output=True, check=True)
 
 
