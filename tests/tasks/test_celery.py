@@ -313,13 +313,17 @@ def test_a_worker_says_what_it_needs(
     assert sentence in said
 
 
-def test_a_model_whose_own_code_fails_is_told(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("class Model: pass\n")
-    program = "import joblib, broken; joblib.dump(broken.Model(), 'm.joblib')"
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
-    (tmp_path / "broken.py").write_text("1 / 0\n")
-    said = worker(tmp_path, MODEL_PATH="m.joblib", CELERY_BROKER_URL=BROKER)
-    assert said.startswith("error: ")
+def test_a_model_that_fails_unforeseen_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KeyError("a part")
+
+    monkeypatch.setattr(worker_module, "_load", fail)
+    with pytest.raises(SystemExit) as stop:
+        worker_module.begin()
+    assert str(stop.value.code) == (
+        "error: the model cannot be loaded (KeyError: 'a part'): "
+        "LOG_LEVEL=debug shows where that comes from"
+    )
 
 
 def test_missing_packages_are_told_with_the_line_to_add(tmp_path: Path) -> None:
