@@ -33,7 +33,7 @@ class NameConverter(BaseConverter):
 class TaskConverter(BaseConverter):
     """The id of a task in a path that has a word beside it, as in `/inference/start`."""
 
-    regex = "(?!start$)[^/]+"
+    regex = "[0-9a-f]{32}"
 
 
 class FlaskApp:

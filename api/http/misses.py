@@ -89,6 +89,6 @@ def _shown(path: str) -> str:
 
 
 def _main(methods: Iterable[str] | None) -> str:
-    """POST where an endpoint takes it, else GET, or PUT where it takes nothing else."""
+    """POST where an endpoint takes it, else GET, or what else it takes."""
     allowed = set(methods or ())
-    return next((verb for verb in ("POST", "GET", "PUT") if verb in allowed), "GET")
+    return next((verb for verb in ("POST", "GET", "PUT", "DELETE") if verb in allowed), "GET")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from api.errors import TooLarge, UnknownOption
+from api.errors import MalformedBody, TooLarge, UnknownOption
 from api.formats import media
 from api.http.bodies import stream_body
 from api.http.request import Request
@@ -124,12 +124,21 @@ class _Accepting:
 
     def _named(self, body: bytes) -> Named | None:
         """The file that a body of JSON names, if it names one and is no row."""
-        if len(body) > MAX_NAME_BYTES or not media.is_json(self._request.content_type):
+        if len(body) > MAX_NAME_BYTES or b'"uri"' not in body:
             return None
-        if b'"uri"' not in body or "uri" in self._service.contract.names.known:
+        # curl -d says of JSON that it is a form.
+        if media.format_of(self._request.content_type) not in (None, media.JSON):
+            return None
+        names = self._service.contract.names
+        if names.open or "uri" in names.known:
+            # It is a row.
             return None
         try:
             return msgspec.json.decode(body, type=Named)
+        except msgspec.ValidationError as error:
+            raise MalformedBody(
+                f'Expected rows, or {{"uri": "rows.csv", "media_type": "text/csv"}}: {error}.'
+            ) from None
         except msgspec.DecodeError:
             return None
 
