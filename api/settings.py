@@ -18,6 +18,7 @@ from models.settings import Bytes, Host, ModelSettings, Seconds, SettingsError
 Port = Annotated[int, Meta(ge=1, le=65535, description="a whole number from 1 to 65535")]
 PortOrNone = Annotated[int, Meta(ge=0, le=65535, description="a whole number from 0 to 65535")]
 Few = Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")]
+FewOrNone = Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")]
 Versions = Annotated[int, Meta(ge=2, le=1000, description="a whole number from 2 to 1000")]
 Positive = Annotated[int, Meta(ge=1, description="a whole number of at least 1")]
 Wait = Annotated[float, Meta(ge=0, le=86_400, description="a number of seconds from 0 to 86400")]
@@ -139,7 +140,7 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     google_cloud_project: str = ""
     # Tasks: where they are kept, who works on them, and what bounds them.
     data_dir: str = ""
-    task_workers: Few = 1
+    task_workers: FewOrNone = 1
     result_ttl: Lifetime = 86_400
     max_tasks: Positive = 100_000
     max_task_rows: Positive = 100_000_000

@@ -113,6 +113,9 @@ def begin(settings: Settings, service: Service, swap: Swap | None) -> None:
     data = settings.data_folder
     if settings.celery_broker_url or data is None:
         return
+    if not settings.task_workers:
+        hall.reason = "it has no workers for them: set TASK_WORKERS=1"
+        return
     try:
         (data / "tasks").mkdir(parents=True, exist_ok=True)
         lock = _lock(data / "tasks")

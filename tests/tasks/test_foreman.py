@@ -129,6 +129,12 @@ def test_a_folder_that_cannot_be_written_is_told(house: House, hall: Hall) -> No
         embedded.check()
 
 
+def test_a_service_without_workers_says_what_to_set(house: House, hall: Hall) -> None:
+    settings = Settings(task_workers=0)
+    with begun(settings, house.service), pytest.raises(NoTasks, match="set TASK_WORKERS=1"):
+        embedded.check()
+
+
 @pytest.mark.parametrize(
     "settings",
     [Settings(k_service="service"), Settings(celery_broker_url="redis://localhost:1")],
