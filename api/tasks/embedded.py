@@ -128,10 +128,15 @@ def begin(settings: Settings, service: Service, swap: Swap | None) -> None:
         log.warning("no tasks are taken: %s", hall.reason)
         return
     bell, parent = Bell(), os.getpid()
-    hall.bell, hall.reason = bell, ""
-    hall.foreman = os.fork()
-    if not hall.foreman:
-        forever(lambda: _oversee(settings, service, swap, bell, parent))
+    try:
+        pid = os.fork()
+    except OSError as error:
+        hall.reason = f"no process can be started for them ({error.strerror})"
+        log.warning("no tasks are taken: %s", hall.reason)
+    else:
+        if not pid:
+            forever(lambda: _oversee(settings, service, swap, bell, parent))
+        hall.bell, hall.foreman, hall.reason = bell, pid, ""
     # The foreman alone holds the folder: what survives it for a moment does not.
     os.close(lock)
 
@@ -139,6 +144,7 @@ def begin(settings: Settings, service: Service, swap: Swap | None) -> None:
 def _oversee(
     settings: Settings, service: Service, swap: Swap | None, bell: Bell, parent: int
 ) -> None:
+    hall.bell = bell
     # The service itself starts sooner without what tasks need.
     from api.tasks.foreman import Foreman
 

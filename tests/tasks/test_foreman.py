@@ -129,6 +129,19 @@ def test_a_folder_that_cannot_be_written_is_told(house: House, hall: Hall) -> No
         embedded.check()
 
 
+def test_a_service_that_can_start_no_process_says_so(
+    house: House, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", refuse)
+        embedded.begin(house.settings, house.service, None)
+    with pytest.raises(NoTasks, match="no process can be started"):
+        embedded.check()
+
+
 def test_a_service_without_workers_says_what_to_set(house: House, hall: Hall) -> None:
     settings = Settings(task_workers=0)
     with begun(settings, house.service), pytest.raises(NoTasks, match="set TASK_WORKERS=1"):
