@@ -75,7 +75,7 @@ class Foreman:
         tidied = 0.0
         while os.getppid() == self._parent and not self._is_alone():
             for duty in self._missing():
-                self._fork(duty)
+                self._try(partial(self._fork, duty))
             if time.monotonic() - tidied > min(TIDY_SECONDS, self._settings.result_ttl):
                 tidied = time.monotonic()
                 self._try(partial(self._store.expire, self._settings.result_ttl))
