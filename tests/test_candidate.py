@@ -691,7 +691,8 @@ def test_a_strangers_model_has_no_environment_no_network_and_one_folder(
     model = HistGradientBoostingClassifier(max_iter=1).fit(X, Y)
     verdict = judge(save(tmp_path, answering(facts, model)), served, hostile=True)
     found = json.loads(verdict.reason.partition("ValueError: ")[2])
-    assert found["environment"] == []
+    # The tests themselves set this one for all processes.
+    assert set(found["environment"]) <= {"OMP_WAIT_POLICY"}
     if works(sandbox.leave_namespaces):
         assert (found["interfaces"], found["pid"]) == (1, 1)
     if works(sandbox.lock_files, str(tmp_path)):

@@ -159,6 +159,6 @@ def test_sagemaker_serves_the_model_that_it_unpacks_at_the_port_it_names(
 def test_the_image_knows_no_other_word(image: str, word: str) -> None:
     result = docker("run", "--rm", image, word)
     assert result.stderr.strip() == (
-        f"error: {word!r} is not known: `serve` is the only word that can stand here, "
+        f"error: {word!r} is not known: only the words `serve` and `worker` can stand here, "
         "and everything else is set by variables"
     )

@@ -301,7 +301,7 @@ def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
     assert server.process.wait(BOUND) == 1
     log = server.log.read_text()
     assert log.count("\n") == 1
-    assert log.startswith(f"error: {' '.join(words)!r} is not known: `serve` is the only word")
+    assert log.startswith(f"error: {' '.join(words)!r} is not known: only the words `serve` and")
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,9 @@ class CsvReader:
     def decimals(self, body: bytes, *, header: bool, ignore: bool) -> list[str]:
         """What stands before the decimals of a table that semicolons part: commas, points, or both.
 
-        `body` has been read before.
+        `body` is one that has been read without an error.
         """
         table = dialect.read(self._contract, body, header=header, delimiter=",", ignore=ignore)
-        if table.delimiter != ";":
-            return []
         order, _ = self._order(table.header, ignore=ignore)
         columns = self._columns(table)
         numbers = self._numbers({name: columns[j] for name, j in order.items()})

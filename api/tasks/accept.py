@@ -22,6 +22,7 @@ from api.tasks.cut import NDJSON, TEXTS
 from api.tasks.desk import Desk
 from api.tasks.outcome import ranks
 from api.tasks.task import FIRST_ROWS, Chunk, Task
+from models.errors import InvalidRows, Place
 from models.model import PER_CLASS
 
 # A body that names a file is short.
@@ -208,9 +209,7 @@ class _Accepting:
         )
         chunk = source.first(FIRST_ROWS)
         if chunk is None:
-            # It has no rows: whoever reads it says so.
-            self._reader.read(read(0, task.size), task.media_type, ignore=task.ignore)
-            raise TooLarge("The text has no rows.")
+            raise InvalidRows([Place("", "expected at least one sample")])
         source.batch(chunk)
         return chunk
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -234,6 +235,19 @@ def test_looks_go_on_where_the_store_is_away(
     with pytest.raises(Stop):
         idle.look_forever()
     assert caplog.text.count("tasks cannot be looked after") == 2
+
+
+def test_chunks_that_the_broker_has_lost_are_put_again(
+    idle: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Task()
+    missed: Any = SimpleNamespace(expire=lambda _: None, missed=lambda: [(lost, 3)])
+    idle._store = missed
+    put: list[Any] = []
+    monkeypatch.setattr(celery, "waiting", lambda _: 0)
+    monkeypatch.setattr(celery, "put", lambda *chunk: put.append(chunk))
+    idle.look()
+    assert put == [(lost.id, 3, "small")]
 
 
 def test_a_training_runs_beside_chunks(stage: Torn) -> None:

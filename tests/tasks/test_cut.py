@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.errors import TooLarge
 from api.formats import Reader
 from api.formats.contract import Contract
 from api.tasks import cut
@@ -109,6 +110,26 @@ def tables(draw: Any) -> bytes:
 @given(tables(), st.integers(1, 5))
 def test_a_table_is_cut_between_its_rows(body: bytes, rows: int) -> None:
     check(body, "text/csv", reader(TEXT, NUMBER), rows)
+
+
+def test_a_row_may_be_longer_than_what_is_read_at_a_time() -> None:
+    body = b't,x\n"' + b"long\n" * 30 + b'",1\nb,2\n'
+    check(body, "text/csv", reader(TEXT, NUMBER), 1)
+
+
+def test_a_row_that_never_ends_is_refused() -> None:
+    body = b't,x\n"' + b"long\n" * 3000
+    with pytest.raises(TooLarge, match=r"The row below line 1 has over 1024 bytes"):
+        source_of(body, "text/csv", reader(TEXT, NUMBER)).first(1)
+
+
+def test_a_chunk_that_is_read_as_other_rows_than_were_counted_is_a_fault_of_ours() -> None:
+    source = source_of(b"t\na\nb\n", "text/csv", reader(TEXT))
+    chunk = source.first(5)
+    assert chunk is not None
+    chunk.rows = 1
+    with pytest.raises(RuntimeError, match="a chunk of 1 rows was read as 2"):
+        source.batch(chunk)
 
 
 @settings(max_examples=80)

@@ -61,13 +61,8 @@ def end(server: Server, task_id: str) -> Any:
 
 
 def foreman(server: Server) -> int:
-    """The child of the service that has one thread."""
-    (found,) = (
-        pid
-        for pid in children(server.process.pid)
-        if len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
-    )
-    return found
+    """The first child of the service."""
+    return min(children(server.process.pid))
 
 
 def workers(server: Server) -> list[int]:

@@ -164,6 +164,36 @@ def test_cloud_run_is_told_what_to_set(penguins_path: Path) -> None:
         desk.desk(Settings(k_service="service"))
 
 
+def test_a_service_with_a_broker_has_the_desk_of_celery() -> None:
+    settings = Settings(
+        celery_broker_url="redis://127.0.0.1:1", celery_backend_url="redis://127.0.0.1:1"
+    )
+    found = desk.desk(settings)
+    assert found.put.__module__ == "api.tasks.celery"
+    assert found is desk.desk(settings)
+
+
+def test_the_child_of_a_service_is_its_foreman(
+    house: House, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Any] = []
+
+    class Overseer:
+        def __init__(self, *args: Any) -> None:
+            ran.append(args)
+
+        def run(self) -> None:
+            ran.append("run")
+
+    monkeypatch.setattr(foreman, "Foreman", Overseer)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", lambda: 0)
+        patched.setattr(embedded, "forever", lambda run: run())
+        embedded.begin(house.settings, house.service, None)
+    assert ran[1:] == ["run"]
+    assert hall.bell is not None
+
+
 def test_a_process_is_given_one_desk(house: House, hall: Hall) -> None:
     with begun(house.settings, house.service):
         found = desk._made(house.settings)

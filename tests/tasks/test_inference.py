@@ -19,6 +19,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from api.tasks import desk
 from api.tasks.task import FIRST_ROWS
 from tests.tasks.conftest import LINE, NAMES, ROW, Build, House
 
@@ -124,6 +125,12 @@ def test_prefer_respond_async_makes_a_task_of_a_request(house: House) -> None:
     assert house.results(answer.json["task_id"]).json["predictions"] == ["Adelie"]
 
 
+def test_who_prefers_a_task_is_answered_at_once_where_none_are_taken(penguins: Any) -> None:
+    answer = penguins.post("/predict", json=ROW, headers={"Prefer": "respond-async"})
+    assert (answer.status_code, answer.json) == (200, {"predictions": ["Adelie"]})
+    assert "Preference-Applied" not in answer.headers
+
+
 def test_a_preference_for_something_else_is_no_task(house: House) -> None:
     answer = house.client.post("/predict", json=ROW, headers={"Prefer": "return=minimal"})
     assert answer.json == {"predictions": ["Adelie"]}
@@ -152,6 +159,22 @@ def test_one_key_and_another_request_is_refused(house: House, other: Any) -> Non
     answer = house.client.post("/inference/start", headers=headers, **other)
     assert answer.status_code == 422
     assert "Idempotency-Key came before with another request" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "a"}], ids=["no key", "a key"])
+def test_a_task_that_cannot_be_put_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError("the broker is away")
+
+    away = desk.Desk(house.store, refuse)
+    monkeypatch.setattr(desk, "desk", lambda _: away)
+    answer = house.client.post("/inference/start", json=ROW, headers=headers)
+    assert (answer.status_code, "the broker is away" in answer.json["detail"]) == (503, True)
+    # With its key it may come again, and is put then.
+    (task,) = house.store.recent("", 10)
+    assert task.state == ("PENDING" if headers else "REVOKED")
 
 
 def test_requests_without_a_key_are_tasks_of_their_own(house: House) -> None:
@@ -321,6 +344,18 @@ def test_rows_that_depend_on_each_other_are_answered_in_one_call(build: Build) -
     rows = [[float(v)] for v in range(3 * FIRST_ROWS, 0, -1)]
     whole = house.client.post("/transform", json=rows).json["predictions"]
     assert house.run(rows)["predictions"] == whole
+
+
+def test_such_rows_may_have_no_more_bytes_than_a_request(build: Build) -> None:
+    house = build(FunctionTransformer(rank).fit([[1.0]]), max_body_bytes=1000)
+    (house.data / "rows.csv").write_text("x\n" + "1.5\n" * 1000)
+    answer = house.client.post("/inference/start", json={"uri": "rows.csv"})
+    assert (answer.status_code, "limit of 1000 bytes" in answer.json["detail"]) == (413, True)
+
+
+def test_a_table_with_such_a_name_is_no_file(house: House) -> None:
+    answer = house.client.post("/inference/start", data='"uri"\nrows.csv\n', **CSV)
+    assert answer.status_code == 422
 
 
 # How far it is.

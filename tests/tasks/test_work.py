@@ -14,6 +14,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import FunctionTransformer
 
+from api.errors import Busy
 from api.tasks import isolate, outcome
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
@@ -98,6 +99,15 @@ def test_a_row_that_is_refused_in_a_child_fails_with_its_place(moods: House) -> 
     task_id = moods.start([[11.5]])
     again(moods, task_id)
     assert moods.state(task_id)["error"]["errors"][0]["pointer"] == "/0"
+
+
+def test_what_a_method_raises_and_no_row_explains_ends_its_task(
+    moods: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "rejection", lambda *_: Busy("not now"))
+    task_id = moods.start([[11.5]])
+    moods.work()
+    assert moods.state(task_id)["error"]["detail"] == "not now"
 
 
 def test_many_rows_are_answered_in_calls_of_bounded_size(
