@@ -65,6 +65,11 @@ def _whole(store: Any, task_id: str, media_type: str, ignore: bool, reader: Read
     return reader.read(store.read(task_id, 0, None), media_type, ignore=ignore)
 
 
+def forget() -> None:
+    """Let go of a body that was kept for the next chunk: there is none."""
+    _whole.cache_clear()
+
+
 def can_be_cut(content_type: str) -> bool:
     """Whether a body of this Content-Type is a text that is cut while it is read."""
     found = media.format_of(content_type)

@@ -140,6 +140,8 @@ class Worker(NamedTuple):
             raise TooLarge(f"The input has over {most} rows, the limit of a task (MAX_TASK_ROWS).")
         if self.store.add(task.id, following) and following is not None:
             self.put(task.id, following.number, "large")
+        if following is None:
+            inputs.forget()
 
 
 def problem(error: Exception, task: Task) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from api.errors import Busy
-from api.tasks import isolate, outcome
+from api.tasks import inputs, isolate, outcome
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
-from api.tasks.task import Chunk, Lost, Task, merged
+from api.tasks.task import FIRST_ROWS, Chunk, Lost, Task, merged
 from tests.tasks.conftest import ROW, Build, House
 
 
@@ -145,6 +145,14 @@ def test_a_version_that_is_kept_answers_its_tasks(penguins_path: Path, build: Bu
     assert models("f" * 64).model is other
     assert models(version).model.version == version
     assert models(version) is models(version)
+
+
+def test_a_body_is_kept_until_its_last_chunk(house: House) -> None:
+    house.start([ROW] * (2 * FIRST_ROWS))
+    house.worker.work(*house.hints.pop(0)[:2])
+    assert inputs._whole.cache_info().currsize == 1
+    house.work()
+    assert inputs._whole.cache_info().currsize == 0
 
 
 # A process of its own.
