@@ -403,7 +403,8 @@ def made_elsewhere(folder: Path, module: str, code: str) -> Path:
     """Save an object whose class lives in a module that this process does not have."""
     (folder / f"{module}.py").write_text("class Thing:\n    pass\n")
     path = folder / "latest.joblib"
-    subprocess.run([sys.executable, "-c", code.format(path=path)], cwd=folder, check=True)
+    # The module may change within a second, which its bytecode would not tell.
+    subprocess.run([sys.executable, "-B", "-c", code.format(path=path)], cwd=folder, check=True)
     return path
 
 

@@ -332,7 +332,7 @@ def test_every_path_that_is_described_is_there(penguins: FlaskClient, described:
     adapter = penguins.application.url_map.bind("localhost")
     for path, item in described["paths"].items():
         for verb in item:
-            adapter.match(path, method=verb.upper())
+            adapter.match(path.replace("{id}", "0" * 32), method=verb.upper())
     assert "/transform" not in described["paths"]
 
 

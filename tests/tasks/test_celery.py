@@ -237,6 +237,12 @@ def test_looks_go_on_where_the_store_is_away(
     assert caplog.text.count("tasks cannot be looked after") == 2
 
 
+@pytest.mark.usefixtures("idle")
+def test_a_broker_that_is_away_is_told_to_who_puts_a_chunk() -> None:
+    with pytest.raises(OSError, match="the broker does not answer"):
+        celery.put("0" * 32, 0, "small")
+
+
 def test_chunks_that_the_broker_has_lost_are_put_again(
     idle: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
