@@ -251,7 +251,7 @@ class Upload(Document):
 
 
 class TaskState(Document, kw_only=True):
-    """What has become of a task so far."""
+    """The state of a task, and the part of it that is done."""
 
     task_id: str
     status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
@@ -282,7 +282,7 @@ class TaskState(Document, kw_only=True):
 
 
 class TrainingReport(Document, kw_only=True):
-    """What came of a training."""
+    """The report of a training."""
 
     task_id: str
     version: Annotated[str, Meta(description="The SHA-256 of the version that was trained.")]

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.errors import ModelError
-from models.files import DIGITS, PLAN, plan_path, read_card, version_of
+from models.files import DIGITS, PLAN, plan_path, read_card, sync, version_of
 
 log = logging.getLogger("models")
 
@@ -205,14 +205,14 @@ class Store:
         )
         prepared = _beside(self.folder / ACTIVE)
         prepared.write_bytes(msgspec.json.encode(new))
-        _sync(prepared)
+        sync(prepared)
         return new
 
     def commit(self) -> None:
         """Have the version that was prepared serve from now on."""
         path = self.folder / ACTIVE
         _beside(path).replace(path)
-        _sync(self.folder)
+        sync(self.folder)
 
     def remove_old(self, keep: int) -> list[str]:
         """Remove the oldest versions until `keep` are left, and give the removed ones.
@@ -313,18 +313,9 @@ def _beside(path: Path) -> Path:
 
 def _keep(path: Path) -> None:
     """Give a file that was written beside it its name, once it is on the disk."""
-    _sync(_beside(path))
+    sync(_beside(path))
     _beside(path).replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

@@ -285,7 +285,7 @@ def _number(request: Request, name: str, default: int | None) -> int | None:
 
 
 def state_of(task: Any) -> TaskState:
-    """What a client is told of a task."""
+    """The state of a task, as clients get it."""
     now = dt.datetime.now(dt.UTC).timestamp()
     progress = 1.0 if task.state == "SUCCESS" else task.progress
     rate = left = None

@@ -192,7 +192,7 @@ class _Accepting:
                     digest.update(piece)
 
                 task.size = stream_body(self._request, limit, keep)
-            read = functools.partial(_read, path)
+            read = functools.partial(files.read, path)
             self._check_size(task.size)
             task.media_type, task.is_whole = self._request.content_type, False
             task.digest = self._digest(task.media_type.encode(), digest.digest())
@@ -235,12 +235,6 @@ class _Accepting:
         task = self._task
         facts = (task.method.encode(), str(task.ignore).encode(), *parts)
         return hashlib.sha256(b"\0".join(facts)).hexdigest()
-
-
-def _read(path: Path, start: int, stop: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(stop - start)
 
 
 def _classes(service: Service, method: str) -> list[Any] | None:

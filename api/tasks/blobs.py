@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from api.tasks.task import Lost
+from models.files import sync
 
 # A folder without a task is removed once it is so old: its task may be about to come.
 STRAY_SECONDS = 3600.0
@@ -32,10 +32,10 @@ class Blobs:
         try:
             write(beside)
             if self._durable:
-                _sync(beside)
+                sync(beside)
             beside.replace(path)
             if self._durable:
-                _sync(path.parent)
+                sync(path.parent)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
@@ -72,12 +72,3 @@ class Blobs:
             with contextlib.suppress(FileNotFoundError):
                 if folder.stat().st_mtime < now - STRAY_SECONDS and not is_known(folder.name):
                     self.remove(folder.name)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

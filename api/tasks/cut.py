@@ -84,12 +84,12 @@ class Text:
 
     @property
     def delimiter(self) -> str:
-        """What parts the fields of a table; "" of NDJSON."""
+        """The delimiter of a table; "" for NDJSON."""
         return self._parting[0]
 
     @cached_property
     def _parting(self) -> tuple[str, bool]:
-        """What parts the fields of a table, and whether a blank follows it."""
+        """The delimiter of a table, and whether a blank follows each one."""
         return self._detected(self.head) if self._is_table else ("", False)
 
     def _detected(self, window: bytes) -> tuple[str, bool]:
@@ -163,7 +163,7 @@ class Text:
         )
 
     def _window(self, start: int, size: int) -> bytes:
-        """So many bytes of the text, without a line at their end that is not whole."""
+        """At most `size` bytes of the text; a last line that is cut off is left out."""
         stop = min(start + size, self._size)
         window = self._read(start, stop)
         if stop == self._size:

@@ -89,10 +89,11 @@ def _local(uri: str, settings: Settings) -> File:
             pass
     except OSError as error:
         raise Unreadable(f"{uri!r} cannot be read ({error.strerror}).") from None
-    return File(functools.partial(_read, path), facts.st_size, f"{facts.st_mtime_ns}")
+    return File(functools.partial(read, path), facts.st_size, f"{facts.st_mtime_ns}")
 
 
-def _read(path: Path, start: int, stop: int) -> bytes:
+def read(path: Path, start: int, stop: int) -> bytes:
+    """The bytes of a file from one place to another."""
     with path.open("rb") as file:
         file.seek(start)
         return file.read(stop - start)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("api")
 
-# What a worker does: the chunks of the queues from one to another.
+# A worker takes the chunks of the queues from the first of these to the second.
 Duty = tuple[Queue, Queue]
 CHUNKS: Duty = ("small", "large")
 TRAINING: Duty = ("training", "training")
@@ -60,7 +60,7 @@ class Foreman:
         self._swap = swap
         # The looks since the service had other processes; None before there were any.
         self._lonely: int | None = None
-        # What each worker does, and since when it is there, in monotonic seconds.
+        # The duty of each worker by its pid, and the monotonic second of its fork.
         self._workers: dict[int, tuple[Duty, float]] = {}
 
     def run(self) -> NoReturn:
@@ -70,7 +70,7 @@ class Foreman:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGCHLD})
         self._store = store(self._settings)
-        # Those of the service before this one.
+        # Workers of an earlier service may have claimed chunks, and have ended with it.
         self._store.release()
         tidied = 0.0
         while os.getppid() == self._parent and not self._is_alone():

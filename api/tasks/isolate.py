@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import select
@@ -11,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-PR_SET_PDEATHSIG = 1
+from api.tasks.embedded import end_with
+
 BLOCK_BYTES = 1024 * 1024
 
 T = TypeVar("T")
@@ -69,9 +69,7 @@ def _receive(descriptor: int, pid: int, seconds: float) -> bytes | None:
 def _be_child(function: Callable[[], Any], writing: int, parent: int) -> None:
     """Call the function, send its result or its exception, and end."""
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+        end_with(parent)
         try:
             sent = pickle.dumps((function(), None))
         except Exception as error:
