@@ -1,0 +1,1 @@
+"""Measure a model on rows whose answers are known, and compare it with another model."""
