@@ -32,6 +32,12 @@ MODULES = MappingProxyType(
         "wandb": "wandb",
     }
 )
+# They hold models, and no other files.
+MODEL_REGISTRIES = ("mlflow", "wandb")
+EXPECTED_DATA = (
+    "expected a file of this machine, gs://bucket/path, s3://bucket/path, az://container/path or "
+    "https://host/path#sha256=..."
+)
 EXPECTED = (
     "expected a file or a folder of this machine, gs://bucket/path, s3://bucket/path, "
     "az://container/path, https://host/path, mlflow://name@alias, mlflow://name/version or "
@@ -73,6 +79,29 @@ def fetch(uri: str, folder: Path, *, known: str = "", settings: ModelSettings) -
     with Transfer(uri, folder, known, settings) as transfer:
         found: Fetched | None = source.fetch(transfer)
         return found and transfer.finish(found)
+
+
+def fetch_data(uri: str, folder: Path, settings: ModelSettings) -> Path:
+    """Fetch one file of rows at `uri` into `folder`; a path of this machine stays as it is.
+
+    Raises ModelError with one sentence.
+    """
+    from models.sources.transfer import Transfer
+
+    scheme = match[1].lower() if (match := SCHEME.match(uri)) else ""
+    if not scheme:
+        return Path(uri)
+    if scheme not in MODULES or MODULES[scheme] in MODEL_REGISTRIES:
+        raise ModelError(f"DATA has the scheme {scheme}://, which holds no rows: {EXPECTED_DATA}")
+    source = importlib.import_module(f"models.sources.{MODULES[scheme]}")
+    unpinned = msgspec.structs.replace(settings, model_sha256="")
+    with Transfer(uri, folder, "", unpinned, what="data") as transfer:
+        if MODULES[scheme] == "web":
+            found: Fetched = source.fetch(transfer)
+            saved = found.model
+        else:
+            saved = source.save(transfer, uri).path
+        return saved.replace(folder / saved.name)
 
 
 def shown(uri: str) -> str:

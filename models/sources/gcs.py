@@ -136,8 +136,10 @@ class _Storage:
             found = client.get_json(self._transfer, url, {"Metadata-Flavor": "Google"}, direct=True)
             return msgspec.convert(found, Token).access_token
         except (Failure, msgspec.ValidationError) as error:
+            by_hand = f"make fetch-model MODEL_URI={uri}, and serve the file"
+            if self._transfer.what == "data":
+                by_hand = f"gcloud storage cp {uri} ., and set DATA to the file"
             raise ModelError(
                 f"{uri} needs a token, and the metadata server {host} gives none ({error}): where "
-                f"Google does not run this, fetch it with make fetch-model MODEL_URI={uri}, and "
-                "serve the file"
+                f"Google does not run this, fetch it with {by_hand}"
             ) from None

@@ -51,10 +51,16 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 class Transfer:
-    """One fetch of `uri` into `folder`; a context that leaves no half-written file behind."""
+    """One fetch of `uri` into `folder`; a context that leaves no half-written file behind.
 
-    def __init__(self, uri: str, folder: Path, known: str, settings: ModelSettings) -> None:
+    `what` is the word for the file in sentences.
+    """
+
+    def __init__(
+        self, uri: str, folder: Path, known: str, settings: ModelSettings, *, what: str = "model"
+    ) -> None:
         self.uri = uri
+        self.what = what
         self.shown = shown(uri)
         self.folder = folder
         self.settings = settings
@@ -89,8 +95,8 @@ class Transfer:
     def unwritable(self, error: OSError) -> ModelError:
         """The sentence on a folder that takes no files."""
         return ModelError(
-            f"cannot write the model of {self.shown} to {self.folder} ({error.strerror}): it must "
-            "be a folder that may be written to, with room for the model"
+            f"cannot write the {self.what} of {self.shown} to {self.folder} ({error.strerror}): it "
+            f"must be a folder that may be written to, with room for the {self.what}"
         )
 
     def seconds_left(self) -> float:
@@ -160,7 +166,7 @@ class Transfer:
         size = "more" if length is None else f"{length} bytes, more"
         return ModelError(
             f"{self.shown} has {size} than MAX_MODEL_BYTES={self.settings.max_model_bytes}: raise "
-            "it if this is the model that you mean"
+            f"it if this is the {self.what} that you mean"
         )
 
     def finish(self, found: Fetched) -> Fetched:

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from models import sources
+from models.errors import ModelError
+from models.settings import ModelSettings
 from models.sources import client
 from tests.google_cloud.cloud import PROJECT, Cloud
 from tests.google_cloud.metadata import Machine
@@ -171,3 +174,20 @@ def test_artifacts_of_mlflow_may_be_in_a_bucket(fetch: Fetch, cloud: Cloud, sett
         fetched = fetch("mlflow://penguins/1", **settings, **registry(web, "gs://models/m"))
     assert fetched
     assert fetched.model.read_bytes() == b"a pickle"
+
+
+def test_a_file_of_rows_is_fetched_by_its_name(folder: Path, cloud: Cloud, settings: Any) -> None:
+    cloud.part(Buckets).all["models"].objects["a/rows.csv"] = b"a\n1\n"
+    found = sources.fetch_data("gs://models/a/rows.csv", folder, ModelSettings(**settings))
+    assert found == folder / "rows.csv"
+    assert found.read_bytes() == b"a\n1\n"
+
+
+def test_rows_off_google_cloud_are_copied_by_gcloud(
+    folder: Path, cloud: Cloud, settings: Any
+) -> None:
+    cloud.fault("GET", "service-accounts/default/token", 404)
+    with pytest.raises(ModelError) as error:
+        sources.fetch_data("gs://models/a/rows.csv", folder, ModelSettings(**settings))
+    advice = "fetch it with gcloud storage cp gs://models/a/rows.csv ., and set DATA to the file"
+    assert str(error.value).endswith(advice)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from models import sources
+from models.errors import ModelError
+from models.settings import ModelSettings
 from tests.sources.conftest import Fetch, Refused
 from tests.sources.servers import Answer, Handler, Web, authority, fails, redirect, send
 
@@ -281,3 +284,19 @@ def test_a_card_that_fails_is_one_sentence(refused: Refused, web: Web) -> None:
     web.paths["/a/penguins.json"] = fails(500)
     said = refused(f"{web.address}/a/penguins.joblib#sha256={SHA256}")
     assert said.startswith(f"cannot fetch its card {web.address}/a/penguins.joblib (500 ")
+
+
+def test_a_file_of_rows_is_fetched_by_its_hash(folder: Path, web: Web) -> None:
+    settings = ModelSettings(model_sha256=OTHER)
+    uri = f"{web.address}/a/penguins.joblib#sha256={SHA256}"
+    assert sources.fetch_data(uri, folder, settings).read_bytes() == MODEL
+
+
+def test_a_file_of_rows_on_this_machine_stays_where_it_is(folder: Path) -> None:
+    assert sources.fetch_data("rows.csv", folder, ModelSettings()) == Path("rows.csv")
+
+
+@pytest.mark.parametrize("uri", ["mlflow://penguins/1", "ftp://host/rows.csv"])
+def test_rows_are_fetched_from_no_other_scheme(folder: Path, uri: str) -> None:
+    with pytest.raises(ModelError, match="which holds no rows: expected a file of this machine"):
+        sources.fetch_data(uri, folder, ModelSettings())
