@@ -11,7 +11,6 @@ import msgspec
 from api import errors, source
 from api.batching import Batcher
 from api.formats import Reader
-from api.formats.contract import Contract
 from api.http.gateway import FlaskApp, Gateway, Guard
 from api.http.request import Request
 from api.http.route import Route, Routes, Site
@@ -37,6 +36,7 @@ from api.service import Service
 from api.settings import Settings
 from models.engines import choose
 from models.model import Model
+from models.text.contract import Contract
 
 if TYPE_CHECKING:
     from api.swap import Swap

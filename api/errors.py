@@ -17,7 +17,16 @@ import msgspec
 from msgspec import UNSET
 
 from api import answers
-from models.errors import MAX_PLACES, CallError, InvalidRows, Place, Replaced, Unexplained
+from models.errors import (
+    MAX_PLACES,
+    CallError,
+    InvalidRows,
+    MalformedBody,
+    Place,
+    Replaced,
+    TooLarge,
+    Unexplained,
+)
 
 log = logging.getLogger("api")
 
@@ -38,10 +47,6 @@ class Problem(CallError):
     def __init__(self, detail: str, places: Sequence[Place] = (), **headers: str) -> None:
         super().__init__(detail, places)
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-class MalformedBody(Problem):
-    """The body is not what its Content-Type says."""
 
 
 class UnknownOption(Problem):
@@ -139,12 +144,6 @@ class LengthRequired(Problem):
     status = HTTPStatus.LENGTH_REQUIRED
 
 
-class TooLarge(Problem):
-    """The request, or the answer to it, is over a limit."""
-
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
 class UnsupportedType(Problem):
     """The Content-Type or Content-Encoding is not one of those that are read."""
 
@@ -200,6 +199,8 @@ class InternalError(Problem):
 
 # The status of each error that the library raises.
 STATUS: dict[type[CallError], HTTPStatus] = {
+    MalformedBody: HTTPStatus.BAD_REQUEST,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     InvalidRows: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unexplained: HTTPStatus.NOT_IMPLEMENTED,
     Replaced: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -9,10 +9,10 @@ import time
 from msgspec import UNSET
 
 from api.answers import Explanation, RowExplanation
-from api.errors import Busy, TooLarge
+from api.errors import Busy
 from api.http import deadlines
 from api.service import Service
-from models.errors import Unexplained
+from models.errors import TooLarge, Unexplained
 from models.explain import Clock, Explainer
 from models.explain.choose import Answers, WrongSum, choose, largest_error
 from models.rows.batch import Batch

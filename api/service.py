@@ -11,7 +11,6 @@ import msgspec
 from api.batching import MERGED_ROWS, Batcher
 from api.errors import Answer, UnknownMethod, UnknownOption
 from api.formats import Reader, media, results, writers
-from api.formats.contract import Contract
 from api.formats.writers import JSON, WRITERS
 from api.http.bodies import read_body
 from api.http.request import Request
@@ -19,6 +18,7 @@ from api.monitor import metrics
 from models.errors import InvalidRows, Place, RowRejected
 from models.model import PER_CLASS, Model
 from models.rows.batch import Batch
+from models.text.contract import Contract
 
 # What clients send most; other names of JSON are found by `Reader.read`.
 JSON_TYPES = (JSON, "")

@@ -37,6 +37,14 @@ class CallError(Exception):
         return f"{self.detail.removesuffix(' see errors.')} {wrong}."
 
 
+class MalformedBody(CallError):
+    """A text, or another body, is not of the format that its name says."""
+
+
+class TooLarge(CallError):
+    """A text or a body, or the answer to it, is over a limit."""
+
+
 class InvalidRows(CallError):
     """Rows do not fit the signature, or the estimator rejects their values."""
 

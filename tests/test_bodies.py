@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from api.errors import MalformedBody, Problem, TooLarge, TooSlow
+from api.errors import Problem, TooSlow
 from api.http.bodies import CONTINUE, EXCHANGE, PIECE_BYTES, Exchange, read_body, stream_body
 from api.http.request import Request
+from models.errors import MalformedBody, TooLarge
 
 LIMIT = 100
 

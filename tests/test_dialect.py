@@ -19,9 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api import create_app
-from api.formats import dialect
-from api.formats.dialect import MISSING
 from api.settings import Settings
+from models.text import dialect
+from models.text.dialect import MISSING
 from tests.conftest import Serve
 from tests.test_orients import EXTRA, FRAME, MODEL, OWN
 from tests.test_rejections import CSV

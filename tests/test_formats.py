@@ -28,15 +28,14 @@ from sklearn.tree import DecisionTreeClassifier
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.errors import MalformedBody
-from api.formats import csv_numbers
-from api.formats.contract import Contract
-from api.formats.csv import CsvReader
 from api.formats.json import JsonReader
-from api.formats.ndjson import LinesReader
 from api.formats.writers import WRITERS, preferred
-from models.errors import InvalidRows
+from models.errors import InvalidRows, MalformedBody
 from models.signature.types import Feature, Signature
+from models.text import csv_numbers
+from models.text.contract import Contract
+from models.text.csv import CsvReader
+from models.text.ndjson import LinesReader
 from tests.conftest import Serve
 from tests.test_rejections import CSV, GOOD, HEADER, LINE, NDJSON, NPY, npy
 
@@ -655,8 +654,8 @@ def test_csv_taken_together_is_what_it_is_cell_by_cell(table: tuple[Signature, b
     signature, body = table
     together = outcome(CsvReader(Contract(signature, 10)).read, body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("api.formats.csv.read_numbers", lambda *_, **__: None)
-        patch.setattr("api.formats.csv_cells.read_column", lambda *_: None)
+        patch.setattr("models.text.csv.read_numbers", lambda *_, **__: None)
+        patch.setattr("models.text.csv_cells.read_column", lambda *_: None)
         assert together == outcome(CsvReader(Contract(signature, 10)).read, body)
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from api.errors import InvalidTensors, MalformedBody, Problem, TooLarge
+from api.errors import InvalidTensors
 from api.formats import inference, tensor_rows
-from api.formats.contract import Contract
 from api.formats.tensors import Tensor, Values
+from models.errors import CallError, MalformedBody, TooLarge
 from models.rows.batch import Batch, row_pointer
 from models.rows.check import check
 from models.signature.types import Feature, Signature
+from models.text.contract import Contract
 
 NUMBERS = Signature(features=(Feature(name="a"), Feature(name="b", missing=True)))
 MIXED = Signature(
@@ -137,7 +138,7 @@ def test_columns_that_fit_at_a_glance_fit_the_contract(values: tuple[Values, ...
         ]
 
 
-REJECTIONS: list[tuple[str, Signature, list[dict[str, Any]], type[Problem], str]] = [
+REJECTIONS: list[tuple[str, Signature, list[dict[str, Any]], type[CallError], str]] = [
     ("no inputs", NUMBERS, [], MalformedBody, "The request has no inputs."),
     ("another width", NUMBERS, [tensor("x", [1, 3], [1, 2, 3])], InvalidTensors, "Tensor 'x': expected the shape [rows, 2], got [1, 3]"),
     ("one row without rows", NUMBERS, [tensor("x", [2], [1, 2])], InvalidTensors, "Tensor 'x': expected the shape [rows, 2], got [2]"),
@@ -164,7 +165,7 @@ REJECTIONS: list[tuple[str, Signature, list[dict[str, Any]], type[Problem], str]
     ids=[row[0] for row in REJECTIONS],
 )
 def test_tensors_that_do_not_fit_are_told_why(
-    signature: Signature, inputs: list[dict[str, Any]], kind: type[Problem], sentence: str
+    signature: Signature, inputs: list[dict[str, Any]], kind: type[CallError], sentence: str
 ) -> None:
     with pytest.raises(kind) as error:
         read(signature, *inputs)

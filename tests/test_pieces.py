@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 
 from api import create_app
 from api.formats import npy
-from api.formats.limits import PIECE_BYTES
 from api.settings import Settings
+from models.text.limits import PIECE_BYTES
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 

@@ -19,8 +19,9 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
 from api.batching import Batcher
-from api.errors import Busy, MalformedBody
-from api.formats.parse import parse
+from api.errors import Busy
+from models.errors import MalformedBody
+from models.text.parse import parse
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import InvalidTensors, MalformedBody, Problem
+from api.errors import InvalidTensors
 from api.formats import tensors
 from api.formats.tensors import Tensor
+from models.errors import CallError, MalformedBody
 
 FORMS = list(tensors.DTYPES.items())
 
@@ -107,7 +108,7 @@ def test_what_is_not_finite_goes_out_as_in_every_json() -> None:
 
 
 FEW, LONG = b"\x05\x00\x00\x00abc", b"\x01\x00\x00\x00a" * 3
-REJECTIONS: list[tuple[str, tuple[Tensor, bytes], type[Problem], str]] = [
+REJECTIONS: list[tuple[str, tuple[Tensor, bytes], type[CallError], str]] = [
     ("unknown datatype", (in_json("FLOAT", [1], [1]), b""), MalformedBody, "expected one of the datatypes BOOL, UINT8"),
     ("negative length", (in_json("FP64", [-1], [1]), b""), MalformedBody, "a length in its shape is negative"),
     ("too large a length", (in_json("FP64", [2**63], [1]), b""), MalformedBody, "or too large"),
@@ -152,7 +153,7 @@ REJECTIONS: list[tuple[str, tuple[Tensor, bytes], type[Problem], str]] = [
     ids=[row[0] for row in REJECTIONS],
 )
 def test_a_tensor_that_is_none_is_told_why(
-    given: tuple[Tensor, bytes], kind: type[Problem], sentence: str
+    given: tuple[Tensor, bytes], kind: type[CallError], sentence: str
 ) -> None:
     with pytest.raises(kind) as error:
         read(*given)

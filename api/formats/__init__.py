@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection
 from functools import cache
 
 from api.formats import media
-from api.formats.contract import Contract
 from api.formats.format import Read
 from api.formats.json import JsonReader
 from api.formats.readers import READERS
 from api.formats.writers import JSON
 from models.rows.batch import Batch
+from models.text.contract import Contract
 
 
 class Reader:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from api.formats.samples import NOT_FAST, may_repeat_names
+from models.text.samples import NOT_FAST, may_repeat_names
 
 # The names that MLflow, Vertex AI and KServe give to the rows.
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any, NamedTuple
 
-from api.errors import MalformedBody
+from models.errors import MalformedBody
 
 MAX_FIELDS = 20
 # Rows of more bytes have to come in a file.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from api.formats.limits import Limits, Watch
 from models.rows.batch import Batch
+from models.text.limits import Limits, Watch
 
 
 class Read(Protocol):

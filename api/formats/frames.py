@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from api.formats.contract import Contract
 from api.formats.envelope import FORMS, envelope
-from api.formats.samples import NOT_FAST, SampleReader, may_repeat_names
 from models.engines import Rows
 from models.rows.batch import Batch
 from models.signature.types import Signature
+from models.text.contract import Contract
+from models.text.samples import NOT_FAST, SampleReader, may_repeat_names
 
 MAX_KEPT_READERS = 16
 

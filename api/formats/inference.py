@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.errors import MalformedBody
 from api.formats import tensors
-from api.formats.contract import Contract
-from api.formats.parse import parse
-from api.formats.samples import NOT_FAST
 from api.formats.tensor_rows import read_tensors
 from api.formats.tensors import Output, Tensor
+from models.errors import MalformedBody
 from models.rows.batch import Batch
+from models.text.contract import Contract
+from models.text.parse import parse
+from models.text.samples import NOT_FAST
 
 MAX_REASON_CHARACTERS = 200
 LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)

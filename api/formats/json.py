@@ -7,15 +7,15 @@ from collections.abc import Collection
 
 import msgspec
 
-from api.errors import MalformedBody
 from api.formats import documents
-from api.formats.contract import Contract
 from api.formats.envelope import envelope
 from api.formats.format import Format
 from api.formats.frames import FrameReader
-from api.formats.parse import parse
-from api.formats.samples import SampleReader
+from models.errors import MalformedBody
 from models.rows.batch import Batch
+from models.text.contract import Contract
+from models.text.parse import parse
+from models.text.samples import SampleReader
 
 
 class JsonReader:

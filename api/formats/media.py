@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from api.errors import MalformedBody, UnsupportedType
+from api.errors import UnsupportedType
 from api.formats import form
 from api.formats.format import Format
 from api.formats.readers import MEDIA_TYPES, READERS
+from models.errors import MalformedBody
 
 FORM, URL_ENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 BYTES = "application/octet-stream"

@@ -13,15 +13,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from api.errors import MalformedBody
-from api.formats.contract import Contract
 from api.formats.format import Format
-from api.formats.limits import Limits
-from models.errors import CallError, InvalidRows, Place
+from models.errors import CallError, InvalidRows, MalformedBody, Place
 from models.rows import dates
 from models.rows.batch import Batch, row_pointer
 from models.rows.check import check, check_array, refuse_ambiguous_floats
 from models.signature.types import Signature, is_missing
+from models.text.contract import Contract
+from models.text.limits import Limits
 
 MAX_HEADER_BYTES = 65536
 

@@ -6,8 +6,8 @@ from functools import partial
 from importlib.util import find_spec
 
 from api.errors import UnsupportedType
-from api.formats.contract import Contract
 from api.formats.format import Format, Read
+from models.text.contract import Contract
 
 
 def reader(contract: Contract, **_: bool) -> Read:

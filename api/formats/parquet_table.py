@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from pyarrow import float64, parquet, types  # type: ignore[import-not-found]
 
-from api.errors import MalformedBody, TooLarge, UnsupportedType
-from api.formats.contract import Contract
-from models.errors import InvalidRows, Place, limit_faults
+from api.errors import UnsupportedType
+from models.errors import InvalidRows, MalformedBody, Place, TooLarge, limit_faults
 from models.rows import dates
 from models.rows.batch import Batch, row_pointer
 from models.rows.check import check, check_array
 from models.rows.names import as_mapping
 from models.rows.words import IGNORE_HINT, NOT_A_FEATURE, escape
 from models.signature.types import is_missing
+from models.text.contract import Contract
 
 MAGIC = b"PAR1"
 # pyarrow makes a kilobyte of objects out of thirty bytes.

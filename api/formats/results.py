@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from api.errors import NotAcceptable, TooLarge
+from api.errors import NotAcceptable
 from models.engines import slice_results
+from models.errors import TooLarge
 
 # Results of more numbers are encoded in pieces of about so many.
 PIECE_NUMBERS = 100_000

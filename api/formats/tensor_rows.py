@@ -13,7 +13,6 @@ import numpy as np
 
 from api.errors import InvalidTensors
 from api.formats import tensors
-from api.formats.contract import Contract
 from api.formats.tensors import Tensor, Values
 from models.errors import InvalidRows, Place
 from models.rows.batch import Batch, count_unknown
@@ -21,6 +20,7 @@ from models.rows.check import check, check_array, refuse_ambiguous_floats
 from models.rows.names import as_mapping
 from models.rows.words import IGNORE_HINT, NOT_A_FEATURE, expectation, some
 from models.signature.types import Signature
+from models.text.contract import Contract
 
 # The kind of tensor, by numpy's letters, that holds the values of a kind of feature as they are.
 OF_KIND = {"string": "O", "boolean": "b"}

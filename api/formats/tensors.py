@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.errors import InvalidTensors, MalformedBody
+from api.errors import InvalidTensors
 from api.formats import results
+from models.errors import MalformedBody
 from models.signature.types import is_missing
 
 DTYPES = {

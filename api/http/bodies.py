@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from api.errors import LengthRequired, MalformedBody, TooLarge, TooSlow
+from api.errors import LengthRequired, TooSlow
 from api.http import big_body
 from api.http.compression import check, decompress
 from api.http.request import Environ, Request
 from api.server import process
+from models.errors import MalformedBody, TooLarge
 
 # Most digits of a Content-Length: int() raises on thousands of them.
 MAX_DIGITS = 18

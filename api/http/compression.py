@@ -7,7 +7,8 @@ import io
 import zlib
 from collections.abc import Callable
 
-from api.errors import MalformedBody, TooLarge, UnsupportedType
+from api.errors import UnsupportedType
+from models.errors import MalformedBody, TooLarge
 
 READ = {"", "identity", "gzip", "x-gzip", "deflate"}
 # Compressing a shorter answer takes longer than sending it.

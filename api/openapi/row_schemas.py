@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.formats.contract import Contract
 from api.openapi.schemas import NO_PARAMETERS, Schema, record, ref
 from models.signature.types import Feature, Signature
+from models.text.contract import Contract
 
 TYPES = {
     "number": ["number"],

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from api.answers import ModelReady, Models, Server, V2Well
-from api.errors import SENTENCE, Answer, MalformedBody, NotAcceptable, UnsupportedType
+from api.errors import SENTENCE, Answer, NotAcceptable, UnsupportedType
 from api.formats import inference, media, results, tensors
 from api.formats.writers import JSON
 from api.http.request import Request
@@ -23,6 +23,7 @@ from api.http.route import Route, Site, Tag
 from api.protocols import health, model_names
 from api.protocols.model_tensors import answer_tensor, configure, describe_model, statistics
 from api.service import Service, notes
+from models.errors import MalformedBody
 from models.model import Model
 
 

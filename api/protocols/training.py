@@ -9,12 +9,13 @@ from http import HTTPStatus
 import msgspec
 
 from api.answers import TaskBegun
-from api.errors import Answer, Conflict, MalformedBody
+from api.errors import Answer, Conflict
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.protocols.inference import RETRY_SECONDS, cancel, look, results
 from api.protocols.versions import NO_STORE
+from models.errors import MalformedBody
 
 TAG = Tag("Training", "Train a new version of the model; it takes over if it is better.")
 

@@ -19,7 +19,6 @@ from api.errors import (
     Answer,
     Conflict,
     Forbidden,
-    MalformedBody,
     PreconditionFailed,
     Problem,
     UnknownThing,
@@ -32,7 +31,7 @@ from api.http.request import Request
 from api.http.route import Route, Site
 from api.protocols.versions import NO_STORE, TAG
 from api.settings import Settings
-from models.errors import ModelError
+from models.errors import MalformedBody, ModelError
 
 if TYPE_CHECKING:
     from api.swap import Swap

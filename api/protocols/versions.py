@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from api.answers import ModelVersion, Versions
-from api.errors import Answer, Conflict, MalformedBody, UnknownThing, UnsupportedType
+from api.errors import Answer, Conflict, UnknownThing, UnsupportedType
 from api.formats import media
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.server.aside import aside
-from models.errors import ModelError
+from models.errors import MalformedBody, ModelError
 
 if TYPE_CHECKING:
     from api.swap import Swap

@@ -11,19 +11,19 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from api.errors import MalformedBody, TooLarge, UnknownOption
+from api.errors import UnknownOption
 from api.formats import media
 from api.http.bodies import stream_body
 from api.http.request import Request
 from api.service import Service
 from api.settings import Settings
 from api.tasks import files, inputs
-from api.tasks.cut import NDJSON, TEXTS
 from api.tasks.desk import Desk
 from api.tasks.outcome import ranks
-from api.tasks.task import FIRST_ROWS, Chunk, Task
-from models.errors import InvalidRows, Place
+from api.tasks.task import FIRST_ROWS, Task
+from models.errors import InvalidRows, MalformedBody, Place, TooLarge
 from models.model import PER_CLASS
+from models.text.cut import NDJSON, TEXTS, Chunk
 
 # A body that names a file is short.
 MAX_NAME_BYTES = 4096

@@ -10,7 +10,8 @@ import msgspec
 
 from api.errors import Conflict
 from api.tasks.desk import Desk
-from api.tasks.task import Chunk, Task
+from api.tasks.task import Task
+from models.text.cut import Chunk
 from models.versions import Store
 
 # In the folder of the versions: the id of the newest training.

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from api.errors import Forbidden, Problem, UnknownThing
 from api.settings import Settings
-from api.tasks.cut import Read
 from api.tasks.task import Lost
+from models.text.cut import Read
 
 # The package that reads buckets, in the version that the tests have.
 PACKAGE = "obstore==0.12.1"

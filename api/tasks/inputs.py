@@ -9,18 +9,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from api.errors import MalformedBody
 from api.formats import Reader, media
-from api.formats.contract import Contract
-from api.formats.csv import CsvReader
 from api.service import Service
 from api.settings import Settings
 from api.tasks import files
-from api.tasks.cut import TEXTS, Read, Text
-from api.tasks.task import Chunk, Store, Task
+from api.tasks.task import Store, Task
 from models.engines import Rows
-from models.errors import InvalidRows, Place
+from models.errors import InvalidRows, MalformedBody, Place
 from models.rows.batch import Batch
+from models.text.contract import Contract
+from models.text.csv import CsvReader
+from models.text.cut import TEXTS, Chunk, Read, Text
 
 LINE = re.compile(r"\bline (\d+)")
 BYTE = re.compile(r"\bat byte (\d+)")

@@ -10,11 +10,12 @@ import msgspec
 from api.formats import results
 from api.service import Service
 from api.tasks.inputs import Input
-from api.tasks.task import Chunk, Outcome, Task
+from api.tasks.task import Outcome, Task
 from models.engines import concat_results
 from models.engines.reject import rejection
 from models.errors import InvalidRows, Place, RowRejected
 from models.rows.batch import Batch
+from models.text.cut import Chunk
 
 # A chunk should take so long: what a death undoes is little, and small tasks pass in between.
 CHUNK_SECONDS = 0.25

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from api.tasks.task import Chunk, Queue, Task
+from api.tasks.task import Queue, Task
+from models.text.cut import Chunk
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS tasks (

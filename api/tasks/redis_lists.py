@@ -19,7 +19,8 @@ from api.tasks.redis_records import (
     state_key,
     task_of,
 )
-from api.tasks.task import ENDED, STATES, Chunk, Counts, Task
+from api.tasks.task import ENDED, STATES, Counts, Task
+from models.text.cut import Chunk
 
 
 class Lists(Contents):

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from redis.exceptions import RedisError
 
-from api.tasks.task import Chunk, State, Task
+from api.tasks.task import State, Task
+from models.text.cut import Chunk
 
 # A chunk that nobody has put, begun or held for so long is missed.
 MISSED_SECONDS = 10.0

@@ -37,7 +37,8 @@ from api.tasks.redis_records import (
     write,
 )
 from api.tasks.store import NO_ROOM, REMEMBERED, TOO_OLD, Reused
-from api.tasks.task import STATES, Chunk, Outcome, State, Task
+from api.tasks.task import STATES, Outcome, State, Task
+from models.text.cut import Chunk
 
 
 class RedisStore(Lists):

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from api.formats.writers import JSON, csv_lines
-from api.tasks.task import Chunk, Store, Task
+from api.tasks.task import Store, Task
+from models.text.cut import Chunk
 
 # Ranked classes take a hundred times their bytes as objects.
 PIECE_ROWS = 2048

@@ -13,7 +13,8 @@ from api.errors import Busy, Problem
 from api.tasks import records
 from api.tasks.blobs import Blobs
 from api.tasks.database import Database
-from api.tasks.task import ENDED, Chunk, Counts, Outcome, Queue, State, Task
+from api.tasks.task import ENDED, Counts, Outcome, Queue, State, Task
+from models.text.cut import Chunk
 
 # Larger bodies and results are files.
 INLINE_BYTES = 64 * 1024

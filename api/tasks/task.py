@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from models.text.cut import Chunk
+
 State = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
 STATES: tuple[State, ...] = ("PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED")
 ENDED = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
@@ -33,23 +35,6 @@ Put = Callable[[str, int, Queue], None]
 
 class Lost(Exception):
     """A file that a task needs is not there any more; the message says which."""
-
-
-class Chunk(msgspec.Struct, kw_only=True):
-    """A piece of a task's input, from `start` to `stop`: bytes of a text, else rows.
-
-    `line` and `row` count the lines and the rows of the input above it, `rows` its own. `attempts`
-    is how often a worker began it, and `deaths` how often it ended the process that ran it.
-    """
-
-    number: int
-    start: int
-    stop: int
-    line: int = 0
-    row: int = 0
-    rows: int = 0
-    attempts: int = 0
-    deaths: int = 0
 
 
 class Task(msgspec.Struct, kw_only=True):

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from api.errors import Problem, TooLarge, render
+from api.errors import Problem, render
 from api.service import Service
 from api.settings import Settings
 from api.tasks import inputs, isolate
 from api.tasks.outcome import outcome_of
-from api.tasks.task import Chunk, Lost, Outcome, Put, Store, Task
-from models.errors import ModelError
+from api.tasks.task import Lost, Outcome, Put, Store, Task
+from models.errors import ModelError, TooLarge
 from models.files import DIGITS
+from models.text.cut import Chunk
 
 if TYPE_CHECKING:
     from api.swap import Swap

@@ -25,10 +25,11 @@ from api.tasks import celery
 from api.tasks import worker as worker_module
 from api.tasks.models import Models
 from api.tasks.redis_records import OPEN
-from api.tasks.task import Chunk, Queue, Task
+from api.tasks.task import Queue, Task
 from api.tasks.work import Worker
 from api.tasks.worker import Process
 from models.baking import bake
+from models.text.cut import Chunk
 from tests.brokers import free_ports
 from tests.test_serving import BOUND, ROOT, serving
 from tests.torture.driver import Torture, ask, work_of, write_model

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.errors import TooLarge
 from api.formats import Reader
-from api.formats.contract import Contract
-from api.tasks import cut
 from api.tasks.inputs import TextInput
-from models.errors import CallError, InvalidRows
+from models.errors import CallError, InvalidRows, TooLarge
 from models.signature.types import Feature, Signature, is_nan
+from models.text import cut
+from models.text.contract import Contract
 
 TEXT = Feature(name="t", kind="string", missing=True)
 NUMBER = Feature(name="x", kind="number", missing=True)

@@ -16,7 +16,8 @@ from api.tasks.redis_contents import INLINE_BYTES, PIECE_BYTES
 from api.tasks.redis_records import ALL
 from api.tasks.redis_store import RedisStore
 from api.tasks.store import Reused, SqliteStore
-from api.tasks.task import Chunk, Lost, Outcome, Store, Task
+from api.tasks.task import Lost, Outcome, Store, Task
+from models.text.cut import Chunk
 from tests.brokers import Redis
 
 TTL = 100.0

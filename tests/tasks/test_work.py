@@ -18,7 +18,8 @@ from api.errors import Busy
 from api.tasks import inputs, isolate, outcome
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
-from api.tasks.task import FIRST_ROWS, Chunk, Lost, Task, merged
+from api.tasks.task import FIRST_ROWS, Lost, Task, merged
+from models.text.cut import Chunk
 from tests.tasks.conftest import ROW, Build, House
 
 

@@ -9,12 +9,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from api.formats.contract import Contract
 from models.errors import InvalidRows, Place, limit_faults
 from models.rows.batch import Batch
 from models.rows.check import check
 from models.rows.names import Repeated, as_mapping
 from models.rows.words import IGNORE_HINT, NOT_A_FEATURE, escape, name_of
+from models.text.contract import Contract
 
 PARTS = ("columns", "index", "data")
 # What pandas' to_dict(orient="tight") writes besides these three.

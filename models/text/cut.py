@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from api.errors import TooLarge
-from api.formats import dialect
-from api.formats.contract import Contract
-from api.tasks.task import Chunk
+from models.errors import TooLarge
+from models.text import dialect
+from models.text.contract import Contract
 
 CSV, TABS, NDJSON = "text/csv", "text/tab-separated-values", "application/x-ndjson"
 TEXTS = (CSV, TABS, NDJSON)
@@ -32,6 +32,23 @@ BLANKS = b" \t\r\n"
 
 # The bytes of a text from one place to another.
 Read = Callable[[int, int], bytes]
+
+
+class Chunk(msgspec.Struct, kw_only=True):
+    """A piece of a task's input, from `start` to `stop`: bytes of a text, else rows.
+
+    `line` and `row` count the lines and the rows of the input above it, `rows` its own. `attempts`
+    is how often a worker began it, and `deaths` how often it ended the process that ran it.
+    """
+
+    number: int
+    start: int
+    stop: int
+    line: int = 0
+    row: int = 0
+    rows: int = 0
+    attempts: int = 0
+    deaths: int = 0
 
 
 class _Lines(NamedTuple):

@@ -9,9 +9,9 @@ import sys
 from collections import Counter
 from typing import Any
 
-from api.errors import MalformedBody
-from api.formats.limits import TOO_DEEP
+from models.errors import MalformedBody
 from models.rows.names import Repeated
+from models.text.limits import TOO_DEEP
 
 # Words that Python and MLflow write, and JSON does not have. NaN is a missing value; the infinities
 # are refused later, with their place.

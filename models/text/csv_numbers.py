@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.formats.contract import Contract
-from api.formats.limits import PIECE_BYTES
 from models.rows.batch import Batch, array_of, row_pointer
 from models.rows.check import check_array
+from models.text.contract import Contract
+from models.text.limits import PIECE_BYTES
 
 # Of two gaps side by side, the second is found the second time.
 GAPS = ((b",,", b",null,"),) * 2 + ((b"\n,", b"\nnull,"), (b",\n", b",null\n"))

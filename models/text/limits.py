@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from api.errors import MalformedBody, TooLarge
+from models.errors import MalformedBody, TooLarge
 from models.signature.types import Signature
 
 # The most values, containers and lines of a body, beyond what `MAX_ROWS` rows need.

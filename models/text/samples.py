@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from api.formats.contract import Contract
-from api.formats.limits import PIECE_BYTES
-from api.formats.pieces import pieces
-from api.formats.sample_types import sample_types
 from models.rows import dates
 from models.rows.batch import Batch, array_of, count_unknown
+from models.text.contract import Contract
+from models.text.limits import PIECE_BYTES
+from models.text.pieces import pieces
+from models.text.sample_types import sample_types
 
 # What msgspec raises on bodies that have to be read slowly.
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

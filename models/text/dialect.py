@@ -14,14 +14,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from api.errors import MalformedBody
-from api.formats.contract import Contract
-from api.formats.limits import Limits
-from models.errors import InvalidRows, Place, limit_faults
+from models.errors import InvalidRows, MalformedBody, Place, limit_faults
 from models.rows import DELIMITERS
 from models.rows.names import Names
 from models.rows.words import escape
 from models.signature.types import Feature
+from models.text.contract import Contract
+from models.text.limits import Limits
 
 # https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html, na_values
 MISSING = frozenset(

@@ -6,10 +6,10 @@ from functools import cached_property
 
 import msgspec
 
-from api.formats.limits import Limits
 from models.errors import InvalidRows, Place
 from models.rows.names import Names
 from models.signature.types import Signature
+from models.text.limits import Limits
 
 
 class Contract(msgspec.Struct, frozen=True, dict=True, eq=False):

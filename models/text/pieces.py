@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.formats.limits import PIECE_BYTES
+from models.text.limits import PIECE_BYTES
 
 # A list of samples, bare or as `instances`, from its bracket to its first sample; and its end.
 LIST = re.compile(rb'[ \t\r\n]*+(\{[ \t\r\n]*+"instances"[ \t\r\n]*+:[ \t\r\n]*+)?\[[ \t\r\n]*+(.)')

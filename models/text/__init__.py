@@ -1,0 +1,1 @@
+"""Text to rows, CSV and NDJSON, whole or cut into chunks; and results to text."""
