@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from models import card as cards
 from models.files import plan_path, read_card
 from models.model import default_of
 from models.rows.words import some
+from models.signature.types import Signature
 from models.training_rows import MAX_ROWS, DataError, columns_of, find, read
 from models.unpickle import unpickle
 
@@ -23,9 +24,10 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """The training rows of a model: features by name, known answers, and other columns.
 
     `answers` are the known answers, from the column `target`, or None; `others` are the columns
-    that the model does not take.
+    that the model does not take. `frame` has all columns of the file.
     """
 
+    frame: pd.DataFrame
     rows: pd.DataFrame
     target: str
     answers: pd.Series[Any] | None
@@ -56,7 +58,7 @@ def describe(
     signature = fitted.signature_of(path, estimator, list(card.get("features") or names))
     classes = fitted.classes_of(path, estimator)
     asked = answers.Asked(estimator, method, signature)
-    training = take(data, frame, asked, classes, answer)
+    training = take(data, frame, asked.signature, classes, answer)
     rows, said, places, results = answers.answered(asked, training.rows)
     known = {"sha256": version, "estimator": fitted.kind_of(estimator), "classes": classes}
     card = known | card | _facts(asked, rows, background)
@@ -107,7 +109,7 @@ def _report(
 def take(
     data: Path,
     frame: pd.DataFrame,
-    asked: answers.Asked,
+    signature: Signature,
     classes: Sequence[Any] | None,
     answer: str,
 ) -> Training:
@@ -115,20 +117,28 @@ def take(
 
     Raises DataError.
     """
-    columns = find(data, frame, asked.signature, answer)
+    columns = find(data, frame, signature, answer)
     texts = [
         columns[feature.name]
-        for feature in asked.signature.features
+        for feature in signature.features
         if feature.name in columns and (feature.kind == "string" or _all_text(feature.categories))
     ]
     if answer and _all_text(classes):
         texts.append(answer)
     if texts:
         frame = read(data, list(columns.values()), texts)
+    return chosen(frame, columns, classes, answer)
+
+
+def chosen(
+    frame: pd.DataFrame, columns: Mapping[str, str], classes: Sequence[Any] | None, answer: str
+) -> Training:
+    """The training rows in a DataFrame whose `columns` are known by the features' names."""
     rows = frame[list(columns.values())].set_axis(list(columns), axis=1)
     others = [name for name in columns_of(frame) if name not in {*columns.values(), answer}]
     target = answer or _target(frame, others, classes)
     return Training(
+        frame=frame,
         rows=rows,
         target=target,
         answers=frame[target] if target else None,
