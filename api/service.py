@@ -16,7 +16,7 @@ from api.http.bodies import read_body
 from api.http.request import Request
 from api.monitor import metrics
 from models.errors import InvalidRows, Place, RowRejected
-from models.model import PER_CLASS, Model
+from models.model import Model
 from models.rows.batch import Batch
 from models.text.contract import Contract
 
@@ -161,21 +161,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def columns(self, method: str) -> list[str]:
         """The names of the columns of a result."""
-        return self._columns(method, self.classes(method))
-
-    def _columns(self, method: str, classes: list[Any] | None) -> list[str]:
-        if classes and isinstance(classes[0], list):
-            # Outputs have no names: a column is named by the number of its output, and its class.
-            return [f"{i}_{label}" for i, labels in enumerate(classes) for label in labels]
-        if classes:
-            return [str(label) for label in classes]
-        if method == "transform" and self.model.outputs:
-            return list(self.model.outputs)
-        return ["prediction" if method == "predict" else method]
+        return self.model.columns(method)
 
     def classes(self, method: str) -> list[Any] | None:
         """The classes that the values of a result stand for, if they do."""
-        return self.model.classes if method in PER_CLASS else None
+        return self.model.labels(method)
 
 
 def _invalid(batch: Batch, refused: RowRejected, hint: str) -> InvalidRows:

@@ -70,6 +70,22 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             return "; what the model takes is not known: `make card DATA=train.csv` tells it"
         return ""
 
+    def labels(self, method: str) -> list[Any] | None:
+        """The classes that the columns of a method's results stand for, if they do."""
+        return self.classes if method in PER_CLASS else None
+
+    def columns(self, method: str) -> list[str]:
+        """The names of the columns of a method's results, as a table of them has."""
+        labels = self.labels(method)
+        if labels and isinstance(labels[0], list):
+            # Outputs have no names: a column is named by the number of its output, and its class.
+            return [f"{i}_{label}" for i, output in enumerate(labels) for label in output]
+        if labels:
+            return [str(label) for label in labels]
+        if method == "transform" and self.outputs:
+            return list(self.outputs)
+        return ["prediction" if method == "predict" else method]
+
     def __repr__(self) -> str:
         """The model in one line: a card may have many."""
         return f"Model({self.kind}, path={self.path!r}, methods={self.methods})"

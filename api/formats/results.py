@@ -15,6 +15,7 @@ import numpy as np
 from api.errors import NotAcceptable
 from models.engines import slice_results
 from models.errors import TooLarge
+from models.text.results import as_python, count, dense
 
 # Results of more numbers are encoded in pieces of about so many.
 PIECE_NUMBERS = 100_000
@@ -25,8 +26,6 @@ MAX_NUMBER_BYTES = 25
 MAX_PROMISED = 2
 # Advise so much of the rows that would fit, for the next rows may have longer numbers.
 ADVISED = 0.9
-# Types whose values JSON has as they are.
-JSON_TYPES = {str, int, bool, type(None)}
 
 
 def array(result: Any, max_bytes: int) -> np.ndarray:
@@ -35,7 +34,7 @@ def array(result: Any, max_bytes: int) -> np.ndarray:
     Raises NotAcceptable where there is none, TooLarge if it has more than `max_bytes`.
     """
     foresee(result, count(result), max_bytes)
-    return _array(_dense(result))
+    return _array(dense(result))
 
 
 def joined(lists: Sequence[bytes]) -> bytes:
@@ -53,7 +52,7 @@ def encoded(
     parts: list[bytes] = []
     done = size = 0
     for piece in _pieces(result):
-        parts.append(encode(as_python(_dense(piece))))
+        parts.append(encode(as_python(dense(piece))))
         done += count(piece)
         size += len(parts[-1])
         promised = size * count(result) / max(done, 1)
@@ -95,11 +94,6 @@ def is_small(result: Any) -> bool:
     return _numbers(result) <= PIECE_NUMBERS
 
 
-def count(result: Any) -> int:
-    """The number of rows of a result."""
-    return count(result[0]) if isinstance(result, (tuple, list)) else int(result.shape[0])
-
-
 def _pieces(result: Any) -> Iterator[Any]:
     """A result in pieces of some rows; a small one as it is."""
     if is_small(result):
@@ -120,42 +114,6 @@ def _numbers(result: Any) -> int:
         has_lists = objects and isinstance(result.flat[0], np.ndarray)
         return sum(map(len, result)) if has_lists else result.size
     return int(math.prod(result.shape))
-
-
-def _dense(result: Any) -> Any:
-    """The result, as an array if it is a sparse matrix."""
-    return result.toarray() if hasattr(result, "toarray") else result
-
-
-def as_python(result: Any) -> list[Any]:
-    """One Python object a row: a label, a number, a list, or a dict for `kneighbors`."""
-    if isinstance(result, tuple):
-        distances, indices = map(as_python, result)
-        return [
-            {"distances": near, "indices": which}
-            for near, which in zip(distances, indices, strict=True)
-        ]
-    if isinstance(result, list):
-        return [list(row) for row in zip(*map(as_python, result), strict=True)]
-    values: list[Any] = result.tolist()
-    if result.dtype == object:
-        if set(map(type, values)) <= JSON_TYPES:
-            return values
-        return [as_python(row) if isinstance(row, np.ndarray) else finite(row) for row in result]
-    if result.dtype.kind == "f" and not np.isfinite(result).all():
-        return [finite(value) for value in values]
-    return values
-
-
-def finite(value: Any) -> Any:
-    """A value, or a list of values, with JSON's words for NaN and the infinities."""
-    if isinstance(value, list):
-        return [finite(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def _array(result: Any) -> np.ndarray:

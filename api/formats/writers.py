@@ -5,9 +5,7 @@ A new format is a function, and a line in WRITERS.
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ import numpy as np
 
 from api.errors import NotAcceptable
 from api.formats import npy, results
-from api.formats.results import JSON_TYPES
+from models.text.results import JSON_TYPES, as_python, count, csv_lines, finite
 
 Classes = list[Any] | None
 # Gives the names of the columns of a result.
@@ -39,15 +37,15 @@ class Writer(NamedTuple):
 def write_one(result: Any, classes: Classes) -> bytes:
     """Encode as JSON the only result of a request, which is a Python object already."""
     if type(result) not in JSON_TYPES:
-        result = results.finite(result)
+        result = finite(result)
     return _document([result], classes)
 
 
 def write_json(result: Any, classes: Classes, _: Columns, max_bytes: int) -> bytes:
     """`{"predictions": [...], "classes": [...]}`."""
     if isinstance(result, np.ndarray) and results.is_small(result):
-        return _document(results.as_python(result), classes)
-    lists = results.encoded(result, msgspec.json.encode, results.count(result), max_bytes)
+        return _document(as_python(result), classes)
+    lists = results.encoded(result, msgspec.json.encode, count(result), max_bytes)
     return _document(msgspec.Raw(results.joined(lists)), classes)
 
 
@@ -58,7 +56,7 @@ def write_csv(result: Any, _: Classes, columns: Columns, max_bytes: int) -> byte
     def lines(plain: list[Any]) -> bytes:
         return csv_lines(plain, names, header=next(numbers) == 0)
 
-    return b"".join(results.encoded(result, lines, results.count(result), max_bytes))
+    return b"".join(results.encoded(result, lines, count(result), max_bytes))
 
 
 def write_npy(result: Any, _: Classes, __: Columns, max_bytes: int) -> bytes:
@@ -109,24 +107,3 @@ def _document(predictions: list[Any] | msgspec.Raw, classes: Classes) -> bytes:
     if classes is not None:
         document["classes"] = classes
     return msgspec.json.encode(document)
-
-
-def csv_lines(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
-    """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
-    if rows and isinstance(rows[0], dict):
-        columns, rows = list(rows[0]), [list(row.values()) for row in rows]
-    elif not rows or not isinstance(rows[0], list):
-        rows = [[row] for row in rows]
-    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
-        rows = [[value for cell in row for value in cell] for row in rows]
-    if len(columns) != len(rows[0]):
-        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    for row in rows:
-        writer.writerow(
-            [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
-        )
-    return text.getvalue().encode()

@@ -204,7 +204,7 @@ class _Accepting:
     def _first(self, read: Any) -> Chunk:
         """The first chunk of a text, whose rows are checked."""
         task = self._task
-        source = inputs.TextInput(
+        source = inputs.text_input(
             read, task.size, self._reader, task.media_type, ignore=task.ignore
         )
         chunk = source.first(FIRST_ROWS)

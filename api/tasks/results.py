@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.formats.writers import JSON, csv_lines
+from api.formats.writers import JSON
 from api.tasks.task import Store, Task
 from models.text.cut import Chunk
+from models.text.results import csv_lines
 
 # Ranked classes take a hundred times their bytes as objects.
 PIECE_ROWS = 2048

@@ -59,7 +59,10 @@ class _Lines(NamedTuple):
 
 
 class Text:
-    """A text of `size` bytes, which `read` gives; `header` says whether it has a header row.
+    """A text of at most `size` bytes; `header` says whether it has a header row.
+
+    `read` gives its bytes: those of each chunk once and again, and none that stand before the last
+    chunk. It gives fewer than it is asked for only at the end of the text.
 
     `ignore` says whether names that are no features are ignored.
     """
@@ -93,9 +96,8 @@ class Text:
         """
         if not self._is_table:
             return b""
-        window = self._window(0, MAX_BYTES)
+        window, at_end = self._window(0, MAX_BYTES)
         blank = len(window) - len(window.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n"))
-        at_end = self._size <= MAX_BYTES
         ends = self._lines(window[blank:], 1, self._detected(window), at_end=at_end).ends
         return window[: blank + int(ends[0])] if len(ends) else window
 
@@ -153,8 +155,7 @@ class Text:
         rows = max(1, min(rows, MAX_ROWS))
         size = MAX_BYTES
         while True:
-            window = self._window(start, size)
-            at_end = start + size >= self._size
+            window, at_end = self._window(start, size)
             ends, empty = self._lines(window, rows, self._parting, at_end=at_end)
             counts = np.arange(1, len(ends) + 1) if self._counts_empty else np.cumsum(~empty)
             # A chunk ends with a row: empty lines at its end would be none.
@@ -179,15 +180,18 @@ class Text:
             rows=int(counts[last]),
         )
 
-    def _window(self, start: int, size: int) -> bytes:
-        """At most `size` bytes of the text; a last line that is cut off is left out."""
+    def _window(self, start: int, size: int) -> tuple[bytes, bool]:
+        """At most `size` bytes of the text, and whether nothing follows them.
+
+        A last line that is cut off is left out.
+        """
         stop = min(start + size, self._size)
         window = self._read(start, stop)
-        if stop == self._size:
-            return window
+        if stop == self._size or len(window) < stop - start:
+            return window, True
         cut = window.rfind(b"\n") + 1
         # The last byte may be the first half of a line end.
-        return window[: cut or window.rfind(b"\r", 0, -1) + 1]
+        return window[: cut or window.rfind(b"\r", 0, -1) + 1], False
 
     def _lines(self, window: bytes, rows: int, parted: tuple[str, bool], *, at_end: bool) -> _Lines:
         """The lines of a piece of text; of a table with quotes only so many rows, and no more.

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.formats import Reader
-from api.tasks.inputs import TextInput
+from api.tasks.inputs import text_input
 from models.errors import CallError, InvalidRows, TooLarge
 from models.signature.types import Feature, Signature, is_nan
 from models.text import cut
+from models.text.chunks import TextInput
 from models.text.contract import Contract
 
 TEXT = Feature(name="t", kind="string", missing=True)
@@ -41,7 +42,7 @@ def plain(rows: Any) -> list[Any]:
 
 
 def source_of(body: bytes, content_type: str, read: Reader) -> TextInput:
-    return TextInput(lambda a, b: body[a:b], len(body), read, content_type, ignore=False)
+    return text_input(lambda a, b: body[a:b], len(body), read, content_type, ignore=False)
 
 
 def in_chunks(body: bytes, content_type: str, read: Reader, rows: int) -> list[Any]:

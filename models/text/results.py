@@ -1,0 +1,80 @@
+"""Results as Python objects, and as lines of CSV.
+
+JSON has no word for some numbers: NaN, which is a missing value, becomes null, and the infinities
+become the strings "Infinity" and "-Infinity", as in the JSON mapping of protobuf.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+
+# Types whose values JSON has as they are.
+JSON_TYPES = {str, int, bool, type(None)}
+
+
+def count(result: Any) -> int:
+    """The number of rows of a result."""
+    return count(result[0]) if isinstance(result, (tuple, list)) else int(result.shape[0])
+
+
+def dense(result: Any) -> Any:
+    """The result, as an array if it is a sparse matrix."""
+    return result.toarray() if hasattr(result, "toarray") else result
+
+
+def as_python(result: Any) -> list[Any]:
+    """One Python object a row: a label, a number, a list, or a dict for `kneighbors`."""
+    if isinstance(result, tuple):
+        distances, indices = map(as_python, result)
+        return [
+            {"distances": near, "indices": which}
+            for near, which in zip(distances, indices, strict=True)
+        ]
+    if isinstance(result, list):
+        return [list(row) for row in zip(*map(as_python, result), strict=True)]
+    values: list[Any] = result.tolist()
+    if result.dtype == object:
+        if set(map(type, values)) <= JSON_TYPES:
+            return values
+        return [as_python(row) if isinstance(row, np.ndarray) else finite(row) for row in result]
+    if result.dtype.kind == "f" and not np.isfinite(result).all():
+        return [finite(value) for value in values]
+    return values
+
+
+def finite(value: Any) -> Any:
+    """A value, or a list of values, with JSON's words for NaN and the infinities."""
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def csv_lines(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
+    """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
+    if rows and isinstance(rows[0], dict):
+        columns, rows = list(rows[0]), [list(row.values()) for row in rows]
+    elif not rows or not isinstance(rows[0], list):
+        rows = [[row] for row in rows]
+    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
+        rows = [[value for cell in row for value in cell] for row in rows]
+    if len(columns) != len(rows[0]):
+        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
+        )
+    return text.getvalue().encode()
