@@ -34,12 +34,14 @@ Origin = Annotated[
     ),
 ]
 Engines = Literal["auto", "plan", "sklearn"]
-NUMBER = r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?"
-CONDITION = rf"[A-Za-z_][\w.-]* ?[<>]= ?{NUMBER}"
+NUMBER = r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+# The metric, the sign and the number of one condition.
+CONDITION = rf"([A-Za-z_][\w.-]*) ?([<>]=) ?({NUMBER})"
+CONDITIONS = rf"^({CONDITION}(, ?{CONDITION})*)?\Z"
 Conditions = Annotated[
     str,
     Meta(
-        pattern=rf"^({CONDITION}(, ?{CONDITION})*)?\Z",
+        pattern=CONDITIONS,
         description="conditions on metrics of the card, as in accuracy>=0.9,log_loss<=0.1",
     ),
 ]

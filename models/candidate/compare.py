@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import operator
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from models.candidate.facts import Column, Fault, Served
+from models.evaluation import gates
 from models.rows.words import some
 
-# One condition of MODEL_MIN.
-CONDITION = re.compile(r"([^<>=,\s]+)\s*(>=|<=)\s*([^\s,]+)")
-IS_MET = {">=": operator.ge, "<=": operator.le}
 HOW = "to take it all the same, say so by name, as in ?accept={quoted} or MODEL_ACCEPT={names}"
 
 
@@ -125,12 +121,11 @@ def metrics_of(card: Mapping[str, Any]) -> dict[str, float]:
 def check_metrics(minimum: str, metrics: Mapping[str, float]) -> list[str]:
     """Raise Fault if a metric of the card does not meet MODEL_MIN; a sentence on each it lacks."""
     said = []
-    for name, sign, number in CONDITION.findall(minimum):
+    for gate in gates.read(minimum, "MODEL_MIN"):
+        name = gate.metric
         if name not in metrics:
-            said.append(f"the card has no {name}, of which MODEL_MIN asks {sign} {number}")
-        elif not IS_MET[sign](metrics[name], float(number)):
-            raise Fault(
-                "metrics",
-                f"the card says {name} = {metrics[name]:g}, and MODEL_MIN asks for {sign} {number}",
-            )
+            said.append(f"the card has no {name}, of which MODEL_MIN asks {gate}")
+        elif not gate.is_met(metrics[name]):
+            value = f"{metrics[name]:g}"
+            raise Fault("metrics", f"the card says {name} = {value}, and MODEL_MIN asks for {gate}")
     return said

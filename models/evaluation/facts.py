@@ -31,8 +31,10 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     `truth` and `predictions` have the shape (n,), `truth` is None if it is not known (clusterer,
     outliers). `probabilities` has the shape (n, n_classes) and its columns are in the order of
     `classes`; `scores` are those of `decision_function` or `score_samples`, shape (n,) or
-    (n, n_classes). `places` are the rows' places among the rows that were asked, shape (n,): the
-    model refuses the others. `rows` are the n rows, a DataFrame or an array.
+    (n, n_classes). `places` are the rows' places among the rows that were asked, shape (n,): of the
+    others, the model refuses `refused`, and the truth of `without_truth` is missing. `rows` are the
+    n rows, a DataFrame or an array; `inputs` are these as a clusterer itself sees them, behind the
+    other steps of its pipeline, shape (n, n_inputs).
     """
 
     kind: Kind
@@ -42,4 +44,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     scores: np.ndarray | None = None
     classes: tuple[Any, ...] | None = None
     places: np.ndarray
+    refused: int = 0
+    without_truth: int = 0
     rows: Any = None
+    inputs: np.ndarray | None = None

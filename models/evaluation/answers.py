@@ -1,0 +1,205 @@
+"""Ask a model, or a fitted estimator, for its answers to rows whose truth may be known."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+
+from models.errors import CallError, brief
+from models.evaluation.facts import Answers, Kind, Unmeasurable
+from models.evaluation.truth import as_truth
+from models.model import Model
+from models.unpickle import unpickle
+
+# The model answers as many rows at once: memory stays bounded for any number of rows.
+ROWS_AT_ONCE = 10_000
+SCORES = ("decision_function", "score_samples")
+
+Ask = Callable[[str, Any], Any]
+
+
+def answered(model: Model, rows: Any, truth: Any = None) -> Answers:
+    """What a model answers to n rows, as the service would answer them.
+
+    `rows` are as in `Model.answer`; `truth` has the shape (n,), and None stands for unknown. Rows
+    that the model refuses, or whose truth is missing, are left out. Raises Unmeasurable.
+    """
+    known, missing = _with_truth(rows, truth)
+    refused: list[int] = []
+
+    def ask(method: str, places: np.ndarray) -> list[Any]:
+        try:
+            return [(places, np.asarray(model.answer(method, _take(rows, places))))]
+        except CallError as error:
+            if len(places) == 1:
+                refused.extend(places)
+                reasons.append(str(error))
+                return []
+        # Halves find one refused row among n in log2(n) calls.
+        half = len(places) // 2
+        return ask(method, places[:half]) + ask(method, places[half:])
+
+    reasons: list[str] = []
+    parts = [part for places in _parts(known) for part in ask("predict", places)]
+    if not parts:
+        raise Unmeasurable(f"the model refuses all {len(known):,} rows; the first: {reasons[0]}")
+    places = np.concatenate([part[0] for part in parts])
+    predictions = np.concatenate([part[1] for part in parts])
+
+    def results(method: str) -> np.ndarray:
+        done = [model.answer(method, _take(rows, each)) for each in _parts(places)]
+        return np.concatenate([np.asarray(each) for each in done])
+
+    methods = {name: _later(results, name) for name in model.methods if name != "predict"}
+    asked = _Asked(truth, places, _take(rows, places), len(refused), missing)
+    kind = kind_of(model.estimator, model.classes, model.methods, predictions)
+    estimator = model.estimator
+    if kind == "clusterer" and estimator is None and Path(model.path).suffix == ".joblib":
+        # A plan answers, and only the estimator has the rows as its last step sees them.
+        estimator = unpickle(Path(model.path), model.version)[0]
+    inputs = _inputs(estimator, asked.rows) if kind == "clusterer" else None
+    return _answers(kind, model.classes, {"predict": lambda: predictions, **methods}, asked, inputs)
+
+
+def of_estimator(estimator: Any, rows: Any, truth: Any = None) -> Answers:
+    """What a fitted estimator itself answers to n rows; as `answered`. Raises Unmeasurable."""
+    places, missing = _with_truth(rows, truth)
+    known = _take(rows, places)
+
+    def results(method: str) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return np.asarray(getattr(estimator, method)(known))
+            except Exception as error:
+                reason = f"the model does not answer these rows: {brief(error)}"
+                raise Unmeasurable(reason) from None
+
+    names = [name for name in ("predict_proba", *SCORES) if hasattr(estimator, name)]
+    predictions = results("predict")
+    classes = getattr(estimator, "classes_", None)
+    kind = kind_of(estimator, classes, names, predictions)
+    methods = {"predict": lambda: predictions} | {name: _later(results, name) for name in names}
+    inputs = _inputs(estimator, known) if kind == "clusterer" else None
+    asked = _Asked(truth, places, known, 0, missing)
+    return _answers(kind, classes, methods, asked, inputs)
+
+
+def kind_of(estimator: Any, classes: Any, methods: Sequence[str], predictions: np.ndarray) -> Kind:
+    """What is measured: by the estimator's tags, or by its answers where only a plan is known."""
+    if estimator is not None:
+        for kind, holds in _TAGS.items():
+            if holds(estimator):
+                return kind
+    if classes is not None:
+        return "classifier"
+    if set(SCORES) <= set(methods):
+        return "outliers"
+    return "clusterer" if predictions.dtype.kind in "iu" else "regressor"
+
+
+_TAGS: dict[Kind, Callable[[Any], bool]] = {
+    "classifier": is_classifier,
+    "regressor": is_regressor,
+    "outliers": is_outlier_detector,
+    "clusterer": is_clusterer,
+}
+
+
+class _Asked(NamedTuple):
+    """The rows that were answered, and all that is known about the others."""
+
+    truth: Any
+    places: np.ndarray
+    rows: Any
+    refused: int
+    missing: int
+
+
+def _answers(
+    kind: Kind,
+    classes: Any,
+    methods: dict[str, Callable[[], np.ndarray]],
+    asked: _Asked,
+    inputs: np.ndarray | None,
+) -> Answers:
+    predictions = methods["predict"]()
+    if predictions.ndim != 1:
+        raise Unmeasurable("the model answers with several values a row: only one can be measured")
+    if asked.truth is None and kind in ("classifier", "regressor"):
+        raise Unmeasurable(f"a {kind} is measured on rows whose answers are known: name the target")
+    truth = None
+    if asked.truth is not None:
+        known = np.asarray(asked.truth, dtype=object)[asked.places]
+        truth = as_truth(kind, _plain(classes), known)
+    asks = {"classifier": ("decision_function",), "outliers": SCORES}.get(kind, ())
+    scores = next((name for name in asks if name in methods), "")
+    has_shares = kind == "classifier" and "predict_proba" in methods
+    return Answers(
+        kind=kind,
+        truth=truth,
+        predictions=predictions,
+        probabilities=methods["predict_proba"]() if has_shares else None,
+        scores=methods[scores]() if scores else None,
+        classes=tuple(_plain(classes)) if kind == "classifier" else None,
+        places=asked.places,
+        refused=asked.refused,
+        without_truth=asked.missing,
+        rows=asked.rows,
+        inputs=inputs,
+    )
+
+
+def _plain(classes: Any) -> list[Any]:
+    return classes.tolist() if isinstance(classes, np.ndarray) else list(classes or ())
+
+
+def _with_truth(rows: Any, truth: Any) -> tuple[np.ndarray, int]:
+    """The places of rows whose truth is known, and how many others there are."""
+    count = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    if not count:
+        raise Unmeasurable("there are no rows to measure")
+    if truth is None:
+        return np.arange(count), 0
+    if np.ndim(truth) != 1:
+        raise Unmeasurable("the truth has several values a row: only one can be measured")
+    if len(truth) != count:
+        raise Unmeasurable(f"there are {count:,} rows, and {len(truth):,} known answers to them")
+    places = np.flatnonzero(~pd.isna(pd.Series(truth)).to_numpy())
+    if not len(places):
+        raise Unmeasurable(f"the known answer is missing in all {count:,} rows")
+    return places, count - len(places)
+
+
+def _inputs(estimator: Any, rows: Any) -> np.ndarray | None:
+    """The rows as numbers, as the last step of the estimator sees them; None if that is unknown."""
+    if estimator is None:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            seen = estimator[:-1].transform(rows) if hasattr(estimator, "steps") else rows
+        dense = seen.toarray() if hasattr(seen, "toarray") else seen
+        return np.asarray(dense, dtype=np.float64)
+    except Exception:
+        return None
+
+
+def _later(results: Callable[[str], np.ndarray], method: str) -> Callable[[], np.ndarray]:
+    return lambda: results(method)
+
+
+def _parts(places: np.ndarray) -> list[np.ndarray]:
+    return [places[i : i + ROWS_AT_ONCE] for i in range(0, len(places), ROWS_AT_ONCE)]
+
+
+def _take(rows: Any, places: np.ndarray) -> Any:
+    if hasattr(rows, "iloc"):
+        return rows.iloc[places]
+    return rows[places] if hasattr(rows, "shape") else [rows[i] for i in places]

@@ -1,0 +1,176 @@
+"""Intervals that hold a statistic's true value in 95 % of all samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from models.evaluation.statistic import Array, Resampled, Scale, Share, Smooth, Statistic, less
+
+Interval = tuple[float, float]
+
+LEVEL = 0.95
+# The 97.5 % quantile of the normal distribution.
+Z = 1.959963984540054
+# More rows are put together at random into as many groups, which are resampled instead of rows. The
+# variance of their means tells that of the whole as well, with a relative error of 1.6 %.
+MAX_GROUPS = 2_000
+RESAMPLES_AT_ONCE = 250
+# Resamples of statistics that are computed anew for each: a standard error needs fewer than an end.
+RESAMPLED = 200
+
+
+def interval(statistic: Statistic, resamples: int, seed: int) -> Interval | None:
+    """The interval of one statistic; None where the rows do not tell it, as one row does not."""
+    if isinstance(statistic, Share):
+        return _wilson(statistic)
+    if isinstance(statistic, Resampled):
+        return _normal(statistic, seed)
+    return _studentised(statistic, resamples, seed)
+
+
+def interval_of_difference(
+    a: Statistic, b: Statistic, resamples: int, seed: int
+) -> Interval | None:
+    """The interval of a - b, of two models on the same rows; None where the rows do not tell it."""
+    if isinstance(a, Share) and isinstance(b, Share):
+        return _paired(a, b)
+    if isinstance(a, Smooth) and isinstance(b, Smooth):
+        return _studentised(less(a, b), resamples, seed)
+    if isinstance(a, Resampled) and isinstance(b, Resampled):
+        both = Resampled(a.value - b.value, a.size, a.rows, lambda at: a.at(at) - b.at(at))
+        return _normal(both, seed)
+    return None
+
+
+def _wilson(share: Share) -> Interval | None:
+    """The score interval of Wilson (1927), with as many rows as would have the same variance.
+
+    The effective number of rows is that of surveys: Franco et al. (2019), doi 10.1093/jssam/smy019.
+    """
+    if share.variance <= 0:
+        return None
+    rows = share.centre * (1 - share.centre) / share.variance
+    middle = (share.value + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
+    spread = share.value * (1 - share.value) / rows + Z**2 / (4 * rows**2)
+    reach = Z * math.sqrt(max(spread, 0.0)) / (1 + Z**2 / rows)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def _paired(a: Share, b: Share) -> Interval:
+    """The interval of Bonett and Price (2012), doi 10.3102/1076998611411915.
+
+    Two rows are added, of which each model is right on one.
+    """
+    difference = a.influence - b.influence
+    count = len(difference)
+    unit = max(a.unit, b.unit)
+    mean = (a.value - b.value) * count / (count + 2)
+    squares = (difference + (a.value - b.value)) ** 2
+    variance = (squares.sum() + 2 * unit**2) / (count + 2) - mean**2
+    reach = Z * math.sqrt(variance / (count + 2))
+    return max(-1.0, mean - reach), min(1.0, mean + reach)
+
+
+def _normal(statistic: Resampled, seed: int) -> Interval | None:
+    """The statistic and 1.96 of its standard errors, which are those among resamples."""
+    if statistic.size < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = [
+        statistic.at(rng.integers(0, statistic.size, statistic.size)) for _ in range(RESAMPLED)
+    ]
+    finite = np.array([each for each in drawn if math.isfinite(each)])
+    if len(finite) < RESAMPLED / 2:
+        return None
+    reach = Z * float(finite.std(ddof=1)) * math.sqrt(statistic.size / statistic.rows)
+    return statistic.value - reach, statistic.value + reach
+
+
+def _studentised(statistic: Smooth, resamples: int, seed: int) -> Interval | None:
+    """The studentised bootstrap interval: Efron and Tibshirani (1993), chapter 12.5."""
+    groups = _groups(statistic.moments, seed)
+    count, width = groups.shape
+    if count < 2:
+        return None
+    products = (groups[:, :, None] * groups[:, None, :]).reshape(count, width**2)
+    value, error = _estimate(statistic, groups.mean(axis=0), products.mean(axis=0), count)
+    if not (np.isfinite(error) and error > 0):
+        return None
+    columns = np.concatenate([groups, products], axis=1)
+    means = np.concatenate([w @ columns for w in _weights(count, resamples, seed)]) / count
+    drawn, errors = _estimate(statistic, means[:, :width], means[:, width:], count)
+    with np.errstate(all="ignore"):
+        t = (_to(statistic.scale, drawn) - _to(statistic.scale, value)) / (
+            errors * _slope(statistic.scale, drawn)
+        )
+    t = t[np.isfinite(t)]
+    if len(t) < resamples / 2:
+        return None
+    high, low = np.quantile(t, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="weibull")
+    centre = _to(statistic.scale, np.float64(statistic.value))
+    step = error * _slope(statistic.scale, value)
+    ends = (_from(statistic.scale, centre - each * step) for each in (low, high))
+    return float(next(ends)), float(next(ends))
+
+
+def _estimate(
+    statistic: Smooth, means: np.ndarray, products: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The statistic and its standard error (delta method), for means of moments and products."""
+    width = means.shape[-1]
+    with np.errstate(all="ignore"):
+        slopes = statistic.gradient(means)
+        covariance = products.reshape(*means.shape[:-1], width, width) - (
+            means[..., :, None] * means[..., None, :]
+        )
+        variance = np.einsum("...i,...ij,...j->...", slopes, covariance, slopes) / (count - 1)
+        # Below the rounding errors of the difference, all rows are equal.
+        scale = np.einsum(
+            "...i,...ii,...i->...",
+            slopes,
+            covariance * 0 + products.reshape(*means.shape[:-1], width, width),
+            slopes,
+        )
+        variance = np.where(variance > 1e-14 * scale, variance, 0)
+        return statistic.function(means), np.sqrt(variance)
+
+
+def _groups(moments: np.ndarray, seed: int) -> np.ndarray:
+    """Rows, or means of as many rows each, drawn at random."""
+    count, width = moments.shape
+    if count <= MAX_GROUPS:
+        return moments
+    each = -(-count // MAX_GROUPS)
+    order = np.random.default_rng(seed).permutation(count)[: count // each * each]
+    return moments[order].reshape(-1, each, width).mean(axis=1)  # type: ignore[no-any-return]
+
+
+def _weights(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of `count` rows is drawn in each resample, shape (resamples, count)."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, RESAMPLES_AT_ONCE):
+        number = min(RESAMPLES_AT_ONCE, resamples - start)
+        drawn = rng.integers(0, count, (number, count)) + count * np.arange(number)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=number * count)
+        yield counts.reshape(number, count).astype(np.float64)
+
+
+def _to(scale: Scale, value: Array) -> Array:
+    if scale == "log":
+        return np.log(value)
+    return -np.log1p(-value) if scale == "log1m" else value
+
+
+def _slope(scale: Scale, value: Array) -> Array:
+    if scale == "log":
+        return 1 / value
+    return 1 / (1 - value) if scale == "log1m" else np.ones_like(value)
+
+
+def _from(scale: Scale, value: Array) -> Array:
+    if scale == "log":
+        return np.exp(value)
+    return -np.expm1(-value) if scale == "log1m" else value
