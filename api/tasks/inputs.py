@@ -16,7 +16,7 @@ from models.engines import Rows
 from models.rows.batch import Batch
 from models.text.chunks import TextInput
 from models.text.contract import Contract
-from models.text.cut import TEXTS, Chunk
+from models.text.cut import TEXTS, Chunk, Read
 
 
 class Input(Protocol):
