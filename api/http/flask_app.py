@@ -5,12 +5,12 @@ It also answers what no route answers: it knows which methods a path has.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Map
 from werkzeug.test import run_wsgi_app
 
 from api.errors import Answer
@@ -46,16 +46,12 @@ class FlaskApp:
     def __init__(self, site: Site, guard: Guard | None = None) -> None:
         self._guard = guard
         self.app = Flask("api", static_folder=None)
-        # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
-        self.app.url_map.merge_slashes = False
-        self.app.url_map.converters |= {"name": NameConverter, "task": TaskConverter}
         self.app.json.sort_keys = False  # type: ignore[attr-defined]
         # What a view raises is rendered by the gateway, as all other errors are.
         self.app.config["PROPAGATE_EXCEPTIONS"] = True
-        for route in site.routes:
-            self.app.add_url_rule(
-                route.path, f"{route.verb} {route.path}", _view(route), methods=[route.verb]
-            )
+        views = {(route.verb, route.path): _view(route) for route in site.routes}
+        self.app.url_map = _url_map(*views)
+        self.app.view_functions = {_endpoint(*rule): view for rule, view in views.items()}
         self._misses = Misses(self.app, site)
         self._paths = {rule.rule for rule in self.app.url_map.iter_rules()}
         self._wsgi = self.app.wsgi_app
@@ -87,6 +83,26 @@ class FlaskApp:
 
     def _explain(self, error: HTTPException) -> NoReturn:
         raise self._misses.explain(error, _asked())
+
+
+@lru_cache(maxsize=8)
+def _url_map(*rules: tuple[str, str]) -> Map:
+    """The rules of these verbs and paths.
+
+    To compile them takes longer than all the rest of an application. A new version of the model has
+    them too, and whoever makes many applications.
+    """
+    app = Flask("api", static_folder=None)
+    # A redirect of Flask's would be HTML, and name any Host it was sent: see misses.py.
+    app.url_map.merge_slashes = False
+    app.url_map.converters |= {"name": NameConverter, "task": TaskConverter}
+    for verb, path in rules:
+        app.add_url_rule(path, _endpoint(verb, path), methods=[verb])
+    return app.url_map
+
+
+def _endpoint(verb: str, path: str) -> str:
+    return f"{verb} {path}"
 
 
 def _asked() -> Request:
