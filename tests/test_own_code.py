@@ -70,6 +70,12 @@ def test_the_package_of_steps_goes_into_the_image() -> None:
     assert {"!models/*.py", "!models/steps"} <= set(admitted)
 
 
+def test_every_package_of_models_goes_into_the_image() -> None:
+    admitted = (ROOT / ".dockerignore").read_text().splitlines()
+    packages = {f"!models/{path.parent.name}" for path in ROOT.glob("models/*/__init__.py")}
+    assert packages <= set(admitted)
+
+
 def test_what_a_training_needs_goes_into_the_image() -> None:
     admitted = (ROOT / ".dockerignore").read_text().splitlines()
     assert {"!models/training", "!models/data", "!models/penguins.csv"} <= set(admitted)
