@@ -50,8 +50,9 @@ HOSTS := GCP_PROJECT_ID GCP_REGISTRY IMAGE MODEL_VOLUME
 TAGS := IMAGE_TAG TAG CONTAINER NAME GITHUB_REPOSITORY
 MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
-TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA ANSWER BACKGROUND SAMPLE \
-	CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT
+TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA TARGET BACKGROUND SAMPLE \
+	CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT \
+	DROP GROUP TIME HELD_OUT SEED FOLDS SEARCH
 TEXTS += $(CREDENTIALS)
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
 	MODEL_URI FETCH_AT SECRETS SCHEDULE \
@@ -150,12 +151,14 @@ install: ## Make the environment .venv for MODEL_PATH, in locked versions
 	@$(CHECK_PYTHON)
 	@$(FIT) "$$MODEL_PATH"
 
-train: ## Train the example model and write it to MODEL_PATH
+train: ## Train the release VERSION=1.2.0 of NAME, the next one if none is given, on DATA with the answers in TARGET
 	@$(CHECK_PYTHON)
-	@$(FIT) && $(VENV)/python -m models.train "$$MODEL_PATH"
+	@$(FIT) && $(VENV)/python -m models.training.train "$$VERSION" --name "$$NAME" --function "$$TRAIN" \
+		--data "$$DATA" --target "$$TARGET" --drop "$$DROP" --group "$$GROUP" --time "$$TIME" \
+		--held-out "$$HELD_OUT" --seed "$$SEED" --folds "$$FOLDS" --search "$$SEARCH"
 
-card: require-DATA install ## Read the types of the columns from the training rows DATA=train.csv; ANSWER=column compares answers
-	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --answer "$$ANSWER" \
+card: require-DATA install ## Read the types of the columns from the training rows DATA=train.csv; TARGET=column compares answers
+	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --target "$$TARGET" \
 		$(if $(BACKGROUND),--background "$$BACKGROUND")
 
 bake: $(EXAMPLE) install ## Compile MODEL_PATH to a plan, and compare its answers with scikit-learn's
@@ -248,7 +251,7 @@ check-settings:
 	@$(VENV)/python -m api.check --settings
 
 $(EXAMPLE):
-	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.train $@; }
+	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.training.train --to $@; }
 
 ##@ In a container
 

@@ -150,7 +150,7 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     celery_broker_url: Url = ""
     celery_backend_url: Url = ""
     # The function that POST /train/start has a process call, and for how long.
-    train: Function = "models.train:fit"
+    train: Function = "models.pipeline:build"
     train_seconds: Seconds = 3600
     # What Vertex AI sets; the last is another name of MODEL_URI, for a folder:
     # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements

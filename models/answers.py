@@ -132,7 +132,7 @@ def compared(answers: pd.Series[Any], results: Any) -> tuple[dict[str, Any], str
     known = answers.notna().to_numpy()
     if given.ndim != 1:
         raise DataError(
-            "the model answers with several values a row: leave ANSWER out, which names one column"
+            "the model answers with several values a row: leave TARGET out, which names one column"
         )
     if not known.any():
         raise DataError(f"the column {answers.name} has no known answer")

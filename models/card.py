@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -34,11 +35,13 @@ def write_card(
     metrics: Mapping[str, int | float],
     answers: pd.Series[Any] | None = None,
     background_rows: int = BACKGROUND_ROWS,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Write `latest.json` for `latest.joblib`.
 
     `rows` are the rows it was fitted on, shape (n_samples, n_features): see `of_rows`; None if they
     are not known. `answers` are the labels it was fitted on, for the share of each class.
+    `more` is what else goes into the card.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -58,7 +61,7 @@ def write_card(
     }
     if answers is not None:
         card["class_shares"] = shares(answers)
-    return save(model_path, card)
+    return save(model_path, card | dict(more))
 
 
 def of_rows(rows: pd.DataFrame, background_rows: int) -> dict[str, Any]:

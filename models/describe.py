@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model_path", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--answer", default="", help="the column of the known answers")
+    parser.add_argument("--target", default="", help="the column of the known answers")
     parser.add_argument("--background", default=str(BACKGROUND_ROWS), help="rows for explanations")
     given = parser.parse_args()
     if not given.background.isdecimal():
@@ -35,7 +35,7 @@ def main() -> None:
     try:
         sha256 = ModelSettings.from_env(os.environ).model_sha256
         background = int(given.background)
-        print(describe(given.model_path, given.data, given.answer, background, sha256))
+        print(describe(given.model_path, given.data, given.target, background, sha256))
     except (ModelError, DataError, SettingsError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:

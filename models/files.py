@@ -129,8 +129,8 @@ def _unreadable(path: Path, error: OSError) -> str:
         )
     if isinstance(error, FileNotFoundError):
         return (
-            f"there is no file {path}: put your model there, set MODEL_PATH, or make the example "
-            "with `make train`"
+            f"there is no file {path}: put your model there, set MODEL_PATH, or leave MODEL_PATH "
+            "out, and `make run` makes the example"
         )
     return f"cannot read {path} ({error.strerror}): it must be a file that you may read"
 

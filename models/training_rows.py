@@ -123,7 +123,7 @@ def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> 
         raise DataError(
             f"{path} lacks {some(missing)}, of the model's columns; it has {some(columns)}"
         )
-    hint = "" if answer else "; ANSWER=column says which column is the answer"
+    hint = "" if answer else "; TARGET=column says which column is the answer"
     raise DataError(
         f"the model was fitted without names on {len(features)} columns, and {path} has "
         f"{len(columns)}: {some(columns)}. Leave those that it takes, in their order{hint}"
@@ -135,7 +135,7 @@ def _one_text(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> str:
     if len(texts) != 1:
         raise DataError(
             f"the model takes one text a row, and {path} has {some(texts) if texts else 'none'}: "
-            "leave one column of text; ANSWER=column says which column is the answer"
+            "leave one column of text; TARGET=column says which column is the answer"
         )
     return texts[0]
 

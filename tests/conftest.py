@@ -21,7 +21,7 @@ from api import create_app
 from api.settings import Settings
 from api.tasks import desk as task_desk
 from api.tasks.store import SqliteStore
-from models import train
+from models.training.train import example as train_example
 from tests import tracing
 from tests.checkout import NAME, checkout, docker, make
 from tests.desk import Desk, begin
@@ -215,7 +215,7 @@ def example(shared: Path) -> Path:
     path = shared / "example" / "latest.joblib"
 
     def build() -> None:
-        train.train(path)
+        train_example(path)
         card = path.with_suffix(".json")
         created = json.loads(card.read_text())["created"]
         card.write_text(card.read_text().replace(created, "2026-01-01T00:00:00+00:00"))

@@ -540,7 +540,7 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
         (NUMBERS, "[1]", {"name": "a.ndjson"}, "expected an object in each line"),
         (NUMBERS, "{", {"name": "a.ndjson"}, "cannot be read as ndjson: Expecting property name"),
         (TWO, "a,b,c\n1,2,3\n", {},
-         "{path} has 3: a, b, c. Leave those that it takes, in their order; ANSWER=column says"),
+         "{path} has 3: a, b, c. Leave those that it takes, in their order; TARGET=column says"),
         (TWO, "a,b,c,d\n1,2,3,4\n", {"answer": "d"}, "Leave those that it takes, in their order"),
         (TWO, "1.5,2.5\n1,2\n", {}, "is numbers: put the columns' names there"),
         (TEXT, "a,b\nx y,z\n", {}, "takes one text a row, and {path} has a, b: leave one column"),
@@ -613,7 +613,7 @@ def test_make_card_does_it(tmp_path: Path) -> None:
     path = tmp_path / "a model.joblib"
     train.train(path)
     path.with_suffix(".json").unlink()
-    variables = [f"DATA={train.DATA}", "ANSWER=species", f"MODEL_PATH={path}", "BACKGROUND=5"]
+    variables = [f"DATA={train.DATA}", "TARGET=species", f"MODEL_PATH={path}", "BACKGROUND=5"]
     done = subprocess.run(
         ["make", "card", *variables], cwd=ROOT, capture_output=True, text=True, check=False
     )

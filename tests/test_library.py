@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import models
-from models import train
+from models import pipeline
 from models.baking import bake
 from models.engines.plan import PlanEngine
 from models.model import Model
@@ -34,7 +34,7 @@ from models.plan.operations.sparse import Sparse
 from models.tables import _public
 from tests.checkout import ROOT
 
-PENGUINS = pd.read_csv(train.DATA)[train.FEATURES]
+PENGUINS = pd.read_csv(pipeline.DATA)[pipeline.FEATURES]
 X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0], [6.0, 8.0]])
 WORDS = ["a red apple", "a green pear", "red", "pear"]
 

@@ -247,7 +247,7 @@ def test_a_value_that_is_any_text_is_never_run(
         assert "expected a value without a dollar" in result.stderr
         return
     said = (tmp_path / "said").read_text()
-    for name in ("MODEL_PATH", "DATA", "ANSWER", "BACKGROUND"):
+    for name in ("MODEL_PATH", "DATA", "TARGET", "BACKGROUND"):
         assert f"<{texts[name]}>" in said, name
 
 

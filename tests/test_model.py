@@ -196,7 +196,7 @@ BROKEN: list[tuple[str, Any, Any, str]] = [
         "no features, where it does not lie in models",
         Silent(),
         None,
-        "make card DATA=train.csv MODEL_PATH=/.*latest.joblib ANSWER=column",
+        "make card DATA=train.csv MODEL_PATH=/.*latest.joblib TARGET=column",
     ),
     (
         "a card that is no JSON",

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from models.card import write_card
-from models.train import DATA
+from models.pipeline import DATA
 from models.versions import Store
 from tests.conftest import CHROMIUM
 from tests.test_page import EXAMPLE_LINE, HEADER, PHONE, choose_file, start, visit

@@ -118,7 +118,7 @@ def _without_width(
     raise SignatureError(
         f"{type(first).__name__} does not say which features it takes: it has no n_features_in_. "
         "Let training rows tell, which goes into the card beside the model: "
-        "make card DATA=train.csv ANSWER=column"
+        "make card DATA=train.csv TARGET=column"
     )
 
 

@@ -122,9 +122,11 @@ def _be_child(do: Do, job: Job, say: Say) -> NoReturn:
 def _train(job: Job, say: Say) -> Trained:
     """Train, and keep what the function gave. Raises Unusable."""
     from models.training import function
+    from models.training.recipe import Recipe
+    from models.training.train import fit
 
     say(Message(step="train"))
-    result = function.call(job.function, Path(job.beside))
+    result = fit(Recipe(function=job.function), Path(job.beside), str)
     function.keep(result, Path(job.folder) / MODEL, Path(job.folder) / FACTS)
     return Trained()
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,6 +16,7 @@ import pandas as pd
 from models import fitted
 from models.card import save, write_card
 from models.engines import choose
+from models.releases import held_out_path
 from models.training import evaluate
 from models.training.comparison import Comparison
 from models.training.facts import Job, Unusable
@@ -19,10 +24,13 @@ from models.training.function import Result
 from models.versions import Store
 
 
-def save_card(path: Path, result: Result) -> dict[str, int | float]:
+def save_card(
+    path: Path, result: Result, names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, int | float]:
     """Write the card of the estimator in the joblib file `path` beside it; its metrics.
 
-    Raises Unusable if it cannot be measured, ModelError if it cannot be served.
+    `names` are the name and the release version of the model, for the card. Raises Unusable if it
+    cannot be measured, ModelError if it cannot be served.
     """
     estimator, facts = result
     rows = frame(path, estimator, facts["rows"]) if facts.get("rows") is not None else None
@@ -44,8 +52,70 @@ def save_card(path: Path, result: Result) -> dict[str, int | float]:
         target=str(facts.get("target") or getattr(answers, "name", None) or ""),
         metrics=metrics,
         answers=pd.Series(answers) if has_shares else None,
+        more={**names, "training": _training(estimator, facts.get("training") or {})},
     )
     return metrics
+
+
+def save_held_out(path: Path, result: Result) -> None:
+    """Write the rows that were held out, with their answers, beside the model at `path`.
+
+    Nothing is written where the function of TRAIN gave none. Raises Unusable or ModelError.
+    """
+    facts = result.facts
+    if facts.get("test_answers") is None:
+        return
+    rows = frame(path, result.estimator, facts["test_rows"])
+    answers = np.asarray(facts["test_answers"])
+    target = str(facts.get("target") or getattr(facts["test_answers"], "name", None) or "answer")
+    if answers.ndim == 1 and target not in rows:
+        rows.assign(**{target: answers}).to_csv(held_out_path(path), index=False)
+
+
+def _training(estimator: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model was trained: what is known of it, its parameters, and the code's revision."""
+    return {**facts, "parameters": _parameters(estimator), "revision": _revision()}
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """The plain parameters of an estimator and of its parts that are not the defaults."""
+    parts = {"": estimator}
+    parts |= {
+        f"{name}__": value
+        for name, value in estimator.get_params().items()
+        if hasattr(value, "get_params") and not isinstance(value, type)
+    }
+    found = {}
+    for start, part in parts.items():
+        for name, each in inspect.signature(type(part).__init__).parameters.items():
+            value = getattr(part, name, each.default)
+            if isinstance(value, (bool, int, float, str, type(None))) and _differs(
+                value, each.default
+            ):
+                found[f"{start}{name}"] = value
+    return found
+
+
+def _differs(value: Any, default: Any) -> bool:
+    # NaN differs from itself.
+    return bool(value != default) and (value == value or default == default)  # noqa: PLR0124
+
+
+def _revision() -> str:
+    """The commit of the code that trains, with + if there are changes; "" outside of git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run(  # noqa: S603
+            [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        changes = subprocess.run(  # noqa: S603
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            check=True,
+            capture_output=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + ("+" if changes else "")
 
 
 def metric_of(result: Result) -> str:

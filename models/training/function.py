@@ -1,15 +1,18 @@
 """Find the function that TRAIN names, call it, and read what it gives.
 
-It takes nothing and gives a fitted estimator, or the estimator and a dict of facts: `rows` and
-`answers` that it was fitted on, `test_rows` and `test_answers` that were held out, `metric`, a
-scoring name of scikit-learn that decides which version is better, `metrics` of its own, and
-`target`, the name of what is predicted. Each fact may be left out.
+A function that takes rows and answers gives an estimator that is not fitted, and
+`models.training.learn` does the rest. One that takes nothing gives a fitted estimator, or the
+estimator and a dict of facts: `rows` and `answers` that it was fitted on, `test_rows` and
+`test_answers` that were held out, `metric`, a scoring name of scikit-learn that decides which
+version is better, `metrics` of its own, and `target`, the name of the column that is predicted.
+Each fact may be left out.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import logging
 import sys
 import traceback
@@ -43,21 +46,34 @@ class Result(NamedTuple):
     facts: dict[str, Any]
 
 
-def call(name: str, folder: Path) -> Result:
-    """Call the function `name`, as in `module:function`; modules may also lie in `folder`.
-
-    Raises Unusable.
-    """
-    function = find(name, folder)
+def call(name: str, function: Callable[..., Any], *given: Any) -> Any:
+    """Call the function that TRAIN names; raises Unusable for all that it raises."""
     try:
-        found = function()
+        return function(*given)
+    except Unusable:
+        raise
     except (Exception, SystemExit) as error:
         log.warning("TRAIN=%s raised", name, exc_info=True)
         raise Unusable(_needing(name, error) or f"TRAIN={name} raised {_placed(error)}") from None
-    return read(name, found)
 
 
-def find(name: str, folder: Path) -> Callable[[], Any]:
+def takes_rows(name: str, function: Callable[..., Any]) -> bool:
+    """Whether a function takes rows and answers, and not nothing. Raises Unusable for others."""
+    needed = [
+        each
+        for each in inspect.signature(function).parameters.values()
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    by_place = all(each.kind != each.KEYWORD_ONLY for each in needed)
+    if len(needed) in (0, 2) and by_place:
+        return bool(needed)
+    raise Unusable(
+        f"TRAIN={name} takes {some([each.name for each in needed])}: expected a function of "
+        "(rows, answers) that gives an estimator, or one that takes nothing"
+    )
+
+
+def find(name: str, folder: Path) -> Callable[..., Any]:
     """The function that is called so. Raises Unusable."""
     _look_in(folder)
     module_name, _, attribute = name.partition(":")

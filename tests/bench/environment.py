@@ -74,7 +74,7 @@ def make(peer: Peer) -> Environment:
         (state / "trained").unlink(missing_ok=True)
         _install(peer, state)
         _keep(state / "recipe", [*pins, sys.version])
-    sources = [TRAIN, *([TRAIN_PENGUINS, ROOT / "models/train.py"] if ours else [])]
+    sources = [TRAIN, *([TRAIN_PENGUINS, ROOT / "models/pipeline.py"] if ours else [])]
     texts = [source.read_text() for source in sources]
     if state.name != FLOOR.name and _changed(state / "trained", texts):
         _run(state, TRAIN, state)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from models import train
+from models.training import train
 from tests import desk
 from tests.google_cloud import tools
 from tests.google_cloud.cloud import PROJECT
@@ -47,7 +47,7 @@ def walk(folder: Path, model: Path) -> int:
     """Run each target in a copy of the project; the status of the first that fails, or 0."""
     if not model.exists():
         model = folder / "latest.joblib"
-        train.train(model)
+        train.example(model)
     with desk.begin(folder, model) as person:
         print(
             f"A small Google Cloud answers on {person.cloud.address}, with the project {PROJECT}.\n"

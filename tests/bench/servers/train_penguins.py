@@ -10,11 +10,12 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from models.train import DATA, FEATURES, train
+from models.pipeline import DATA, FEATURES
+from models.training.train import example
 
 if __name__ == "__main__":
     directory = Path(sys.argv[1])
-    train(directory / "penguins.joblib")
+    example(directory / "penguins.joblib")
     rows = pd.read_csv(DATA)[FEATURES]
     predictions = joblib.load(directory / "penguins.joblib").predict(rows).tolist()
     answers = {"rows": json.loads(rows.to_json(orient="records")), "predictions": predictions}

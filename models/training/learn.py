@@ -1,0 +1,144 @@
+"""Fit what a function builds on rows with known answers, and hold some of them out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from sklearn.base import is_classifier
+
+from models.errors import brief
+from models.training import search, split, table
+from models.training.data import Data
+from models.training.evaluate import default_metric
+from models.training.facts import Unusable
+from models.training.function import Result
+from models.training.recipe import TABLE, Recipe
+from models.training_rows import columns_of
+
+Build = Callable[[Any, Any], Any]
+# The texts of more warnings than these say no more.
+MAX_WARNINGS = 3
+
+
+class _Parts(NamedTuple):
+    """An estimator that is not fitted, and the places of the rows that are, and are not, fitted."""
+
+    estimator: Any
+    fit: split.Places
+    held: split.Places
+    classes: bool
+
+
+def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
+    """The fitted estimator, and its facts: the rows it was fitted on and those held out.
+
+    Raises Unusable.
+    """
+    said = list(data.said)
+    if recipe.function == TABLE:
+        data, passed = _usable(data)
+        said += passed
+    parts = _build(build, data, recipe)
+    metric = recipe.metric or default_metric(parts.estimator)
+    folds = split.folds(data, parts.fit, recipe, classes=parts.classes) if recipe.folds else []
+    estimator = parts.estimator
+    validated: list[search.Validated] = []
+    if folds and recipe.grid:
+        estimator, validated = search.choose(estimator, data, folds, metric, recipe.grid, say)
+    elif folds and metric:
+        validated = [search.validate(estimator, data, folds, metric, say)]
+    say(f"fitting {len(parts.fit):,} rows")
+    rows, answers = data.rows.iloc[parts.fit], data.answers.iloc[parts.fit]
+    said += _fit(estimator, rows, answers)
+    return Result(
+        estimator,
+        {
+            "rows": rows,
+            "answers": answers,
+            "test_rows": data.rows.iloc[parts.held],
+            "test_answers": data.answers.iloc[parts.held],
+            "metric": metric,
+            "target": recipe.target,
+            "training": _facts(data, recipe, validated),
+            "said": said,
+        },
+    )
+
+
+def _usable(data: Data) -> tuple[Data, list[str]]:
+    used = table.features(data.rows)
+    passed = [name for name in columns_of(data.rows) if name not in used]
+    if not passed:
+        return data, []
+    kept = msgspec.structs.replace(data, rows=data.rows[used])
+    return kept, [f"the model passes over {', '.join(passed)}: dates, or texts of many values"]
+
+
+def _build(build: Build, data: Data, recipe: Recipe) -> _Parts:
+    """Split, and build; classes that are seen only by the estimator are split once more."""
+    classes = table.has_classes(data.answers)
+    while True:
+        fit, held = split.hold_out(data, recipe, classes=classes)
+        rows, answers = data.rows.iloc[fit], data.answers.iloc[fit]
+        # The frame may be a view, and the function may write into it.
+        estimator = build(rows.copy(), answers.copy())
+        if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+            raise Unusable(
+                f"TRAIN={recipe.function} gave {type(estimator).__name__}: expected an estimator "
+                "of scikit-learn that is not fitted"
+            )
+        if classes or not is_classifier(estimator):
+            _seed(estimator, recipe.seed)
+            return _Parts(estimator, fit, held, classes=is_classifier(estimator))
+        classes = True
+
+
+def _seed(estimator: Any, seed: int) -> None:
+    """Set each random_state that is not set, so that a training can be repeated bit for bit."""
+    open_ones = {
+        name: seed
+        for name, value in estimator.get_params().items()
+        if value is None and name.split("__")[-1] == "random_state"
+    }
+    if open_ones:
+        estimator.set_params(**open_ones)
+
+
+def _fit(estimator: Any, rows: Any, answers: Any) -> list[str]:
+    """Fit, and give the first warnings as sentences. Raises Unusable."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator.fit(rows, answers)
+        except Exception as error:
+            raise Unusable(f"the model cannot be fitted: {brief(error)}") from None
+    texts = dict.fromkeys(str(each.message).partition("\n")[0] for each in caught)
+    return [f"the fit warns: {text}" for text in list(texts)[:MAX_WARNINGS]]
+
+
+def _facts(data: Data, recipe: Recipe, validated: list[search.Validated]) -> dict[str, Any]:
+    """How the model was trained, for its card."""
+    facts: dict[str, Any] = {
+        "function": recipe.function,
+        # The folders of the machine that trains are nobody's concern.
+        "data": data.source if "://" in data.source else Path(data.source).name,
+        "sha256": data.sha256,
+        "rows": len(data.rows),
+        "rows_without_answer": data.left_out,
+        "held_out": recipe.held_out,
+        "seed": recipe.seed,
+    }
+    facts |= {name: getattr(recipe, name) for name in ("group", "time") if getattr(recipe, name)}
+    if validated:
+        best = max(validated, key=lambda each: each.mean)
+        facts["cross_validation"] = msgspec.to_builtins(best)
+    if recipe.grid:
+        facts["search"] = [
+            {"parameters": each.parameters, "mean": each.mean, "std": each.std}
+            for each in validated
+        ]
+    return facts

@@ -1,0 +1,216 @@
+"""Train a release version of a model: `python -m models.training.train VERSION`.
+
+`make train` runs this. It writes `models/NAME-VERSION.joblib` with the card, the rows that were
+held out and the plan beside it, all of them or none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import msgspec
+
+from models import releases
+from models.bound import Bound
+from models.errors import ModelError
+from models.files import plan_path
+from models.settings import ModelSettings, SettingsError
+from models.training import cards, function, learn
+from models.training.data import load
+from models.training.facts import Unusable
+from models.training.function import Result
+from models.training.recipe import EXAMPLE, TABLE, Recipe, read_grid
+
+Say = Callable[[str], object]
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that was trained: its file, its metrics on held-out rows, and sentences on them."""
+
+    path: Path
+    metrics: dict[str, int | float]
+    said: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The sentences, and a line with the metrics."""
+        count = self.metrics.get("rows_held_out", 0)
+        scores = {k: v for k, v in self.metrics.items() if not k.startswith("rows_")}
+        listed = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3f}" for name, value in scores.items()
+        )
+        measured = f"{listed} on {count:,} rows held out" if count else listed or "not measured"
+        return "\n".join([*(f"note: {each}" for each in self.said), f"{self.path}: {measured}"])
+
+
+def train(
+    build: Callable[..., Any] | str = "",
+    *,
+    version: str = "",
+    name: str = "model",
+    data: str | Path = "",
+    target: str = "",
+    folder: str | Path = releases.FOLDER,
+    bake: bool = True,
+    **options: Any,
+) -> Trained:
+    """Train the release `version` of the model `name`, by default the next one, into `folder`.
+
+    `build` is a function of (rows, answers) that gives an estimator, or its name as in TRAIN; a
+    linear model of all columns by default. `data` is a file or an address of rows, `target` its
+    column of known answers; both default to the example's. `options` are the other fields of
+    `models.training.recipe.Recipe`. `bake` makes the plan, too.
+
+    Raises Unusable or ModelError with one sentence; then no file is written.
+    """
+    given = build if callable(build) else None
+    named = f"{given.__module__}:{given.__qualname__}" if given else str(build)
+    recipe = Recipe(
+        function=named or (TABLE if data else EXAMPLE), data=str(data), target=target, **options
+    )
+    folder = Path(folder)
+    release = version.removeprefix("v") or releases.next_release(name, folder)
+    path = releases.file_of(name, release, folder)
+    if there := [each for each in releases.files_of(path) if each.exists()]:
+        raise ModelError(
+            f"{there[0]} exists, and a release version never changes: train the next one, VERSION="
+            f"{releases.next_release(name, folder)}, or delete its files"
+        )
+    say = Bound().say
+    try:
+        found = fit(recipe, folder, say, given)
+    finally:
+        say("")
+    return write(found, path, {"name": name, "release": release}, bake=bake)
+
+
+def example(path: Path) -> Trained:
+    """Train the example model and write it to `path`. Raises Unusable or ModelError."""
+    found = fit(Recipe(), path.parent, str)
+    return write(found, path, {"name": "model", "release": releases.FIRST})
+
+
+def fit(recipe: Recipe, beside: Path, say: Say, build: Callable[..., Any] | None = None) -> Result:
+    """What a recipe gives: a fitted estimator with its facts; modules may lie in `beside`, too.
+
+    `build` is its function, if that is there already. Raises Unusable or ModelError.
+    """
+    recipe.check()
+    build = build or function.find(recipe.function, beside)
+    if function.takes_rows(recipe.function, build):
+        recipe = recipe.of_module(sys.modules[build.__module__])
+        data = load(recipe, ModelSettings.from_env(os.environ), beside)
+
+        def built(rows: Any, answers: Any) -> Any:
+            return function.call(recipe.function, build, rows, answers)
+
+        return learn.learn(built, data, recipe, say)
+    if recipe.data or recipe.grid:
+        raise Unusable(
+            f"TRAIN={recipe.function} takes nothing, and reads its own rows: leave DATA and SEARCH "
+            "out, or let it take (rows, answers) and give an estimator that is not fitted"
+        )
+    return function.read(recipe.function, function.call(recipe.function, build))
+
+
+def write(found: Result, path: Path, names: dict[str, str], *, bake: bool = False) -> Trained:
+    """Write a model, its card, the rows held out, and its plan if asked: all of them or none.
+
+    `names` go into the card. Raises Unusable or ModelError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
+            new = Path(folder) / path.name
+            joblib.dump(found.estimator, new)
+            metrics = cards.save_card(new, found, names)
+            cards.save_held_out(new, found)
+            if bake:
+                _bake(new)
+            for place in reversed(releases.files_of(new)):
+                if place.exists():
+                    place.replace(path.parent / place.name)
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or path.parent} cannot be written ({error.strerror})"
+        ) from None
+    return Trained(path=path, metrics=metrics, said=tuple(found.facts.get("said", ())))
+
+
+def _bake(path: Path) -> None:
+    """Make the plan in a process of its own: there scikit-learn has one thread."""
+    command = [sys.executable, "-m", "models.bake", str(path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(  # noqa: S603
+        command, check=False, stdout=subprocess.DEVNULL, env=environment
+    )
+    if done.returncode or not plan_path(path).exists():
+        raise Unusable("the model cannot be served, for the reason above")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("version", nargs="?", default="")
+    parser.add_argument("--to", type=Path, help="train the example, and write it to this file")
+    parser.add_argument("--name", default="")
+    parser.add_argument("--function", default="", help="TRAIN, as models.pipeline:build")
+    for text in ("data", "target", "group", "time", "drop", "search"):
+        parser.add_argument(f"--{text}", default="")
+    parser.add_argument("--held-out", default="")
+    parser.add_argument("--seed", default="")
+    parser.add_argument("--folds", default="")
+    return parser.parse_args()
+
+
+def _recipe_options(given: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a recipe that were given; raises Unusable for one that is no number."""
+    found: dict[str, Any] = {"group": given.group, "time": given.time}
+    kinds = (("held_out", float, "0.2"), ("seed", int, "42"), ("folds", int, "5"))
+    for name, kind, example in kinds:
+        if text := getattr(given, name).strip():
+            try:
+                found[name] = kind(text)
+            except ValueError:
+                raise Unusable(
+                    f"{name.upper()}={text}: expected a number, as in {name.upper()}={example}"
+                ) from None
+    if given.drop:
+        found["drop"] = tuple(name.strip() for name in given.drop.split(","))
+    if given.search:
+        found["grid"] = read_grid(Path(given.search))
+    return found
+
+
+def _do(given: argparse.Namespace) -> Trained:
+    options = _recipe_options(given)
+    if given.to:
+        return example(given.to)
+    name = given.name or os.environ.get("MODEL_NAME") or "model"
+    return train(
+        given.function,
+        version=given.version,
+        name=name,
+        data=given.data,
+        target=given.target,
+        **options,
+    )
+
+
+def main() -> None:
+    """Train what the command line says, and tell how good the model is."""
+    try:
+        done = _do(_options())
+    except (Unusable, ModelError, SettingsError) as error:
+        sys.exit(f"error: {error}")
+    print(done)
+
+
+if __name__ == "__main__":
+    main()
