@@ -6,22 +6,29 @@ model.predict(rows)
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.engines.choose import load as load
     from models.errors import InvalidRows as InvalidRows
     from models.errors import ModelError as ModelError
+    from models.training.train import train as train
 
-__all__ = ["InvalidRows", "ModelError", "load"]
+# The module of each name, imported at the name's first use: a bare Python runs
+# `models.environment` before there is msgspec.
+_HOMES = {
+    "InvalidRows": "models.errors",
+    "ModelError": "models.errors",
+    "load": "models.engines.choose",
+    "train": "models.training.train",
+}
+
+__all__ = ["InvalidRows", "ModelError", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import at its first use: a bare Python runs `models.environment` before there is msgspec."""
-    if name == "load":
-        from models.engines import choose as home
-    elif name in __all__:
-        from models import errors as home  # type: ignore[no-redef]
-    else:
+    """Import the module that a public name lies in."""
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(home, name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

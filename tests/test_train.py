@@ -1,41 +1,120 @@
-"""The example model is trained the same each time, and its card tells how."""
+"""A training gives the same file each time, a card that tells how, and sentences for bad data."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import runpy
+import re
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from models import train
+from models import ModelError, load, pipeline, releases
+from models.training import data as training_data
+from models.training import learn, search, split, train
+from models.training.data import take
+from models.training.facts import Unusable
+from models.training.recipe import TABLE, Recipe
+from tests.checkout import ROOT
 from tests.conftest import Serve
 from tests.test_model import FITTED
 
+RNG = np.random.default_rng(1)
+N = 120
+HOUSES = pd.DataFrame(
+    {
+        "id": np.arange(N) + 1000,
+        "area": RNG.integers(40, 240, N),
+        "town": RNG.choice(["Ayr", "Bath", "Cork"], N),
+        "garden": RNG.random(N) < 0.5,
+        "built": np.where(np.arange(N) % 17, RNG.integers(1900, 2024, N).astype(float), np.nan),
+        "agent": [f"agent {i}" for i in range(N)],
+        "sold_on": pd.date_range("2024-01-01", periods=N).astype(str),
+    }
+)
+HOUSES["price"] = (HOUSES["area"] * 2500 + RNG.normal(0, 20000, N)).round()
+HOUSES["kind"] = np.where(HOUSES["price"] > HOUSES["price"].median(), "dear", "cheap")
+PRICE = Recipe(function=TABLE, target="price", drop=("id", "kind"), folds=0)
 
-def test_the_same_data_give_the_same_predictions(penguins_path: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again.joblib"
-    train.train(again)
-    rows = pd.read_csv(train.DATA)[train.FEATURES]
-    first, second = (joblib.load(path).predict_proba(rows) for path in (penguins_path, again))
-    assert np.array_equal(first, second)
+Train = Callable[..., train.Trained]
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Path:
+    path = tmp_path / "houses.csv"
+    HOUSES.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path: Path, houses: Path) -> Train:
+    def call(*build: Any, **options: Any) -> train.Trained:
+        given = {"data": houses, "target": "price", "drop": ("id", "kind"), "folds": 0}
+        return train.train(
+            *build, **{"name": "houses", "folder": tmp_path, "bake": False} | given | options
+        )
+
+    return call
+
+
+def card_of(path: Path) -> Any:
+    return json.loads(path.with_suffix(".json").read_text())
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_same_data_and_seed_give_the_same_file_in_another_process(
+    penguins_path: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "latest.joblib"
+    command = [sys.executable, "-m", "models.training.train", "--to", str(again)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=100
+    )
+    assert digest(again) == digest(penguins_path)
+    assert (
+        done.stdout
+        == f"{again}: accuracy 1.000, f1 macro 1.000, log loss 0.032 on 69 rows held out\n"
+    )
+
+
+def forest(rows: Any, answers: Any) -> Any:
+    return RandomForestClassifier(5)
+
+
+def test_a_random_estimator_is_seeded(trained: Train) -> None:
+    paths = [
+        trained(
+            forest, target="kind", drop=("town", "agent", "sold_on"), version=version, seed=seed
+        ).path
+        for version, seed in (("1.0.0", 1), ("1.0.1", 1), ("1.0.2", 2))
+    ]
+    first, same, other = map(digest, paths)
+    assert first == same != other
 
 
 def test_it_is_good_at_penguins_it_has_not_seen(penguins_path: Path) -> None:
-    metrics = json.loads(penguins_path.with_suffix(".json").read_text())["metrics"]
+    metrics = card_of(penguins_path)["metrics"]
     assert metrics["accuracy"] > 0.95
-    assert metrics["rows_fitted"] + metrics["rows_held_out"] == len(pd.read_csv(train.DATA))
+    assert metrics["rows_fitted"] + metrics["rows_held_out"] == len(pd.read_csv(pipeline.DATA))
 
 
 def test_the_card_holds_what_cannot_be_read_off_the_estimator(penguins_path: Path) -> None:
-    facts = json.loads(penguins_path.with_suffix(".json").read_text())
+    facts = card_of(penguins_path)
     assert facts["target"] == "species"
     assert facts["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
-    assert set(facts["example"]) == set(facts["features"]) == set(train.FEATURES)
+    assert set(facts["example"]) == set(facts["features"]) == set(pipeline.FEATURES)
     assert facts["features"]["island"]["counts"].keys() == {"Biscoe", "Dream", "Torgersen"}
     assert facts["features"]["sex"]["missing"] > 0
     mass = facts["features"]["body_mass_g"]
@@ -43,14 +122,477 @@ def test_the_card_holds_what_cannot_be_read_off_the_estimator(penguins_path: Pat
     assert set(facts["versions"]) == {"python", "scikit-learn", "numpy"}
 
 
-def test_training_says_how_good_the_model_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_card_says_how_the_model_was_trained(penguins_path: Path) -> None:
+    facts = card_of(penguins_path)
+    assert (facts["name"], facts["release"]) == ("model", "0.1.0")
+    training = facts["training"]
+    assert training["function"] == "models.pipeline:build"
+    assert training["data"] == "penguins.csv"
+    assert training["sha256"] == digest(pipeline.DATA)
+    assert (training["rows"], training["held_out"], training["seed"]) == (344, 0.2, 42)
+    assert training["parameters"]["classify__max_iter"] == 1000
+    assert training["parameters"]["columns__numbers__impute__strategy"] == "median"
+    assert re.fullmatch(r"([0-9a-f]{40}\+?)?", training["revision"])
+    scores = training["cross_validation"]["scores"]
+    assert len(scores) == 5
+    assert training["cross_validation"]["mean"] == pytest.approx(np.mean(scores))
+
+
+def test_a_training_writes_the_rows_that_were_held_out(trained: Train) -> None:
+    done = trained(version="1.2.0")
+    held = pd.read_csv(releases.held_out_path(done.path))
+    assert len(held) == done.metrics["rows_held_out"] == 24
+    assert list(held) == ["area", "town", "garden", "built", "price"]
+    # The model was fitted on none of them.
+    assert done.metrics["rows_fitted"] == N - 24
+    assert load(done.path).predict(held.drop(columns="price")).shape == (24,)
+
+
+def test_a_plan_is_made_beside_the_model(trained: Train) -> None:
+    done = trained(bake=True)
+    assert [path.exists() for path in releases.files_of(done.path)] == [True] * 4
+    assert load(done.path, engine="plan").card["release"] == "0.1.0"
+
+
+def test_a_release_takes_the_next_patch(trained: Train, tmp_path: Path) -> None:
+    assert [trained().path.name for _ in range(2)] == ["houses-0.1.0.joblib", "houses-0.1.1.joblib"]
+    trained(version="v0.3.0")
+    assert releases.next_release("houses", tmp_path) == "0.3.1"
+    assert releases.releases("houses", tmp_path) == ["0.1.0", "0.1.1", "0.3.0"]
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [({"release": "1.9.9"}, "1.9.10"), ({"release": "2"}, "0.1.0"), ({}, "0.1.0")],
+)
+def test_the_next_release_follows_the_model_in_use(
+    tmp_path: Path, card: dict[str, str], expected: str
 ) -> None:
-    path = tmp_path / "folder" / "model.joblib"
-    monkeypatch.setattr(sys, "argv", ["train", str(path)])
-    runpy.run_path(train.__file__, run_name="__main__")
-    assert path.exists()
-    assert capsys.readouterr().out.startswith(f"{path}: accuracy ")
+    latest = tmp_path / "latest.joblib"
+    latest.write_bytes(b"a model")
+    latest.with_suffix(".json").write_text(json.dumps(card))
+    assert releases.next_release("houses", tmp_path) == expected
+
+
+def test_a_release_is_named_by_its_version_or_its_path(trained: Train, tmp_path: Path) -> None:
+    path = trained(version="1.2.0").path
+    assert releases.path_of("1.2.0", "houses", tmp_path) == path
+    assert releases.path_of("v1.2.0", "houses", tmp_path) == path
+    assert releases.path_of(str(path), "houses", tmp_path) == path
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "words"),
+    [
+        ("1.3.0", "houses", "there is no {}/houses-1.3.0.joblib: {} has the release versions 1.2.0 of houses"),
+        ("a.joblib", "houses", "there is no model a.joblib: {} has the release versions 1.2.0 of houses, or"),
+        ("1.3.0", "boats", "{} has no release version of boats yet, and make train makes one"),
+        ("1.3.0", "../x", "NAME=../x: expected letters and digits"),
+    ],
+)  # fmt: skip
+def test_a_release_that_is_not_there_is_one_sentence(
+    tmp_path: Path, given: str, name: str, words: str
+) -> None:
+    (tmp_path / "houses-1.2.0.joblib").touch()
+    with pytest.raises(ModelError, match=re.escape(words.replace("{}", str(tmp_path)))):
+        releases.path_of(given, name, tmp_path)
+
+
+def constant(rows: Any, answers: Any) -> Any:
+    return 5
+
+
+def boom(rows: Any, answers: Any) -> Any:
+    return rows["nothing"]
+
+
+def one(rows: Any) -> Any:
+    return LinearRegression()
+
+
+def own(start: int = 0) -> Any:
+    return LinearRegression().fit([[start], [1]], [0, 1])
+
+
+def unfit(rows: Any, answers: Any) -> Any:
+    return LinearRegression()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a version of two numbers": ({"version": "1.2"}, "VERSION=1.2: expected three whole numbers, as in"),
+    "a name that is none": ({"name": "a b"}, "NAME=a b: expected letters and digits"),
+    "no target": ({"target": ""}, "TARGET is not set: name the column of the known answers"),
+    "a target in other letters": ({"target": "Price"}, "has no column Price; it has id, area, town"),
+    "an unknown group": ({"group": "city"}, "GROUP: "),
+    "two ways to split": ({"group": "town", "time": "sold_on"}, "GROUP and TIME split the rows in two"),
+    "a share of three": ({"held_out": 3.0}, "HELD_OUT=3: expected a share of the rows above 0 and below 1"),
+    "a tiny share": ({"held_out": 0.001}, "HELD_OUT=0.001 of 120 rows leaves none"),
+    "one fold": ({"folds": 1}, "FOLDS=1: expected 2 or more, or 0 for no cross-validation"),
+    "a search without folds": ({"grid": {"regress__alpha": [1]}}, "SEARCH chooses by cross-validation"),
+    "no parameter": (
+        {"grid": {"alpha": [1]}, "folds": 2},
+        "SEARCH names alpha: expected parameters as regress__alpha, regress__copy_X",
+    ),
+    "no value": ({"grid": {"regress__alpha": []}, "folds": 2}, "SEARCH has no value for regress__alpha"),
+    "a value that does not fit": (
+        {"grid": {"regress__alpha": ["x"]}, "folds": 2},
+        "a fold of the cross-validation cannot be had (InvalidParameterError",
+    ),
+    "a parameter of nothing": (
+        {"grid": {"regress": [None], "regress__alpha": [1]}, "folds": 2}, "cannot be set (",
+    ),
+    "no file": ({"data": "nix.csv"}, "there is no file nix.csv"),
+    "an address of no rows": ({"data": "wandb://a/b/c:d"}, "DATA has the scheme wandb://, which holds"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_training_that_cannot_be_had_is_one_sentence(
+    trained: Train, tmp_path: Path, name: str
+) -> None:
+    options, words = REFUSED[name]
+    with pytest.raises((Unusable, ModelError), match=re.escape(words)) as error:
+        trained(**options)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["houses.csv"]
+
+
+BUILDS: dict[Callable[..., Any], str] = {
+    constant: "gave int: expected an estimator of scikit-learn that is not fitted",
+    boom: "raised KeyError: 'nothing' (",
+    one: "takes rows: expected a function of (rows, answers) that gives an estimator, or one that",
+    own: "takes nothing, and reads its own rows: leave DATA and SEARCH out, or",
+    unfit: "the model cannot be fitted: ValueError: could not convert string to float: ",
+}
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.__name__)
+def test_a_function_that_builds_no_model_is_one_sentence(
+    trained: Train, build: Callable[..., Any]
+) -> None:
+    with pytest.raises(Unusable) as error:
+        trained(build)
+    assert str(error.value).startswith((f"TRAIN={__name__}:{build.__name__} ", "the model cannot"))
+    assert BUILDS[build] in str(error.value)
+
+
+def test_a_function_that_takes_nothing_reads_its_own_rows(trained: Train) -> None:
+    done = trained(own, data="", target="")
+    assert not releases.held_out_path(done.path).exists()
+    assert str(done) == f"{done.path}: not measured"
+    assert card_of(done.path)["training"].keys() == {"parameters", "revision"}
+
+
+def test_a_release_is_never_written_twice(trained: Train) -> None:
+    before = digest(trained(version="1.0.0").path)
+    with pytest.raises(
+        ModelError, match=r"never changes: train the next one, VERSION=1\.0\.1, or"
+    ) as e:
+        trained(version="1.0.0", seed=7)
+    path = Path(str(e.value).partition(" ")[0])
+    assert digest(path) == before
+
+
+def test_a_model_that_cannot_be_served_is_not_written(trained: Train, tmp_path: Path) -> None:
+    def build(rows: Any, answers: Any) -> Any:
+        return type("Local", (LinearRegression,), {})()
+
+    with pytest.raises((Unusable, ModelError)):
+        trained(build, drop=("id", "kind", "town", "agent", "sold_on", "built"))
+    assert [path.name for path in tmp_path.iterdir()] == ["houses.csv"]
+
+
+FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
+    "no answer at all": (
+        HOUSES.assign(price=np.nan), {}, "the target price of t.csv has no value in any row"),
+    "a constant target": (
+        HOUSES.assign(price=5), {}, "the target price is 5 in every row of t.csv: there is nothing to"),
+    "an infinite target": (
+        HOUSES.assign(price=HOUSES["price"].where(HOUSES.index != 3, np.inf)), {},
+        "the target price is infinite in row 3 of t.csv"),
+    "an empty column": (
+        HOUSES.assign(a=np.nan), {}, "the column a has no value in any row: leave it out with DROP=a"),
+    "a leak": (
+        HOUSES.assign(a=HOUSES["price"]), {},
+        "the column a is equal to the target price in every row, and no new row will have it: leave"),
+    "a leak of texts": (
+        HOUSES.assign(a=HOUSES["kind"]), {"target": "kind", "drop": ("price",)},
+        "the column a is equal to the target kind"),
+    "no column": (HOUSES[["id", "price"]], {"drop": ("id",)}, "t.csv has no column but the target price"),
+    "a column twice": (
+        HOUSES.set_axis([*HOUSES.columns[:-2], "area", "price"], axis=1), {"drop": ()},
+        "t.csv has the column area twice"),
+    "one group": (HOUSES.assign(town="Ayr"), {"group": "town"}, "GROUP=town: all rows have one value"),
+    "no times": (
+        HOUSES, {"time": "agent"}, "TIME=agent: expected numbers or times in ISO 8601, as 2026-11-29"),
+    "a row without a time": (HOUSES, {"time": "built"}, "TIME=built: row 0 has none: each row must"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_table_that_spoils_a_model_is_refused(name: str) -> None:
+    frame, options, words = FAULTS[name]
+    fields = {each: getattr(PRICE, each) for each in PRICE.__struct_fields__} | options
+    with pytest.raises(Unusable, match=re.escape(words)):
+        take(Recipe(**fields), frame, "t.csv")
+
+
+SUSPICIONS: dict[str, tuple[pd.DataFrame, str]] = {
+    "a multiple": (HOUSES.assign(a=HOUSES["price"] / 100), "the column a says the target price in other words"),
+    "a counter": (HOUSES.assign(a=range(N)), "the column a counts the rows: leave an id out with DROP=a"),
+    "no answer": (
+        HOUSES.assign(price=HOUSES["price"].where(HOUSES.index > 1)), "2 rows have no price, and are left out"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUSPICIONS)
+def test_what_looks_wrong_is_said(name: str) -> None:
+    frame, words = SUSPICIONS[name]
+    (said,) = take(PRICE, frame, "t.csv").said
+    assert said.startswith(words)
+
+
+def test_a_class_in_other_words_is_said() -> None:
+    recipe = Recipe(function=TABLE, target="kind", drop=("id", "price"))
+    codes = HOUSES.assign(code=HOUSES["kind"].map({"dear": 1, "cheap": 2}))
+    (said,) = take(recipe, codes, "t.csv").said
+    assert said.startswith("the column code says the target kind in other words")
+    assert not take(recipe, HOUSES, "t.csv").said
+    assert not take(recipe, codes[:10], "t.csv").said
+
+
+def test_more_rows_than_are_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_data, "MAX_ROWS", N)
+    (said,) = take(PRICE, HOUSES, "t.csv").said
+    assert said == "t.csv has more rows: the first 120 are read"
+
+
+def parts(**options: Any) -> tuple[Any, Any, Any]:
+    recipe = Recipe(**{"function": TABLE, "target": "kind", "drop": ("id", "price")} | options)
+    data = take(recipe, HOUSES, "t.csv")
+    return data, *split.hold_out(data, recipe, classes=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"group": "town"}, {"time": "sold_on"}, {"held_out": 0.5}])
+def test_each_row_is_either_fitted_on_or_held_out(options: dict[str, Any]) -> None:
+    _, fit, held = parts(**options)
+    assert sorted([*fit, *held]) == list(range(N))
+
+
+def test_classes_keep_their_shares() -> None:
+    data, _, held = parts()
+    assert data.answers.iloc[held].value_counts().tolist() == [12, 12]
+
+
+def test_a_group_is_never_on_both_sides() -> None:
+    data, fit, held = parts(group="town")
+    towns = HOUSES["town"]
+    assert not set(towns[fit]) & set(towns[held])
+    assert "town" not in data.rows
+    for a, b in split.folds(data, fit, Recipe(group="town", folds=9), classes=True):
+        assert not set(towns[a]) & set(towns[b])
+
+
+def test_the_last_rows_by_time_are_held_out_and_those_of_one_time_stay_together() -> None:
+    frame = HOUSES.assign(year=[2020] * 60 + [2022] * 40 + [2021] * 20)
+    recipe = Recipe(target="price", time="year", held_out=0.1)
+    data = take(recipe, frame, "t.csv")
+    fit, held = split.hold_out(data, recipe, classes=False)
+    assert set(frame["year"][held]) == {2022}
+    for a, b in split.folds(data, fit, recipe, classes=False):
+        assert frame["year"][a].max() <= frame["year"][b].min()
+    first = Recipe(target="price", time="year", held_out=0.9)
+    with pytest.raises(Unusable, match="TIME=year: too many rows have the first time"):
+        split.hold_out(data, first, classes=False)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "held_out", "words"),
+    [
+        (["a"] * 119 + ["b"], 0.2, "the class 'b' of kind has one row, which cannot be both fitted on"),
+        ([*"abcdefghij" * 12], 0.05, "HELD_OUT=0.05 of 120 rows cannot have each class of kind"),
+    ],
+)  # fmt: skip
+def test_classes_that_cannot_be_split_are_told(
+    kinds: list[str], held_out: float, words: str
+) -> None:
+    recipe = Recipe(target="kind", held_out=held_out)
+    data = take(recipe, HOUSES.assign(kind=kinds), "t.csv")
+    with pytest.raises(Unusable, match=re.escape(words)):
+        split.hold_out(data, recipe, classes=True)
+
+
+def test_rows_by_time_with_one_class_are_told() -> None:
+    recipe = Recipe(target="kind", time="sold_on")
+    data = take(recipe, HOUSES.assign(kind=["a"] * 110 + ["b"] * 10), "t.csv")
+    with pytest.raises(Unusable, match="the rows that are not held out have one value of kind"):
+        split.hold_out(data, recipe, classes=True)
+
+
+def test_a_search_chooses_the_best_and_the_card_says_what_was_tried(trained: Train) -> None:
+    done = trained(grid={"regress__alpha": [1e6, 1.0]}, folds=3)
+    training = card_of(done.path)["training"]
+    tried = [each["parameters"] for each in training["search"]]
+    assert tried == [{"regress__alpha": 1e6}, {"regress__alpha": 1.0}]
+    assert training["cross_validation"]["parameters"] == {"regress__alpha": 1.0}
+    assert joblib.load(done.path)[-1].alpha == 1.0
+
+
+def test_a_search_needs_rows_for_its_folds() -> None:
+    recipe = Recipe(
+        function=TABLE, target="price", drop=("id", "kind"), grid={"regress__alpha": [1]}
+    )
+    data = take(recipe, HOUSES[:4], "t.csv")
+    with pytest.raises(Unusable, match="SEARCH chooses by cross-validation, and there are too few"):
+        learn.learn(learn.table.build, data, recipe, str)
+
+
+def test_too_few_rows_are_not_cross_validated() -> None:
+    recipe = Recipe(function=TABLE, target="price", drop=("id", "kind"))
+    result = learn.learn(learn.table.build, take(recipe, HOUSES[:4], "t.csv"), recipe, str)
+    assert "cross_validation" not in result.facts["training"]
+
+
+def test_a_score_that_is_no_number_is_told() -> None:
+    # R² of one row is none.
+    one_row = [(np.arange(9), np.array([9]))]
+    data = take(PRICE, HOUSES, "t.csv")
+    model = learn.table.build(data.rows, data.answers)
+    with pytest.raises(
+        Unusable, match="the r2 of a fold is no number: set FOLDS to fewer, or to 0"
+    ):
+        search.validate(model, data, one_row, "r2", str)
+
+
+def test_progress_is_said() -> None:
+    said: list[str] = []
+    recipe = Recipe(function=TABLE, target="price", drop=("id", "kind"), folds=2)
+    learn.learn(learn.table.build, take(recipe, HOUSES, "t.csv"), recipe, said.append)
+    assert said == [
+        "cross-validation: fit 1 of 2", "cross-validation: fit 2 of 2", "fitting 96 rows",
+    ]  # fmt: skip
+
+
+def numbered(rows: Any, answers: Any) -> Any:
+    return LogisticRegression(max_iter=1000)
+
+
+def test_numbers_that_a_classifier_takes_as_classes_are_split_as_classes() -> None:
+    frame = pd.DataFrame({"a": np.arange(120.0), "kind": np.repeat(np.arange(40), 3) * 1.0})
+    recipe = Recipe(target="kind", held_out=0.4, folds=0)
+    result = learn.learn(numbered, take(recipe, frame, "t.csv"), recipe, str)
+    assert set(result.facts["answers"]) == set(range(40))
+
+
+def noisy(rows: Any, answers: Any) -> Any:
+    return LogisticRegression(max_iter=1)
+
+
+def test_what_the_fit_warns_of_is_said(trained: Train) -> None:
+    drop = ("id", "price", "town", "agent", "sold_on", "built")
+    done = trained(noisy, target="kind", drop=drop)
+    assert str(done).startswith("note: the fit warns: lbfgs failed to converge")
+
+
+def test_the_default_model_of_a_table_takes_what_it_can_learn_from(trained: Train) -> None:
+    done = trained(drop=("id", "kind"))
+    assert "note: the model passes over agent, sold_on: dates, or texts of many values" in str(done)
+    assert list(card_of(done.path)["features"]) == ["area", "town", "garden", "built"]
+    with pytest.raises(Unusable, match="no column can be learnt from by itself: numbers, true and"):
+        trained(drop=("id", "kind", "area", "town", "garden", "built"))
+
+
+def test_the_default_model_takes_categories_of_pandas() -> None:
+    frame = HOUSES[["town", "kind"]].astype("category")
+    recipe = Recipe(function=TABLE, target="kind", folds=0)
+    result = learn.learn(learn.table.build, take(recipe, frame, "t.csv"), recipe, str)
+    assert set(result.estimator.classes_) == {"cheap", "dear"}
+
+
+def test_the_module_of_the_function_says_what_is_not_given(
+    tmp_path: Path, houses: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "estates.py").write_text(
+        "from sklearn.linear_model import LinearRegression\n"
+        "DATA, TARGET, FEATURES, METRIC = 'houses.csv', 'price', ['area'], 'neg_mean_absolute_error'\n"
+        "def build(rows, answers):\n    return LinearRegression()\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    found = train.fit(Recipe(function="estates:build", folds=2), tmp_path, str)
+    assert list(found.facts["rows"]) == ["area"]
+    assert found.facts["metric"] == "neg_mean_absolute_error"
+    sys.modules.pop("estates")
+    (tmp_path / "estates.py").write_text("def build(rows, answers):\n    pass\n")
+    with pytest.raises(
+        Unusable, match="DATA is not set: name the file of the rows, or write it into"
+    ):
+        train.fit(Recipe(function="estates:build"), tmp_path, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1]", "expected an object with a list of values for each parameter, as in"),
+        ('{"a": 1}', "expected an object with a list of values"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_grid_that_is_none_is_one_sentence(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "grid.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Unusable, match=re.escape(words)):
+        train.read_grid(path)
+
+
+def test_the_command_takes_each_option(
+    houses: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train, "_bake", lambda path: None)
+    (tmp_path / "grid.json").write_text('{"regress__alpha": [1, 10]}')
+    words = (
+        f"train 1.0.0 --name houses --data {houses} --target price --drop id,kind --time sold_on"
+    )
+    more = "--held-out 0.5 --seed 3 --folds 2 --search grid.json"
+    monkeypatch.setattr(sys, "argv", f"{words} {more}".split())
+    train.main()
+    assert "models/houses-1.0.0.joblib: r2 0." in capsys.readouterr().out
+    training = card_of(tmp_path / "models/houses-1.0.0.joblib")["training"]
+    assert (training["held_out"], training["seed"], training["time"]) == (0.5, 3, "sold_on")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--seed=x"], "error: SEED=x: expected a number, as in SEED=42"),
+        (["--target=x"], "error: TARGET: "),
+        (["--data=x.csv", "--target=a"], "error: there is no file x.csv"),
+    ],
+)
+def test_the_command_ends_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", *options])
+    with pytest.raises(SystemExit, match=re.escape(words)):
+        train.main()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(trained: Train, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="cannot be written"):
+        trained(folder=tmp_path / "file" / "models", version="1.0.0")
+
+
+def test_code_outside_of_git_has_no_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    from models.training import cards
+
+    monkeypatch.setenv("PATH", "")
+    assert cards._revision() == ""
 
 
 def test_a_boolean_feature_of_the_card_is_known_as_one(serve: Serve) -> None:

@@ -110,11 +110,18 @@ def _look_in(folder: Path) -> None:
 
 def keep(result: Result, model: Path, facts: Path) -> None:
     """Write a result to two files, for another process. Raises Unusable if it cannot be saved."""
+    dump(result.estimator, model)
+    dump(result.facts, facts)
+
+
+def dump(value: Any, path: Path) -> None:
+    """Write a joblib file. Raises Unusable if the value cannot be saved."""
     import joblib
 
     try:
-        joblib.dump(result.estimator, model)
-        joblib.dump(result.facts, facts)
+        joblib.dump(value, path)
+    except OSError:
+        raise
     except Exception as error:
         raise Unusable(
             f"the model cannot be saved ({brief(error)}): put its functions and classes into "

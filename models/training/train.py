@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import joblib
 import msgspec
 
 from models import releases
@@ -129,7 +128,7 @@ def write(found: Result, path: Path, names: dict[str, str], *, bake: bool = Fals
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as folder:
             new = Path(folder) / path.name
-            joblib.dump(found.estimator, new)
+            function.dump(found.estimator, new)
             metrics = cards.save_card(new, found, names)
             cards.save_held_out(new, found)
             if bake:
