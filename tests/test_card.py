@@ -29,11 +29,12 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from api import create_app
 from api.settings import Settings
-from models import answers, card, describe, description, environment, train, training_rows
+from models import answers, card, describe, description, environment, pipeline, training_rows
 from models.baking import bake
 from models.errors import ModelError
 from models.rows import words
 from models.signature.types import Signature
+from models.training.train import example as train_example
 from models.training_rows import DataError
 from tests import clients
 from tests.test_parquet import OURS, PYARROW
@@ -320,7 +321,7 @@ def test_parquet_keeps_the_types(tmp_path: Path, penguins_path: Path) -> None:
     python = str(place / "bin" / "python")
     copy = tmp_path / "model.joblib"
     copy.write_bytes(penguins_path.read_bytes())
-    for command in (["-c", write, train.DATA, data], ["-m", "models.describe", copy, data]):
+    for command in (["-c", write, pipeline.DATA, data], ["-m", "models.describe", copy, data]):
         done = subprocess.run(
             [python, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
         )
@@ -611,9 +612,9 @@ def test_a_card_needs_no_answers(tmp_path: Path) -> None:
 
 def test_make_card_does_it(tmp_path: Path) -> None:
     path = tmp_path / "a model.joblib"
-    train.train(path)
+    train_example(path)
     path.with_suffix(".json").unlink()
-    variables = [f"DATA={train.DATA}", "TARGET=species", f"MODEL_PATH={path}", "BACKGROUND=5"]
+    variables = [f"DATA={pipeline.DATA}", "TARGET=species", f"MODEL_PATH={path}", "BACKGROUND=5"]
     done = subprocess.run(
         ["make", "card", *variables], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -75,7 +75,7 @@ from sklearn.tree import (
 from api import create_app, explanations
 from api.errors import Busy
 from api.settings import Settings
-from models import load, train
+from models import load, pipeline
 from models.baking import bake
 from models.errors import RowRejected
 from models.explain.choose import TRIED_ROWS, Answers, choose
@@ -278,16 +278,16 @@ def test_the_example_is_linear_and_its_encoded_columns_are_added_up(
         "decision_function",
     )
     assert found["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
-    assert list(found["explanations"][0]["contributions"]) == train.FEATURES
+    assert list(found["explanations"][0]["contributions"]) == pipeline.FEATURES
     model = joblib.load(penguins_path)
     background = json.loads(penguins_path.with_suffix(".json").read_text())["background"]
     assert len(background) == 50
 
     def ask(rows: Any) -> Any:
-        frame = pd.DataFrame(rows, columns=train.FEATURES)
-        return model.decision_function(frame.astype(dict.fromkeys(train.NUMBERS, float)))
+        frame = pd.DataFrame(rows, columns=pipeline.FEATURES)
+        return model.decision_function(frame.astype(dict.fromkeys(pipeline.NUMBERS, float)))
 
-    row = [GOOD[name] for name in train.FEATURES]
+    row = [GOOD[name] for name in pipeline.FEATURES]
     base, values = brute_force(ask, row, background[:])
     assert np.allclose(found["base"], base)
     assert np.allclose(contributions(found)[0], values)

@@ -149,7 +149,7 @@ BROKEN: list[tuple[str, Any, Any, str]] = [
         "a missing file",
         FITTED,
         Path.unlink,
-        "there is no file .* put your model there, set MODEL_PATH, or make the example",
+        "there is no file .* put your model there, set MODEL_PATH, or leave",
     ),
     ("text", FITTED, lambda path: path.write_text("hello"), "is a text file, not a joblib file"),
     (

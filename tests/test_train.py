@@ -20,10 +20,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from models import ModelError, load, pipeline, releases
 from models.training import data as training_data
-from models.training import learn, search, split, train
+from models.training import learn, search, split, table, train
 from models.training.data import take
 from models.training.facts import Unusable
-from models.training.recipe import TABLE, Recipe
+from models.training.recipe import TABLE, Recipe, read_grid
 from tests.checkout import ROOT
 from tests.conftest import Serve
 from tests.test_model import FITTED
@@ -444,12 +444,12 @@ def test_a_search_needs_rows_for_its_folds() -> None:
     )
     data = take(recipe, HOUSES[:4], "t.csv")
     with pytest.raises(Unusable, match="SEARCH chooses by cross-validation, and there are too few"):
-        learn.learn(learn.table.build, data, recipe, str)
+        learn.learn(table.build, data, recipe, str)
 
 
 def test_too_few_rows_are_not_cross_validated() -> None:
     recipe = Recipe(function=TABLE, target="price", drop=("id", "kind"))
-    result = learn.learn(learn.table.build, take(recipe, HOUSES[:4], "t.csv"), recipe, str)
+    result = learn.learn(table.build, take(recipe, HOUSES[:4], "t.csv"), recipe, str)
     assert "cross_validation" not in result.facts["training"]
 
 
@@ -457,7 +457,7 @@ def test_a_score_that_is_no_number_is_told() -> None:
     # R² of one row is none.
     one_row = [(np.arange(9), np.array([9]))]
     data = take(PRICE, HOUSES, "t.csv")
-    model = learn.table.build(data.rows, data.answers)
+    model = table.build(data.rows, data.answers)
     with pytest.raises(
         Unusable, match="the r2 of a fold is no number: set FOLDS to fewer, or to 0"
     ):
@@ -467,7 +467,7 @@ def test_a_score_that_is_no_number_is_told() -> None:
 def test_progress_is_said() -> None:
     said: list[str] = []
     recipe = Recipe(function=TABLE, target="price", drop=("id", "kind"), folds=2)
-    learn.learn(learn.table.build, take(recipe, HOUSES, "t.csv"), recipe, said.append)
+    learn.learn(table.build, take(recipe, HOUSES, "t.csv"), recipe, said.append)
     assert said == [
         "cross-validation: fit 1 of 2", "cross-validation: fit 2 of 2", "fitting 96 rows",
     ]  # fmt: skip
@@ -505,7 +505,7 @@ def test_the_default_model_of_a_table_takes_what_it_can_learn_from(trained: Trai
 def test_the_default_model_takes_categories_of_pandas() -> None:
     frame = HOUSES[["town", "kind"]].astype("category")
     recipe = Recipe(function=TABLE, target="kind", folds=0)
-    result = learn.learn(learn.table.build, take(recipe, frame, "t.csv"), recipe, str)
+    result = learn.learn(table.build, take(recipe, frame, "t.csv"), recipe, str)
     assert set(result.estimator.classes_) == {"cheap", "dear"}
 
 
@@ -542,7 +542,7 @@ def test_a_grid_that_is_none_is_one_sentence(tmp_path: Path, text: str | None, w
     if text is not None:
         path.write_text(text)
     with pytest.raises(Unusable, match=re.escape(words)):
-        train.read_grid(path)
+        read_grid(path)
 
 
 def test_the_command_takes_each_option(
