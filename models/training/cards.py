@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,12 +16,20 @@ import pandas as pd
 from models import fitted
 from models.card import save, write_card
 from models.engines import choose
+from models.evaluation.answers import of_estimator
+from models.evaluation.bootstrap import scores
+from models.evaluation.facts import Unmeasurable
+from models.evaluation.metrics import METRICS
 from models.releases import held_out_path
 from models.training import evaluate
 from models.training.comparison import Comparison
 from models.training.facts import Job, Unusable
 from models.training.function import Result
 from models.versions import Store
+
+
+# The lower and the upper end for each metric.
+Intervals = dict[str, tuple[float, float]]
 
 
 def save_card(
@@ -35,11 +43,13 @@ def save_card(
     estimator, facts = result
     rows = frame(path, estimator, facts["rows"]) if facts.get("rows") is not None else None
     metrics: dict[str, int | float] = {}
+    intervals: Intervals = {}
     if facts.get("test_answers") is not None:
         metric = metric_of(result)
         test_rows, test_answers = facts["test_rows"], facts["test_answers"]
         metrics |= evaluate.measure(estimator, test_rows, test_answers, metric)
         metrics["rows_held_out"] = len(test_answers)
+        intervals = _intervals(result, metrics)
     if rows is not None:
         metrics["rows_fitted"] = len(rows)
     metrics |= _own(facts.get("metrics") or {})
@@ -52,9 +62,29 @@ def save_card(
         target=str(facts.get("target") or getattr(answers, "name", None) or ""),
         metrics=metrics,
         answers=pd.Series(answers) if has_shares else None,
-        more={**names, "training": _training(estimator, facts.get("training") or {})},
+        more={
+            **names,
+            "intervals": intervals,
+            "training": _training(estimator, facts.get("training") or {}),
+        },
     )
     return metrics
+
+
+def _intervals(result: Result, metrics: Iterable[str]) -> Intervals:
+    """The 95 % intervals of these metrics, of which they can be computed."""
+    facts = result.facts
+    try:
+        answers = of_estimator(result.estimator, facts["test_rows"], facts["test_answers"])
+    except Unmeasurable:
+        return {}
+    known = [each.name for each in METRICS[answers.kind] if each.name in set(metrics)]
+    found = scores(answers, known)
+    return {
+        name: (score.low, score.high)
+        for name, score in found.items()
+        if score.low is not None and score.high is not None
+    }
 
 
 def save_held_out(path: Path, result: Result) -> None:

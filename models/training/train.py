@@ -20,7 +20,7 @@ import msgspec
 from models import releases
 from models.bound import Bound
 from models.errors import ModelError
-from models.files import plan_path
+from models.files import plan_path, read_card, version_of
 from models.settings import ModelSettings, SettingsError
 from models.training import cards, function, learn
 from models.training.data import load
@@ -32,21 +32,35 @@ Say = Callable[[str], object]
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that was trained: its file, its metrics on held-out rows, and sentences on them."""
+    """A model that was trained: its file, its metrics on held-out rows, and sentences on it.
+
+    `intervals` hold the true value of a metric in 95 % of all samples.
+    """
 
     path: Path
     metrics: dict[str, int | float]
+    intervals: cards.Intervals = {}
     said: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The sentences, and a line with the metrics."""
         count = self.metrics.get("rows_held_out", 0)
-        scores = {k: v for k, v in self.metrics.items() if not k.startswith("rows_")}
-        listed = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3f}" for name, value in scores.items()
-        )
-        measured = f"{listed} on {count:,} rows held out" if count else listed or "not measured"
+        scores = [name for name in self.metrics if not name.startswith("rows_")]
+        listed = ", ".join(map(self._score, scores)) or "not measured"
+        measured = f"{listed}, on {count:,} rows held out" if count else listed
         return "\n".join([*(f"note: {each}" for each in self.said), f"{self.path}: {measured}"])
+
+    def _score(self, name: str) -> str:
+        said = f"{name.replace('_', ' ')} {_short(self.metrics[name])}"
+        if name in self.intervals:
+            low, high = map(_short, self.intervals[name])
+            said += f" ({low} to {high})"
+        return said
+
+
+def _short(value: float) -> str:
+    """A number with four digits, or with all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def train(
@@ -140,7 +154,13 @@ def write(found: Result, path: Path, names: dict[str, str], *, bake: bool = Fals
         raise ModelError(
             f"{error.filename or path.parent} cannot be written ({error.strerror})"
         ) from None
-    return Trained(path=path, metrics=metrics, said=tuple(found.facts.get("said", ())))
+    card = read_card(path.with_suffix(".json"), version_of(path))
+    return Trained(
+        path=path,
+        metrics=metrics,
+        intervals=card["intervals"],
+        said=tuple(found.facts.get("said", ())),
+    )
 
 
 def _bake(path: Path) -> None:
