@@ -27,7 +27,6 @@ from models.training.facts import Job, Unusable
 from models.training.function import Result
 from models.versions import Store
 
-
 # The lower and the upper end for each metric.
 Intervals = dict[str, tuple[float, float]]
 
