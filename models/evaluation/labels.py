@@ -62,7 +62,7 @@ def balanced_accuracy(answers: Answers) -> Share:
         float(recall.mean()),
         ((truth == predicted) - recalls[truth]) * weights[truth],
         float(smooth.mean()),
-        float((smooth * (1 - smooth) / rows[present]).sum() / len(present) ** 2),
+        float((smooth * (1 - smooth) / np.maximum(rows[present] - 1, 1)).sum() / len(present) ** 2),
         _unit(truth, count),
     )
 
@@ -88,7 +88,7 @@ def f1_macro(answers: Answers) -> Share:
         value,
         influence[place[truth], place[predicted]],
         centre,
-        float((smooth * moved**2).sum() / smooth.sum() ** 2),
+        float((smooth * moved**2).sum() / smooth.sum() / max(len(truth) - len(present), 1)),
         _unit(truth, count),
     )
 

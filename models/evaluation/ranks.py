@@ -9,6 +9,9 @@ from models.evaluation.facts import Answers, Unmeasurable
 from models.evaluation.labels import OUTLIER, known_codes, truth_of
 from models.evaluation.statistic import Share
 
+# What is added to the rows of each class, so that no variance is 0.
+FAULT_ROWS, FAULT = 0.5, 0.6
+
 
 def roc_auc(answers: Answers) -> Share:
     """The area under the ROC curve; of several classes, the mean over each against the rest."""
@@ -65,11 +68,17 @@ def _auc(positive: np.ndarray, scores: np.ndarray) -> Share:
     influence = np.empty(len(scores))
     influence[positive] = (wins - value) * len(scores) / len(above)
     influence[~positive] = (losses - value) * len(scores) / len(below)
-    # One more row of each class, which lies in the middle of all others.
-    wins, losses = np.append(wins, 0.5), np.append(losses, 0.5)
-    centre = float(wins.mean() + losses.mean()) / 2
-    variance = float(wins.var(ddof=1) / len(wins) + losses.var(ddof=1) / len(losses))
-    return Share(value, influence, centre, variance, 0.0)
+    centres, variances = zip(_with_fault(wins), _with_fault(losses), strict=True)
+    return Share(value, influence, float(np.mean(centres)), sum(variances), 0.0)
+
+
+def _with_fault(placements: np.ndarray) -> tuple[float, float]:
+    """The mean, and its variance, with half a row more, placed at 0.6."""
+    count = len(placements) + FAULT_ROWS
+    mean = (placements.sum() + FAULT_ROWS * FAULT) / count
+    squares = ((placements - mean) ** 2).sum() + FAULT_ROWS * (FAULT - mean) ** 2
+    # Half a row: count is above 1 even for a class with one row.
+    return float(mean), float(squares / (count - 1) / count)
 
 
 def average_precision(answers: Answers) -> Share:
@@ -92,5 +101,5 @@ def average_precision(answers: Answers) -> Share:
     influence[order] = moved * len(scores) / total
     count = len(scores)
     centre = (value * total + 0.5) / (total + 1)
-    variance = float((influence**2).mean() / count + 0.25 / (total + 1) ** 2)
+    variance = float((influence**2).mean() / count * (total + 1) / total + 0.25 / (total + 1) ** 2)
     return Share(value, influence, float(centre), variance, 0.0)
