@@ -136,7 +136,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
-.PHONY: help install develop lock train fetch-model card bake export-plan upload-model run api-key test \
+.PHONY: help install develop lock train use-model fetch-model card bake export-plan upload-model run api-key test \
 	lint format bench torture easter build-image run-container stop-container logs-container versions activate \
 	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
 	fetch-by-python require-docker require-card require-compose up down scale run-worker
@@ -156,6 +156,11 @@ train: ## Train the release VERSION=1.2.0 of NAME, the next one if none is given
 	@$(FIT) && $(VENV)/python -m models.training.train "$$VERSION" --name "$$NAME" --function "$$TRAIN" \
 		--data "$$DATA" --target "$$TARGET" --drop "$$DROP" --group "$$GROUP" --time "$$TIME" \
 		--held-out "$$HELD_OUT" --seed "$$SEED" --folds "$$FOLDS" --search "$$SEARCH"
+
+use-model: ## Make the release VERSION=1.2.0 of NAME the model that is served: models/latest.joblib
+	@$(CHECK_PYTHON)
+	@$(FIT) && $(VENV)/python -m models.releases "$$VERSION" --name "$$NAME"
+	$(call next,make run$(comma) or make build-image)
 
 card: require-DATA install ## Read the types of the columns from the training rows DATA=train.csv; TARGET=column compares answers
 	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --target "$$TARGET" \

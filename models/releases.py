@@ -1,17 +1,21 @@
 """Release versions of a model, as files: `models/NAME-1.2.0.joblib`, with its card and its plan.
 
 A release version is three whole numbers, major.minor.patch, which people give a model. The SHA-256
-of its file stays what the service calls its version.
+of its file stays what the service calls its version. `make use-model VERSION=1.2.0` runs this: the
+release becomes `models/latest.joblib`, which `make run` serves and `make build-image` takes.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from models.errors import ModelError
-from models.files import plan_path, read_card, version_of
+from models.files import plan_path, read_card, sync, version_of
 
 FOLDER = Path("models")
 LATEST = FOLDER / "latest.joblib"
@@ -92,6 +96,32 @@ def active_release(folder: Path = FOLDER) -> str:
     return release if isinstance(release, str) and RELEASE.fullmatch(release) else ""
 
 
+def use(model: Path, folder: Path = FOLDER) -> Path:
+    """Have the model at `model`, with its card, plan and held-out rows, be `latest.joblib`.
+
+    A service that follows this path finds the old model or the new one, never a part.
+    Raises ModelError if a file cannot be read or written.
+    """
+    latest = folder / LATEST.name
+    pairs = list(zip(files_of(model), files_of(latest), strict=True))
+    beside = [(source, target, target.with_name(f"{target.name}.new")) for source, target in pairs]
+    try:
+        for source, _, new in beside:
+            if source.exists():
+                # With its time: a plan is not older than its model.
+                shutil.copy2(source, new)
+                sync(new)
+        # The model last: its card and its plan are there then.
+        for _, target, new in reversed(beside):
+            if new.exists():
+                new.replace(target)
+            else:
+                target.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{error.filename} cannot be copied ({error.strerror})") from None
+    return latest
+
+
 def _releases(name: str, folder: Path) -> Iterator[str]:
     for path in folder.glob("*.joblib"):
         release = path.stem.removeprefix(f"{name}-")
@@ -109,3 +139,23 @@ def _those_of(name: str, folder: Path) -> str:
     if not found:
         return f"{folder} has no release version of {name} yet, and make train makes one"
     return f"{folder} has the release versions {', '.join(found)} of {name}"
+
+
+def main() -> None:
+    """Use the release version of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("version", nargs="?", default="")
+    parser.add_argument("--name", default="model")
+    given = parser.parse_args()
+    name = given.name or "model"
+    try:
+        if not given.version:
+            raise ModelError(f"VERSION is not set: {_those_of(name, FOLDER)}")
+        model = path_of(given.version, name)
+        print(f"{use(model)} is {model} from now on")
+    except ModelError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -64,9 +64,8 @@ def trained(tmp_path: Path, houses: Path) -> Train:
             "drop": ("id", "kind"),
             "folds": 0,
         }
-        return train.train(
-            *build, **{"name": "houses", "folder": tmp_path, "bake": False} | given | options
-        )
+        merged: Any = {"name": "houses", "folder": tmp_path, "bake": False} | given | options
+        return train.train(*build, **merged)
 
     return call
 
@@ -202,6 +201,46 @@ def test_a_release_that_is_not_there_is_one_sentence(
     (tmp_path / "houses-1.2.0.joblib").touch()
     with pytest.raises(ModelError, match=re.escape(words.replace("{}", str(tmp_path)))):
         releases.path_of(given, name, tmp_path)
+
+
+def test_a_release_that_is_used_is_the_latest_model_with_all_its_files(
+    trained: Train, tmp_path: Path
+) -> None:
+    first, second = trained(bake=True).path, trained(seed=7).path
+    latest = releases.use(first, tmp_path)
+    for ours, other in zip(releases.files_of(latest), releases.files_of(first), strict=True):
+        assert ours.read_bytes() == other.read_bytes()
+    assert load(latest, engine="plan").version == digest(first)
+    assert releases.active_release(tmp_path) == "0.1.0"
+    releases.use(second, tmp_path)
+    # The plan of the model before does not stay.
+    assert [path.exists() for path in releases.files_of(latest)] == [True, True, False, True]
+    with pytest.raises(ModelError, match="cannot be copied"):
+        releases.use(first, first)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.0.0", "models/latest.joblib is models/houses-1.0.0.joblib from now on\n"),
+        ("1.0.1", "error: there is no models/houses-1.0.1.joblib: models has the release versions"),
+        ("", "error: VERSION is not set: models has the release versions 1.0.0 of houses"),
+    ],
+)
+def test_the_command_uses_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    version: str, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    Path("models/houses-1.0.0.joblib").write_bytes(b"a model")
+    monkeypatch.setattr(sys, "argv", ["releases", version, "--name", "houses"])
+    if words.startswith("error"):
+        with pytest.raises(SystemExit, match=words):
+            releases.main()
+    else:
+        releases.main()
+        assert capsys.readouterr().out == words
 
 
 def constant(rows: Any, answers: Any) -> Any:
