@@ -11,18 +11,14 @@ from api.formats import results
 from api.service import Service
 from api.tasks.inputs import Input
 from api.tasks.task import Outcome, Task
-from models.engines import concat_results
-from models.engines.reject import rejection
-from models.errors import InvalidRows, Place, RowRejected
 from models.rows.batch import Batch
+from models.text.answers import answered
 from models.text.cut import Chunk
 
 # A chunk should take so long: what a death undoes is little, and small tasks pass in between.
 CHUNK_SECONDS = 0.25
 # The next chunk has at most so many times the rows.
 GROWTH = 8
-# The most rows of one call of the model, which bounds its memory.
-CALL_ROWS = 8192
 
 
 def outcome_of(service: Service, task: Task, chunk: Chunk, source: Input) -> Outcome:
@@ -57,21 +53,7 @@ def ranks(service: Service, method: str) -> bool:
 
 def _answer(service: Service, method: str, batch: Batch) -> bytes:
     """The results of one method as a JSON list."""
-    engine, rows = service.model.engine, batch.rows
-    size = CALL_ROWS if engine.batchable else max(batch.count, 1)
-    parts = []
-    for start in range(0, batch.count, size):
-        piece = rows[start : start + size]
-        try:
-            parts.append(engine.run(method, piece))
-        except Exception as error:
-            found = rejection(engine, method, piece, error)
-            if isinstance(found, RowRejected):
-                detail = f"the model refuses this row: {found.reason}{service.model.hint}"
-                place = Place(batch.pointers(start + found.row), detail)
-                raise InvalidRows([place]) from None
-            raise found from None
-    result: Any = parts[0] if len(parts) == 1 else concat_results(parts)
+    result = answered(service.model, method, batch)
     return results.joined(results.encoded(result, msgspec.json.encode, batch.count, 2**63))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from models.text import dialect
 from models.text.cut import Chunk
 
 State = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
@@ -22,8 +23,7 @@ MIXED_DECIMALS: dict[str, Any] = {
     "type": "about:blank",
     "title": "Unprocessable Entity",
     "status": 422,
-    "detail": "Some numbers of this table have a decimal comma, and others a point, which could "
-    "separate thousands: write all of them in one way.",
+    "detail": dialect.MIXED_DECIMALS,
 }
 
 # The chunks of large tasks wait behind small tasks; a training runs beside both.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import models.plan
 from models.engines import Engine, Rows
 from models.model import Model
 from models.plan.format import Plan
@@ -44,7 +43,9 @@ class PlanEngine(Interpreter):
 
 def compile_model(model: Model) -> Plan:
     """The plan of a model; `fallback` has its methods without a rule."""
-    return models.plan.compile(
+    from models.plan import compile as compile_plan
+
+    return compile_plan(
         model.estimator,
         model.signature,
         model.methods,

@@ -62,6 +62,16 @@ class TextInput:
         pointers = _below(batch.pointers, chunk.row, extra)
         return Batch(rows, pointers, batch.unknown, (), batch.ignored)
 
+    def refuse_empty(self) -> Batch:
+        """Raise what is wrong with a text that has no chunk."""
+        return self._rows(self._text.head)
+
+    def line(self, chunk: Chunk, pointer: str) -> int | None:
+        """The line of the row that a place in a chunk points to; None if it points to no row."""
+        found = ROW.match(pointer)
+        row = int(found[1]) if found else -1
+        return self._text.line(chunk, row) if 0 <= row - chunk.row < chunk.rows else None
+
     def decimals(self, chunk: Chunk) -> list[str]:
         """What stands before the decimals in a chunk, where that may differ: see `CsvReader`."""
         if self._text.delimiter != ";":

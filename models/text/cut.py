@@ -151,6 +151,15 @@ class Text:
         body = self._read(chunk.start, chunk.stop)
         return body if chunk.start < len(self.head) else self.head + body
 
+    def line(self, chunk: Chunk, row: int) -> int:
+        """The number of the line in which a row of a chunk begins, both counted in the text."""
+        body = self._read(chunk.start, chunk.stop)
+        ends, empty = self._lines(body, chunk.rows, self._parting, at_end=True)
+        starts = np.concatenate(([0], ends[:-1]))
+        if not self._counts_empty:
+            starts = starts[~empty]
+        return chunk.line + body.count(b"\n", 0, int(starts[row - chunk.row])) + 1
+
     def _next(self, start: int, rows: int, above: Chunk) -> Chunk | None:
         rows = max(1, min(rows, MAX_ROWS))
         size = MAX_BYTES

@@ -29,6 +29,10 @@ MISSING = frozenset(
 )
 # A larger body is read from its bytes: StringIO takes four bytes for each character.
 SMALL_BYTES = 1024 * 1024
+MIXED_DECIMALS = (
+    "Some numbers of this table have a decimal comma, and others a point, which could separate "
+    "thousands: write all of them in one way."
+)
 LINE_ENDS = re.compile(rb"[\r\n]*+")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")

@@ -1,0 +1,1 @@
+"""A model as a wheel: a Python package that answers rows, and a command."""
