@@ -52,7 +52,7 @@ MEMBERS := MEMBER CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT
 OPTIONS := IMPERSONATED AS_DEPLOYER
 TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA TARGET BACKGROUND SAMPLE \
 	CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT \
-	DROP GROUP TIME HELD_OUT SEED FOLDS SEARCH
+	DROP GROUP TIME HELD_OUT SEED FOLDS SEARCH TWINE_REPOSITORY_URL TWINE_USERNAME TWINE_PASSWORD
 TEXTS += $(CREDENTIALS)
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
 	MODEL_URI FETCH_AT SECRETS SCHEDULE \
@@ -136,7 +136,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
-.PHONY: help install develop lock train use-model fetch-model card bake export-plan upload-model run api-key test \
+.PHONY: help install develop lock train use-model fetch-model card bake export-plan package publish upload-model run api-key test \
 	lint format bench torture easter build-image run-container stop-container logs-container versions activate \
 	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
 	fetch-by-python require-docker require-card require-compose up down scale run-worker
@@ -173,6 +173,14 @@ export-plan: require-FILE install ## Write the plan of MODEL_PATH and its card t
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@$(VENV)/python -m models.export "$$MODEL_PATH" "$$FILE"
 	$(call next,make upload-model FILE=... with that file)
+
+PACKAGE = $(VENV)/python -m models.packaging "$$MODEL_PATH" --version "$$VERSION" --name "$$NAME"
+package: install ## Write MODEL_PATH, or the release VERSION=1.2.0, as a wheel with predict() and a command to dist/
+	@path=$$($(PACKAGE) --path) && $(FIT) "$$path" && $(PACKAGE)
+	$(call next,pip install dist/... with that file)
+
+publish: install ## Package it, and upload the wheel to TWINE_REPOSITORY_URL
+	@path=$$($(PACKAGE) --path) && $(FIT) "$$path" && $(PACKAGE) --publish
 
 upload-model: require-FILE ## Send the model FILE to the service at URL, with the key in API_KEY, and follow its check
 	@$(CHECK_PYTHON)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from models import environment, releases
 from models.errors import ModelError
+from models.packaging import publish
 from models.packaging.package import package
 
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--name", default="", help="of the wheel; the card's, else model")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="the folder of the wheel")
     parser.add_argument("--path", action="store_true", help="say which joblib file it is")
+    parser.add_argument("--publish", action="store_true", help="upload the wheel with twine")
     options = parser.parse_args()
     name = options.name or os.environ.get("MODEL_NAME") or "model"
     try:
@@ -40,11 +42,16 @@ def main() -> None:
         if options.path:
             print(path)
             return
+        if options.publish:
+            publish.check()
         if not environment.is_baked(path):
             bake = [sys.executable, "-m", "models.bake", str(path)]
             if status := subprocess.run(bake, check=False).returncode:  # noqa: S603
                 sys.exit(status)
-        print(package(path, options.version, options.name, options.out))
+        wheel = package(path, options.version, options.name, options.out)
+        if options.publish:
+            publish.upload(wheel)
+        print(wheel)
     except (ModelError, OSError) as error:
         sys.exit(f"error: {error}")
 

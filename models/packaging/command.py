@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import sys
@@ -94,8 +95,8 @@ def answers(model: Model, stream: Stream, asked: Asked, progress: Progress) -> I
             following = None if model.engine.batchable else source.after(chunk, CHUNK_ROWS)
             if following:
                 raise Wrong(
-                    f": over {chunk.rows:,} rows, and {model.kind} must answer all rows of a file in "
-                    "one call, since they change the answers of each other: give it fewer rows"
+                    f": over {chunk.rows:,} rows, and this {model.kind} must answer all rows in "
+                    "one call, since each changes the answers of others: give it fewer rows"
                 )
             if asked.ndjson:
                 yield _ndjson(result, columns)
@@ -167,7 +168,7 @@ def _opened(name: str) -> BinaryIO:
         return Path(name).open("rb", buffering=0)
     if sys.stdin.isatty():
         sys.exit("error: there is no input: name a file of CSV or NDJSON, or pipe one in")
-    return sys.stdin.buffer.raw  # type: ignore[attr-defined, no-any-return]
+    return io.FileIO(sys.stdin.fileno(), closefd=False)
 
 
 def _parser(model: Model, command: str, version: str) -> argparse.ArgumentParser:
