@@ -19,6 +19,9 @@ from models.plan.errors import PlanError
 from models.plan.operations import OPERATIONS
 from models.wheels import required
 
+# Of a card: rows of the training, with which explanations compare, and how fast the plan was where
+# it was made.
+LEFT_OUT = ("background", "plan")
 PLAN_FILE, JOBLIB_FILE = "model.plan.npz", "model.joblib"
 
 
@@ -50,8 +53,7 @@ def package(model: Path | str, version: str = "", name: str = "", out: Path | st
             else _of_joblib(path, plan, place / PLAN_FILE)
         )
         name = name or str(card.get("name") or "model")
-        # Explanations compare with rows of the training; a package has none.
-        card = {key: value for key, value in card.items() if key != "background"}
+        card = {key: value for key, value in card.items() if key not in LEFT_OUT}
         found = Package(
             name=names.distribution(name, _modules(described["requirements"])),
             version=version,
