@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models import card as cards
-from models import sources
+from models import releases, sources
 from models.description import Training, chosen, take
 from models.files import PLAN
 from models.model import Model
@@ -21,6 +21,7 @@ from models.rows.words import some
 from models.settings import ModelSettings
 from models.training_rows import MAX_ROWS, DataError, columns_of, find, read
 
+MODEL = ".joblib"
 EXAMPLE_ROWS = Path("models/penguins.csv")
 MAX_SHOWN_CHARACTERS = 60
 
@@ -31,7 +32,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     `rows` has the model's features, `frame` all columns of the file. `truth` has the shape (n,),
     as the file has it: values may be missing. It is None without a `target`. `name` is the file or
     address, `sha256` its hash, "" for a DataFrame. `notes` are sentences on what a reader of the
-    scores must know.
+    scores must know; `fitted` says that the model was fitted on rows of this data.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     truth: np.ndarray | None
     notes: tuple[str, ...] = ()
+    fitted: bool = False
 
 
 def read_known(model: Model, data: str | Path | pd.DataFrame | None, target: str = "") -> Known:
@@ -55,11 +57,11 @@ def read_known(model: Model, data: str | Path | pd.DataFrame | None, target: str
         if not len(data):
             raise DataError("the DataFrame has no rows")
         frame = data.reset_index(drop=True).set_axis(columns_of(data), axis=1)
-        return _known(model, f"a DataFrame of {len(data):,} rows", "", frame, target)
-    notes = []
+        return _known(model, "a DataFrame", "", frame, target)
+    notes: list[str] = []
     if not data:
-        data, note = _default(model)
-        notes += note
+        data, notes = _default(model)
+    fitted = bool(notes)
     name = sources.shown(str(data))
     with tempfile.TemporaryDirectory() as folder:
         settings = ModelSettings.from_env(os.environ)
@@ -67,33 +69,28 @@ def read_known(model: Model, data: str | Path | pd.DataFrame | None, target: str
         known = _known(model, name, path, _read(path, model), target)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not fitted and _was_fitted_on(model, sha256):
+        fitted = True
+        notes.append(_fitted_note(model, f"rows of {name}"))
     if len(known.frame) == MAX_ROWS:
         notes.append(f"Only the first {MAX_ROWS:,} rows of {name} were read.")
-    if not notes and _was_fitted_on(model, sha256):
-        notes.append(_fitted_note(model, name))
-    return msgspec.structs.replace(known, sha256=sha256, notes=tuple(notes))
+    return msgspec.structs.replace(known, sha256=sha256, notes=tuple(notes), fitted=fitted)
 
 
-def held_out_path(model: str) -> Path:
-    """Where the rows are that were held out in the training of the model at this path."""
-    end = PLAN if model.endswith(PLAN) else Path(model).suffix
-    return Path(model.removesuffix(end) + ".held-out.csv")
+def _held_out_path(model: Model) -> Path:
+    return releases.held_out_path(Path(model.path.removesuffix(PLAN)).with_suffix(MODEL))
 
 
 def _default(model: Model) -> tuple[Path, list[str]]:
     """The held-out rows of a model, or the rows of the example, with a note; raises DataError."""
-    held_out = held_out_path(model.path)
+    held_out = _held_out_path(model)
     if held_out.exists():
         return held_out, []
     if EXAMPLE_ROWS.exists():
         header = columns_of(pd.read_csv(EXAMPLE_ROWS, nrows=0))
         features = {feature.name for feature in model.signature.features}
         if model.signature.named and features | {model.card.get("target")} <= set(header):
-            note = (
-                f"The model was fitted on most rows of {EXAMPLE_ROWS}, so that these scores are "
-                f"better than those on new rows: {_remedy(model)}."
-            )
-            return EXAMPLE_ROWS, [note]
+            return EXAMPLE_ROWS, [_fitted_note(model, f"most rows of {EXAMPLE_ROWS}")]
     raise DataError(
         f"DATA is not set, and there is no {held_out}: name a file of rows whose answers are "
         "known, as in DATA=rows.csv"
@@ -105,16 +102,16 @@ def _was_fitted_on(model: Model, sha256: str) -> bool:
     return isinstance(training, dict) and training.get("sha256") == sha256
 
 
-def _fitted_note(model: Model, name: str) -> str:
+def _fitted_note(model: Model, rows: str) -> str:
     return (
-        f"The model was fitted on rows of {name}, so that these scores are better than those on "
-        f"new rows: {_remedy(model)}."
+        f"The model was fitted on {rows}, so that these scores are better than those on new rows: "
+        f"{_remedy(model)}."
     )
 
 
 def _remedy(model: Model) -> str:
     """What to do to get scores on rows that the model was not fitted on."""
-    held_out = held_out_path(model.path)
+    held_out = _held_out_path(model)
     if held_out.exists():
         return f"leave DATA out to take the held-out rows, {held_out}"
     return "name rows that it was not fitted on, as in DATA=new.csv"

@@ -19,7 +19,7 @@ from sklearn.preprocessing import LabelEncoder
 
 import models
 from models.evaluation import data
-from models.evaluation.data import held_out_path, read_known
+from models.evaluation.data import read_known
 from models.model import Model
 from models.training_rows import DataError
 
@@ -55,7 +55,7 @@ def test_a_dataframe_is_taken_as_it_is(house_model: Model, houses: pd.DataFrame)
     known = read_known(house_model, houses)
     assert known.truth is not None
     assert known.truth.tolist() == houses["price"].tolist()
-    assert (known.name, known.sha256) == ("a DataFrame of 400 rows", "")
+    assert (known.name, known.sha256) == ("a DataFrame", "")
 
 
 def test_the_held_out_rows_are_the_default(penguins_path: Path, tmp_path: Path) -> None:
@@ -65,17 +65,15 @@ def test_the_held_out_rows_are_the_default(penguins_path: Path, tmp_path: Path) 
     frame.to_csv(tmp_path / "p.held-out.csv", index=False)
     known = read_known(model, None, "species")
     assert known.name == str(tmp_path / "p.held-out.csv")
-    assert (len(known.rows), known.notes) == (200, ())
-
-
-@pytest.mark.parametrize("path", ["models/m-1.2.0.joblib", "models/m-1.2.0.plan.npz"])
-def test_held_out_rows_stand_beside_the_model(path: str) -> None:
-    assert held_out_path(path) == Path("models/m-1.2.0.held-out.csv")
+    assert (len(known.rows), known.notes, known.fitted) == (200, (), False)
+    plan = msgspec.structs.replace(model, path=str(tmp_path / "p.plan.npz"))
+    assert read_known(plan, None, "species").name == known.name
 
 
 def test_the_example_says_that_it_was_fitted_on_its_rows(penguin_model: Model) -> None:
     known = read_known(penguin_model, "")
     assert known.name == "models/penguins.csv"
+    assert known.fitted
     assert known.notes[0].startswith("The model was fitted on most rows of models/penguins.csv")
 
 
@@ -85,7 +83,7 @@ def test_rows_of_the_training_are_told_by_their_hash(penguin_model: Model, tmp_p
     model = with_card(penguin_model, training={"sha256": sha256})
     known = read_known(msgspec.structs.replace(model, path=str(path)), PENGUINS)
     assert "name rows that it was not fitted on, as in DATA=new.csv" in known.notes[0]
-    held_out_path(str(path)).touch()
+    path.with_suffix(".held-out.csv").touch()
     known = read_known(msgspec.structs.replace(model, path=str(path)), PENGUINS)
     assert f"leave DATA out to take the held-out rows, {tmp_path}/m.held-out" in known.notes[0]
 
@@ -166,7 +164,7 @@ def test_no_rows_at_all_get_a_sentence(house_model: Model) -> None:
 
 
 def test_lists_as_answers_get_a_sentence(house_model: Model, houses: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match="the target price of a DataFrame of 2 rows has lists"):
+    with pytest.raises(DataError, match="the target price of a DataFrame has lists"):
         read_known(house_model, houses.head(2).assign(price=pd.Series([[1], [2]], dtype=object)))
 
 
