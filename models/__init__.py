@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from models.engines.choose import load as load
     from models.errors import InvalidRows as InvalidRows
     from models.errors import ModelError as ModelError
+    from models.evaluation.measure import evaluate as evaluate
     from models.training.train import train as train
 
 # The module of each name, imported at the name's first use: a bare Python runs
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "InvalidRows": "models.errors",
     "ModelError": "models.errors",
+    "evaluate": "models.evaluation.measure",
     "load": "models.engines.choose",
     "train": "models.training.train",
 }
 
-__all__ = ["InvalidRows", "ModelError", "load", "train"]
+__all__ = ["InvalidRows", "ModelError", "evaluate", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,161 @@
+"""Plain English for an evaluation: names of metrics, sentences on scores, and numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from models.evaluation.facts import Score
+
+if TYPE_CHECKING:
+    from models.evaluation.measure import Evaluation
+
+TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "f1_macro": "F1, mean over classes",
+    "log_loss": "Log loss",
+    "roc_auc": "ROC AUC",
+    "brier": "Brier score",
+    "r2": "R²",
+    "mean_absolute_error": "Mean absolute error",
+    "root_mean_squared_error": "Root mean squared error",
+    "silhouette": "Silhouette",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "davies_bouldin": "Davies-Bouldin",
+    "adjusted_rand": "Adjusted Rand index",
+    "normalized_mutual_info": "Normalized mutual information",
+    "average_precision": "Average precision",
+    "f1": "F1 of outliers",
+    "outlier_share": "Share of outliers",
+}
+MEANINGS = {
+    "balanced_accuracy": "The mean share of each class that was found; rare classes count as much.",
+    "f1_macro": "Precision and recall in one number, averaged over classes; 1 is perfect.",
+    "roc_auc": "How well the classes are ranked: 1 is perfect, 0.5 is chance.",
+    "brier": "The mean squared error of the probabilities; 0 is perfect.",
+    "root_mean_squared_error": "Like the mean absolute error, but large errors count more.",
+    "silhouette": "How much closer rows are to their own cluster: from -1 to 1, more is better.",
+    "calinski_harabasz": "Spread between clusters against spread within; more is better.",
+    "davies_bouldin": "Spread within clusters against their distances; less is better.",
+    "adjusted_rand": "Agreement with the known groups: 1 is perfect, 0 is chance.",
+    "normalized_mutual_info": "What clusters tell of the known groups: from 0 to 1.",
+    "average_precision": "The mean precision over all thresholds; 1 is perfect.",
+    "f1": "Precision and recall of outliers in one number; 1 is perfect.",
+    "outlier_share": "The share of the rows that the model says are outliers.",
+}
+
+
+def title(name: str) -> str:
+    """The name of a metric for people."""
+    return TITLES.get(name, name)
+
+
+def number(value: float) -> str:
+    """A number in four to six digits; 1 stands only for 1."""
+    size = abs(value)
+    if not math.isfinite(value) or size >= 1e12:
+        return f"{value:.4g}"
+    if size >= 1_000:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.2f}"
+    if size < 0.001:
+        return f"{value:.3g}"
+    # The share of all rows but a few must not read as that of all.
+    return "0.9999" if 0.99995 <= value < 1 - 1e-9 else f"{value:.4f}"
+
+
+def percent(value: float) -> str:
+    """A share in percent; neither 0 nor 100 unless it is exactly that."""
+    text = f"{100 * value:.1f} %"
+    if text == "100.0 %":
+        return "100 %" if value == 1 else "over 99.9 %"
+    if text == "0.0 %":
+        return "0 %" if value == 0 else "under 0.1 %"
+    return text
+
+
+def interval(score: Score) -> str:
+    """The ends of an interval, "" if it is unknown."""
+    if score.low is None or score.high is None:
+        return ""
+    return f"{number(score.low)} to {number(score.high)}"
+
+
+def rows(count: int) -> str:
+    """A number of rows."""
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def meaning(evaluation: Evaluation, name: str) -> str:
+    """What the score of this name says about these rows, in a sentence."""
+    value = evaluation.scores[name].value
+    if name == "accuracy":
+        right = round(value * evaluation.rows)
+        return f"Of {rows(evaluation.rows)}, {right:,} were right."
+    if name == "log_loss" and evaluation.confusion:
+        guess = math.log(max(2, len(evaluation.classes)))
+        return (
+            "How far the probabilities are from the truth: 0 is perfect, and guessing all "
+            f"{len(evaluation.classes)} classes alike gives {number(guess)}."
+        )
+    if name == "r2":
+        return f"The model explains {percent(value)} of the variance of {evaluation.target}."
+    if name == "mean_absolute_error":
+        return f"Predictions of {evaluation.target} are off by {number(value)} on average."
+    return MEANINGS.get(name, "")
+
+
+def calibration(evaluation: Evaluation) -> str:
+    """What the calibration says, in a sentence or two."""
+    found = evaluation.calibration
+    if found is None:
+        return ""
+    biggest = max(found.bins, key=lambda each: each.rows)
+    of = f"were {found.label}" if found.label else "were right"
+    said = f"a probability near {percent(biggest.predicted)}"
+    said += f" for {found.label}" if found.label else " for its answer"
+    return (
+        f"Of the {rows(biggest.rows)} to which the model gave {said}, "
+        f"{percent(biggest.observed.value)} {of}. On average over all rows, the probability is "
+        f"{100 * found.expected_error:.1f} percentage points from the share that came true."
+    )
+
+
+def headline(evaluation: Evaluation) -> str:
+    """The first sentence of a report."""
+    scores = evaluation.scores
+    for name in ("accuracy", "mean_absolute_error"):
+        if name in scores:
+            score = scores[name]
+            said = meaning(evaluation, name)
+            if evaluation.fitted or score.low is None or score.high is None:
+                return said
+            if name == "accuracy":
+                return (
+                    f"{said} On other rows like these, expect {percent(score.low)} to "
+                    f"{percent(score.high)}."
+                )
+            return f"{said} On other rows like these, expect {interval(score)}."
+    if evaluation.kind == "outliers":
+        count = sum(group.rows for group in evaluation.groups if group.label == "outliers")
+        return f"Of {rows(evaluation.rows)}, the model says {count:,} are outliers."
+    return f"The model puts {rows(evaluation.rows)} into {len(evaluation.groups):,} clusters."
+
+
+def served(evaluation: Evaluation) -> str:
+    """How the service's answers compare with those of the file; "" if it was not asked."""
+    found = evaluation.served
+    if found is None:
+        return ""
+    if found.is_same_version:
+        which = f"{found.url} serves this model, version {found.version[:12]}"
+    else:
+        which = (
+            f"{found.url} serves ANOTHER version, {found.version[:12]}; that of the file is "
+            f"{evaluation.version[:12]}"
+        )
+    if not found.different:
+        return f"{which}. Its answers to all {rows(found.rows)} are those of the file."
+    return f"{which}. Its answers to {found.different:,} of {rows(found.rows)} are not the file's."
