@@ -133,7 +133,9 @@ def _answers(
     if predictions.ndim != 1:
         raise Unmeasurable("the model answers with several values a row: only one can be measured")
     if asked.truth is None and kind in ("classifier", "regressor"):
-        raise Unmeasurable(f"a {kind} is measured on rows whose answers are known: name the target")
+        raise Unmeasurable(
+            f"a {kind} is measured on rows whose answers are known: name the column of the target"
+        )
     truth = None
     if asked.truth is not None:
         known = np.asarray(asked.truth, dtype=object)[asked.places]

@@ -72,7 +72,10 @@ def differences(
     to the same rows, or of models of two kinds.
     """
     if a.kind != b.kind:
-        raise Unmeasurable(f"one model is a {a.kind}, and the other a {b.kind}")
+        raise Unmeasurable(
+            f"A is a {metrics.NOUNS[a.kind]} and B a {metrics.NOUNS[b.kind]}: compare models of "
+            "one kind"
+        )
     if not np.array_equal(a.places, b.places):
         raise Unmeasurable("the two models have answered different rows")
     of_a, of_b = (metrics.statistics(each, names)[0] for each in (a, b))

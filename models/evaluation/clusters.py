@@ -11,8 +11,9 @@ from models.evaluation.facts import Answers, Unmeasurable
 from models.evaluation.labels import truth_of
 from models.evaluation.statistic import Resampled, Smooth, mean_of
 
-# Distances between all rows, and resamples, are of so many rows, drawn with a fixed seed.
+# The most rows that silhouettes, and resamples, are computed of; drawn with a fixed seed.
 MAX_ROWS = 5_000
+MAX_ROWS_RESAMPLED = 2_000
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
 
@@ -20,7 +21,7 @@ Measure = Callable[[np.ndarray, np.ndarray], float]
 def silhouette(answers: Answers) -> Smooth:
     """The mean silhouette of at most 5,000 rows."""
     inputs, found = _clustered(answers)
-    places = _sample(len(found))
+    places = _sample(len(found), MAX_ROWS)
     if not 1 < len(np.unique(found[places])) < len(places):
         raise Unmeasurable("it needs a cluster with two rows, and another cluster")
     return mean_of(metrics.silhouette_samples(inputs[places], found[places]))
@@ -54,7 +55,7 @@ def truth_codes(answers: Answers) -> np.ndarray:
 
 
 def _resampled(given: np.ndarray, found: np.ndarray, measure: Measure) -> Resampled:
-    places = _sample(len(found))
+    places = _sample(len(found), MAX_ROWS_RESAMPLED)
 
     def at(drawn: np.ndarray) -> float:
         rows = places[drawn]
@@ -75,7 +76,7 @@ def _clustered(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
     return answers.inputs, answers.predictions
 
 
-def _sample(count: int) -> np.ndarray:
-    if count <= MAX_ROWS:
+def _sample(count: int, most: int) -> np.ndarray:
+    if count <= most:
         return np.arange(count)
-    return np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS])
+    return np.sort(np.random.default_rng(0).permutation(count)[:most])

@@ -54,12 +54,20 @@ METRICS: dict[Kind, tuple[Metric, ...]] = {
 }
 
 
+NOUNS: dict[Kind, str] = {
+    "classifier": "classifier",
+    "regressor": "regressor",
+    "clusterer": "clusterer",
+    "outliers": "outlier detector",
+}
+
+
 def metric_of(kind: Kind, name: str) -> Metric:
     """The metric of this name. Raises Unmeasurable, which names those there are."""
     found = [metric for metric in METRICS[kind] if metric.name == name]
     if not found:
         have = some([metric.name for metric in METRICS[kind]])
-        raise Unmeasurable(f"there is no metric {name} of a {_NAMES[kind]}: expected {have}")
+        raise Unmeasurable(f"there is no metric {name} of a {NOUNS[kind]}: expected {have}")
     return found[0]
 
 
@@ -80,6 +88,3 @@ def statistics(
         except Unmeasurable as reason:
             reasons[metric.name] = str(reason)
     return found, reasons
-
-
-_NAMES = {"outliers": "detector of outliers"}

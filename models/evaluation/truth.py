@@ -42,7 +42,10 @@ def _labels(classes: list[Any], truth: np.ndarray) -> np.ndarray:
             f"no known answer is a class of the model: they are {some(list(map(str, found)))}, and "
             f"its classes {some(list(map(str, classes)))}: name the column of the target"
         )
-    return np.array([*found, None], dtype=object)[:-1][codes]
+    plain = np.array(found)
+    # Labels of several types would all become text.
+    labels = plain if plain.tolist() == found else np.array([*found, None], dtype=object)[:-1]
+    return labels[codes]
 
 
 def _plain(label: Any) -> Any:
