@@ -67,13 +67,13 @@ def package(model: Path | str, version: str = "", name: str = "", out: Path | st
 
 
 def _version(path: Path, given: str, release: str) -> str:
+    version = given or release or releases.FIRST
+    names.check_version(version)
     if given and release and given != release:
         raise ModelError(
             f"VERSION={given}: {path} is the release {release}, as its card says: leave VERSION "
             f"out, or name the file of {given}"
         )
-    version = given or release or releases.FIRST
-    names.check_version(version)
     return version
 
 
