@@ -47,13 +47,11 @@ def interval_of_difference(
     return None
 
 
-def _wilson(share: Share) -> Interval | None:
+def _wilson(share: Share) -> Interval:
     """The score interval of Wilson (1927), with as many rows as would have the same variance.
 
     The effective number of rows is that of surveys: Franco et al. (2019), doi 10.1093/jssam/smy019.
     """
-    if share.variance <= 0:
-        return None
     rows = share.centre * (1 - share.centre) / share.variance
     middle = (share.value + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
     spread = share.value * (1 - share.value) / rows + Z**2 / (4 * rows**2)

@@ -35,7 +35,7 @@ def share_of(events: np.ndarray) -> Share:
     """The share of rows with an event."""
     share = float(events.mean())
     centre = (float(events.sum()) + 1) / (len(events) + 2)
-    return Share(share, events - share, centre, centre * (1 - centre) / len(events))
+    return Share(share, events - share, centre, centre * (1 - centre) / len(events), 1.0)
 
 
 def accuracy(answers: Answers) -> Share:
@@ -78,11 +78,11 @@ def f1_macro(answers: Answers) -> Share:
     place = np.zeros(count, dtype=np.int64)
     place[present] = np.arange(len(present))
     value, influence = _f1_of(table)
-    # One row more is wrong, as likely of each pair of labels as these are frequent.
+    # One row more is wrong, as likely of each pair of labels as these are frequent; half one right.
     sizes = table.sum(axis=0) + table.sum(axis=1)
     wrong = np.outer(sizes, sizes)
     np.fill_diagonal(wrong, 0)
-    smooth = table + wrong / wrong.sum()
+    smooth = table + wrong / wrong.sum() + 0.5 * np.diag(sizes / sizes.sum())
     centre, moved = _f1_of(smooth)
     return Share(
         value,
@@ -157,10 +157,11 @@ def f1_of_outliers(answers: Answers) -> Share:
         raise Unmeasurable("no row is an outlier, by the truth or by the model")
     value = 2 * both / size
     influence = (2.0 * (truth & found) - value * (truth.astype(float) + found)) * count / size
-    # One row more is wrong.
-    centre = 2 * both / (size + 1)
-    cells = np.array([both, size - 2 * both + 1])
-    moved = np.array([2 - 2 * centre, -centre]) / (size + 1)
+    # One row more is wrong, and half one right.
+    cells = np.array([both + 0.5, size - 2 * both + 1])
+    size_more = 2 * cells[0] + cells[1]
+    centre = 2 * cells[0] / size_more
+    moved = np.array([2 - 2 * centre, -centre]) / size_more
     return Share(
         float(value), influence, float(centre), float((cells * moved**2).sum()), count / size
     )

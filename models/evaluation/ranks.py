@@ -30,13 +30,16 @@ def roc_auc(answers: Answers) -> Share:
     each = [_auc(truth == i, answers.probabilities[:, i]) for i in range(len(classes))]
     influence = np.mean([share.influence for share in each], axis=0)
     added = sum(share.variance - (share.influence**2).mean() / len(truth) for share in each)
-    return Share(
+    return _share(
         float(np.mean([share.value for share in each])),
         influence,
         float(np.mean([share.centre for share in each])),
         float((influence**2).mean() / len(truth) + max(added, 0.0) / len(classes) ** 2),
-        0.0,
     )
+
+
+def _share(value: float, influence: np.ndarray, centre: float, variance: float) -> Share:
+    return Share(value, influence, centre, variance, float(np.sqrt(variance * len(influence))))
 
 
 def _scores(answers: Answers) -> np.ndarray:
@@ -69,7 +72,7 @@ def _auc(positive: np.ndarray, scores: np.ndarray) -> Share:
     influence[positive] = (wins - value) * len(scores) / len(above)
     influence[~positive] = (losses - value) * len(scores) / len(below)
     centres, variances = zip(_with_fault(wins), _with_fault(losses), strict=True)
-    return Share(value, influence, float(np.mean(centres)), sum(variances), 0.0)
+    return _share(value, influence, float(np.mean(centres)), sum(variances))
 
 
 def _with_fault(placements: np.ndarray) -> tuple[float, float]:
@@ -102,4 +105,4 @@ def average_precision(answers: Answers) -> Share:
     count = len(scores)
     centre = (value * total + 0.5) / (total + 1)
     variance = float((influence**2).mean() / count * (total + 1) / total + 0.25 / (total + 1) ** 2)
-    return Share(value, influence, float(centre), variance, 0.0)
+    return _share(value, influence, float(centre), variance)

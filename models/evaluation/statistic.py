@@ -17,15 +17,15 @@ class Share(NamedTuple):
 
     `influence`, shape (n,), is by how much each row moves the value, times n; its mean is 0.
     `centre` and `variance` are those of the value with a fault or two added, so that the variance
-    of a flawless model is not 0. `unit` is by how much a row moves the value if the model is right
-    instead of wrong on it, times n (root of the mean square).
+    of a flawless model is not 0. `unit` is by how much a row typically moves the value if the model
+    is right instead of wrong on it, times n.
     """
 
     value: float
     influence: np.ndarray
     centre: float
     variance: float
-    unit: float = 1.0
+    unit: float
 
 
 class Smooth(NamedTuple):

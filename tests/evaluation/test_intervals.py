@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
@@ -92,6 +93,25 @@ def test_a_flawless_model_may_still_err(name: str) -> None:
     assert score.value == 1
     assert score.high == pytest.approx(1)
     assert 0.88 < score.low < 0.96
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1_macro", "roc_auc"])
+def test_a_model_that_is_always_wrong_may_be_right(name: str) -> None:
+    right = flawless(69)
+    wrong = msgspec.structs.replace(
+        right, predictions=1 - right.predictions, probabilities=1 - np.asarray(right.probabilities)
+    )
+    score = scores(wrong)[name]
+    assert score.low == pytest.approx(0)
+    assert 0.03 < score.high < 0.12
+
+
+def test_outliers_that_are_never_found_may_be() -> None:
+    a = answers_of("outliers", np.repeat([-1, 1], 30), np.repeat([1, -1], 30))
+    score = scores(a, ["f1"])["f1"]
+    assert score.value == 0
+    assert score.low == pytest.approx(0)
+    assert 0 < score.high < 0.2
 
 
 def test_losses_that_are_all_equal_have_no_interval() -> None:
