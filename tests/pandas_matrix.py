@@ -7,6 +7,7 @@ pandas itself writes no such body, and otherwise a fault.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import json
@@ -367,17 +368,31 @@ def services(
             yield "plan", msgspec.structs.replace(service, batcher=batcher)
 
 
-def remembering(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The answers of `predict`, which is called once for equal rows: most ways to write mean those."""
-    answers: dict[bytes, Any] = {}
+@contextlib.contextmanager
+def remembering(kind: type) -> Iterator[None]:
+    """While there is one model, of this class, its `predict` is called once for equal rows.
 
-    def recall(rows: Any) -> Any:
+    Most ways to write mean those, and each way to serve tries the model on the same rows.
+    """
+    kept, predict = vars(kind)["predict"], vars(kind)["predict"].__get__(None, kind)
+    found: dict[bytes, Any] = {}
+
+    def recall(self: Any, rows: Any) -> Any:
         key = pickle.dumps(rows)
-        if key not in answers:
-            answers[key] = predict(rows)
-        return answers[key].copy()
+        if key not in found:
+            try:
+                found[key] = predict(self, rows)
+            except Exception as error:
+                found[key] = error
+        if isinstance(found[key], Exception):
+            raise found[key]
+        return found[key].copy()
 
-    return recall
+    type.__setattr__(kind, "predict", recall)
+    try:
+        yield
+    finally:
+        type.__setattr__(kind, "predict", kept)
 
 
 def close(numbers: Any, expected: Any) -> bool:
@@ -405,8 +420,6 @@ class Asked:
         self.truths: list[tuple[pd.DataFrame, list[float] | None]] = []
         self.rows: list[Any] = []
         service.batcher._watched = True  # no thread for each service
-        known = service.model.estimator
-        vars(known)["predict"] = remembering(known.predict)
         run = service.batcher.run
 
         def noting(method: str, rows: Any) -> Any:
@@ -519,7 +532,7 @@ def matrix(types: list[str], readers: list[str]) -> Iterator[tuple[str, str, str
                 assert (type_, reader) not in SENSELESS
             except Exception:
                 continue
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder, remembering(type(estimator)):
                 for how, service in services(estimator, frame, Path(folder)):
                     if dates and reader in UNKNOWN and how == "bare":
                         continue
