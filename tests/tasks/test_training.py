@@ -242,6 +242,21 @@ def test_a_better_version_takes_over_if_that_is_asked_for(house: House) -> None:
     assert card["comparison"] == {"active_version": house.active, **compared}
 
 
+def test_a_function_of_rows_and_answers_trains_on_the_data_of_its_module(house: House) -> None:
+    rows = np.arange(40.0).reshape(20, 2) * [1, 2]
+    text = "\n".join(f"{a},{b},{a + b}" for a, b in rows)
+    (house.folder / "rows.csv").write_text(f"x0,x1,sum\n{text}\n")
+    house.write(
+        "DATA, TARGET = 'rows.csv', 'sum'\ndef train(rows, answers):\n    return LinearRegression()\n"
+    )
+    report = house.run("if-better")
+    assert (report["activated"], report["not_activated"]) == (True, "")
+    assert house.serves() == report["version"]
+    assert (report["metrics"]["rows_fitted"], report["comparison"]["rows"]) == (16, 4)
+    card = house.versions.find(report["version"]).card
+    assert (card["target"], card["training"]["data"]) == ("sum", "rows.csv")
+
+
 def test_a_worse_version_never_takes_over(build: Build) -> None:
     house = build(constant=0)
     house.write("CONSTANT = 7\ndef train():\n    return fitted(7), FACTS\n")
