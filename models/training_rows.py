@@ -18,6 +18,7 @@ from models.signature.types import Signature
 # Rows that are read from the beginning of a file.
 MAX_ROWS = 1_000_000
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+CSV = {".csv", ".tsv", ".txt"}
 EXPECTED = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
 
 
@@ -31,10 +32,10 @@ def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -
     `names` are the expected columns: a CSV is split at the delimiter that finds most of them.
     `texts` are columns of a CSV that stay text even if they look like numbers. Raises DataError.
     """
-    kinds = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
+    kinds = _kinds(path)
     kind = kinds[-1] if kinds else ""
     try:
-        if kind in (".csv", ".tsv", ".txt"):
+        if kind in CSV:
             frame = _read_csv(path, names, texts)
         elif kind in (".parquet", ".pq"):
             frame = pd.read_parquet(path).head(MAX_ROWS)
@@ -76,6 +77,23 @@ def _read_csv(path: Path, names: Collection[str], texts: Collection[str]) -> pd.
             path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False, decimal=","
         )
     return rows
+
+
+def codes(path: Path, frame: pd.DataFrame) -> list[str]:
+    """The columns of a CSV that were read as whole numbers, and of which a value is 01 or the like.
+
+    A zero in front is a part of a code, and no number has it.
+    """
+    whole = [name for name in columns_of(frame) if pd.api.types.is_integer_dtype(frame[name])]
+    if not whole or CSV.isdisjoint(_kinds(path)):
+        return []
+    texts = _read_csv(path, whole, columns_of(frame))
+    texts.columns = frame.columns
+    return [name for name in whole if texts[name].str.match(r"0\d").any()]
+
+
+def _kinds(path: Path) -> list[str]:
+    return [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
 
 
 def _has_decimal_commas(column: pd.Series[Any]) -> bool:

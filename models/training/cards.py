@@ -98,7 +98,8 @@ def save_held_out(path: Path, result: Result) -> None:
     answers = np.asarray(facts["test_answers"])
     target = str(facts.get("target") or getattr(facts["test_answers"], "name", None) or "answer")
     if answers.ndim == 1 and target not in rows:
-        rows.assign(**{target: answers}).to_csv(held_out_path(path), index=False)
+        known = pd.Series(answers, name=target)
+        pd.concat([rows, known], axis=1).to_csv(held_out_path(path), index=False)
 
 
 def _training(estimator: Any, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from models.settings import ModelSettings
 from models.sources import shown
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe
-from models.training_rows import MAX_ROWS, DataError, columns_of, read
+from models.training_rows import MAX_ROWS, DataError, codes, columns_of, read
 
 # A column of so many values that repeats the classes one to one is a leak, and no accident.
 MIN_LEAK_ROWS = 20
@@ -62,6 +62,8 @@ def load(recipe: Recipe, settings: ModelSettings, beside: Path) -> Data:
             path = beside / path
         try:
             frame = read(path)
+            if texts := codes(path, frame):
+                frame = read(path, texts=texts)
         except DataError as error:
             raise Unusable(str(error)) from None
         with path.open("rb") as file:
@@ -144,6 +146,11 @@ def _check(recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any], source: 
     for name in columns_of(rows):
         if rows[name].isna().all():
             raise Unusable(f"the column {name} has no value in any row: {leave(name)}")
+        if pd.api.types.is_float_dtype(rows[name]) and np.isinf(rows[name]).any():
+            row = int(np.isinf(rows[name]).to_numpy().argmax())
+            raise Unusable(
+                f"the column {name} is infinite in row {row}: replace it, or {leave(name)}"
+            )
         if _is_equal(rows[name], answers):
             raise Unusable(
                 f"the column {name} is equal to the target {recipe.target} in every row, and no "
