@@ -18,6 +18,11 @@ Z = 1.959963984540054
 # variance of their means tells that of the whole as well, with a relative error of 1.6 %.
 MAX_GROUPS = 2_000
 RESAMPLES_AT_ONCE = 250
+# Fewer rows than these do not tell how a mean varies.
+MIN_ROWS = 10
+# A standard error above this part of the statistic comes from a few rows: on a logarithmic scale
+# the interval would have no end. In simulations of such losses, both hold the true value as often.
+MAX_LOG_ERROR = 0.35
 # A standard error below this part of the statistic is one of rounding: all rows are equal.
 ROUNDING = 1e-12
 # Resamples of statistics that are computed anew for each: a standard error needs fewer than an end.
@@ -97,27 +102,33 @@ def _studentised(statistic: Smooth, resamples: int, seed: int) -> Interval | Non
     """
     groups = _groups(statistic.moments, seed)
     count, width = groups.shape
-    if count < 2:
+    if count < MIN_ROWS:
         return None
     means = groups.mean(axis=0)
     centred = groups - means
     products = (centred[:, :, None] * centred[:, None, :]).reshape(count, width**2)
     columns = np.concatenate([centred, products], axis=1)
     drawn = np.concatenate([w @ columns for w in _weights(count, resamples, seed)]) / count
-    scale = statistic.scale
     with np.errstate(all="ignore"):
         error = _error(statistic, means, 0 * means, products.mean(axis=0), count)
         errors = _error(statistic, means, drawn[:, :width], drawn[:, width:], count)
         value, values = statistic.function(means), statistic.function(means + drawn[:, :width])
-        t = (_to(scale, values) - _to(scale, value)) / (errors * _slope(scale, values))
         largest = 0.5 * np.square(centred @ statistic.gradient(means)).max() / count**2
+        step = math.sqrt(error**2 + largest)
+        scale = statistic.scale
+        if scale == "log" and step > MAX_LOG_ERROR * value:
+            scale = ""
+        t = (_to(scale, values) - _to(scale, value)) / (errors * _slope(scale, values))
     t = t[np.isfinite(t)]
     if not error > ROUNDING * abs(value) or len(t) < resamples / 2:
         return None
     high, low = np.quantile(t, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="weibull")
-    step = math.sqrt(error**2 + largest) * _slope(scale, value)
+    step *= _slope(scale, value)
     centre = _to(scale, statistic.value)
-    return float(_from(scale, centre - low * step)), float(_from(scale, centre - high * step))
+    ends = float(_from(scale, centre - low * step)), float(_from(scale, centre - high * step))
+    # A loss is never below 0.
+    least = 0.0 if statistic.scale == "log" else -math.inf
+    return max(least, ends[0]), min(statistic.most, ends[1])
 
 
 def _error(

@@ -123,7 +123,7 @@ def brier(answers: Answers) -> Smooth:
     apart = probabilities.astype(np.float64)
     apart[np.arange(len(truth)), truth] -= 1
     halved = 0.5 if apart.shape[1] < 3 else 1.0
-    return mean_of(halved * (apart**2).sum(axis=1), "log")
+    return mean_of(halved * (apart**2).sum(axis=1), "log", most=2 * halved)
 
 
 def _probabilities(answers: Answers) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -33,13 +34,14 @@ class Smooth(NamedTuple):
 
     `function` takes means of shape (..., k); `gradient` gives its derivatives in the same shape.
     `scale` is the one on which the statistic is closest to a normal distribution: its logarithm,
-    or minus the logarithm of 1 less the statistic (log1m).
+    or minus the logarithm of 1 less the statistic (log1m). No value is above `most`.
     """
 
     moments: np.ndarray
     function: Callable[[Array], Array]
     gradient: Callable[[Array], Array]
     scale: Scale = ""
+    most: float = math.inf
 
     @property
     def value(self) -> float:
@@ -63,9 +65,9 @@ class Resampled(NamedTuple):
 Statistic = Share | Smooth | Resampled
 
 
-def mean_of(values: np.ndarray, scale: Scale = "") -> Smooth:
+def mean_of(values: np.ndarray, scale: Scale = "", *, most: float = math.inf) -> Smooth:
     """The mean of one value a row."""
-    return Smooth(values[:, None], lambda means: means[..., 0], np.ones_like, scale)
+    return Smooth(values[:, None], lambda means: means[..., 0], np.ones_like, scale, most)
 
 
 def root_mean_of(squares: np.ndarray) -> Smooth:
