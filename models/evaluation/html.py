@@ -106,7 +106,7 @@ def _residuals(evaluation: Evaluation) -> Iterator[str]:
     both = [number for pair in found.points for number in pair]
     span = (min(both), max(both))
     label = f"Predicted against actual {evaluation.target} of {len(found.points)} rows"
-    plot = svg.Plot(label, span, span, (f"actual {evaluation.target}"[:50], "predicted"))
+    plot = svg.Plot(label, span, span, (f"actual {evaluation.target}", "predicted"))
     plot.line([(span[0], span[0]), (span[1], span[1])], "guide")
     plot.dots(found.points)
     low, high = found.errors.quantiles["5 %"], found.errors.quantiles["95 %"]

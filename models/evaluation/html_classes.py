@@ -120,7 +120,7 @@ def probabilities(evaluation: Evaluation) -> Iterator[str]:
 def _calibration(evaluation: Evaluation) -> str:
     found = evaluation.calibration
     assert found  # noqa: S101 - see above
-    of = f"for {found.label[:40]}" if found.label else "of the predicted class"
+    of = f"for {found.label}" if found.label else "of the predicted class"
     said = words.calibration(evaluation)
     share = "share that came true"
     plot = svg.Plot(f"Calibration. {said}", (0, 1), (0, 1), (f"predicted probability {of}", share))
@@ -140,7 +140,7 @@ def _calibration(evaluation: Evaluation) -> str:
 
 def _curves(evaluation: Evaluation) -> str:
     found = evaluation.curves
-    areas = ", ".join(f"{each.label[:40]} {words.number(each.area)}" for each in found)
+    areas = ", ".join(f"{each.label} {words.number(each.area)}" for each in found)
     label = f"ROC curves with their areas: {areas}"
     plot = svg.Plot(
         label, (0, 1), (0, 1), ("share of other rows taken for the class", "share found")

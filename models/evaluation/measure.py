@@ -113,7 +113,32 @@ def evaluate(
     served = None
     if url:
         served, answers = ask(url, model, known.rows.iloc[answers.places], answers)
-    return _evaluation(model, known, answers, slices, conditions, served)
+    scores = bootstrap.scores(answers)
+    return evaluation_of(
+        answers,
+        **_names(model),
+        data=known.name,
+        sha256=known.sha256,
+        target=known.target,
+        fitted=known.fitted,
+        left_out=_left_out(model, known, answers),
+        notes=list(known.notes),
+        scores=scores,
+        gates=_gates(answers, conditions, scores),
+        slices=slices_of(answers, known.frame.iloc[answers.places], slices),
+        served=served,
+    )
+
+
+def _names(model: Model) -> dict[str, str]:
+    """What the model is called."""
+    return {
+        "model": model.path,
+        "name": str(model.card.get("name") or Path(model.path).name.split(".")[0]),
+        "release": str(model.card.get("release") or ""),
+        "version": model.version,
+        "estimator": model.kind,
+    }
 
 
 def _loaded(given: str | Path) -> Model:
@@ -133,41 +158,27 @@ def _answered(model: Model, known: Known) -> Answers:
     return answered(model, known.rows, known.truth)
 
 
-def _evaluation(
-    model: Model,
-    known: Known,
-    answers: Answers,
-    columns: Sequence[str],
-    conditions: Sequence[gates.Gate],
-    served: Served | None,
-) -> Evaluation:
-    card = model.card
-    scores, reasons = bootstrap.scores(answers), bootstrap.left_out(answers)
-    missed = [gates.missed([gate], scores, reasons) for gate in conditions]
-    return Evaluation(
-        model=model.path,
-        name=str(card.get("name") or Path(model.path).name.split(".")[0]),
-        release=str(card.get("release") or ""),
-        version=model.version,
-        estimator=model.kind,
-        kind=answers.kind,
-        data=known.name,
-        sha256=known.sha256,
-        target=known.target,
-        fitted=known.fitted,
-        rows=len(answers.places),
-        left_out=_left_out(model, known, answers),
-        notes=list(known.notes),
-        scores=scores,
-        unmeasured=reasons,
-        gates=[
-            parts.Gate(condition=f"{gate.metric}{gate.sign}{gate.bound}", missed="".join(said))
-            for gate, said in zip(conditions, missed, strict=True)
-        ],
-        slices=slices_of(answers, known.frame.iloc[answers.places], columns),
-        served=served,
-        **_parts(answers),
-    )
+def evaluation_of(answers: Answers, **known: Any) -> Evaluation:
+    """The evaluation of a model's answers; `known` are the other fields: see `Evaluation`."""
+    measured: dict[str, Any] = {"kind": answers.kind, "rows": len(answers.places)}
+    if "scores" not in known:
+        measured["scores"] = bootstrap.scores(answers)
+    measured["unmeasured"] = bootstrap.left_out(answers)
+    return Evaluation(**measured, **known, **_parts(answers))
+
+
+def _gates(
+    answers: Answers, conditions: Sequence[gates.Gate], scores: dict[str, Score]
+) -> list[parts.Gate]:
+    """Each condition, with a sentence if it is not met."""
+    reasons = bootstrap.left_out(answers)
+    return [
+        parts.Gate(
+            condition=f"{gate.metric}{gate.sign}{gate.bound}",
+            missed="".join(gates.missed([gate], scores, reasons)),
+        )
+        for gate in conditions
+    ]
 
 
 def _parts(answers: Answers) -> dict[str, Any]:

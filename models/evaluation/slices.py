@@ -50,6 +50,9 @@ def slices(answers: Answers, frame: pd.DataFrame, columns: Sequence[str]) -> lis
 
 def parts(column: pd.Series[Any]) -> list[tuple[str, np.ndarray]]:
     """The slices of a column: their names, and the rows in them, as booleans of shape (n,)."""
+    if _is_number(column):
+        # No quartile lies beyond an infinite number.
+        column = column.mask(column.abs() == math.inf)
     known = column.dropna()
     if _is_number(column) and known.nunique() > MAX_VALUES:
         cut = pd.qcut(column, 4, duplicates="drop")
@@ -75,8 +78,8 @@ def _is_number(column: pd.Series[Any]) -> bool:
 
 
 def _range(column: pd.Series[Any], where: np.ndarray) -> str:
-    numbers = column[where]
-    return f"{numbers.min():.6g} to {numbers.max():.6g}" if len(numbers) else ""
+    low, high = (f"{number:.6g}" for number in (column[where].min(), column[where].max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def _slice(answers: Answers, column: str, value: str, where: np.ndarray) -> Slice:

@@ -47,7 +47,8 @@ def residuals(answers: Answers) -> Residuals | None:
     if errors is None:
         return None
     order = np.random.default_rng(0).permutation(len(actual))[:MAX_POINTS]
-    pairs = [(float(actual[i]), float(predicted[i])) for i in np.sort(order)]
+    known = [i for i in np.sort(order) if np.isfinite(predicted[i])]
+    pairs = [(float(actual[i]), float(predicted[i])) for i in known]
     return Residuals(errors=errors, points=pairs)
 
 

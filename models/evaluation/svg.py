@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 
 import numpy as np
+
+from models.evaluation.tags import plain
 
 WIDTH, HEIGHT = 440, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 46
 TICKS = 5
+# The name of an axis may be a column of the data, in characters.
+MAX_NAME = 60
 # Shades of a heat map, from the least to the most.
 SHADES = 5
 
@@ -59,7 +62,7 @@ class Plot:
     ) -> None:
         self._parts.append(
             f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}"{more}>'
-            f"{escape(text)}</text>"
+            f"{plain(text, MAX_NAME)}</text>"
         )
 
     def line(self, points: Iterable[tuple[float, float]], kind: str) -> None:
@@ -128,7 +131,7 @@ def mark(low: float, value: float, high: float, scale: Range) -> str:
 def _svg(width: int, height: int, label: str, body: str) -> str:
     return (
         f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(label)}">{body}</svg>'
+        f'aria-label="{plain(label)}">{body}</svg>'
     )
 
 
