@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 60.0
 # Numbers are equal up to this relative difference; batches of other sizes round sums otherwise, by
 # this part of the largest number.
 TOLERANCE = 1e-9
-ROUNDING = 1e-14
+ROUNDING = 1e-15
 MAX_SHOWN = 5
 DIGITS = 12
 TOO_LARGE = 413

@@ -168,6 +168,9 @@ def test_the_same_version_is_said_to_be_served() -> None:
     changes: dict[str, Any] = {"version": "0a" * 32, "is_same_version": True, "different": 0}
     served = msgspec.structs.replace(FULL.served, **changes)
     said = words.served(msgspec.structs.replace(FULL, served=served))
+    assert "<li>row 7" not in html.page(
+        msgspec.structs.replace(FULL, served=msgspec.structs.replace(served, first=[]))
+    )
     assert said == (
         "http://127.0.0.1:8080 serves this model, version 0a0a0a0a0a0a. Its answers to all 200 rows "
         "are those of the file."
@@ -244,6 +247,9 @@ def test_the_rarest_shapes_are_said() -> None:
     assert "No row was mistaken for another class." in html.page(evaluation(right))
     ranked = msgspec.structs.replace(right, scores=np.arange(100.0))
     assert "<h2>Ranking</h2>" in html.page(evaluation(ranked))
+    uncurved = html.page(msgspec.structs.replace(many, curves=[]))
+    assert "<h2>Probabilities</h2>" in uncurved
+    assert "ROC curve:" not in uncurved
     missing = msgspec.structs.replace(many.slices[0], scores={}, value="none of them")
     assert ">none<" in html.page(msgspec.structs.replace(many, slices=[many.slices[1], missing]))
     assert "-" in str(msgspec.structs.replace(many, slices=[many.slices[1], missing]))
