@@ -92,7 +92,8 @@ def _service(evaluation: Evaluation) -> Iterator[str]:
     found = evaluation.served
     if found is None:
         return
-    yield f"<section><h2>The running service</h2><p>{plain(words.served(evaluation))}</p>"
+    said = plain(words.served(found, evaluation.version))
+    yield f"<section><h2>The running service</h2><p>{said}</p>"
     if found.first:
         yield f"<ul>{''.join(f'<li>{plain(each)}</li>' for each in found.first)}</ul>"
     yield "</section>"

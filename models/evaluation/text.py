@@ -72,9 +72,9 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
         yield from wrapped(f"Note: {note}")
     yield ""
     yield from wrapped(words.headline(evaluation))
-    if evaluation.served:
-        yield from wrapped(words.served(evaluation))
-        for difference in evaluation.served.first:
+    if found := evaluation.served:
+        yield from wrapped(words.served(found, evaluation.version))
+        for difference in found.first:
             yield from wrapped(f"  {difference}")
 
 

@@ -9,6 +9,7 @@ from models.evaluation.facts import Score
 
 if TYPE_CHECKING:
     from models.evaluation.measure import Evaluation
+    from models.evaluation.served import Served
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -144,17 +145,14 @@ def headline(evaluation: Evaluation) -> str:
     return f"The model puts {rows(evaluation.rows)} into {len(evaluation.groups):,} clusters."
 
 
-def served(evaluation: Evaluation) -> str:
-    """How the service's answers compare with those of the file; "" if it was not asked."""
-    found = evaluation.served
-    if found is None:
-        return ""
+def served(found: Served, version: str) -> str:
+    """How a service's answers compare with those of the file, which has this SHA-256."""
     if found.is_same_version:
         which = f"{found.url} serves this model, version {found.version[:12]}"
     else:
         which = (
             f"{found.url} serves ANOTHER version, {found.version[:12]}; that of the file is "
-            f"{evaluation.version[:12]}"
+            f"{version[:12]}"
         )
     if not found.different:
         return f"{which}. Its answers to all {rows(found.rows)} are those of the file."

@@ -55,7 +55,8 @@ def test_a_regressor_is_measured(house_model: Model, houses: pd.DataFrame) -> No
 
 
 @pytest.mark.parametrize(
-    ("estimator", "kind"), [(KMeans(2, n_init=1), "clusterer"), (IsolationForest(n_estimators=5), "outliers")]
+    ("estimator", "kind"),
+    [(KMeans(2, n_init=1), "clusterer"), (IsolationForest(n_estimators=5), "outliers")],
 )
 def test_models_without_answers_are_measured(estimator: Any, kind: str, tmp_path: Path) -> None:
     rows = pd.DataFrame({"a": np.arange(60.0) % 7, "b": np.arange(60.0)})

@@ -167,7 +167,7 @@ def test_the_same_version_is_said_to_be_served() -> None:
     assert FULL.served
     changes: dict[str, Any] = {"version": "0a" * 32, "is_same_version": True, "different": 0}
     served = msgspec.structs.replace(FULL.served, **changes)
-    said = words.served(msgspec.structs.replace(FULL, served=served))
+    said = words.served(served, FULL.version)
     assert "<li>row 7" not in html.page(
         msgspec.structs.replace(FULL, served=msgspec.structs.replace(served, first=[]))
     )

@@ -63,21 +63,24 @@ def test_the_service_answers_every_row_as_the_file_does(penguin_model: Model, ur
     assert found.scores == evaluate(penguin_model, PENGUINS).scores
 
 
+@pytest.mark.parametrize(
+    ("factor", "least", "said"),
+    [(-1, 100, "row 1: the file answers "), (1.01, 344, "row 1: the file answers [0.99")],
+    ids=["labels", "probabilities"],
+)
 def test_another_version_is_told_with_the_rows_that_differ(
-    penguin_model: Model, url: str, tmp_path: Path
+    factor: float, least: int, said: str, penguin_model: Model, url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "latest.joblib"
     estimator = joblib.load(penguin_model.path)
-    estimator.named_steps[
-        "classify" if "classify" in estimator.named_steps else "model"
-    ].coef_ *= -1
+    estimator[-1].coef_ *= factor
     joblib.dump(estimator, path)
     found = evaluate(models.load(path), PENGUINS, "species", url=url).served
     assert found is not None
     assert (found.version, found.is_same_version) == (penguin_model.version, False)
-    assert found.different > 100
+    assert found.different >= least
     assert len(found.first) == 5
-    assert found.first[0].startswith("row 1: the file answers ")
+    assert found.first[0].startswith(said)
 
 
 @pytest.mark.parametrize("key", ["", "another"])
