@@ -53,7 +53,7 @@ OPTIONS := IMPERSONATED AS_DEPLOYER
 TEXTS := $(filter-out MODEL_URI,$(SETTINGS)) API_KEY PYTHON MODEL_PATH DATA TARGET BACKGROUND SAMPLE \
 	CONFIRM PYTEST_ARGS BENCH_ARGS VERSION URL FILE ACCEPT \
 	DROP GROUP TIME HELD_OUT SEED FOLDS SEARCH TWINE_REPOSITORY_URL TWINE_USERNAME TWINE_PASSWORD \
-	MODEL SLICES EVALUATE_MIN
+	MODEL SLICES EVALUATE_MIN A B
 TEXTS += $(CREDENTIALS)
 KNOWN := $(sort $(NUMBERS) $(AMOUNTS) $(SWITCHES) $(NAMES) $(HOSTS) $(TAGS) $(MEMBERS) $(OPTIONS) $(TEXTS) \
 	MODEL_URI FETCH_AT SECRETS SCHEDULE \
@@ -137,7 +137,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
-.PHONY: help install develop lock train evaluate use-model fetch-model card bake export-plan package publish upload-model run api-key test \
+.PHONY: help install develop lock train evaluate compare use-model fetch-model card bake export-plan package publish upload-model run api-key test \
 	lint format bench torture easter build-image run-container stop-container logs-container versions activate \
 	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
 	fetch-by-python require-docker require-card require-compose up down scale run-worker
@@ -163,6 +163,11 @@ evaluate: ## Measure MODEL (a file, or 1.2.0) on rows DATA with known answers, a
 	@$(FIT) "$${MODEL:-$$MODEL_PATH}"
 	@$(VENV)/python -m models.evaluation "$${MODEL:-$$VERSION}" --name "$$NAME" --data "$$DATA" --target "$$TARGET" \
 		--slices "$$SLICES" --min "$$EVALUATE_MIN" --url "$$URL"
+
+compare: require-A require-B ## Compare B with A (files, or as A=1.0.0 B=1.1.0) on the same rows: DATA with known answers, or those held out
+	@$(CHECK_PYTHON)
+	@$(FIT) "$$MODEL_PATH"
+	@$(VENV)/python -m models.evaluation.compare "$$A" "$$B" --name "$$NAME" --data "$$DATA" --target "$$TARGET"
 
 use-model: ## Make the release VERSION=1.2.0 of NAME the model that is served: models/latest.joblib
 	@$(CHECK_PYTHON)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
@@ -110,6 +111,22 @@ _TAGS: dict[Kind, Callable[[Any], bool]] = {
     "outliers": is_outlier_detector,
     "clusterer": is_clusterer,
 }
+
+
+def in_common(a: Answers, b: Answers) -> tuple[Answers, Answers]:
+    """The answers to the rows that both models answer. Raises Unmeasurable if there is none."""
+    places = np.intersect1d(a.places, b.places)
+    if not len(places):
+        raise Unmeasurable("there is no row that both models answer")
+    return _only(a, places), _only(b, places)
+
+
+def _only(answers: Answers, places: np.ndarray) -> Answers:
+    kept = np.searchsorted(answers.places, places)
+    parts = ("truth", "predictions", "probabilities", "scores", "inputs", "places")
+    known = {name: getattr(answers, name) for name in parts}
+    cut = {name: each[kept] for name, each in known.items() if each is not None}
+    return msgspec.structs.replace(answers, rows=_take(answers.rows, kept), **cut)
 
 
 class _Asked(NamedTuple):

@@ -114,7 +114,8 @@ def log_loss(answers: Answers) -> Smooth:
     truth, probabilities = _probabilities(answers)
     least = np.finfo(probabilities.dtype).eps
     of_truth = probabilities[np.arange(len(truth)), truth]
-    return mean_of(-np.log(np.clip(of_truth, least, 1 - least).astype(np.float64)), "log")
+    losses = -np.log(np.clip(of_truth, least, 1 - least).astype(np.float64))
+    return mean_of(losses, "log", most=-float(np.log(least)))
 
 
 def brier(answers: Answers) -> Smooth:
