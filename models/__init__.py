@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from models.engines.choose import load as load
     from models.errors import InvalidRows as InvalidRows
     from models.errors import ModelError as ModelError
+    from models.evaluation.compare import compare as compare
     from models.evaluation.measure import evaluate as evaluate
     from models.training.train import train as train
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "InvalidRows": "models.errors",
     "ModelError": "models.errors",
+    "compare": "models.evaluation.compare",
     "evaluate": "models.evaluation.measure",
     "load": "models.engines.choose",
     "train": "models.training.train",
 }
 
-__all__ = ["InvalidRows", "ModelError", "evaluate", "load", "train"]
+__all__ = ["InvalidRows", "ModelError", "compare", "evaluate", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
