@@ -74,7 +74,7 @@ def _matrix(found: Confusion) -> str:
                 f'<td class="{" ".join(kinds)}">{count:,}</td>' if kinds else f"<td>{count}</td>"
             )
         rows.append([cell(label), *cells])
-    header = ["true, below; predicted, right", *map(cell, found.labels)]
+    header = ["True ↓ Predicted →", *map(cell, found.labels)]
     return table("Confusion matrix: rows by true and predicted class", header, rows, kind="matrix")
 
 

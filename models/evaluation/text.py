@@ -114,7 +114,7 @@ def _confusion(evaluation: Evaluation) -> Iterator[str]:
     if found is None:
         return
     if len(found.labels) <= MAX_MATRIX:
-        heads = [label[:8] for label in found.labels]
+        heads = [label[:9] for label in found.labels]
         rows = [
             [label, *(f"{count:,}" for count in counts)]
             for label, counts in zip(found.labels, found.counts, strict=True)

@@ -94,6 +94,8 @@ def meaning(evaluation: Evaluation, name: str) -> str:
     value = evaluation.scores[name].value
     if name == "accuracy":
         right = round(value * evaluation.rows)
+        if right == evaluation.rows:
+            return f"All {rows(right)} were right."
         return f"Of {rows(evaluation.rows)}, {right:,} were right."
     if name == "log_loss" and evaluation.confusion:
         guess = math.log(max(2, len(evaluation.classes)))

@@ -47,6 +47,8 @@ def evaluation(answers: Answers, **changes: Any) -> Evaluation:
     return evaluation_of(answers, **(known | changes))
 
 
+RIGHT = answers_of(100, ("a", "b"))
+RIGHT = msgspec.structs.replace(RIGHT, predictions=RIGHT.truth, probabilities=None)
 THREE = evaluation(answers_of(200, ("a", "b", "c")))
 NUMBERS = evaluation(numbers_of(200))
 GROUPS = evaluation(
@@ -158,6 +160,7 @@ def test_the_first_sentence_says_what_to_expect_unless_the_model_was_fitted_on_t
     assert re.search(r"^Of 200 rows, \d+ were right\. On other rows .* %\.$", words.headline(THREE))
     fitted = msgspec.structs.replace(THREE, fitted=True)
     assert re.search(r"^Of 200 rows, \d+ were right\.$", words.headline(fitted))
+    assert words.headline(evaluation(RIGHT)).startswith("All 100 rows were right. On other")
     assert words.headline(NUMBERS).startswith("Predictions of y are off by 2.")
     assert words.headline(GROUPS) == "The model puts 200 rows into 60 clusters."
     assert words.headline(OUTLIERS) == "Of 200 rows, the model says 20 are outliers."
@@ -242,10 +245,8 @@ def test_the_rarest_shapes_are_said() -> None:
     assert "These 60 of 70 classes have the lowest F1." in page
     assert "The 5 classes with the smallest areas are shown." in page
     assert "These are the largest of 60." in html.page(GROUPS)
-    right = answers_of(100, ("a", "b"))
-    right = msgspec.structs.replace(right, predictions=right.truth, probabilities=None)
-    assert "No row was mistaken for another class." in html.page(evaluation(right))
-    ranked = msgspec.structs.replace(right, scores=np.arange(100.0))
+    assert "No row was mistaken for another class." in html.page(evaluation(RIGHT))
+    ranked = msgspec.structs.replace(RIGHT, scores=np.arange(100.0))
     assert "<h2>Ranking</h2>" in html.page(evaluation(ranked))
     uncurved = html.page(msgspec.structs.replace(many, curves=[]))
     assert "<h2>Probabilities</h2>" in uncurved
