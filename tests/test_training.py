@@ -148,6 +148,23 @@ def test_there_is_no_interval_where_few_resamples_can_be_scored(
     assert (found.rows, found.interval) == (2, None)
 
 
+def test_any_score_of_scikit_learn_has_an_interval(tmp_path: Path) -> None:
+    new, active = model_of(GOOD, tmp_path), model_of(POOR, tmp_path)
+    found = evaluate.compare(new, active, X, Y, "precision_macro")
+    assert found.interval is not None
+    assert 0 < found.interval[0] < found.difference < found.interval[1]
+    pair = [int(np.flatnonzero(label == Y)[0]) for label in ("yes", "no")]
+    found = evaluate.compare(new, active, X.iloc[pair], Y[pair], "d2_log_loss_score")
+    # Half of all resamples have one class.
+    assert found.rows == 2
+
+
+def test_rows_without_a_column_are_told(tmp_path: Path) -> None:
+    new = model_of(GOOD, tmp_path)
+    with pytest.raises(Unusable, match="the model refuses these rows: .*column b: is missing"):
+        evaluate.compare(new, new, X[["a"]], Y, "accuracy")
+
+
 def test_answers_of_several_outputs_are_scored_and_not_counted(tmp_path: Path) -> None:
     both = X[["a", "b"]].to_numpy()
     new = model_of(LinearRegression().fit(X, both), tmp_path)

@@ -22,8 +22,6 @@ from models.unpickle import unpickle
 ROWS_AT_ONCE = 10_000
 SCORES = ("decision_function", "score_samples")
 
-Ask = Callable[[str, Any], Any]
-
 
 def answered(model: Model, rows: Any, truth: Any = None) -> Answers:
     """What a model answers to n rows, as the service would answer them.
@@ -32,33 +30,16 @@ def answered(model: Model, rows: Any, truth: Any = None) -> Answers:
     that the model refuses, or whose truth is missing, are left out. Raises Unmeasurable.
     """
     known, missing = _with_truth(rows, truth)
-    refused: list[int] = []
-
-    def ask(method: str, places: np.ndarray) -> list[Any]:
-        try:
-            return [(places, np.asarray(model.answer(method, _take(rows, places))))]
-        except CallError as error:
-            if len(places) == 1:
-                refused.extend(places)
-                reasons.append(str(error))
-                return []
-        # Halves find one refused row among n in log2(n) calls.
-        half = len(places) // 2
-        return ask(method, places[:half]) + ask(method, places[half:])
-
-    reasons: list[str] = []
-    parts = [part for places in _parts(known) for part in ask("predict", places)]
-    if not parts:
+    places, predictions, reasons = predicted(model, rows, known)
+    if not len(places):
         raise Unmeasurable(f"the model refuses all {len(known):,} rows; the first: {reasons[0]}")
-    places = np.concatenate([part[0] for part in parts])
-    predictions = np.concatenate([part[1] for part in parts])
 
     def results(method: str) -> np.ndarray:
         done = [model.answer(method, _take(rows, each)) for each in _parts(places)]
         return np.concatenate([np.asarray(each) for each in done])
 
     methods = {name: _later(results, name) for name in model.methods if name != "predict"}
-    asked = _Asked(truth, places, _take(rows, places), len(refused), missing)
+    asked = _Asked(truth, places, _take(rows, places), len(reasons), missing)
     kind = kind_of(model.estimator, model.classes, model.methods, predictions)
     estimator = model.estimator
     if kind == "clusterer" and estimator is None and Path(model.path).suffix == ".joblib":
@@ -66,6 +47,35 @@ def answered(model: Model, rows: Any, truth: Any = None) -> Answers:
         estimator = unpickle(Path(model.path), model.version)[0]
     inputs = _inputs(estimator, asked.rows) if kind == "clusterer" else None
     return _answers(kind, model.classes, {"predict": lambda: predictions, **methods}, asked, inputs)
+
+
+def predicted(
+    model: Model, rows: Any, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The places of the rows that a model answers, its predictions, and why it refuses the others.
+
+    Raises Unmeasurable if it refuses rows of this form, as where a column is missing.
+    """
+    reasons: list[str] = []
+
+    def ask(part: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        try:
+            return [(part, np.asarray(model.answer("predict", _take(rows, part))))]
+        except CallError as error:
+            if not any(place.pointer.startswith("row") for place in error.places):
+                raise Unmeasurable(f"the model refuses these rows: {error}") from None
+            if len(part) == 1:
+                reasons.append(str(error).replace("row 0", f"row {part[0]}", 1))
+                return []
+        # Halves find one refused row among n in log2(n) calls.
+        half = len(part) // 2
+        return ask(part[:half]) + ask(part[half:])
+
+    found = [each for part in _parts(places) for each in ask(part)]
+    if not found:
+        return places[:0], places[:0], reasons
+    kept, results = zip(*found, strict=True)
+    return np.concatenate(kept), np.concatenate(results), reasons
 
 
 def of_estimator(estimator: Any, rows: Any, truth: Any = None) -> Answers:

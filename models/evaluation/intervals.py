@@ -18,7 +18,7 @@ Z = 1.959963984540054
 # variance of their means tells that of the whole as well, with a relative error of 1.6 %.
 MAX_GROUPS = 2_000
 RESAMPLES_AT_ONCE = 250
-# Fewer rows than these do not tell how a mean varies.
+# Fewer rows than these do not tell how a mean, or a difference, varies.
 MIN_ROWS = 10
 # A standard error above this part of the statistic comes from a few rows: on a logarithmic scale
 # the interval would have no end. In simulations of such losses, both hold the true value as often.
@@ -42,6 +42,8 @@ def interval_of_difference(
     a: Statistic, b: Statistic, resamples: int, seed: int
 ) -> Interval | None:
     """The interval of a - b, of two models on the same rows; None where the rows do not tell it."""
+    if isinstance(a, Share) and len(a.influence) < MIN_ROWS:
+        return None
     if isinstance(a, Share) and isinstance(b, Share):
         return _paired(a, b)
     if isinstance(a, Smooth) and isinstance(b, Smooth):

@@ -9,10 +9,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """The scores of the new and the active version on rows that the new one was not fitted on.
 
     `metric` is a scoring name of scikit-learn: a higher score is better. Both versions answer the
-    same `rows` held-out rows; `left_out` are those that one of them refuses. `interval` holds 95 %
-    of the differences on rows that are drawn anew (paired bootstrap), None if these cannot be
-    scored. On `new_closer` rows only the new version is right, or it is closer to a number; on
-    `active_closer` rows the active one is.
+    same `rows` held-out rows; `left_out` are those that one of them refuses. `interval` holds the
+    true difference in 95 % of all samples, None if these rows do not tell it. On `new_closer` rows
+    only the new version is right, or it is closer to a number; on `active_closer` rows the active
+    one is.
     """
 
     metric: str

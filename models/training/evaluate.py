@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.metrics import get_scorer
 
-from models.errors import CallError, brief
+from models.errors import brief
+from models.evaluation.answers import predicted
+from models.evaluation.bootstrap import RESAMPLES, SEED
+from models.evaluation.facts import Answers, Kind, Unmeasurable
+from models.evaluation.intervals import interval_of_difference
+from models.evaluation.metrics import metric_of
+from models.evaluation.statistic import Resampled, Statistic
+from models.evaluation.truth import as_truth
 from models.model import Model
 from models.training.comparison import Comparison
 from models.training.facts import Unusable
@@ -23,8 +30,16 @@ REGRESSOR = {"r2": ("r2", 1), "mean_absolute_error": ("neg_mean_absolute_error",
 SCORED = ("predict", "predict_proba", "decision_function")
 # The most held-out rows that both versions answer, drawn with a fixed seed.
 MAX_ROWS = 20_000
-RESAMPLES = 200
-INTERVAL = (0.025, 0.975)
+# The scoring names of scikit-learn that are metrics of ours, and a sign.
+OURS = {
+    scoring: (name, sign)
+    for name, (scoring, sign) in (CLASSIFIER | PROBABILITIES | REGRESSOR).items()
+} | {
+    "balanced_accuracy": ("balanced_accuracy", 1),
+    "roc_auc": ("roc_auc", 1),
+    "neg_brier_score": ("brier", -1),
+    "neg_root_mean_squared_error": ("root_mean_squared_error", -1),
+}
 
 
 def default_metric(estimator: Any) -> str:
@@ -110,18 +125,18 @@ def compare(new: Model, active: Model, rows: Any, answers: Any, metric: str) -> 
 
     `rows` are a DataFrame. Raises Unusable if there is no row that both answer, or no score.
     """
-    count = len(rows)
-    places = np.random.default_rng(0).permutation(count)[:MAX_ROWS]
+    places = np.random.default_rng(0).permutation(len(rows))[:MAX_ROWS]
     asked = len(places)
-    for model in (new, active):
-        places = places[_answered(model, rows.iloc[places])]
+    try:
+        for model in (new, active):
+            places, _, _ = predicted(model, rows, places)
+    except Unmeasurable as error:
+        raise Unusable(str(error)) from None
     if not len(places):
         raise Unusable("there is no held-out row that both versions answer")
     truth = np.asarray(answers)[places]
-    kept = rows.iloc[places]
-    known = [_known(model, kept) for model in (new, active)]
+    known = [_known(model, rows.iloc[places]) for model in (new, active)]
     scorer = get_scorer(metric)
-    rng = np.random.default_rng(0)
     every = np.arange(len(places))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -129,15 +144,7 @@ def compare(new: Model, active: Model, rows: Any, answers: Any, metric: str) -> 
             new_score, active_score = (float(scorer(each, every, truth)) for each in known)
         except Exception as error:
             raise Unusable(f"{metric} cannot be had of both versions: {brief(error)}") from None
-        differences = []
-        for _ in range(RESAMPLES):
-            drawn = rng.integers(0, len(places), len(places))
-            differences.append(_difference(scorer, known, drawn, truth[drawn]))
-    finite = [each for each in differences if math.isfinite(each)]
-    interval = None
-    if len(finite) > RESAMPLES / 2:
-        low, high = np.quantile(finite, INTERVAL)
-        interval = (float(low), float(high))
+        interval = _interval(metric, (new, active), known, scorer, truth)
     closer = _closer(
         known[0].predict(every), known[1].predict(every), truth, labels=new.classes is not None
     )
@@ -154,23 +161,6 @@ def compare(new: Model, active: Model, rows: Any, answers: Any, metric: str) -> 
     )
 
 
-def _answered(model: Model, rows: Any) -> np.ndarray:
-    """Which rows a model answers, as booleans."""
-    try:
-        model.answer("predict", rows)
-    except CallError:
-        return np.array([_takes(model, rows.iloc[[i]]) for i in range(len(rows))], dtype=bool)
-    return np.ones(len(rows), dtype=bool)
-
-
-def _takes(model: Model, row: Any) -> bool:
-    try:
-        model.answer("predict", row)
-    except CallError:
-        return False
-    return True
-
-
 def _known(model: Model, rows: Any) -> Any:
     methods = [method for method in SCORED if method in model.methods]
     answers = {method: np.asarray(model.answer(method, rows)) for method in methods}
@@ -181,14 +171,50 @@ def _known(model: Model, rows: Any) -> Any:
     return known
 
 
-def _difference(scorer: Any, known: list[Any], drawn: np.ndarray, truth: np.ndarray) -> float:
-    """How much better the new version scores on these rows; NaN if they cannot be scored."""
+def _interval(
+    metric: str, models: Sequence[Model], known: Sequence[Any], scorer: Any, truth: np.ndarray
+) -> tuple[float, float] | None:
+    """The interval of the difference of two versions' scores; None if these rows do not tell it."""
+    name, sign = OURS.get(metric, ("", 1))
+    pair: list[Statistic]
     try:
-        new_score, active_score = (float(scorer(each, drawn, truth)) for each in known)
-    except ValueError:
-        # As where all rows have one class.
-        return math.nan
-    return new_score - active_score
+        answers = [_answers(*each, truth) for each in zip(models, known, strict=True)]
+        pair = [metric_of(each.kind, name).statistic(each) for each in answers]
+    except Unmeasurable:
+        pair, sign = [_resampled(each, scorer, truth) for each in known], 1
+    first, second = pair[::sign]
+    return interval_of_difference(first, second, RESAMPLES, SEED)
+
+
+def _answers(model: Model, known: Any, truth: np.ndarray) -> Answers:
+    """The answers of a version as they are evaluated; raises Unmeasurable."""
+    if truth.ndim != 1:
+        raise Unmeasurable("several values a row")
+    places = np.arange(len(truth))
+    kind: Kind = "regressor" if model.classes is None else "classifier"
+    found = {name: getattr(known, name)(places) for name in SCORED if hasattr(known, name)}
+    return Answers(
+        kind=kind,
+        truth=as_truth(kind, model.classes, truth),
+        predictions=found["predict"],
+        probabilities=found.get("predict_proba"),
+        scores=found.get("decision_function"),
+        classes=tuple(model.classes or ()),
+        places=places,
+    )
+
+
+def _resampled(known: Any, scorer: Any, truth: np.ndarray) -> Resampled:
+    """A score of scikit-learn that is none of ours, for resamples of the rows."""
+
+    def at(places: np.ndarray) -> float:
+        try:
+            return float(scorer(known, places, truth[places]))
+        except ValueError:
+            # As where all rows have one class.
+            return math.nan
+
+    return Resampled(at(np.arange(len(truth))), len(truth), len(truth), at)
 
 
 def _closer(

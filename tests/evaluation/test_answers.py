@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +23,7 @@ import models
 from models import fitted
 from models.baking import bake
 from models.evaluation import answers
-from models.evaluation.answers import answered, of_estimator
+from models.evaluation.answers import answered, in_common, of_estimator
 from models.evaluation.facts import Unmeasurable
 from models.evaluation.truth import as_truth
 from models.model import Model
@@ -196,8 +197,33 @@ def test_what_cannot_be_measured_is_told(
 
 
 def test_a_model_that_refuses_all_rows_says_why(classifier: Model) -> None:
-    with pytest.raises(Unmeasurable, match="the model refuses all 60 rows; the first: .* column a"):
+    with pytest.raises(Unmeasurable) as error:
+        answered(classifier, ROWS.assign(a=np.nan), np.where(np.arange(60) < 2, np.nan, TRUTH))
+    assert str(error.value) == (
+        "the model refuses all 58 rows; the first: The rows do not fit the model: row 2, a: "
+        "expected a number; this model takes no missing value here."
+    )
+
+
+def test_a_missing_column_is_told_once(classifier: Model) -> None:
+    with pytest.raises(Unmeasurable) as error:
         answered(classifier, ROWS[["b"]], TRUTH)
+    assert str(error.value) == (
+        "the model refuses these rows: The rows do not fit the model: column a: is missing."
+    )
+
+
+def test_only_rows_that_both_models_answer_are_in_common(classifier: Model) -> None:
+    one, other = ROWS.copy(), ROWS.copy()
+    one.loc[3, "a"] = other.loc[[5, 6], "a"] = np.nan
+    a, b = in_common(answered(classifier, one, TRUTH), answered(classifier, other, TRUTH))
+    assert a.places.tolist() == b.places.tolist() == [i for i in range(60) if i not in (3, 5, 6)]
+    for each in (a, b):
+        np.testing.assert_array_equal(each.truth, TRUTH[each.places])
+        np.testing.assert_array_equal(each.predictions, CLASSIFIER.predict(each.rows))
+    few = answered(classifier, one.iloc[:4], TRUTH[:4])
+    with pytest.raises(Unmeasurable, match="there is no row that both models answer"):
+        in_common(few, msgspec.structs.replace(few, places=few.places + 4))
 
 
 def test_an_estimator_that_refuses_rows_says_why() -> None:
