@@ -24,6 +24,9 @@ DECIDES: dict[Kind, str] = {
     "clusterer": "silhouette",
     "outliers": "roc_auc",
 }
+# A difference is told in 4 of 5 samples of so many times the rows at which its interval just
+# excludes 0: ((1.96 + 0.84) / 1.96)².
+POWER = 2.04
 # More rows than these are no advice.
 MAX_ROWS_ADVISED = 100_000_000
 
@@ -110,13 +113,15 @@ def _needed(found: Difference, rows: int) -> str:
     if found.low is None or found.high is None:
         return ""
     reach = (found.high - found.low) / 2
-    needed = rows * (reach / found.difference) ** 2
+    needed = POWER * rows * (reach / found.difference) ** 2
     if not math.isfinite(needed) or needed > MAX_ROWS_ADVISED:
         return "; no number of rows at hand would tell so small a difference"
     # Two digits: it is an estimate.
     digits = max(0, len(str(int(needed))) - 2)
     rounded = math.ceil(max(needed, rows + 1) / 10**digits) * 10**digits
-    return f"; if the true difference is as large, about {words.rows(rounded)} would tell it"
+    return (
+        f"; if the true difference is as large, about {words.rows(rounded)} will probably tell it"
+    )
 
 
 def _others(differences: Mapping[str, Difference], name: str) -> str:
