@@ -46,16 +46,26 @@ def baked(source: Path, folder: Path) -> Path:
     """A copy of a model with its card, and with the plan that its estimator compiles to."""
     for path in (source, source.with_suffix(".json")):
         shutil.copy2(path, folder)
-    save(compile_model(fitted.load(source)), folder / "latest.plan.npz")
+    model = fitted.load(source)
+    plan = msgspec.structs.replace(compile_model(model), batchable=model.engine.batchable)
+    save(plan, folder / "latest.plan.npz")
     return folder / "latest.joblib"
 
 
 def install(wheel: Path, folder: Path, *pins: str) -> Installed:
     """Make an environment, and install a wheel from a file with what it needs."""
-    uv = [clients.UV, "--quiet"]
+    uv: list[str | Path] = [clients.UV, "--quiet"]
     python = folder / "bin" / "python"
     subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True, timeout=60)
-    command = ["pip", "install", "--offline", "--link-mode", "copy", "--python", python]
+    command: list[str | Path] = [
+        "pip",
+        "install",
+        "--offline",
+        "--link-mode",
+        "copy",
+        "--python",
+        python,
+    ]
     subprocess.run([*uv, *command, *pins, wheel], check=True, timeout=120)
     return Installed(folder)
 
