@@ -144,7 +144,9 @@ class Text:
         """The chunk behind another; None if that was the last. Raises TooLarge."""
         line = chunk.line + self._read(chunk.start, chunk.stop).count(b"\n")
         above = Chunk(number=chunk.number, start=0, stop=0, line=line, row=chunk.row + chunk.rows)
-        return self._next(chunk.stop, rows, above)
+        # Rows are about as long as those above, and a window is searched several times.
+        size = min((chunk.stop - chunk.start) * max(rows, 1) // chunk.rows * 5 // 4, MAX_BYTES)
+        return self._next(chunk.stop, rows, above, size)
 
     def piece(self, chunk: Chunk) -> bytes:
         """The text of a chunk, below the head where it does not begin with it."""
@@ -160,23 +162,24 @@ class Text:
             starts = starts[~empty]
         return chunk.line + body.count(b"\n", 0, int(starts[row - chunk.row])) + 1
 
-    def _next(self, start: int, rows: int, above: Chunk) -> Chunk | None:
+    def _next(self, start: int, rows: int, above: Chunk, size: int = 0) -> Chunk | None:
+        """The chunk from byte `start` on; a window of `size` bytes is searched first, if given."""
+        size = size or MAX_BYTES
         rows = max(1, min(rows, MAX_ROWS))
-        size = MAX_BYTES
         while True:
             window, at_end = self._window(start, size)
             ends, empty = self._lines(window, rows, self._parting, at_end=at_end)
             counts = np.arange(1, len(ends) + 1) if self._counts_empty else np.cumsum(~empty)
             # A chunk ends with a row: empty lines at its end would be none.
             ends, counts = ends[~empty], counts[~empty]
-            if len(ends) or at_end:
+            if len(ends) >= rows or at_end or (len(ends) and size >= MAX_BYTES):
                 break
             if size >= MAX_ROW_BYTES:
                 raise TooLarge(
                     f"The row below line {above.line} has over {MAX_ROW_BYTES} bytes: end each "
                     "row with a line feed, and close each quote."
                 )
-            size *= 4
+            size = 4 * size if size >= MAX_BYTES else min(4 * size + 1, MAX_BYTES)
         if not len(ends):
             return None
         last = min(len(ends), rows) - 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -63,18 +65,34 @@ def csv_lines(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
     """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
     if rows and isinstance(rows[0], dict):
         columns, rows = list(rows[0]), [list(row.values()) for row in rows]
-    elif not rows or not isinstance(rows[0], list):
-        rows = [[row] for row in rows]
-    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
+    is_column = not rows or not isinstance(rows[0], list)
+    has_outputs = not is_column and all(isinstance(cell, list) for cell in rows[0])
+    if has_outputs and sum(map(len, rows[0])) == len(columns):
         rows = [[value for cell in row for value in cell] for row in rows]
-    if len(columns) != len(rows[0]):
-        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    for row in rows:
-        writer.writerow(
+    width = 1 if is_column else len(rows[0])
+    if len(columns) != width:
+        columns = [f"{columns[0]}_{i}" for i in range(width)]
+    above = _written([columns]) if header else ""
+    if is_column:
+        return (above + _column(rows)).encode()
+    if list in set(map(type, chain.from_iterable(rows))):
+        rows = [
             [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
-        )
-    return text.getvalue().encode()
+            for row in rows
+        ]
+    return (above + _written(rows)).encode()
+
+
+def _column(values: list[Any]) -> str:
+    """The lines of one column. Labels are few, and each is written once."""
+    labels = set(values) if set(map(type, values)) == {str} else ()
+    if 0 < len(labels) < len(values) // 4:
+        lines = {label: _written([(label,)]) for label in labels}
+        return "".join(map(lines.__getitem__, values))
+    return _written(zip(values, strict=True))
+
+
+def _written(rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -154,7 +154,7 @@ def test_a_model_whose_rows_depend_on_each_other_answers_those_of_one_call(
     monkeypatch.setattr(model.engine, "batchable", False)
     assert run(HEAD + ROW) == "prediction\nAdelie\n"
     text = HEAD + (command.CHUNK_ROWS + 1) * ROW
-    assert "in.csv: over 16,384 rows, and this Pipeline" in refused(run, text)
+    assert f"in.csv: over {command.CHUNK_ROWS:,} rows, and this Pipeline" in refused(run, text)
 
 
 def test_a_row_that_the_model_refuses_is_told_with_its_line(
