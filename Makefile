@@ -137,10 +137,11 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 
 # A target may need a file that the target before it writes.
 .NOTPARALLEL:
-.PHONY: help install develop lock train evaluate compare use-model fetch-model card bake export-plan package publish upload-model run api-key test \
-	lint format bench torture easter build-image run-container stop-container logs-container versions activate \
-	rollback-model check-tag tag dist wheel github-release check-settings require-model-uri fetch-by-tool \
-	fetch-by-python require-docker require-card require-compose up down scale run-worker
+.PHONY: help install develop lock train evaluate compare use-model release-model github-model fetch-model card \
+	bake export-plan package publish upload-model run api-key test lint format bench torture easter build-image \
+	run-container stop-container logs-container versions activate rollback-model check-tag tag dist wheel \
+	github-release check-settings require-model-uri fetch-by-tool fetch-by-python require-docker require-card \
+	require-compose up down scale run-worker
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -151,28 +152,6 @@ help: ## List the targets
 install: ## Make the environment .venv for MODEL_PATH, in locked versions
 	@$(CHECK_PYTHON)
 	@$(FIT) "$$MODEL_PATH"
-
-train: ## Train the release VERSION=1.2.0 of NAME, the next one if none is given, on DATA with the answers in TARGET
-	@$(CHECK_PYTHON)
-	@$(FIT) && $(VENV)/python -m models.training.train "$$VERSION" --name "$$NAME" --function "$$TRAIN" \
-		--data "$$DATA" --target "$$TARGET" --drop "$$DROP" --group "$$GROUP" --time "$$TIME" \
-		--held-out "$$HELD_OUT" --seed "$$SEED" --folds "$$FOLDS" --search "$$SEARCH"
-
-evaluate: ## Measure MODEL (a file, or 1.2.0) on rows DATA with known answers, and write a report; EVALUATE_MIN sets gates, URL asks a service
-	@$(CHECK_PYTHON)
-	@$(FIT) "$${MODEL:-$$MODEL_PATH}"
-	@$(VENV)/python -m models.evaluation "$${MODEL:-$$VERSION}" --name "$$NAME" --data "$$DATA" --target "$$TARGET" \
-		--slices "$$SLICES" --min "$$EVALUATE_MIN" --url "$$URL"
-
-compare: require-A require-B ## Compare B with A (files, or as A=1.0.0 B=1.1.0) on the same rows: DATA with known answers, or those held out
-	@$(CHECK_PYTHON)
-	@$(FIT) "$$MODEL_PATH"
-	@$(VENV)/python -m models.evaluation.compare "$$A" "$$B" --name "$$NAME" --data "$$DATA" --target "$$TARGET"
-
-use-model: ## Make the release VERSION=1.2.0 of NAME the model that is served: models/latest.joblib
-	@$(CHECK_PYTHON)
-	@$(FIT) && $(VENV)/python -m models.releases "$$VERSION" --name "$$NAME"
-	$(call next,make run$(comma) or make build-image)
 
 card: require-DATA install ## Read the types of the columns from the training rows DATA=train.csv; TARGET=column compares answers
 	@$(VENV)/python -m models.describe "$$MODEL_PATH" "$$DATA" --target "$$TARGET" \
@@ -185,14 +164,6 @@ export-plan: require-FILE install ## Write the plan of MODEL_PATH and its card t
 	@"$$PYTHON" -m models.environment --is-baked "$$MODEL_PATH" || $(VENV)/python -m models.bake "$$MODEL_PATH"
 	@$(VENV)/python -m models.export "$$MODEL_PATH" "$$FILE"
 	$(call next,make upload-model FILE=... with that file)
-
-PACKAGE = $(VENV)/python -m models.packaging "$$MODEL_PATH" --version "$$VERSION" --name "$$NAME"
-package: install ## Write MODEL_PATH, or the release VERSION=1.2.0, as a wheel with predict() and a command to dist/
-	@path=$$($(PACKAGE) --path) && $(FIT) "$$path" && $(PACKAGE)
-	$(call next,pip install dist/... with that file)
-
-publish: install ## Package it, and upload the wheel to TWINE_REPOSITORY_URL
-	@path=$$($(PACKAGE) --path) && $(FIT) "$$path" && $(PACKAGE) --publish
 
 upload-model: require-FILE ## Send the model FILE to the service at URL, with the key in API_KEY, and follow its check
 	@$(CHECK_PYTHON)
@@ -277,6 +248,46 @@ check-settings:
 
 $(EXAMPLE):
 	@[ "$$MODEL_PATH" != $@ ] || { $(CHECK_PYTHON); $(FIT) && $(VENV)/python -m models.training.train --to $@; }
+
+##@ A model, from data to a release
+
+TRAINING = "$$VERSION" --name "$$NAME" --function "$$TRAIN" --data "$$DATA" --target "$$TARGET" --drop "$$DROP" \
+	--group "$$GROUP" --time "$$TIME" --held-out "$$HELD_OUT" --seed "$$SEED" --folds "$$FOLDS" --search "$$SEARCH"
+train: ## Train the release VERSION=1.2.0 of NAME, the next one if none is given, on DATA with the answers in TARGET
+	@$(CHECK_PYTHON)
+	@$(FIT) && $(VENV)/python -m models.training.train $(TRAINING)
+
+evaluate: ## Measure MODEL (a file, or 1.2.0) on rows DATA with known answers, and write a report; EVALUATE_MIN sets gates, URL asks a service
+	@$(CHECK_PYTHON)
+	@$(FIT) "$${MODEL:-$$MODEL_PATH}"
+	@$(VENV)/python -m models.evaluation "$${MODEL:-$$VERSION}" --name "$$NAME" --data "$$DATA" --target "$$TARGET" \
+		--slices "$$SLICES" --min "$$EVALUATE_MIN" --url "$$URL"
+
+compare: require-A require-B ## Compare B with A (files, or as A=1.0.0 B=1.1.0) on the same rows: DATA with known answers, or those held out
+	@$(CHECK_PYTHON)
+	@$(FIT) "$$MODEL_PATH"
+	@$(VENV)/python -m models.evaluation.compare "$$A" "$$B" --name "$$NAME" --data "$$DATA" --target "$$TARGET"
+
+PACKAGE = $(VENV)/python -m models.packaging "$$MODEL_PATH" --version "$$VERSION" --name "$$NAME"
+package: install ## Write MODEL_PATH, or the release VERSION=1.2.0, as a wheel with predict() and a command to dist/
+	@path=$$($(PACKAGE) --path) && $(FIT) "$$path" && $(PACKAGE)
+	$(call next,pip install dist/... with that file)
+
+publish: install ## Package it, and upload the wheel to TWINE_REPOSITORY_URL
+	@path=$$($(PACKAGE) --path) && $(FIT) "$$path" && $(PACKAGE) --publish
+
+use-model: ## Make the release VERSION=1.2.0 of NAME the model that is served: models/latest.joblib
+	@$(CHECK_PYTHON)
+	@$(FIT) && $(VENV)/python -m models.releases "$$VERSION" --name "$$NAME"
+	$(call next,make run$(comma) or make build-image)
+
+release-model: ## Train, evaluate, compare, package and tag the release VERSION=1.2.0 of NAME, or TAG=model-1.2.0
+	@$(CHECK_PYTHON)
+	@$(FIT) && $(VENV)/python -m models.packaging.release $(TRAINING) --tag "$$TAG" --min "$$EVALUATE_MIN" --accept "$$ACCEPT"
+
+github-model: require-TAG ## Make the release TAG=model-1.2.0 on GitHub, with what is in dist/TAG
+	gh release create $(TAG) dist/$(TAG)/* --verify-tag --notes-file dist/$(TAG).md --title $(TAG)
+	$(call next,gh release view $(TAG))
 
 ##@ In a container
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from models.errors import ModelError as ModelError
     from models.evaluation.compare import compare as compare
     from models.evaluation.measure import evaluate as evaluate
+    from models.packaging.package import package as package
     from models.training.train import train as train
 
 # The module of each name, imported at the name's first use: a bare Python runs
@@ -25,10 +26,11 @@ _HOMES = {
     "compare": "models.evaluation.compare",
     "evaluate": "models.evaluation.measure",
     "load": "models.engines.choose",
+    "package": "models.packaging.package",
     "train": "models.training.train",
 }
 
-__all__ = ["InvalidRows", "ModelError", "compare", "evaluate", "load", "train"]
+__all__ = ["InvalidRows", "ModelError", "compare", "evaluate", "load", "package", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,7 +51,7 @@ def test_make_alone_lists_every_target_in_groups(make) -> None:
     assert len(listed) > 50
     groups = [line for line in out.splitlines() if line and not line.startswith("  ")]
     assert groups == [
-        "Here", "In a container", "Release", "Develop",
+        "Here", "A model, from data to a release", "In a container", "Release", "Develop",
         "Google Cloud: set up, once", "Google Cloud: ship", "Google Cloud: look",
         "Google Cloud: change", "Google Cloud: access", "Google Cloud: away",
         "Google Cloud: by itself, on a push or a schedule", "Google Cloud: by GitHub Actions",

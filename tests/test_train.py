@@ -325,6 +325,30 @@ def test_a_function_that_takes_nothing_reads_its_own_rows(trained: Train) -> Non
     assert card_of(done.path)["training"].keys() == {"parameters", "revision"}
 
 
+def two(start: int = 0) -> Any:
+    rows = HOUSES[["area"]]
+    answers = HOUSES[["price", "area"]].to_numpy()
+    facts = {"test_rows": rows, "test_answers": answers, "metrics": {"profit": 12_345.6}}
+    return LinearRegression().fit(rows, answers), facts
+
+
+def test_several_targets_have_no_file_of_held_out_rows(trained: Train) -> None:
+    done = trained(two, data="", target="")
+    assert not releases.held_out_path(done.path).exists()
+    assert "profit 12,346" in str(done)
+
+
+def test_a_model_whose_plan_cannot_be_tried_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="the model cannot be served, for the reason above"):
+        train._bake(tmp_path / "nothing.joblib")
+
+
+def test_features_that_are_given_count_before_those_of_the_module() -> None:
+    recipe = Recipe(features=("area",), target="price")
+    assert recipe.of_module(pipeline).features == ("area",)
+    assert recipe.of_module(pipeline).target == "price"
+
+
 def test_a_release_is_never_written_twice(trained: Train) -> None:
     before = digest(trained(version="1.0.0").path)
     with pytest.raises(

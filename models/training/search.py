@@ -110,8 +110,10 @@ def _validate(
 def _progress(say: Say, count: int, what: str) -> Iterator[None]:
     """Say how far `count` fits are, and how long the rest will take; each `next` begins one."""
     started = time.monotonic()
-    for done in range(count):
+    done = 0
+    while True:
         rest = (time.monotonic() - started) / done * (count - done) if done else 0
         left = f", about {rest:.0f} s left" if rest > 1 else ""
-        say(f"{what}: fit {done + 1} of {count}{left}")
+        done += 1
+        say(f"{what}: fit {done} of {count}{left}")
         yield

@@ -73,7 +73,7 @@ def _is_plain(column: pd.Series[Any]) -> bool:
 def _is_category(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return True
-    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
         # True, false and missing values.
         return True
     return is_text(column) and column.nunique() <= min(MAX_CATEGORIES, max(2, len(column) // 2))
