@@ -112,12 +112,13 @@ def take(
     signature: Signature,
     classes: Sequence[Any] | None,
     answer: str,
+    columns: Mapping[str, str] | None = None,
 ) -> Training:
     """The columns of a file by the features' names, the known answers, and the other columns.
 
-    Raises DataError.
+    `columns` are the file's columns by the features' names, where they are known. Raises DataError.
     """
-    columns = find(data, frame, signature, answer)
+    columns = columns or find(data, frame, signature, answer)
     texts = [
         columns[feature.name]
         for feature in signature.features

@@ -161,7 +161,8 @@ def _answers(
         raise Unmeasurable("the model answers with several values a row: only one can be measured")
     if asked.truth is None and kind in ("classifier", "regressor"):
         raise Unmeasurable(
-            f"a {kind} is measured on rows whose answers are known: name the column of the target"
+            f"a {kind} is measured on rows whose answers are known: name their column, "
+            "TARGET=column"
         )
     truth = None
     if asked.truth is not None:

@@ -125,6 +125,8 @@ def _read(path: Path, model: Model) -> pd.DataFrame:
 def _known(model: Model, name: str, path: Path | str, frame: pd.DataFrame, target: str) -> Known:
     """The rows of a DataFrame; `path` is "" if it is from no file. Raises DataError."""
     columns = columns_of(frame)
+    if twice := [column for column in dict.fromkeys(columns) if columns.count(column) > 1]:
+        raise DataError(f"{name} has the column {some(twice)} twice: rename one of the two")
     features = {feature.name for feature in model.signature.features}
     if target and target not in columns:
         raise DataError(f"{name} has no column {target} (TARGET); it has {some(columns)}")
@@ -175,12 +177,26 @@ def _training(
         return chosen(frame, columns, None, target)
     if signature.form == "labels":
         raise DataError(f"a {model.kind} takes labels, and has no answers that can be measured")
+    columns = _by_place(model, frame, target)
     if isinstance(path, Path):
-        training = take(path, frame, signature, model.classes, target)
-    else:
-        columns = find(Path(name), frame, signature, target)
-        training = chosen(frame, columns, model.classes, target)
-    return training
+        return take(path, frame, signature, model.classes, target, columns)
+    columns = columns or find(Path(name), frame, signature, target)
+    return chosen(frame, columns, model.classes, target)
+
+
+def _by_place(model: Model, frame: pd.DataFrame, target: str) -> dict[str, str]:
+    """The columns in their order, of a model that was fitted without names; {} if they do not fit.
+
+    Without a target, there must be no other column.
+    """
+    features = [feature.name for feature in model.signature.features]
+    columns = [name for name in columns_of(frame) if name != target]
+    signature = model.signature
+    if signature.named or signature.form != "table" or len(columns) != len(features):
+        return {}
+    if not set(features).isdisjoint(columns):
+        return {}
+    return dict(zip(features, columns, strict=True))
 
 
 def _all(count: int) -> str:

@@ -27,7 +27,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "classifier": ("accuracy", "log_loss"),
     "regressor": ("mean_absolute_error", "root_mean_squared_error"),
     "clusterer": ("silhouette",),
-    "outliers": ("roc_auc",),
+    "outliers": ("outlier_share", "roc_auc"),
 }
 
 
@@ -114,6 +114,7 @@ def _is_worse(kind: Kind, name: str, found: dict[str, Score], rest: dict[str, Sc
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return False
     difference = a.value - b.value
-    if metrics.metric_of(kind, name).better == "higher":
+    better = metrics.metric_of(kind, name).better
+    if better == "higher":
         return difference + math.hypot(a.high - a.value, b.value - b.low) < 0
-    return difference - math.hypot(a.value - a.low, b.high - b.value) > 0
+    return better == "lower" and difference - math.hypot(a.value - a.low, b.high - b.value) > 0

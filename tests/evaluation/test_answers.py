@@ -173,7 +173,7 @@ WRONG = [
     (
         ROWS,
         None,
-        "a classifier is measured on rows whose answers are known: name the column of the target",
+        "a classifier is measured on rows whose answers are known: name their column, TARGET=column",
     ),
     (
         ROWS,

@@ -163,6 +163,23 @@ def test_no_rows_at_all_get_a_sentence(house_model: Model) -> None:
         read_known(house_model, pd.DataFrame({"area": []}))
 
 
+def test_columns_of_one_name_get_a_sentence(house_model: Model, houses: pd.DataFrame) -> None:
+    twice = pd.concat([houses, houses[["area"]]], axis=1)
+    with pytest.raises(DataError, match="a DataFrame has the column area twice: rename one"):
+        read_known(house_model, twice)
+
+
+def test_a_model_without_names_takes_columns_in_their_order(tmp_path: Path) -> None:
+    model = loaded(LogisticRegression().fit(X.to_numpy(), [0, 1, 0, 1]), tmp_path)
+    known = read_known(model, X.assign(y=[0, 1, 0, 1])[["y", "b", "a"]], "y")
+    assert known.rows.to_dict("list") == {"x0": X["b"].tolist(), "x1": X["a"].tolist()}
+    X.assign(y=[0, 1, 0, 1]).to_csv(tmp_path / "rows.csv", index=False)
+    known = read_known(model, tmp_path / "rows.csv", "y")
+    assert known.rows.to_dict("list") == {"x0": X["a"].tolist(), "x1": X["b"].tolist()}
+    named = X.set_axis(["x1", "x0"], axis=1).assign(y=[0, 1, 0, 1])
+    assert read_known(model, named, "y").rows["x1"].tolist() == X["a"].tolist()
+
+
 def test_lists_as_answers_get_a_sentence(house_model: Model, houses: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="the target price of a DataFrame has lists"):
         read_known(house_model, houses.head(2).assign(price=pd.Series([[1], [2]], dtype=object)))

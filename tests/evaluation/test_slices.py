@@ -80,6 +80,16 @@ def test_a_worse_class_is_marked_by_its_accuracy() -> None:
     assert (bad.worse, good.worse) == (["accuracy"], [])
 
 
+def test_no_share_of_outliers_is_worse_than_another() -> None:
+    answers = msgspec.structs.replace(
+        NUMBERS, kind="outliers", truth=None, predictions=np.repeat([1, -1], 200)
+    )
+    frame = pd.DataFrame({"s": np.repeat(["in", "out"], 200)})
+    found = slices(answers, frame, ["s"])
+    assert [each.scores["outlier_share"].value for each in found] == [0, 1]
+    assert [each.worse for each in found] == [[], []]
+
+
 def test_a_bootstrap_of_few_rows_is_not_shown() -> None:
     answers = answers_of(100, ("a", "b"))
     frame = pd.DataFrame({"s": ["few"] * 10 + ["many"] * 90})
