@@ -109,8 +109,9 @@ def _of_joblib(path: Path, plan: Plan | None, empty: Path) -> dict[str, Any]:
     return {
         "kind": model.kind,
         "methods": model.methods,
-        "loader": "models.packaging.joblib_model",
-        "modules": (*_operations(plan), *own),
+        "loader": f"models.packaging.{'own_code_model' if own else 'joblib_model'}",
+        # Own code may register a rule where it is imported.
+        "modules": (*_operations(plan), *own, *(("models.plan.registry",) if own else ())),
         "requirements": tuple(needed),
         "files": {PLAN_FILE: empty, JOBLIB_FILE: path},
     }

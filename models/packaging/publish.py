@@ -29,13 +29,11 @@ def check(environ: Mapping[str, str] = os.environ) -> None:
 def upload(path: Path) -> None:
     """Check a wheel's page, and upload it. Raises ModelError with what twine says."""
     check()
-    wheel.run(("twine",), "-m", "twine", "check", "--strict", str(path))
-    wheel.run(
-        ("twine",),
-        "-m",
-        "twine",
-        "upload",
-        "--non-interactive",
-        "--disable-progress-bar",
-        str(path),
-    )
+    wheel.run(("twine",), "-m", "twine", "--no-color", "check", "--strict", str(path))
+    options = ("--non-interactive", "--disable-progress-bar")
+    try:
+        wheel.run(("twine",), "-m", "twine", "--no-color", "upload", *options, str(path))
+    except ModelError as error:
+        raise ModelError(
+            f"{error} (an index takes each version once: if it has this one, give another VERSION)"
+        ) from None

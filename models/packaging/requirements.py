@@ -13,8 +13,6 @@ from models.packaging import vendor
 PLAN = ("msgspec", "numpy")
 # What a joblib file is read with, and what scikit-learn has installed beside it.
 SCIKIT_LEARN = ("joblib", "threadpoolctl")
-# These have arrays and tables in the form of their major version.
-DATA = ("numpy", "pandas", "scipy")
 
 
 def of_joblib(path: Path, *, frame: bool) -> tuple[list[str], list[str]]:
@@ -39,7 +37,7 @@ def of_joblib(path: Path, *, frame: bool) -> tuple[list[str], list[str]]:
                 "that code into models/steps.py, train with it, and save the model again"
             )
         exact += [f"{name}=={metadata.version(name)}" for name in distributions[top]]
-    return sorted({*exact, *PLAN, *SCIKIT_LEARN, _numpy()}), own
+    return sorted({*exact, "msgspec", *SCIKIT_LEARN, _numpy()}), own
 
 
 def _numpy() -> str:

@@ -21,11 +21,14 @@ IMPORT = re.compile(r"^(\s*)(from|import) models\b", re.MULTILINE)
 def modules(entries: Iterable[str]) -> dict[str, Path]:
     """The file of each module of `models` that these modules import, at any place in their code."""
     found: dict[str, Path] = {}
+    entries = set(entries)
     waiting = list(entries)
     while waiting:
         name = waiting.pop()
         path = _file(name)
-        if name in found or path is None or name == "models" or name.startswith(LEFT_OUT):
+        if name in found or path is None or name == "models":
+            continue
+        if name.startswith(LEFT_OUT) and name not in entries:
             continue
         found[name] = path
         waiting += [name.rpartition(".")[0], *(each for each, _ in imports(name, path))]

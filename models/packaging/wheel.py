@@ -46,7 +46,7 @@ def build(source: Path, out: Path) -> Path:
 def run(packages: tuple[str, ...], *arguments: str) -> None:
     """Run Python with these packages, of this environment or else in one of their own.
 
-    Raises ModelError with the last line that it printed.
+    Raises ModelError with the last lines that it printed.
     """
     environ = {"SOURCE_DATE_EPOCH": EPOCH, **os.environ}
     done = subprocess.run(  # noqa: S603
@@ -54,8 +54,10 @@ def run(packages: tuple[str, ...], *arguments: str) -> None:
         env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        said = [line.strip() for line in done.stdout.splitlines() if line.strip()] or ["nothing"]
-        raise ModelError(f"{' '.join(arguments[1:2])} ended with {done.returncode}: {said[-1]}")
+        said = [" ".join(line.split()) for line in done.stdout.splitlines() if line.strip()] or [
+            "nothing"
+        ]
+        raise ModelError(f"{arguments[1]} ended with {done.returncode}: {' '.join(said[-2:])}")
 
 
 def python(packages: tuple[str, ...]) -> list[str]:
