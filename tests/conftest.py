@@ -62,6 +62,8 @@ LAST = (
     "test_libraries.py",
     "test_pandas.py",
     "test_page.py",
+    "test_page_of_docs.py",
+    "test_served.py",
     "test_versions.py",
     "test_shutdown.py",
     "test_openapi.py",

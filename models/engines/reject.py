@@ -7,7 +7,8 @@ import logging
 from models.engines import Engine, Rows
 from models.errors import RowRejected
 
-log = logging.getLogger("models")
+# An evaluation counts the rows that are refused, and silences this logger.
+log = logging.getLogger("models.reject")
 
 
 def rejection(engine: Engine, method: str, rows: Rows, error: Exception) -> Exception:

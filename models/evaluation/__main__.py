@@ -7,6 +7,7 @@ gate is not met, or the service at the URL answers otherwise than the file.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 def main() -> None:
     """Evaluate, print, write the report, and say whether the gates are met."""
     threads.limit()
+    # The report says which rows were refused.
+    logging.getLogger("models.reject").setLevel(logging.ERROR)
     from models.evaluation.facts import Unmeasurable
     from models.evaluation.measure import evaluate
     from models.evaluation.report import save

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MAX_GROUPS = 50
 INTERVALS = (
-    "The 95 % interval is where a score would lie on other rows of the same kind: it holds the "
-    "true value in 95 of 100 such evaluations."
+    "These rows are a sample. The score on all rows of their kind lies within the 95 % interval in "
+    "95 of 100 such samples."
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from models.evaluation.classes import BINS
 from models.evaluation.facts import Score
 
 if TYPE_CHECKING:
@@ -116,13 +117,16 @@ def calibration(evaluation: Evaluation) -> str:
     if found is None:
         return ""
     biggest = max(found.bins, key=lambda each: each.rows)
+    # Bins are closed at their upper ends.
+    low = max(math.ceil(biggest.predicted * BINS) - 1, 0) * 100 // BINS
     of = f"were {found.label}" if found.label else "were right"
-    said = f"a probability near {percent(biggest.predicted)}"
-    said += f" for {found.label}" if found.label else " for its answer"
+    whose = found.label or "its answer"
     return (
-        f"Of the {rows(biggest.rows)} to which the model gave {said}, "
-        f"{percent(biggest.observed.value)} {of}. On average over all rows, the probability is "
-        f"{100 * found.expected_error:.1f} percentage points from the share that came true."
+        f"Of the {rows(biggest.rows)} to which the model gave a probability of {low} to "
+        f"{low + 100 // BINS} % for {whose}, {percent(biggest.predicted)} on average, "
+        f"{percent(biggest.observed.value)} {of}. Over all rows, the mean distance between the "
+        f"probability and the share that came true is {100 * found.expected_error:.1f} percentage "
+        "points."
     )
 
 
@@ -136,11 +140,10 @@ def headline(evaluation: Evaluation) -> str:
             if evaluation.fitted or score.low is None or score.high is None:
                 return said
             if name == "accuracy":
-                return (
-                    f"{said} On other rows like these, expect {percent(score.low)} to "
-                    f"{percent(score.high)}."
-                )
-            return f"{said} On other rows like these, expect {interval(score)}."
+                known = f"{percent(score.low)} to {percent(score.high)} are right"
+                return f"{said} Of all rows like these, {known} (95 % interval)."
+            known = f"they are off by {interval(score)}"
+            return f"{said} On all rows like these, {known} (95 % interval)."
     if evaluation.kind == "outliers":
         count = sum(group.rows for group in evaluation.groups if group.label == "outliers")
         return f"Of {rows(evaluation.rows)}, the model says {count:,} are outliers."

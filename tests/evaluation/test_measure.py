@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -141,6 +142,8 @@ def run(
         command.main()
     except SystemExit as end:
         said = str(end.code)
+    finally:
+        logging.getLogger("models.reject").setLevel(logging.NOTSET)
     written = list((folder / "reports").glob("*.json"))
     assert len(list((folder / "reports").glob("*.html"))) == len(written)
     return said, json.loads(written[0].read_bytes()) if written else None

@@ -157,10 +157,13 @@ def test_shares_are_all_or_none_only_where_they_are(value: float, said: str) -> 
 
 
 def test_the_first_sentence_says_what_to_expect_unless_the_model_was_fitted_on_these_rows() -> None:
-    assert re.search(r"^Of 200 rows, \d+ were right\. On other rows .* %\.$", words.headline(THREE))
+    assert re.search(
+        r"^Of 200 rows, \d+ were right\. Of all rows like these, .* % are right",
+        words.headline(THREE),
+    )
     fitted = msgspec.structs.replace(THREE, fitted=True)
     assert re.search(r"^Of 200 rows, \d+ were right\.$", words.headline(fitted))
-    assert words.headline(evaluation(RIGHT)).startswith("All 100 rows were right. On other")
+    assert words.headline(evaluation(RIGHT)).startswith("All 100 rows were right. Of all rows")
     assert words.headline(NUMBERS).startswith("Predictions of y are off by 2.")
     assert words.headline(GROUPS) == "The model puts 200 rows into 60 clusters."
     assert words.headline(OUTLIERS) == "Of 200 rows, the model says 20 are outliers."
@@ -316,7 +319,7 @@ def test_a_binary_model_is_calibrated_in_words() -> None:
     two = evaluation(answers_of(200, ("no", "yes")))
     said = words.calibration(two)
     assert re.match(
-        r"Of the \d+ rows to which the model gave a probability near .* for yes, .* were yes\.",
+        r"Of the \d+ rows to which the model gave a probability of \d+ to \d+ % for yes, .* were yes\.",
         said,
     )
     assert "predicted probability for yes" in html.page(two)
