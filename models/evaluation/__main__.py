@@ -23,31 +23,34 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Evaluate, print, write the report, and say whether the gates are met."""
+    given = _given()
+    try:
+        path = _model(given.model, given.name)
+    except (ModelError, SettingsError) as error:
+        sys.exit(f"error: {error}")
     threads.limit()
     # The report says which rows were refused.
     logging.getLogger("models.reject").setLevel(logging.ERROR)
+    _end(_evaluated(path, given))
+
+
+def _evaluated(path: Path, given: argparse.Namespace) -> Evaluation:
+    """The evaluation, which is printed and written; an error ends the process in one sentence."""
     from models.evaluation.facts import Unmeasurable
     from models.evaluation.measure import evaluate
     from models.evaluation.report import save
     from models.training_rows import DataError
 
-    given = _given()
+    slices = [name.strip() for name in given.slices.split(",") if name.strip()]
     try:
-        evaluation = evaluate(
-            _model(given.model, given.name),
-            given.data,
-            given.target,
-            [name.strip() for name in given.slices.split(",") if name.strip()],
-            given.min,
-            given.url,
-        )
-        json, html = save(evaluation)
+        found = evaluate(path, given.data, given.target, slices, given.min, given.url)
+        json, html = save(found)
     except (ModelError, DataError, SettingsError, Unmeasurable) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename} cannot be written ({error.strerror})")
-    print(f"{evaluation}\n\n{html} and {json} are written")
-    _end(evaluation)
+    print(f"{found}\n\n{html} and {json} are written")
+    return found
 
 
 def _given() -> argparse.Namespace:

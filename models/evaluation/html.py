@@ -29,14 +29,16 @@ def page(evaluation: Evaluation) -> str:
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     title = f"Evaluation of {plain(evaluation.title)}"
+    body = "\n".join(part for section in SECTIONS for part in section(evaluation))
+    # A number and its percent sign stay in one line.
+    body = body.replace(" %", "&#160;%")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n<body><main>\n"
-        + "\n".join(part for section in SECTIONS for part in section(evaluation))
-        + "\n</main></body></html>\n"
+        f"<title>{title}</title><style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body>"
+        "</html>\n"
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from models.evaluation.facts import Unmeasurable
 from models.evaluation.measure import Evaluation, evaluate
 from models.evaluation.served import Served
 from models.model import Model
+from tests.checkout import ROOT
 
 PENGUINS = Path("models/penguins.csv")
 
@@ -244,6 +247,13 @@ def test_errors_are_one_sentence(
     assert ended.startswith(said)
     assert "\n" not in ended
     assert written is None
+
+
+def test_a_model_that_is_not_there_is_told_at_once() -> None:
+    words = [sys.executable, "-m", "models.evaluation", "9.9.9"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.match(r"error: there is no models/model-9.9.9.joblib: .*\n\Z", done.stderr)
 
 
 def test_a_folder_that_cannot_be_written_to_gets_a_sentence(
