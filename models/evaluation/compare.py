@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -92,14 +93,32 @@ def _known(
     models: Sequence[Model], data: str | Path | pd.DataFrame | None, target: str
 ) -> tuple[Known, Known]:
     """The rows for A and for B, of the same data; raises DataError."""
-    from models.evaluation.data import read_known
+    from models.training_rows import DataError
 
-    a, b = models
-    if data is None or (isinstance(data, str) and not data):
-        held_out = [releases.held_out_path(Path(each.path)) for each in (b, a)]
-        data = next((path for path in held_out if path.exists()), None)
-    of_b = read_known(b, data, target)
-    return read_known(a, of_b.name if data is None else data, of_b.target), of_b
+    if data is not None and not (isinstance(data, str) and not data):
+        return _read(models, data, target)
+    held_out = [releases.held_out_path(Path(model.path)) for model in reversed(models)]
+    found = [path for path in held_out if path.exists()]
+    for path in found[:-1]:
+        with contextlib.suppress(DataError):
+            # Those of B lack a column if A takes more.
+            return _read(models, path, target)
+    return _read(models, found[-1] if found else None, target)
+
+
+def _read(
+    models: Sequence[Model], data: str | Path | pd.DataFrame | None, target: str
+) -> tuple[Known, Known]:
+    from models.evaluation.data import read_known
+    from models.training_rows import DataError
+
+    letter, (a, b) = "B", models
+    try:
+        of_b = read_known(b, data, target)
+        letter = "A"
+        return read_known(a, of_b.name if data is None else data, of_b.target), of_b
+    except DataError as error:
+        raise DataError(f"the rows for the model {letter}: {error}") from None
 
 
 def _answers(models: Sequence[Model], known: Sequence[Known]) -> tuple[Answers, Answers]:
