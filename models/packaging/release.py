@@ -43,21 +43,24 @@ def release(model: Path, *, minimum: str = "", accept: str = "", out: Path = Pat
     print(f"\n{evaluation}\n", flush=True)
     if evaluation.missed:
         raise Unreleased(f"{model} is not released: {'; '.join(evaluation.missed)}")
-    compared = ""
-    if releases.LATEST.exists() and releases.LATEST.read_bytes() != model.read_bytes():
+    if not releases.LATEST.exists():
+        compared = f"There is no {releases.LATEST} to compare it with."
+    elif releases.LATEST.read_bytes() == model.read_bytes():
+        compared = f"{releases.LATEST} is the same file: there is nothing to compare."
+    else:
         comparison = compare(releases.LATEST, model)
         compared = str(comparison)
-        print(f"{compared}\n", flush=True)
         if comparison.outcome == "worse" and accept != "worse":
+            print(f"{compared}\n", flush=True)
             raise Unreleased(
                 f"{model} is not released: it is worse than {releases.LATEST}; ACCEPT=worse "
                 "releases it all the same"
             )
+    print(f"{compared}\n", flush=True)
     wheel = package(model)
     folder = out / model.stem
     _collect(folder, [*_files(model), *reports, wheel])
-    notes = f"{evaluation}\n\n{compared}".strip()
-    notes_path(folder).write_text(f"```\n{notes}\n```\n")
+    notes_path(folder).write_text(f"```\n{evaluation}\n\n{compared}\n```\n")
     return folder
 
 
