@@ -103,7 +103,7 @@ def evaluate(
     answers the same rows, and these answers are measured instead, if it is given.
     Raises ModelError, DataError, SettingsError or Unmeasurable, with a sentence.
     """
-    conditions = gates.read(minimum) if minimum else []
+    conditions = gates.read(minimum)
     if not isinstance(model, Model):
         model = _loaded(model)
     known = read_known(model, data, target)

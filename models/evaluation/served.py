@@ -62,10 +62,7 @@ def ask(url: str, model: Model, rows: pd.DataFrame, answers: Answers) -> tuple[S
                 )
             probabilities = np.asarray(found, dtype=np.float64)
         version = service.version
-    given = np.empty(len(predictions), dtype=object)
-    given[:] = predictions
-    if answers.kind == "regressor":
-        given = given.astype(np.float64)
+    given = _array(predictions, answers)
     different = ~_equal(answers.predictions, given)
     if probabilities is not None and answers.probabilities is not None:
         different |= ~_equal(answers.probabilities, probabilities).all(axis=1)
@@ -83,6 +80,15 @@ def ask(url: str, model: Model, rows: pd.DataFrame, answers: Answers) -> tuple[S
     # The scores of decision_function, which the service was not asked for.
     changes: dict[str, Any] = {"predictions": given, "probabilities": probabilities}
     return served, msgspec.structs.replace(answers, **changes)
+
+
+def _array(predictions: list[Any], answers: Answers) -> np.ndarray:
+    """The service's predictions in the types of JSON, or as float64 for a regressor."""
+    given = np.empty(len(predictions), dtype=object)
+    given[:] = predictions
+    if answers.kind == "regressor":
+        return given.astype(np.float64)
+    return np.asarray(predictions) if len(set(map(type, predictions))) == 1 else given
 
 
 def _samples(model: Model, rows: pd.DataFrame) -> list[Any]:

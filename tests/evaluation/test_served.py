@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,6 +30,7 @@ from models.evaluation import served
 from models.evaluation.facts import Unmeasurable
 from models.evaluation.measure import evaluate
 from models.model import Model
+from tests.evaluation.samples import answers_of
 from tests.test_serving import Server, free_port, serving
 
 PENGUINS = Path("models/penguins.csv")
@@ -139,11 +141,26 @@ def test_a_model_of_texts_is_served_as_it_answers(tmp_path: Path) -> None:
     assert (found.served.rows, found.served.different) == (3, 0)
 
 
+def test_clusters_are_served_as_they_are_found(houses: pd.DataFrame, tmp_path: Path) -> None:
+    path, rows = tmp_path / "groups.joblib", houses[["area", "rooms"]]
+    joblib.dump(KMeans(2, n_init=1, random_state=0).fit(rows), path)
+    with running(str(path)) as url:
+        found = evaluate(path, rows, url=url)
+    assert found.served is not None
+    assert (found.served.rows, found.served.different) == (400, 0)
+    assert found.scores == evaluate(path, rows).scores
+
+
 def test_numbers_differ_beyond_their_rounding() -> None:
     ours = np.array([1.0, 3.0, -10.0, np.nan])
     for factor, equal in ((1 + 1e-12, True), (1 + 1e-8, False)):
         found = served._equal(ours, ours * factor)
         assert found.tolist() == [equal, equal, equal, True]
+
+
+def test_labels_of_several_types_stay_as_they_are() -> None:
+    answers = answers_of(3, ("a", 1))
+    assert served._array(["a", 1, "a"], answers).tolist() == ["a", 1, "a"]
 
 
 def test_labels_of_another_type_differ() -> None:
