@@ -146,6 +146,7 @@ class ModelVersion(Document):
     added: str
     origin: str
     metrics: dict[str, Any]
+    release: Annotated[str, Meta(description="As 1.2.0, if its card names one.")] = ""
 
 
 class Versions(Document):

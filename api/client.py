@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 # A swap waits for one that is under way, and then for every process.
 TIMEOUT_SECONDS = 300.0
 SHOWN_DIGITS = 12
-HEADINGS = ("version", "state", "added (UTC)", "from", "metrics")
+HEADINGS = ("version", "release", "state", "added (UTC)", "from", "metrics")
 KEY_HINT = "make sends the key in API_KEY: write it into .env, or behind the target"
 
 
@@ -131,6 +131,9 @@ def _change(answer: Any) -> str:
 def _table(answer: Any) -> str:
     """The versions in an answer, a line each."""
     rows = [HEADINGS, *(_row(version) for version in answer["versions"])]
+    if not any(row[1] for row in rows[1:]):
+        # No model here was released by make train.
+        rows = [(row[0], *row[2:]) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -142,7 +145,14 @@ def _table(answer: Any) -> str:
 def _row(version: dict[str, Any]) -> tuple[str, ...]:
     metrics = ", ".join(f"{name} {_number(value)}" for name, value in version["metrics"].items())
     added = version["added"][:16].replace("T", " ")
-    return (version["version"][:SHOWN_DIGITS], version["state"], added, version["origin"], metrics)
+    return (
+        version["version"][:SHOWN_DIGITS],
+        version.get("release", ""),
+        version["state"],
+        added,
+        version["origin"],
+        metrics,
+    )
 
 
 def _number(value: Any) -> str:

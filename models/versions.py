@@ -75,6 +75,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     card: dict[str, Any] = {}
 
+    @property
+    def release(self) -> str:
+        """The release version that its card names, as 1.2.0; "" if it names none."""
+        return str(self.card.get("release") or "")
+
 
 class Store:
     """The versions in `folder` of the model that is called `name`."""
@@ -126,7 +131,7 @@ class Store:
         return sorted(found.values(), key=lambda each: each.added, reverse=True)
 
     def find(self, version: str) -> Version:
-        """The version whose SHA-256 begins with these digits.
+        """The version whose SHA-256 begins with these digits, or whose release this is (1.2.0).
 
         Raises ModelError if there is none, or more than one.
         """
@@ -139,6 +144,7 @@ class Store:
         else:
             kept = self.versions()
         found = [each for each in kept if version and each.version.startswith(version.lower())]
+        found += [each for each in kept if version and each.release == version]
         if len(found) == 1:
             return found[0]
         have = ", ".join(each.version[:DIGITS] for each in kept) or "none"

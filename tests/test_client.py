@@ -82,7 +82,7 @@ def answering(server: http.server.HTTPServer) -> Iterator[str]:
 
 def versions(table: str) -> dict[str, str]:
     """The state of each version in a printed table."""
-    lines = re.findall(r"^([0-9a-f]{12})  (active|before|kept)", table, re.MULTILINE)
+    lines = re.findall(r"^([0-9a-f]{12})  (?:0\.1\.0  )? *(active|before|kept)", table, re.MULTILINE)
     return dict(lines)
 
 
@@ -91,10 +91,10 @@ def test_the_versions_are_a_table(run: Run, server: Server) -> None:
     head, newer, older = out.splitlines()
     assert head.split("  ")[0] == "version"
     assert re.fullmatch(
-        r"[0-9a-f]{12}  kept    \d{4}-\d\d-\d\d \d\d:\d\d  gs://models/newer.joblib", newer
+        r"[0-9a-f]{12}           kept    \d{4}-\d\d-\d\d \d\d:\d\d  gs://models/newer.joblib", newer
     )
     assert re.match(
-        r"[0-9a-f]{12}  active  .*/latest.joblib +accuracy [01][.\d]*, f1_macro ", older
+        r"[0-9a-f]{12}  0\.1\.0    active  .*/latest.joblib +accuracy [01][.\d]*, f1_macro ", older
     )
 
 

@@ -41,6 +41,17 @@ def names(store: Store) -> set[str]:
     return {path.name for path in store.folder.iterdir() if not path.name.startswith(".")}
 
 
+def test_a_version_is_found_by_the_release_of_its_card(store: Store, tmp_path: Path) -> None:
+    path = saved(tmp_path, 1)
+    path.with_suffix(".json").write_text('{"release": "1.2.0"}')
+    version = hashlib.sha256(path.read_bytes()).hexdigest()
+    store.add(version, path)
+    add(store, tmp_path, 2)
+    assert store.find("1.2.0").version == version
+    with pytest.raises(ModelError, match="no version begins with '1.2.1'"):
+        store.find("1.2.1")
+
+
 def test_a_version_has_its_file_its_card_and_its_plan(store: Store, tmp_path: Path) -> None:
     path = saved(tmp_path, 1)
     bake(path)

@@ -30,7 +30,7 @@ NO_STORE = (
 
 
 class Activation(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of /model/activate: the version's SHA-256, or its first digits."""
+    """The body of /model/activate: the version's SHA-256, its first digits, or its release."""
 
     version: str
 
@@ -72,7 +72,8 @@ def tell(site: Site, _: Request) -> Answer:
     service, swap = site.service, site.swap
     if swap is None:
         model = service.model
-        only = ModelVersion(model.version, "active", "", model.path, model.card.get("metrics", {}))
+        metrics, release = model.card.get("metrics", {}), str(model.card.get("release") or "")
+        only = ModelVersion(model.version, "active", "", model.path, metrics, release)
         return _answer(Versions(model.version, None, [only]))
     return _listed(swap)
 
@@ -131,7 +132,9 @@ def _listed(swap: Swap) -> Answer:
 
 def _describe(version: Version, state: str) -> ModelVersion:
     metrics = version.card.get("metrics", {})
-    return ModelVersion(version.version, state, version.added, version.origin, metrics)
+    return ModelVersion(
+        version.version, state, version.added, version.origin, metrics, version.release
+    )
 
 
 def _answer(document: Versions) -> Answer:
