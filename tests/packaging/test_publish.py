@@ -80,9 +80,7 @@ def test_what_is_published_is_installed_from_there(
     address: list[str | Path] = ["--index-url", f"{index}simple/", "--target", place]
     subprocess.run([sys.executable, *pip, *address, "penguins==0.1.0"], check=True, timeout=60)
     assert (place / "penguins" / "__init__.py").exists()
-    with pytest.raises(
-        ModelError, match="twine ended with 1: ERROR .* an index takes each version"
-    ):
+    with pytest.raises(ModelError, match="twine ended with 1: ERROR .*an index takes each version"):
         publish.upload(wheel)
 
 
