@@ -44,10 +44,9 @@ def main() -> None:
             return
         if options.publish:
             publish.check()
-        if not environment.is_baked(path):
-            bake = [sys.executable, "-m", "models.bake", str(path)]
-            if status := subprocess.run(bake, check=False).returncode:  # noqa: S603
-                sys.exit(status)
+        bake = [sys.executable, "-m", "models.bake", str(path)]
+        if not environment.is_baked(path) and subprocess.run(bake, check=False).returncode:  # noqa: S603
+            sys.exit(1)
         wheel = package(path, options.version, options.name, options.out)
         if options.publish:
             publish.upload(wheel)

@@ -25,7 +25,7 @@ from models.text.chunks import TextInput
 from models.text.contract import Contract
 from models.text.cut import CSV, MAX_ROWS, NDJSON, TABS, Chunk
 from models.text.dialect import MIXED_DECIMALS
-from models.text.results import as_python, csv_lines, dense
+from models.text.results import as_python, csv_lines, dense, table
 
 # Rows of a chunk: the memory is that of one chunk.
 CHUNK_ROWS = 8192
@@ -136,13 +136,9 @@ def _guessed(stream: Stream) -> str:
 
 def _ndjson(result: list[Any], columns: list[str]) -> bytes:
     """An object a line, with the names of the columns of CSV."""
-    if isinstance(result[0], list) and len(columns) == len(result[0]):
-        rows: list[Any] = [dict(zip(columns, row, strict=True)) for row in result]
-    elif isinstance(result[0], dict):
-        rows = result
-    else:
-        rows = [{columns[0]: value} for value in result]
-    return msgspec.json.Encoder().encode_lines(rows)
+    names, rows = table(result, columns)
+    objects = [dict(zip(names, row, strict=True)) for row in rows]
+    return msgspec.json.Encoder().encode_lines(objects)
 
 
 def _sentence(error: CallError, source: TextInput, chunk: Chunk | None) -> str:

@@ -6,7 +6,6 @@ import keyword
 import re
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from models.errors import ModelError
 
@@ -54,8 +53,3 @@ def check_version(version: str) -> None:
     if not VERSION.fullmatch(version):
         local = " without a local part behind a plus" if "+" in version else ""
         raise ModelError(f"VERSION={version}: expected a version of PEP 440{local}, as 1.2.0")
-
-
-def wheel_of(out: Path, name: str, version: str) -> Path:
-    """Where the wheel of a package stands."""
-    return out / f"{module_of(name)}-{version}-py3-none-any.whl"

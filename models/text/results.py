@@ -61,26 +61,34 @@ def finite(value: Any) -> Any:
     return value
 
 
+def table(rows: list[Any], columns: list[str]) -> tuple[list[str], list[Sequence[Any]]]:
+    """Results as rows of a table, and a name for each of its columns.
+
+    `columns` are the names, or the first is what their names begin with.
+    """
+    if isinstance(rows[0], dict):
+        return list(rows[0]), [list(row.values()) for row in rows]
+    if not isinstance(rows[0], list):
+        rows = list(zip(rows, strict=True))
+    elif all(isinstance(cell, list) for cell in rows[0]) and sum(map(len, rows[0])) == len(columns):
+        rows = [[value for cell in row for value in cell] for row in rows]
+    if len(columns) != len(rows[0]):
+        columns = [f"{columns[0]}_{i}" for i in range(len(rows[0]))]
+    return columns, rows
+
+
 def csv_lines(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
     """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
-    if rows and isinstance(rows[0], dict):
-        columns, rows = list(rows[0]), [list(row.values()) for row in rows]
-    is_column = not rows or not isinstance(rows[0], list)
-    has_outputs = not is_column and all(isinstance(cell, list) for cell in rows[0])
-    if has_outputs and sum(map(len, rows[0])) == len(columns):
-        rows = [[value for cell in row for value in cell] for row in rows]
-    width = 1 if is_column else len(rows[0])
-    if len(columns) != width:
-        columns = [f"{columns[0]}_{i}" for i in range(width)]
+    columns, cells = table(rows, columns)
     above = _written([columns]) if header else ""
-    if is_column:
-        return (above + _column(rows)).encode()
-    if list in set(map(type, chain.from_iterable(rows))):
-        rows = [
+    if len(columns) == 1 and not isinstance(cells[0][0], list):
+        return (above + _column([row[0] for row in cells])).encode()
+    if list in set(map(type, chain.from_iterable(cells))):
+        cells = [
             [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
-            for row in rows
+            for row in cells
         ]
-    return (above + _written(rows)).encode()
+    return (above + _written(cells)).encode()
 
 
 def _column(values: list[Any]) -> str:

@@ -223,6 +223,27 @@ def test_without_any_input_a_person_is_told_what_to_name(
         command.main(model, "penguins-predict", "0.1.0", [])
 
 
+def test_neighbors_have_a_column_for_distances_and_one_for_indices(
+    run: Run, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = msgspec.structs.replace(model, methods=("kneighbors",))
+    found = np.array([[0.5, 1.5]]), np.array([[3, 4]])
+    monkeypatch.setattr(model.engine, "run", lambda *_: found)
+    assert run(HEAD + ROW, by=other) == 'distances,indices\n"[0.5,1.5]","[3,4]"\n'
+    assert run(HEAD + ROW, "--ndjson", by=other) == '{"distances":[0.5,1.5],"indices":[3,4]}\n'
+
+
+def test_outputs_have_a_column_for_each_class(
+    run: Run, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = msgspec.structs.replace(model, classes=[["a", "b"], ["c", "d"]])
+    found = [np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])]
+    monkeypatch.setattr(model.engine, "run", lambda *_: found)
+    assert run(HEAD + ROW, "--proba", by=other) == "0_a,0_b,1_c,1_d\n0.5,0.5,0.25,0.75\n"
+    expected = '{"0_a":0.5,"0_b":0.5,"1_c":0.25,"1_d":0.75}\n'
+    assert run(HEAD + ROW, "--proba", "--ndjson", by=other) == expected
+
+
 MEMORY = """
 import resource, sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import runpy
 import subprocess
 import sys
 import time
@@ -65,8 +66,10 @@ def test_what_is_published_is_installed_from_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(environment, "is_baked", lambda _: True)
-    run(monkeypatch, model_path, "--name", "penguins", "--out", wheel.parent, "--publish")
-    assert capsys.readouterr().out == f"{wheel}\n"
+    options = (model_path, "--name", "penguins", "--out", wheel.parent)
+    run(monkeypatch, *options)
+    run(monkeypatch, *options, "--publish")
+    assert capsys.readouterr().out == f"{wheel}\n{wheel}\n"
     place = tmp_path / "installed"
     pip: list[str | Path] = [
         "-m",
@@ -140,6 +143,8 @@ def test_a_model_is_baked_before_it_is_packaged(
 ) -> None:
     path = tmp_path / "latest.joblib"
     path.write_bytes(b"no model")
+    monkeypatch.setattr(sys, "argv", ["packaging", str(path)])
+    monkeypatch.delitem(sys.modules, command.__name__)
     with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, path)
+        runpy.run_module("models.packaging", run_name="__main__")
     assert ended.value.code == 1

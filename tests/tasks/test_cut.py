@@ -161,3 +161,11 @@ def test_a_table_without_a_header_is_cut_between_its_rows(
 )
 def test_ndjson_is_cut_between_its_lines(lines: list[str], rows: int) -> None:
     check("\n".join(lines).encode(), "application/x-ndjson", reader(NUMBER), rows)
+
+
+def test_the_line_of_a_row_counts_empty_lines_where_these_are_rows() -> None:
+    source = source_of(b"t\n\na\n\nb\n", "text/csv", reader(TEXT))
+    chunk = source.first(10)
+    assert chunk is not None
+    assert [source.line(chunk, f"/{i}/t") for i in range(4)] == [2, 3, 4, 5]
+    assert source.line(chunk, "/t") is None
