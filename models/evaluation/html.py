@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from models.evaluation import html_classes, svg, words
 from models.evaluation.facts import Score
+from models.evaluation.metrics import NOUNS
 from models.evaluation.style import STYLE
 from models.evaluation.tags import cell, figure, plain, table
 from models.evaluation.text import SLICES
@@ -53,7 +54,9 @@ def frame(evaluation: Evaluation) -> str:
 def _head(evaluation: Evaluation) -> Iterator[str]:
     yield f"<header><h1>Evaluation of {plain(evaluation.title)}</h1>"
     target = f" of {plain(evaluation.target)}" if evaluation.target else ""
-    yield f'<p class="quiet">A {evaluation.kind.removesuffix("s")}{target}: '
+    noun = NOUNS[evaluation.kind]
+    article = "An" if noun[0] in "aeiou" else "A"
+    yield f'<p class="quiet">{article} {noun}{target}: '
     yield f"{plain(evaluation.estimator)}, on {words.rows(evaluation.rows)} of "
     yield f"{plain(evaluation.data)}.</p></header>"
     yield f'<p class="lead">{plain(words.headline(evaluation))}</p>'

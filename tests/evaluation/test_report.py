@@ -264,6 +264,16 @@ def test_the_rarest_shapes_are_said() -> None:
     )
 
 
+def test_the_kind_of_a_model_is_said() -> None:
+    assert "A classifier of y: Pipeline, on 200 rows of rows.csv." in said_of(THREE)
+    assert "An outlier detector of y: Pipeline" in said_of(OUTLIERS)
+
+
+def said_of(each: Evaluation) -> str:
+    """The texts of a page, without tags."""
+    return re.sub(r"\n?<[^>]*>\n?|\n", "", html.page(each))
+
+
 def test_a_report_is_two_files(tmp_path: Path) -> None:
     json_path, html_path = report.save(FULL, tmp_path / "reports")
     assert (json_path.name, html_path.name) == ("m-1.2.0.json", "m-1.2.0.html")
