@@ -172,7 +172,7 @@ def _slices(evaluation: Evaluation) -> Iterator[str]:
 
 SLICES = (
     "A slice is marked as worse if the 95 % interval of its difference from all other rows does "
-    "not hold 0: of 40 slices that are no worse, one is marked by chance."
+    "not hold 0. For each score, chance marks one of 40 slices that are no worse."
 )
 
 
