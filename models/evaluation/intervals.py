@@ -35,7 +35,10 @@ RESAMPLED = 200
 def interval(statistic: Statistic, resamples: int, seed: int) -> Interval | None:
     """The interval of one statistic; None where the rows do not tell it, as one row does not."""
     if isinstance(statistic, Share):
-        return _wilson(statistic)
+        # As many rows as would have the same variance, as for surveys: Franco et al. (2019),
+        # doi 10.1093/jssam/smy019.
+        rows = statistic.centre * (1 - statistic.centre) / statistic.variance
+        return _wilson(statistic.value, rows)
     if isinstance(statistic, Resampled):
         return _normal(statistic, seed)
     return _studentised(statistic, resamples, seed)
@@ -57,14 +60,10 @@ def interval_of_difference(
     return None
 
 
-def _wilson(share: Share) -> Interval:
-    """The score interval of Wilson (1927), with as many rows as would have the same variance.
-
-    The effective number of rows is that of surveys: Franco et al. (2019), doi 10.1093/jssam/smy019.
-    """
-    rows = share.centre * (1 - share.centre) / share.variance
-    middle = (share.value + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
-    spread = share.value * (1 - share.value) / rows + Z**2 / (4 * rows**2)
+def _wilson(share: float, rows: float) -> Interval:
+    """The score interval of a share of so many rows: Wilson (1927), doi 10.2307/2276774."""
+    middle = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
+    spread = share * (1 - share) / rows + Z**2 / (4 * rows**2)
     reach = Z * math.sqrt(max(spread, 0.0)) / (1 + Z**2 / rows)
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
@@ -118,12 +117,18 @@ def _studentised(statistic: Smooth, resamples: int, seed: int) -> Interval | Non
         return None
     high, low = np.quantile(t, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="weibull")
     centre, slope = _to(scale, statistic.value), _slope(scale, value)
-    # A loss is never below 0.
-    least = 0.0 if statistic.scale == "log" else -math.inf
-    return (
-        max(least, float(_from(scale, centre - low * below * slope))),
-        min(statistic.most, float(_from(scale, centre - high * above * slope))),
-    )
+    ends = [
+        float(_from(scale, centre - each * error * slope))
+        for each, error in ((low, below), (high, above))
+    ]
+    if statistic.scale == "log":
+        # A loss is never below 0.
+        ends[0] = max(0.0, ends[0])
+    if math.isfinite(statistic.most):
+        # No loss of this mean varies more than one that is either 0 or the largest.
+        share = statistic.value / statistic.most
+        ends[1] = min(ends[1], statistic.most * _wilson(share, len(statistic.moments))[1])
+    return ends[0], ends[1]
 
 
 def _errors(moved: np.ndarray) -> tuple[float, float, float]:
