@@ -71,7 +71,7 @@ def compare(
         differences=differences,
         test=paired.test_of(of_a, of_b),
         different=len(places),
-        examples=[_example(known[1], of_a, of_b, place) for place in places[:MAX_EXAMPLES]],
+        examples=[_example(known, of_a, of_b, place) for place in places[:MAX_EXAMPLES]],
         outcome=outcome,
         verdict=verdict,
     )
@@ -176,12 +176,15 @@ def _side(model: Model, known: Known) -> Side:
     )
 
 
-def _example(known: Known, a: Answers, b: Answers, place: int) -> Example:
+def _example(known: Sequence[Known], a: Answers, b: Answers, place: int) -> Example:
     from models import card as cards
     from models.evaluation.comparison import Example
 
     row = int(b.places[place])
-    features = dict(zip(known.rows.columns, cards.values(known.rows.iloc[[row]])[0], strict=True))
+    features: dict[str, Any] = {}
+    for each in known:
+        found = each.rows.iloc[[row]]
+        features |= zip(found.columns, cards.values(found)[0], strict=True)
     return Example(
         row=row + 1,
         features=features,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import models
+from models import releases
 from models.baking import bake
 from models.card import write_card
 from models.errors import ModelError
@@ -33,7 +36,9 @@ from models.evaluation.compare import compare, main
 from models.evaluation.comparison import Comparison, Example, Side
 from models.evaluation.facts import Unmeasurable
 from models.training_rows import DataError
+from tests.checkout import ROOT
 from tests.evaluation.test_metrics import answers_of
+from tests.evaluation.test_page_of_docs import similar
 
 RNG = np.random.default_rng(0)
 ROWS = pd.DataFrame(RNG.normal(size=(200, 3)), columns=["a", "b", "c"])
@@ -421,3 +426,37 @@ def test_the_command_ends_with_a_sentence(
     monkeypatch.setattr(sys, "argv", ["compare", path, path])
     with pytest.raises(SystemExit, match=r"^error: reports cannot be written \(File exists\)"):
         main()
+
+
+def test_the_docs_show_what_a_comparison_prints(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    model = folder / "model-1.2.0.joblib"
+    for file, new in zip(releases.files_of(example), releases.files_of(model), strict=True):
+        if file.exists():
+            shutil.copy2(file, new)
+    card = model.with_suffix(".json")
+    card.write_text(card.read_text().replace('"release": "0.1.0"', '"release": "1.2.0"'))
+    models.train(
+        version="1.3.0",
+        data=ROOT / "models" / "penguins.csv",
+        target="species",
+        drop=("bill_length_mm", "year"),
+        folder=folder,
+        bake=False,
+    )
+    monkeypatch.chdir(tmp_path)
+    got = f"{compare('1.2.0', '1.3.0')}\n\nreports/model-1.2.0-model-1.3.0.json is written\n"
+    document = ROOT / "docs" / "evaluation.md"
+    start = "$ make compare A=1.2.0 B=1.3.0\n"
+    before, _, rest = document.read_text().partition(start)
+    output, _, after = rest.partition("```")
+    # Sizes and speeds are those of one machine.
+    (sides,) = (part for part in output.split("\n\n") if "run by" in part)
+    got = "\n\n".join(sides if "run by" in part else part for part in got.split("\n\n"))
+    if os.environ.get("UPDATE_DOCS"):
+        document.write_text(f"{before}{start}{got}```{after}")
+    else:
+        assert similar(got, output), f"UPDATE_DOCS=1 writes it anew: {got}"
