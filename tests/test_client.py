@@ -82,7 +82,9 @@ def answering(server: http.server.HTTPServer) -> Iterator[str]:
 
 def versions(table: str) -> dict[str, str]:
     """The state of each version in a printed table."""
-    lines = re.findall(r"^([0-9a-f]{12})  (?:0\.1\.0  )? *(active|before|kept)", table, re.MULTILINE)
+    lines = re.findall(
+        r"^([0-9a-f]{12})  (?:0\.1\.0  )? *(active|before|kept)", table, re.MULTILINE
+    )
     return dict(lines)
 
 
