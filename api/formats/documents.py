@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any
 
 from api.formats.envelope import FORMS, PARAMETERS
+from api.formats.tables import Tables, read_columns, read_split, repeated
 from models.errors import InvalidRows, Place, limit_faults
 from models.rows.batch import Batch, row_pointer
 from models.rows.words import escape, name_of
 from models.text.contract import Contract
-from models.text.tables import Tables, read_columns, read_split, repeated
 
 RECORDS = 'pandas writes them with to_json(orient="records")'
 

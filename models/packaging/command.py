@@ -76,7 +76,7 @@ def main(model: Model, command: str, version: str, arguments: Sequence[str] | No
         # Whoever reads has enough. Python would complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        sys.exit(f"error: {asked.name}: {error.strerror}")
+        sys.exit(f"error: {error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
 from models.errors import InvalidRows, Place
+from models.rows.batch import Batch
+from models.rows.check import check
 from models.rows.names import Names
 from models.signature.types import Signature
 from models.text.limits import Limits
@@ -34,6 +38,17 @@ class Contract(msgspec.Struct, frozen=True, dict=True, eq=False):
     def width(self) -> int:
         """The number of features."""
         return len(self.signature.features)
+
+    def check(
+        self, samples: Sequence[Any], pointers: Callable[[int], str], *, ignore: bool
+    ) -> Batch:
+        """Turn samples into rows; with `ignore`, names that are no features are ignored.
+
+        Raises InvalidRows with the places, TooLarge.
+        """
+        self.check_count(len(samples))
+        rows, ignored = self.names.rows(samples, ignore=ignore)
+        return check(self.signature, rows, pointers, ignored)
 
     def check_count(self, count: int) -> None:
         """Raise InvalidRows if a request has no rows, TooLarge if it has too many."""

@@ -7,7 +7,6 @@ from models.text.contract import Contract
 from models.text.limits import count
 from models.text.parse import parse
 from models.text.samples import NOT_FAST, SampleReader
-from models.text.tables import Tables
 
 LINE_END = ord("\n")
 
@@ -37,7 +36,7 @@ class LinesReader:
         """Read a body as `read` does, slowly, to say what is wrong and where."""
         self._limits.check_json(body)
         samples = [parse(line, f"line {number}: ") for number, line in _lines(body)]
-        return Tables(self._contract, ignore=ignore).check(samples, row_pointer)
+        return self._contract.check(samples, row_pointer, ignore=ignore)
 
 
 def _lines(body: bytes) -> list[tuple[int, bytes]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from models.errors import InvalidRows, Place, limit_faults
 from models.rows.batch import Batch
-from models.rows.check import check
 from models.rows.names import Repeated, as_mapping
 from models.rows.words import IGNORE_HINT, NOT_A_FEATURE, escape, name_of
 from models.text.contract import Contract
@@ -31,9 +30,7 @@ class Tables:
 
     def check(self, samples: Sequence[Any], pointers: Callable[[int], str]) -> Batch:
         """Turn samples into rows; raises InvalidRows with the places, TooLarge."""
-        self.contract.check_count(len(samples))
-        rows, ignored = self.names.rows(samples, ignore=self.ignore)
-        return check(self.contract.signature, rows, pointers, ignored)
+        return self.contract.check(samples, pointers, ignore=self.ignore)
 
     def sample(self, columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
         """A row of a table as an object."""
