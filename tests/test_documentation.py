@@ -25,7 +25,13 @@ from tests.test_serving import Server, serving
 OPERATIONS = ROOT / "docs" / "operations.md"
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", ".github/*.md", "tests/google_cloud/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "examples/*.md",
+        ".github/*.md",
+        "tests/google_cloud/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 # A new pod of Kubernetes gets requests for a while after it was told to end.
@@ -96,7 +102,9 @@ def test_every_link_to_a_file_or_a_heading_leads_there(path: Path) -> None:
 def test_every_file_that_is_named_is_there(path: Path) -> None:
     named = re.findall(r"`((?:api|models|tests|google-cloud)/[\w./-]*)`", path.read_text())
     # Files of the user's own, and those that make writes.
-    own = re.compile(r"models/(latest\..*|steps(\.py|/)|requirements\.txt|(sales|houses)\.py|data|NAME-VERSION\..*)")
+    own = re.compile(
+        r"models/(latest\..*|steps(\.py|/)|requirements\.txt|(sales|houses)\.py|data|NAME-VERSION\..*)"
+    )
     # A name without its ending stands for all of that name.
     missing = [name for name in named if not own.fullmatch(name) and not [*ROOT.glob(f"{name}*")]]
     assert missing == []
