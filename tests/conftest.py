@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from api import create_app
 from api.settings import Settings
 from api.tasks import desk as task_desk
 from api.tasks.store import SqliteStore
+from models import fitted
+from models.engines.trial import TrialError
 from models.training.train import example as train_example
 from tests import tracing
 from tests.checkout import NAME, checkout, docker, make
@@ -151,6 +154,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         docker("rmi", "--force", NAME)
 
 
+def here(function: Callable[[], Any], _: float) -> Any:
+    """Call a function as `trial.apart` does, in this process."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function()
+    except Exception as error:
+        raise TrialError(f"it raised {type(error).__name__}") from error
+
+
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Save an estimator as a bare joblib file and build the service around it."""
@@ -160,7 +173,10 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
         joblib.dump(estimator, path)
         if card is not None:
             path.with_suffix(".json").write_bytes(card)
-        return create_app(Settings(model_path=str(path), **settings)).test_client()
+        with pytest.MonkeyPatch.context() as patch:
+            # To fork this process, which is large, takes twice as long as what is tried there.
+            patch.setattr(fitted, "apart", here)
+            return create_app(Settings(model_path=str(path), **settings)).test_client()
 
     return build
 

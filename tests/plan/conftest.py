@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,12 @@ import joblib
 import pytest
 
 from models import fitted
-from models.engines import trial
 from models.engines.plan import PlanEngine, compile_model
 from models.plan import compare, proof_rows
 from models.plan import format as plans
+from tests.conftest import here
 
 Prove = Callable[..., plans.Plan]
-
-
-def here(function: Callable[[], Any], _: float) -> Any:
-    """Call a function as `trial.apart` does, in this process."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return function()
-    except Exception as error:
-        raise trial.TrialError(f"it raised {type(error).__name__}") from error
 
 
 @pytest.fixture
