@@ -78,7 +78,11 @@ def read_known(model: Model, data: str | Path | pd.DataFrame | None, target: str
 
 
 def _held_out_path(model: Model) -> Path:
-    return releases.held_out_path(Path(model.path.removesuffix(PLAN)).with_suffix(MODEL))
+    path = model.path
+    if path.endswith(PLAN):
+        # A release version has dots, so that with_suffix would cut it.
+        path = path.removesuffix(PLAN) + MODEL
+    return releases.held_out_path(Path(path))
 
 
 def _default(model: Model) -> tuple[Path, list[str]]:

@@ -20,6 +20,7 @@ from models.evaluation.data import Known, read_known
 from models.evaluation.facts import Answers, Kind, Score
 from models.evaluation.served import Served, ask
 from models.evaluation.slices import slices as slices_of
+from models.files import PLAN
 from models.model import Model
 from models.settings import ModelSettings
 
@@ -134,7 +135,9 @@ def _names(model: Model) -> dict[str, str]:
     """What the model is called."""
     return {
         "model": model.path,
-        "name": str(model.card.get("name") or Path(model.path).name.split(".")[0]),
+        "name": str(
+            model.card.get("name") or Path(model.path.removesuffix(PLAN)).name
+        ).removesuffix(".joblib"),
         "release": str(model.card.get("release") or ""),
         "version": model.version,
         "estimator": model.kind,

@@ -59,14 +59,14 @@ def test_a_dataframe_is_taken_as_it_is(house_model: Model, houses: pd.DataFrame)
 
 
 def test_the_held_out_rows_are_the_default(penguins_path: Path, tmp_path: Path) -> None:
-    shutil.copy2(penguins_path, tmp_path / "p.joblib")
-    model = models.load(tmp_path / "p.joblib")
+    shutil.copy2(penguins_path, tmp_path / "p-1.2.0.joblib")
+    model = models.load(tmp_path / "p-1.2.0.joblib")
     frame = pd.read_csv(PENGUINS).head(200)
-    frame.to_csv(tmp_path / "p.held-out.csv", index=False)
+    frame.to_csv(tmp_path / "p-1.2.0.held-out.csv", index=False)
     known = read_known(model, None, "species")
-    assert known.name == str(tmp_path / "p.held-out.csv")
+    assert known.name == str(tmp_path / "p-1.2.0.held-out.csv")
     assert (len(known.rows), known.notes, known.fitted) == (200, (), False)
-    plan = msgspec.structs.replace(model, path=str(tmp_path / "p.plan.npz"))
+    plan = msgspec.structs.replace(model, path=str(tmp_path / "p-1.2.0.plan.npz"))
     assert read_known(plan, None, "species").name == known.name
 
 

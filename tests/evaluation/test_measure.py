@@ -130,6 +130,14 @@ def test_a_model_is_named_by_its_release_version(
         evaluate("1.3.0", rows)
 
 
+def test_a_model_without_a_card_is_called_as_its_file_is(
+    house_model: Model, houses: pd.DataFrame
+) -> None:
+    for path in ("models/houses-1.2.0.joblib", "models/houses-1.2.0.plan.npz"):
+        bare = msgspec.structs.replace(house_model, path=path, card={"target": "price"})
+        assert evaluate(bare, houses).name == "houses-1.2.0"
+
+
 def test_evaluate_is_a_name_of_the_library() -> None:
     assert models.evaluate is evaluate
 
