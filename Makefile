@@ -351,7 +351,7 @@ require-compose: require-docker
 		{ echo "docker has no compose: install it, https://docs.docker.com/compose/install" >&2; exit 1; }
 
 require-docker:
-	@docker version >/dev/null 2>&1 || \
+	@docker ps --quiet >/dev/null 2>&1 || \
 		{ echo "docker does not answer: install it and start it, https://docs.docker.com/get-docker" >&2; exit 1; }
 
 require-card:

@@ -274,7 +274,7 @@ def test_a_version_is_tagged_with_its_changes_once_all_is_committed(bench: Bench
 
 
 def test_a_release_has_the_card_the_image_and_the_source_with_its_model(bench: Bench) -> None:
-    if docker("version").returncode != 0:
+    if docker("ps", "--quiet").returncode != 0:
         pytest.skip("docker does not answer")
     bench.make("dist", f"IMAGE={IMAGE}")
     name = f"machine-learning-api-{version()}"

@@ -69,7 +69,7 @@ def port(built: Path) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What make says of an image of a slow model that another scikit-learn saved."""
-    if docker("version").returncode != 0:
+    if docker("ps", "--quiet").returncode != 0:
         pytest.skip("docker does not answer")
     model = tmp_path_factory.mktemp("model") / "latest.joblib"
     slowly = sleeper()

@@ -122,7 +122,7 @@ def test_docker_is_asked_for_where_it_is_needed(make, monkeypatch: pytest.Monkey
 
 
 def test_a_container_that_is_not_there_is_not_stopped_but_named(make, stand_ins: Path) -> None:
-    (stand_ins / "docker").write_text('#!/bin/sh\n[ "$1" = version ]\n')
+    (stand_ins / "docker").write_text('#!/bin/sh\n[ "$1" = ps ]\n')
     said = make("stop-container", "CONTAINER=mine").stderr
     assert "There is no container mine: make run-container starts one" in said
 
