@@ -91,6 +91,7 @@ def _of_plan(path: Path, plan: Plan) -> dict[str, Any]:
     return {
         "kind": plan.kind,
         "methods": tuple(plan.methods),
+        "classes": plan.classes or [],
         "loader": "models.packaging.plan_model",
         "modules": _operations(plan),
         "requirements": requirements.PLAN,
@@ -109,6 +110,7 @@ def _of_joblib(path: Path, plan: Plan | None, empty: Path) -> dict[str, Any]:
     return {
         "kind": model.kind,
         "methods": model.methods,
+        "classes": model.classes or [],
         "loader": f"models.packaging.{'own_code_model' if own else 'joblib_model'}",
         # Own code may register a rule where it is imported.
         "modules": (*_operations(plan), *own, *(("models.plan.registry",) if own else ())),

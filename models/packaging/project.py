@@ -14,6 +14,8 @@ from models.packaging.names import module_of
 
 # The engine and the reader stand here in the package.
 ENGINE = "_engine"
+# The methods that answer with one array, unless the model has several outputs.
+ARRAYS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples")
 COMMAND = "models.packaging.command"
 INIT = '''"""{name} {version}: {kind}, which answers rows by {methods}.
 
@@ -28,6 +30,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from {module}.{engine}.errors import InvalidRows
 from {module}.{engine}.packaging.{loader} import load
 
@@ -40,14 +44,15 @@ card: dict[str, Any] = model.card
 '''
 METHOD = '''
 
-def {method}(rows: Any) -> Any:
+def {method}(rows: Any) -> {result}:
     """The model's `{method}` of n rows, one result a row.
 
     `rows` are a DataFrame, an array of shape (n_samples, n_features), or a list of rows, each a
     dict by the names of the features or a list in their order; for a model of texts, a list of
     texts. Raises InvalidRows, which says where they are wrong.
     """
-    return model.answer("{method}", rows)
+    result: {result} = model.answer("{method}", rows)
+    return result
 '''
 MAIN = '''"""The command {command}."""
 
@@ -90,9 +95,9 @@ $ {command} rows.csv > answers.csv
 class Package(msgspec.Struct, frozen=True, kw_only=True):
     """What goes into a package.
 
-    `name` is its normalized name, `methods` those of the model, `sha256` that of its joblib file.
-    `loader` is the module that loads the model, `modules` are others that are imported by name.
-    `files` are the model's by their names in the package.
+    `name` is its normalized name; `methods` and `classes` are the model's, `sha256` is that of its
+    joblib file. `loader` is the module that loads the model, `modules` are others that are imported
+    by name. `files` are the model's by their names in the package.
     """
 
     name: str
@@ -100,6 +105,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     sha256: str
     methods: tuple[str, ...]
+    classes: list[Any]
     card: dict[str, Any]
     loader: str
     modules: tuple[str, ...]
@@ -134,7 +140,24 @@ def write(package: Package, folder: Path) -> None:
     (inside / ENGINE / "__init__.py").write_text(
         '"""Parts of Machine Learning API: they read rows and run the model."""\n'
     )
-    names = {
+    names = _names(package)
+    init = INIT.format(**names) + "".join(
+        METHOD.format(method=m, result=_result(package, m)) for m in package.methods
+    )
+    (inside / "__init__.py").write_text(init)
+    (inside / "__main__.py").write_text(MAIN.format(**names))
+    (inside / "py.typed").touch()
+    shutil.copyfile(vendor.ROOT / "LICENSE", inside / ENGINE / "LICENSE")
+    (inside / "model.json").write_bytes(msgspec.json.encode(package.card))
+    for name, path in package.files.items():
+        shutil.copyfile(path, inside / name)
+    (folder / "README.md").write_text(PAGE.format(**names, sha256=package.sha256))
+    (folder / "pyproject.toml").write_text(_pyproject(package))
+
+
+def _names(package: Package) -> dict[str, Any]:
+    """What the templates name."""
+    return {
         "module": package.module,
         "command": package.command,
         "engine": ENGINE,
@@ -147,16 +170,12 @@ def write(package: Package, folder: Path) -> None:
         "example": package.example,
         "names": [*sorted(["InvalidRows", "card", "model", "version", *package.methods])],
     }
-    init = INIT.format(**names) + "".join(METHOD.format(method=m) for m in package.methods)
-    (inside / "__init__.py").write_text(init)
-    (inside / "__main__.py").write_text(MAIN.format(**names))
-    (inside / "py.typed").touch()
-    shutil.copyfile(vendor.ROOT / "LICENSE", inside / ENGINE / "LICENSE")
-    (inside / "model.json").write_bytes(msgspec.json.encode(package.card))
-    for name, path in package.files.items():
-        shutil.copyfile(path, inside / name)
-    (folder / "README.md").write_text(PAGE.format(**names, sha256=package.sha256))
-    (folder / "pyproject.toml").write_text(_pyproject(package))
+
+
+def _result(package: Package, method: str) -> str:
+    """The type of a method's results, as the package says it."""
+    several = bool(package.classes) and isinstance(package.classes[0], list)
+    return "np.ndarray" if method in ARRAYS and not several else "Any"
 
 
 def _pyproject(package: Package) -> str:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +17,7 @@ import numpy as np
 from models.errors import TooLarge
 from models.text import dialect
 from models.text.contract import Contract
+from models.text.records import Lines, records
 
 CSV, TABS, NDJSON = "text/csv", "text/tab-separated-values", "application/x-ndjson"
 TEXTS = (CSV, TABS, NDJSON)
@@ -49,13 +48,6 @@ class Chunk(msgspec.Struct, kw_only=True):
     rows: int = 0
     attempts: int = 0
     deaths: int = 0
-
-
-class _Lines(NamedTuple):
-    """The lines, or the rows, of a piece of text: where each ends, and whether it is empty."""
-
-    ends: np.ndarray
-    empty: np.ndarray
 
 
 class Text:
@@ -205,14 +197,14 @@ class Text:
         # The last byte may be the first half of a line end.
         return window[: cut or window.rfind(b"\r", 0, -1) + 1], False
 
-    def _lines(self, window: bytes, rows: int, parted: tuple[str, bool], *, at_end: bool) -> _Lines:
+    def _lines(self, window: bytes, rows: int, parted: tuple[str, bool], *, at_end: bool) -> Lines:
         """The lines of a piece of text; of a table with quotes only so many rows, and no more.
 
         `at_end` says that nothing follows the piece.
         """
         has_returns = window.count(b"\r") != window.count(b"\r\n")
         if self._is_table and (b'"' in window or has_returns):
-            return _records(window, parted, rows, at_end=at_end)
+            return records(window, parted, rows, at_end=at_end)
         view = np.frombuffer(window, np.uint8)
         ends = np.flatnonzero(view == LINE_END) + 1
         if window and window[-1] != LINE_END:
@@ -222,44 +214,4 @@ class Text:
         blanks = b"\r\n" if self._is_table else b" \t\r\n"
         for i in np.flatnonzero(np.isin(view[starts[: len(ends)]], list(blanks))):
             empty[i] = not window[starts[i] : ends[i]].strip(blanks)
-        return _Lines(ends, empty)
-
-
-def _records(
-    window: bytes,
-    parted: tuple[str, bool],
-    rows: int,
-    *,
-    at_end: bool,
-) -> _Lines:
-    """The first rows of a table, as Python's CSV reader finds them.
-
-    What cannot be read is in the last of them: whoever reads it says what is wrong.
-    """
-    file = io.StringIO(window.decode(errors="surrogateescape"), newline="")
-    sizes: list[int] = []
-
-    def lines() -> Iterator[str]:
-        for line in file:
-            sizes.append(len(line.encode(errors="surrogateescape")))
-            yield line
-
-    delimiter, spaced = parted
-    reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=spaced, strict=True)
-    ends: list[int] = []
-    empty: list[bool] = []
-    done = read = 0
-    try:
-        for cells in reader:
-            done += sum(sizes[read : reader.line_num])
-            read = reader.line_num
-            ends.append(done)
-            empty.append(not cells)
-            if cells and (rows := rows - 1) <= 0:
-                break
-    except csv.Error as error:
-        # A row that goes on behind the piece is read with the next one.
-        if at_end or "unexpected end" not in str(error):
-            ends.append(len(window))
-            empty.append(False)
-    return _Lines(np.array(ends, int), np.array(empty, bool))
+        return Lines(ends, empty)

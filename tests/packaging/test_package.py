@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import types
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from models.errors import ModelError
-from models.packaging import names
+from models.packaging import names, project
 from models.packaging.package import package
 from tests.packaging.conftest import Installed
 
@@ -91,6 +92,26 @@ def test_a_package_of_a_plan_has_no_pickle_and_little_code(wheel: Path) -> None:
     assert not {"background", "plan"} & card.keys()
     data = sum(infos[f"penguins/model{end}"].compress_size for end in (".plan.npz", ".json"))
     assert (wheel.stat().st_size - data) / 1024 < CODE_KILOBYTES
+
+
+def test_a_package_says_the_types_of_its_functions(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        text = file.read("penguins/__init__.py").decode()
+    assert "penguins/py.typed" in file.namelist()
+    assert "def predict(rows: Any) -> np.ndarray:" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "classes", "result"),
+    [
+        ("predict_proba", ["a", "b"], "np.ndarray"),
+        ("predict_proba", [["a"], ["b"]], "Any"),
+        ("kneighbors", [], "Any"),
+    ],
+)
+def test_several_outputs_are_no_array(method: str, classes: list[Any], result: str) -> None:
+    given = types.SimpleNamespace(classes=classes)
+    assert project._result(given, method) == result  # type: ignore[arg-type]
 
 
 def test_two_builds_give_equal_bytes(wheel: Path, model_path: Path, tmp_path: Path) -> None:
