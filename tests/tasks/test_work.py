@@ -19,6 +19,7 @@ from api.tasks import inputs, isolate, outcome
 from api.tasks.models import Models
 from api.tasks.store import SqliteStore
 from api.tasks.task import FIRST_ROWS, Lost, Task, merged
+from models.text import answers
 from models.text.cut import Chunk
 from tests.tasks.conftest import ROW, Build, House
 
@@ -105,7 +106,7 @@ def test_a_row_that_is_refused_in_a_child_fails_with_its_place(moods: House) -> 
 def test_what_a_method_raises_and_no_row_explains_ends_its_task(
     moods: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcome, "rejection", lambda *_: Busy("not now"))
+    monkeypatch.setattr(answers, "rejection", lambda *_: Busy("not now"))
     task_id = moods.start([[11.5]])
     moods.work()
     assert moods.state(task_id)["error"]["detail"] == "not now"
@@ -114,7 +115,7 @@ def test_what_a_method_raises_and_no_row_explains_ends_its_task(
 def test_many_rows_are_answered_in_calls_of_bounded_size(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcome, "CALL_ROWS", 10)
+    monkeypatch.setattr(answers, "CALL_ROWS", 10)
     house = build(LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]))
     found = house.run([[float(i)] for i in range(25)])
     assert found["predictions"] == pytest.approx(list(range(25)))
