@@ -11,12 +11,12 @@ from models.errors import ModelError
 
 # https://packaging.python.org/en/latest/specifications/name-normalization/
 NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
-# https://packaging.python.org/en/latest/specifications/version-specifiers/, Appendix, without a
-# local part: an index takes none.
+# The canonical form of PEP 440, https://peps.python.org/pep-0440/#appendix-b, without a local part:
+# an index takes none.
 VERSION = re.compile(
-    r"v?(\d+!)?\d+(\.\d+)*([-_.]?(alpha|a|beta|b|preview|pre|c|rc)[-_.]?\d*)?"
-    r"(-\d+|[-_.]?(post|rev|r)[-_.]?\d*)?([-_.]?dev[-_.]?\d*)?",
-    re.IGNORECASE | re.ASCII,
+    r"([1-9]\d*!)?(0|[1-9]\d*)(\.(0|[1-9]\d*))*((a|b|rc)(0|[1-9]\d*))?"
+    r"(\.post(0|[1-9]\d*))?(\.dev(0|[1-9]\d*))?",
+    re.ASCII,
 )
 
 
@@ -49,7 +49,7 @@ def module_of(name: str) -> str:
 
 
 def check_version(version: str) -> None:
-    """Raise ModelError if a version is none of Python's (PEP 440), or has a local part."""
+    """Raise ModelError if a version is none of PEP 440 as that writes it, or has a local part."""
     if not VERSION.fullmatch(version):
         local = " without a local part behind a plus" if "+" in version else ""
         raise ModelError(f"VERSION={version}: expected a version of PEP 440{local}, as 1.2.0")

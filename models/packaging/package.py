@@ -67,6 +67,7 @@ def package(model: Path | str, version: str = "", name: str = "", out: Path | st
 
 
 def _version(path: Path, given: str, release: str) -> str:
+    given = given.removeprefix("v")
     version = given or release or releases.FIRST
     names.check_version(version)
     if given and release and given != release:

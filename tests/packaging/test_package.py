@@ -146,15 +146,13 @@ def test_a_name_that_cannot_be_is_refused(model_path: Path, name: str, sentence:
         package(model_path, "", name)
 
 
-@pytest.mark.parametrize("version", ["one", "1.2.0+1350f591", "1..2", "1.2.0 "])
+@pytest.mark.parametrize("version", ["one", "1.2.0+1350f591", "1..2", "1.2.0 ", "1.02", "1.0-rc.1"])
 def test_a_version_that_is_none_is_refused(model_path: Path, version: str) -> None:
     with pytest.raises(ModelError, match="expected a version of PEP 440"):
         package(model_path, version, "penguins")
 
 
-@pytest.mark.parametrize(
-    "version", ["1", "1.2.0", "v1.0", "1!2.0", "1.0rc1", "1.0.post2", "1.0.dev3"]
-)
+@pytest.mark.parametrize("version", ["1", "1.2.0", "1!2.0", "1.0rc1", "1.0.post2", "1.0.dev3"])
 def test_versions_of_pep_440_are_taken(version: str) -> None:
     names.check_version(version)
 
