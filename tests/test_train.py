@@ -134,6 +134,7 @@ def test_the_card_says_how_the_model_was_trained(penguins_path: Path) -> None:
     assert (training["rows"], training["held_out"], training["seed"]) == (344, 0.2, 42)
     assert training["parameters"]["classify__max_iter"] == 1000
     assert training["parameters"]["columns__numbers__impute__strategy"] == "median"
+    assert training["libraries"]["pandas"] == pd.__version__
     assert re.fullmatch(r"([0-9a-f]{40}\+?)?", training["revision"])
     scores = training["cross_validation"]["scores"]
     assert len(scores) == 5
@@ -322,7 +323,7 @@ def test_a_function_that_takes_nothing_reads_its_own_rows(trained: Train) -> Non
     done = trained(own, data="", target="")
     assert not releases.held_out_path(done.path).exists()
     assert str(done) == f"{done.path}: not measured"
-    assert card_of(done.path)["training"].keys() == {"parameters", "revision"}
+    assert card_of(done.path)["training"].keys() == {"parameters", "libraries", "revision"}
 
 
 def two(start: int = 0) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,8 @@ from models.training.facts import Job, Unusable
 from models.training.function import Result
 from models.versions import Store
 
+# Those that every training needs.
+LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
 # The lower and the upper end for each metric.
 Intervals = dict[str, tuple[float, float]]
 
@@ -104,19 +107,35 @@ def save_held_out(path: Path, result: Result) -> None:
 
 def _training(estimator: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
     """How a model was trained: what is known of it, its parameters, and the code's revision."""
-    return {**facts, "parameters": _parameters(estimator), "revision": _revision()}
+    return {
+        **facts,
+        "parameters": _parameters(estimator),
+        "libraries": _libraries(estimator),
+        "revision": _revision(),
+    }
 
 
-def _parameters(estimator: Any) -> dict[str, Any]:
-    """The plain parameters of an estimator and of its parts that are not the defaults."""
-    parts = {"": estimator}
-    parts |= {
+def _parts(estimator: Any) -> dict[str, Any]:
+    """An estimator and those within it, by the beginnings of their parameters' names."""
+    return {"": estimator} | {
         f"{name}__": value
         for name, value in estimator.get_params().items()
         if hasattr(value, "get_params") and not isinstance(value, type)
     }
+
+
+def _libraries(estimator: Any) -> dict[str, str]:
+    """The versions of the packages that a training depends on, by their names."""
+    modules = {type(part).__module__.partition(".")[0] for part in _parts(estimator).values()}
+    owners = metadata.packages_distributions()
+    names = {*LIBRARIES, *(owner for module in modules for owner in owners.get(module, ()))}
+    return {name: metadata.version(name) for name in sorted(names)}
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """The plain parameters of an estimator and of its parts that are not the defaults."""
     found = {}
-    for start, part in parts.items():
+    for start, part in _parts(estimator).items():
         for name, each in inspect.signature(type(part).__init__).parameters.items():
             value = getattr(part, name, each.default)
             if isinstance(value, (bool, int, float, str, type(None))) and _differs(
