@@ -69,6 +69,7 @@ def compare(
         left_out=len(known[1].rows) - len(of_a.places),
         notes=_notes(models, known),
         differences=differences,
+        unmeasured=bootstrap.left_out(of_a) | bootstrap.left_out(of_b),
         test=paired.test_of(of_a, of_b),
         different=len(places),
         examples=[_example(known, of_a, of_b, place) for place in places[:MAX_EXAMPLES]],
@@ -118,7 +119,10 @@ def _read(
         letter = "A"
         return read_known(a, of_b.name if data is None else data, of_b.target), of_b
     except DataError as error:
-        raise DataError(f"the rows for the model {letter}: {error}") from None
+        said = (
+            str(error).replace("the model's", f"{letter}'s").replace("of the model", f"of {letter}")
+        )
+        raise DataError(said) from None
 
 
 def _answers(models: Sequence[Model], known: Sequence[Known]) -> tuple[Answers, Answers]:

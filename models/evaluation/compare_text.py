@@ -51,6 +51,8 @@ def _metrics(comparison: Comparison) -> Iterator[str]:
         rows.append([name, *values, interval, each.verdict or "-"])
     if rows:
         yield from table(["score", "A", "B", "B - A", "95 % interval", "B is"], rows)
+    for name, reason in comparison.unmeasured.items():
+        yield from wrapped(f"no {name}: {reason}")
     test = comparison.test
     if test:
         is_number = comparison.kind == "regressor"

@@ -42,10 +42,10 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """How the model B compares with the model A on `rows` rows of `data` that both answer.
 
-    `left_out` are rows that one of them refuses, or whose truth is missing. Each difference is that
-    of B less A. `different` rows have two answers; `examples` are the first of them, or those of
-    regressors that are farthest apart. `outcome` is B's, "" where it cannot be told, and `verdict`
-    the sentence on it.
+    `left_out` are rows that one of them refuses, or whose truth is missing. Each difference is
+    that of B less A; `unmeasured` says why there is none of a metric. `different` rows have two
+    answers; `examples` are the first of them, or those of regressors that are farthest apart.
+    `outcome` is B's, "" where it cannot be told, and `verdict` the sentence on it.
     """
 
     a: Side
@@ -58,6 +58,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
     notes: list[str]
     differences: dict[str, Difference]
+    unmeasured: dict[str, str]
     test: PairedTest | None
     different: int
     examples: list[Example]

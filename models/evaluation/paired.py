@@ -13,6 +13,7 @@ from scipy.stats import binomtest, wilcoxon
 from models.evaluation import words
 from models.evaluation.bootstrap import Difference
 from models.evaluation.facts import Answers, Kind
+from models.evaluation.intervals import MIN_ROWS
 from models.evaluation.labels import truth_of
 
 # Which B is; "" where it cannot be told.
@@ -94,7 +95,7 @@ def verdict(kind: Kind, differences: Mapping[str, Difference], rows: int) -> tup
     if not name:
         return "", "It cannot be told whether B is better: these rows have no metric of both models"
     found = differences[name]
-    interval = "an unknown interval"
+    interval = "no interval"
     if found.low is not None and found.high is not None:
         interval = f"{words.number(found.low)} to {words.number(found.high)}"
     size = abs(found.difference)
@@ -110,6 +111,8 @@ def verdict(kind: Kind, differences: Mapping[str, Difference], rows: int) -> tup
 
 def _needed(found: Difference, rows: int) -> str:
     """How many rows would tell a difference of this size, if it is the true one."""
+    if rows < MIN_ROWS:
+        return f"; it takes {MIN_ROWS} rows or more to tell anything"
     if found.low is None or found.high is None:
         return ""
     reach = (found.high - found.low) / 2

@@ -157,6 +157,19 @@ def test_clusterers_are_compared_without_a_truth(
     assert "A: groups.joblib, KMeans" in str(found)
 
 
+def test_a_few_rows_tell_nothing(folder: Path) -> None:
+    found = compare(folder / "model-1.0.0.joblib", folder / "model-1.1.0.joblib", ROWS[100:109])
+    assert found.outcome == ""
+    assert found.verdict.endswith("on 9 rows; it takes 10 rows or more to tell anything")
+
+
+def test_a_metric_that_is_not_to_be_had_says_why(folder: Path) -> None:
+    rows = ROWS.assign(kind=np.where(ROWS.index % 9, ROWS["kind"], "perhaps"))
+    found = compare(folder / "model-1.0.0.joblib", folder / "model-1.1.0.joblib", rows)
+    assert found.unmeasured.keys() == {"log_loss", "roc_auc", "brier"}
+    assert "no log_loss: 23 rows have labels outside the model's classes, perhaps" in str(found)
+
+
 def test_rows_that_a_model_refuses_are_counted(folder: Path) -> None:
     rows = ROWS[100:].reset_index(drop=True)
     rows.loc[4, "a"] = np.nan
@@ -205,12 +218,13 @@ def wrong(folder: Path) -> list[tuple[tuple[Any, ...], type[Exception], str]]:
         ((good, good, folder / "rows.csv", "colour"), DataError, "has no column colour"),
         ((price, good, ROWS, "price"), Unmeasurable, "no known answer is a class of the model"),
         ((price, price, ROWS[:0]), DataError, "has no rows"),
+        ((price, good, ROWS[["b", "c"]]), DataError, "a DataFrame lacks a, of B's columns"),
         ((price, price, ROWS.assign(price=1.0)), DataError, "nothing can be told from one value"),
         ((scaler, scaler, ROWS), ModelError, "a StandardScaler has no predict, so"),
     ]
 
 
-@pytest.mark.parametrize("case", range(7))
+@pytest.mark.parametrize("case", range(8))
 def test_what_cannot_be_compared_is_told(folder: Path, case: int) -> None:
     given, kind, sentence = wrong(folder)[case]
     with pytest.raises(kind, match=sentence):
@@ -256,7 +270,7 @@ VERDICTS: list[tuple[dict[str, Difference], str, str]] = [
     (
         {"accuracy": difference(0.1, None, None)},
         "",
-        f"{START}: its accuracy is 0.1000 higher (an unknown interval) on 100 rows",
+        f"{START}: its accuracy is 0.1000 higher (no interval) on 100 rows",
     ),
     (
         {"f1_macro": difference(0.0, -0.1, 0.1), "brier": difference(-1, -1, -1, "better")},
@@ -375,6 +389,7 @@ EMPTY = Comparison(
     left_out=0,
     notes=[],
     differences={},
+    unmeasured={},
     test=None,
     different=1,
     examples=[],
