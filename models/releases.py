@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.errors import ModelError
-from models.files import plan_path, read_card, sync, version_of
+from models.files import PLAN, plan_path, read_card, sync, version_of
 
 FOLDER = Path("models")
 LATEST = FOLDER / "latest.joblib"
 FIRST = "0.1.0"
 RELEASE = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
-HELD_OUT = ".held-out.csv"
+MODEL, HELD_OUT = ".joblib", ".held-out.csv"
 
 
 def path_of(given: str, name: str, folder: Path = FOLDER) -> Path:
@@ -56,8 +56,9 @@ def file_of(name: str, release: str, folder: Path = FOLDER) -> Path:
 
 
 def held_out_path(model: Path) -> Path:
-    """Where the rows are that were held out when the model at `model` was trained."""
-    return model.with_suffix(HELD_OUT)
+    """Where the rows are that were held out when the model, or the plan, at `model` was trained."""
+    # A release version has dots, so that with_suffix would cut it where the file is a plan.
+    return model.with_name(model.name.removesuffix(PLAN).removesuffix(MODEL) + HELD_OUT)
 
 
 def files_of(model: Path) -> tuple[Path, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 
+from models.bound import Bound
 from models.errors import CallError, brief
 from models.evaluation.facts import Answers, Kind, Unmeasurable
 from models.evaluation.truth import as_truth
@@ -225,8 +226,14 @@ def _later(results: Callable[[str], np.ndarray], method: str) -> Callable[[], np
     return lambda: results(method)
 
 
-def _parts(places: np.ndarray) -> list[np.ndarray]:
-    return [places[i : i + ROWS_AT_ONCE] for i in range(0, len(places), ROWS_AT_ONCE)]
+def _parts(places: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts of the places; a terminal shows how far the work on them is."""
+    say = Bound().say
+    for start in range(0, len(places), ROWS_AT_ONCE):
+        if start:
+            say(f"{start:,} of {len(places):,} rows")
+        yield places[start : start + ROWS_AT_ONCE]
+    say("")
 
 
 def _take(rows: Any, places: np.ndarray) -> Any:

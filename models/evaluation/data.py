@@ -15,13 +15,11 @@ import pandas as pd
 from models import card as cards
 from models import releases, sources
 from models.description import Training, chosen, take
-from models.files import PLAN
 from models.model import Model
 from models.rows.words import some
 from models.settings import ModelSettings
 from models.training_rows import MAX_ROWS, DataError, columns_of, find, read
 
-MODEL = ".joblib"
 EXAMPLE_ROWS = Path("models/penguins.csv")
 MAX_SHOWN_CHARACTERS = 60
 
@@ -77,17 +75,9 @@ def read_known(model: Model, data: str | Path | pd.DataFrame | None, target: str
     return msgspec.structs.replace(known, sha256=sha256, notes=tuple(notes), fitted=fitted)
 
 
-def _held_out_path(model: Model) -> Path:
-    path = model.path
-    if path.endswith(PLAN):
-        # A release version has dots, so that with_suffix would cut it.
-        path = path.removesuffix(PLAN) + MODEL
-    return releases.held_out_path(Path(path))
-
-
 def _default(model: Model) -> tuple[Path, list[str]]:
     """The held-out rows of a model, or the rows of the example, with a note; raises DataError."""
-    held_out = _held_out_path(model)
+    held_out = releases.held_out_path(Path(model.path))
     if held_out.exists():
         return held_out, []
     if EXAMPLE_ROWS.exists():
@@ -115,7 +105,7 @@ def _fitted_note(model: Model, rows: str) -> str:
 
 def _remedy(model: Model) -> str:
     """What to do to get scores on rows that the model was not fitted on."""
-    held_out = _held_out_path(model)
+    held_out = releases.held_out_path(Path(model.path))
     if held_out.exists():
         return f"leave DATA out to take the held-out rows, {held_out}"
     return "name rows that it was not fitted on, as in DATA=new.csv"

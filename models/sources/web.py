@@ -59,8 +59,8 @@ def _expected(transfer: Transfer, fragment: str) -> str:
             return pinned
         raise ModelError(
             f"{transfer.shown} says no SHA-256, and what is at an address can change: write "
-            f"{transfer.shown}#sha256=..., with the 64 digits that sha256sum prints, or set "
-            "MODEL_SHA256"
+            f"{transfer.shown}#sha256=..., with the 64 digits that sha256sum prints"
+            + (", or set MODEL_SHA256" if transfer.what == "model" else "")
         )
     match = SHA256.fullmatch(fragment)
     if not match:

@@ -296,6 +296,11 @@ def test_a_file_of_rows_on_this_machine_stays_where_it_is(folder: Path) -> None:
     assert sources.fetch_data("rows.csv", folder, ModelSettings()) == Path("rows.csv")
 
 
+def test_rows_at_an_address_that_can_change_are_not_fetched(folder: Path, web: Web) -> None:
+    with pytest.raises(ModelError, match="with the 64 digits that sha256sum prints$"):
+        sources.fetch_data(f"{web.address}/a/penguins.joblib", folder, ModelSettings())
+
+
 @pytest.mark.parametrize("uri", ["mlflow://penguins/1", "ftp://host/rows.csv"])
 def test_rows_are_fetched_from_no_other_scheme(folder: Path, uri: str) -> None:
     with pytest.raises(ModelError, match="which holds no rows: expected a file of this machine"):
