@@ -26,8 +26,7 @@ MAX_ROWS = 32_768
 MAX_BYTES = 2 * 1024 * 1024
 # No row may be longer.
 MAX_ROW_BYTES = 16 * MAX_BYTES
-LINE_END, RETURN = b"\n\r"
-BLANKS = b" \t\r\n"
+LINE_END, SPACE = b"\n "
 
 # The bytes of a text from one place to another.
 Read = Callable[[int, int], bytes]
@@ -212,6 +211,6 @@ class Text:
         starts = np.concatenate(([0], ends[:-1])).astype(int)
         empty = np.zeros(len(ends), bool)
         blanks = b"\r\n" if self._is_table else b" \t\r\n"
-        for i in np.flatnonzero(np.isin(view[starts[: len(ends)]], list(blanks))):
+        for i in np.flatnonzero(view[starts[: len(ends)]] <= SPACE):
             empty[i] = not window[starts[i] : ends[i]].strip(blanks)
         return Lines(ends, empty)

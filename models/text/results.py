@@ -79,10 +79,11 @@ def table(rows: list[Any], columns: list[str]) -> tuple[list[str], list[Sequence
 
 def csv_lines(rows: list[Any], columns: list[str], *, header: bool) -> bytes:
     """A header row, if wanted, and one line a row; lists inside a row are written as JSON."""
+    if not isinstance(rows[0], (list, dict)):
+        above = _written([table(rows[:1], columns)[0]]) if header else ""
+        return (above + _column(rows)).encode()
     columns, cells = table(rows, columns)
     above = _written([columns]) if header else ""
-    if len(columns) == 1 and not isinstance(cells[0][0], list):
-        return (above + _column([row[0] for row in cells])).encode()
     if list in set(map(type, chain.from_iterable(cells))):
         cells = [
             [msgspec.json.encode(cell).decode() if isinstance(cell, list) else cell for cell in row]
