@@ -65,7 +65,8 @@ def _wilson(share: float, rows: float) -> Interval:
     middle = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
     spread = share * (1 - share) / rows + Z**2 / (4 * rows**2)
     reach = Z * math.sqrt(max(spread, 0.0)) / (1 + Z**2 / rows)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # Rounding must not put a share of 0 or 1 outside.
+    return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))
 
 
 def _paired(a: Share, b: Share) -> Interval:

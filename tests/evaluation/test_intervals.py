@@ -7,6 +7,8 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
 from models.evaluation import intervals, labels, numbers, ranks
@@ -233,3 +235,22 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     a = skewed(np.random.default_rng(0))
     assert scores(a) == scores(a)
     assert scores(a) != scores(a, seed=1)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([0.02, 1, 1e6]))
+@settings(max_examples=60)
+def test_an_interval_holds_the_value_on_any_rows(seed: int, count: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, count)
+    both = rng.dirichlet(np.full(3, min(size, 3)), count)
+    numbers_ = size * rng.standard_t(1.5, size=count)
+    signs = np.where(rng.random((2, count)) < 0.3, -1, 1)
+    answers = [
+        answers_of("classifier", truth, both.argmax(axis=1), probabilities=both, classes=(0, 1, 2)),
+        answers_of("regressor", numbers_, rng.normal(size=count)),
+        answers_of("outliers", *signs, scores=np.round(rng.normal(size=count), 1)),
+    ]
+    for name, score in [each for a in answers for each in scores(a, resamples=50).items()]:
+        if score.low is not None:
+            assert score.low <= score.value <= score.high, name
+            assert score.high < np.inf, name
