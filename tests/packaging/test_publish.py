@@ -104,7 +104,6 @@ def test_what_builds_a_wheel_is_fetched_where_it_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    monkeypatch.setenv("UV_OFFLINE", "1")
     found = wheels.python(wheels.BUILDERS)
     done = subprocess.run(
         [*found, "-c", "import build, hatchling, sys; print('sklearn' in sys.modules)"],
