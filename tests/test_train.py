@@ -670,6 +670,15 @@ def test_the_command_ends_with_one_sentence(
         train.main()
 
 
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    code = "from models.printing import say; say('a' * 1_000_000); say('b')"
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -c "{code}" | head -c 2'],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("aa", "")
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(trained: Train, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelError, match="cannot be written"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT, checkout
+from tests.evaluation.test_page_of_docs import similar
 from tests.test_rejections import GOOD
 from tests.test_serving import serving
 
@@ -41,9 +42,14 @@ def make(folder: Path, command: str) -> str:
 
 
 def check(said: str, shown: str) -> None:
-    """Each part of what the page shows, between its dots, is in what the command said."""
+    """Each part of what the page shows, between its dots, is in what the command said.
+
+    The last digits of numbers depend on the processor.
+    """
     for part in shown.split("...\n"):
-        assert part in said, said
+        start = said.partition(re.split(r"\d|\n", part, maxsplit=1)[0])[0].count("\n")
+        lines = said.splitlines(keepends=True)[start : start + part.count("\n")]
+        assert not part or similar("".join(lines), part), said
 
 
 def test_the_example_of_houses_says_what_the_page_shows(folder: Path) -> None:

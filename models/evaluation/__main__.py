@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from models import releases, threads
 from models.errors import ModelError
+from models.printing import say
 from models.settings import ModelSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _evaluated(path: Path, given: argparse.Namespace) -> Evaluation:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename} cannot be written ({error.strerror})")
-    print(f"{found}\n\n{html} and {json} are written")
+    say(f"{found}\n\n{html} and {json} are written")
     return found
 
 
@@ -85,7 +86,7 @@ def _end(evaluation: Evaluation) -> None:
         sys.exit(f"error: {'; '.join(wrong)}")
     if evaluation.gates:
         held = "gate holds" if len(evaluation.gates) == 1 else "gates hold"
-        print(f"{'The' if len(evaluation.gates) == 1 else f'All {len(evaluation.gates)}'} {held}")
+        say(f"{'The' if len(evaluation.gates) == 1 else f'All {len(evaluation.gates)}'} {held}")
 
 
 if __name__ == "__main__":

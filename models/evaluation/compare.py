@@ -20,6 +20,7 @@ from models import releases, threads
 from models.errors import ModelError
 from models.evaluation.speed import BATCH_ROWS, measured
 from models.files import plan_path, write_file
+from models.printing import say
 from models.settings import ModelSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename} cannot be written ({error.strerror})")
-    print(f"{comparison}\n\n{path} is written")
+    say(f"{comparison}\n\n{path} is written")
 
 
 if __name__ == "__main__":

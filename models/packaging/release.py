@@ -19,6 +19,7 @@ from pathlib import Path
 from models import releases, threads
 from models.errors import ModelError
 from models.files import plan_path
+from models.printing import say
 
 SUMS = "SHA256SUMS"
 
@@ -40,7 +41,7 @@ def release(model: Path, *, minimum: str = "", accept: str = "", out: Path = Pat
 
     evaluation = evaluate(str(model), minimum=minimum)
     reports = save(evaluation)
-    print(f"\n{evaluation}\n", flush=True)
+    say(f"\n{evaluation}\n")
     if evaluation.missed:
         raise Unreleased(f"{model} is not released: {'; '.join(evaluation.missed)}")
     if not releases.LATEST.exists():
@@ -51,12 +52,12 @@ def release(model: Path, *, minimum: str = "", accept: str = "", out: Path = Pat
         comparison = compare(releases.LATEST, model)
         compared = str(comparison)
         if comparison.outcome == "worse" and accept != "worse":
-            print(f"{compared}\n", flush=True)
+            say(f"{compared}\n")
             raise Unreleased(
                 f"{model} is not released: it is worse than {releases.LATEST}; ACCEPT=worse "
                 "releases it all the same"
             )
-    print(f"{compared}\n", flush=True)
+    say(f"{compared}\n")
     wheel = package(model)
     folder = out / model.stem
     _collect(folder, [*_files(model), *reports, wheel])
@@ -153,9 +154,9 @@ def _do(given: argparse.Namespace, training: list[str]) -> None:
     if not model.exists():
         _train(label, name, version, training)
     folder = release(model, minimum=given.min, accept=given.accept)
-    print(f"{folder} has the files of the release, and {notes_path(folder)} its text")
+    say(f"{folder} has the files of the release, and {notes_path(folder)} its text")
     made = tag(label, notes_path(folder))
-    print(f"This commit has the tag {label}" + (f": git push origin {label}" if made else ""))
+    say(f"This commit has the tag {label}" + (f": git push origin {label}" if made else ""))
 
 
 def main() -> None:

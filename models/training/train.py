@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from models import releases
+from models import printing, releases
 from models.bound import Bound
 from models.errors import ModelError
 from models.files import plan_path, read_card, version_of
@@ -228,7 +228,7 @@ def main() -> None:
         done = _do(_options())
     except (Unusable, ModelError, SettingsError) as error:
         sys.exit(f"error: {error}")
-    print(done)
+    printing.say(str(done))
 
 
 if __name__ == "__main__":
