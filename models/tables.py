@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from models import frames
 from models.engines import Rows
 from models.engines.reject import rejection
 from models.errors import InvalidRows, Place, RowRejected
@@ -39,6 +40,10 @@ def _checked(signature: Signature, rows: Any) -> Rows:
     array = _numbers(signature, rows)
     if array is not None:
         return check_array(signature, array, row_pointer)
+    if hasattr(rows, "columns") and _has_columns(signature, rows):
+        known = frames.read(signature, rows)
+        if known is not None:
+            return known
     samples = _samples(signature, rows)
     if not samples:
         raise InvalidRows([Place("rows", "expected at least one")])
@@ -51,6 +56,13 @@ def _numbers(signature: Signature, rows: Any) -> np.ndarray | None:
         return None
     fits = rows.ndim == 2 and len(rows) and rows.shape[1] == len(signature.features)
     return rows.astype(np.float64) if fits else None
+
+
+def _has_columns(signature: Signature, frame: Any) -> bool:
+    """Whether a DataFrame has a column for each feature of a table, by its name, and no other."""
+    features = {feature.name for feature in signature.features}
+    names = list(frame.columns)
+    return signature.form == "table" and len(names) == len(features) and features == set(names)
 
 
 def _samples(signature: Signature, rows: Any) -> list[Any]:
