@@ -72,11 +72,12 @@ def releases(name: str, folder: Path = FOLDER) -> list[str]:
 
 
 def next_release(name: str, folder: Path = FOLDER) -> str:
-    """The patch after the active model's release version that no file has yet; 0.1.0 at first.
+    """The patch after the release version in use that no file has yet; 0.1.0 at first.
 
-    The active model is `latest.joblib`. Raises ModelError if it, or its card, cannot be read.
+    The model in use is `latest.joblib`, if it has this name. Raises ModelError if it, or its card,
+    cannot be read.
     """
-    active = active_release(folder)
+    active = active_release(name, folder)
     taken = set(_releases(name, folder))
     if not active:
         if not taken:
@@ -88,12 +89,13 @@ def next_release(name: str, folder: Path = FOLDER) -> str:
     return f"{major}.{minor}.{patch}"
 
 
-def active_release(folder: Path = FOLDER) -> str:
-    """The release version of the model in use; "" if it has none, or there is no model."""
+def active_release(name: str, folder: Path = FOLDER) -> str:
+    """The release version of the model in use; "" if it has none or another name, or is none."""
     path = folder / LATEST.name
     if not path.is_file():
         return ""
-    release = read_card(path.with_suffix(".json"), version_of(path)).get("release")
+    card = read_card(path.with_suffix(".json"), version_of(path))
+    release = card.get("release") if card.get("name", name) == name else ""
     return release if isinstance(release, str) and RELEASE.fullmatch(release) else ""
 
 

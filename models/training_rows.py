@@ -61,7 +61,9 @@ def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -
     return frame.reset_index(drop=True)
 
 
-def _read_csv(path: Path, names: Collection[str], texts: Collection[str]) -> pd.DataFrame:
+def _read_csv(
+    path: Path, names: Collection[str], texts: Collection[str], *, keep_default_na: bool = True
+) -> pd.DataFrame:
     headers = {sep: pd.read_csv(path, sep=sep, nrows=0).columns for sep in DELIMITERS}
     known = {plain_name(name) for name in names}
 
@@ -71,7 +73,14 @@ def _read_csv(path: Path, names: Collection[str], texts: Collection[str]) -> pd.
 
     sep = max(DELIMITERS, key=fit)
     dtypes = {name: str for name in headers[sep] if plain_name(name) in set(map(plain_name, texts))}
-    rows = pd.read_csv(path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False)
+    rows = pd.read_csv(
+        path,
+        sep=sep,
+        nrows=MAX_ROWS,
+        dtype=dtypes,
+        low_memory=False,
+        keep_default_na=keep_default_na,
+    )
     if sep != "," and any(_has_decimal_commas(rows[name]) for name in rows if name not in dtypes):
         rows = pd.read_csv(
             path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False, decimal=","
@@ -90,6 +99,16 @@ def codes(path: Path, frame: pd.DataFrame) -> list[str]:
     texts = _read_csv(path, whole, columns_of(frame))
     texts.columns = frame.columns
     return [name for name in whole if texts[name].str.match(r"0\d").any()]
+
+
+def missing_words(path: Path, frame: pd.DataFrame, name: str) -> dict[str, int]:
+    """The texts in a column of a CSV that pandas reads as missing, as NA, and how often each."""
+    if name not in frame or CSV.isdisjoint(_kinds(path)) or not frame[name].isna().any():
+        return {}
+    texts = _read_csv(path, columns_of(frame), columns_of(frame), keep_default_na=False)
+    texts.columns = frame.columns
+    known = texts[name][frame[name].isna().to_numpy()].str.strip()
+    return {str(word): int(n) for word, n in known.value_counts().items() if word}
 
 
 def _kinds(path: Path) -> list[str]:

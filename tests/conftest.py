@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,12 @@ from api.settings import Settings
 from api.tasks import desk as task_desk
 from api.tasks.store import SqliteStore
 from models import fitted
-from models.engines.trial import TrialError
 from models.training.train import example as train_example
 from tests import tracing
 from tests.checkout import NAME, checkout, docker, make
 from tests.desk import Desk, begin
 from tests.google_cloud import tools
+from tests.trials import here
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -152,16 +151,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Take the image of this run away, once no process needs it."""
     if "PYTEST_XDIST_WORKER" not in os.environ and shutil.which("docker"):
         docker("rmi", "--force", NAME)
-
-
-def here(function: Callable[[], Any], _: float) -> Any:
-    """Call a function as `trial.apart` does, in this process."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return function()
-    except Exception as error:
-        raise TrialError(f"it raised {type(error).__name__}") from error
 
 
 @pytest.fixture(scope="session")

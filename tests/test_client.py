@@ -100,6 +100,12 @@ def test_the_versions_are_a_table(run: Run, server: Server) -> None:
     )
 
 
+def test_a_table_without_releases_has_no_column_of_them() -> None:
+    version = {"version": "a" * 64, "state": "kept", "added": "", "origin": "", "metrics": {}}
+    assert "release" not in client._table({"versions": [version]})
+    assert "1.2.0" in client._table({"versions": [version | {"release": "1.2.0"}]})
+
+
 def test_the_port_is_that_of_make_run(run: Run, server: Server) -> None:
     out = run("versions", PORT=str(server.port), API_KEY=READER)
     assert "active" in versions(out).values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from models import ModelError, load, pipeline, releases
 from models.training import data as training_data
-from models.training import learn, search, split, table, train
+from models.training import function, learn, search, split, table, train
 from models.training.data import take
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe, read_grid
@@ -145,10 +146,12 @@ def test_a_training_writes_the_rows_that_were_held_out(trained: Train) -> None:
     done = trained(version="1.2.0")
     held = pd.read_csv(releases.held_out_path(done.path))
     assert len(held) == done.metrics["rows_held_out"] == 24
-    assert list(held) == ["area", "town", "garden", "built", "price"]
+    assert list(held)[:5] == ["area", "town", "garden", "built", "price"]
+    # Those that the model does not get, for slices.
+    assert list(held)[5:] == ["id", "kind", "agent", "sold_on"]
     # The model was fitted on none of them.
     assert done.metrics["rows_fitted"] == N - 24
-    assert load(done.path).predict(held.drop(columns="price")).shape == (24,)
+    assert load(done.path).predict(held.iloc[:, :4]).shape == (24,)
 
 
 def test_a_plan_is_made_beside_the_model(trained: Train) -> None:
@@ -175,6 +178,14 @@ def test_the_next_release_follows_the_model_in_use(
     latest.write_bytes(b"a model")
     latest.with_suffix(".json").write_text(json.dumps(card))
     assert releases.next_release("houses", tmp_path) == expected
+
+
+def test_another_name_begins_with_its_own_versions(tmp_path: Path) -> None:
+    latest = tmp_path / "latest.joblib"
+    latest.write_bytes(b"a model")
+    latest.with_suffix(".json").write_text('{"name": "boats", "release": "1.9.9"}')
+    assert releases.next_release("houses", tmp_path) == "0.1.0"
+    assert releases.next_release("boats", tmp_path) == "1.9.10"
 
 
 def test_a_release_is_named_by_its_version_or_its_path(trained: Train, tmp_path: Path) -> None:
@@ -209,7 +220,7 @@ def test_a_release_that_is_used_is_the_latest_model_with_all_its_files(
     for ours, other in zip(releases.files_of(latest), releases.files_of(first), strict=True):
         assert ours.read_bytes() == other.read_bytes()
     assert load(latest, engine="plan").version == digest(first)
-    assert releases.active_release(tmp_path) == "0.1.0"
+    assert releases.active_release("houses", tmp_path) == "0.1.0"
     releases.use(second, tmp_path)
     # The plan of the model before does not stay.
     assert [path.exists() for path in releases.files_of(latest)] == [True, True, False, True]
@@ -235,7 +246,7 @@ def test_the_command_uses_a_release(
     monkeypatch.setattr(sys, "argv", ["releases", version, "--name", "houses"])
     if words.startswith("error"):
         with pytest.raises(SystemExit, match=words):
-            releases.main()
+            runpy.run_path(releases.__file__, run_name="__main__")
     else:
         releases.main()
         assert capsys.readouterr().out == words
@@ -265,24 +276,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a version of two numbers": ({"version": "1.2"}, "VERSION=1.2: expected three whole numbers, as in"),
     "a name that is none": ({"name": "a b"}, "NAME=a b: expected letters and digits"),
     "no target": ({"target": ""}, "TARGET is not set: name the column of the known answers"),
-    "a target in other letters": ({"target": "Price"}, "has no column Price; it has id, area, town"),
+    "a target in other letters": ({"target": "Price"}, "has no column Price: it has id, area, town"),
     "an unknown group": ({"group": "city"}, "GROUP: "),
     "two ways to split": ({"group": "town", "time": "sold_on"}, "GROUP and TIME split the rows in two"),
+    "a seed below 0": ({"seed": -1}, "SEED=-1: expected a whole number of 0 to 4294967295"),
+    "an empty search": ({"search": {}}, "SEARCH has no parameter: expected an object with a list"),
+    "a target that is dropped": ({"drop": "price"}, "DROP has price, which is the TARGET"),
+    "two targets": ({"target": "price,area"}, "TARGET is one column; a function that takes nothing"),
+    "an option that there is not": (
+        {"grid": {}}, "train has no option grid; it has features, drop, held_out, seed, group, time"),
     "a share of three": ({"held_out": 3.0}, "HELD_OUT=3: expected a share of the rows above 0 and below 1"),
     "a tiny share": ({"held_out": 0.001}, "HELD_OUT=0.001 of 120 rows leaves none"),
     "one fold": ({"folds": 1}, "FOLDS=1: expected 2 or more, or 0 for no cross-validation"),
-    "a search without folds": ({"grid": {"regress__alpha": [1]}}, "SEARCH chooses by cross-validation"),
+    "a search without folds": ({"search": {"regress__alpha": [1]}}, "SEARCH chooses by cross-validation"),
     "no parameter": (
-        {"grid": {"alpha": [1]}, "folds": 2},
+        {"search": {"alpha": [1]}, "folds": 2},
         "SEARCH names alpha: expected parameters as regress__alpha, regress__copy_X",
     ),
-    "no value": ({"grid": {"regress__alpha": []}, "folds": 2}, "SEARCH has no value for regress__alpha"),
+    "no value": ({"search": {"regress__alpha": []}, "folds": 2}, "SEARCH has no value for regress__alpha"),
     "a value that does not fit": (
-        {"grid": {"regress__alpha": ["x"]}, "folds": 2},
+        {"search": {"regress__alpha": ["x"]}, "folds": 2},
         "a fold of the cross-validation cannot be had (InvalidParameterError",
     ),
     "a parameter of nothing": (
-        {"grid": {"regress": [None], "regress__alpha": [1]}, "folds": 2}, "cannot be set (",
+        {"search": {"regress": [None], "regress__alpha": [1]}, "folds": 2}, "cannot be set (",
     ),
     "no file": ({"data": "nix.csv"}, "there is no file nix.csv"),
     "an address of no rows": ({"data": "wandb://a/b/c:d"}, "DATA has the scheme wandb://, which holds"),
@@ -372,6 +389,11 @@ def test_a_model_that_cannot_be_served_is_not_written(trained: Train, tmp_path: 
 FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "no answer at all": (
         HOUSES.assign(price=np.nan), {}, "the target price of t.csv has no value in any row"),
+    "a target of several kinds": (
+        HOUSES.assign(price=["a", True] * 60), {}, "the target price of t.csv has values of several"),
+    "a quantity as text": (
+        HOUSES.assign(price=HOUSES["price"].map("${:,.2f}".format)), {},
+        "the target price of t.csv is text, as '$"),
     "a constant target": (
         HOUSES.assign(price=5), {}, "the target price is 5 in every row of t.csv: there is nothing to"),
     "an infinite target": (
@@ -394,7 +416,8 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         "t.csv has the column area twice"),
     "one group": (HOUSES.assign(town="Ayr"), {"group": "town"}, "GROUP=town: all rows have one value"),
     "no times": (
-        HOUSES, {"time": "agent"}, "TIME=agent: expected numbers or times in ISO 8601, as 2026-11-29"),
+        HOUSES, {"time": "agent"},
+        "TIME=agent: row 0 has 'agent 0': expected numbers, or times in ISO 8601, as 2026-11-29"),
     "a row without a time": (HOUSES, {"time": "built"}, "TIME=built: row 0 has none: each row must"),
 }  # fmt: skip
 
@@ -407,9 +430,74 @@ def test_a_table_that_spoils_a_model_is_refused(name: str) -> None:
         take(Recipe(**fields), frame, "t.csv")
 
 
+def test_words_that_pandas_reads_as_missing_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "coded.csv"
+    frame = HOUSES.assign(kind=["NA", "EU", "AS"] * 40).drop(columns=["id", "price"])
+    frame.loc[[1, 4], "kind"] = ""
+    frame.to_csv(path, index=False)
+    done = train.train(data=path, target="kind", folder=tmp_path, bake=False, folds=0)
+    said = "42 rows have no kind, and are left out: 'NA' in 40 is read as missing; if it is a class"
+    assert said in str(done)
+    frame[frame["kind"] != "AS"].to_csv(path, index=False)
+    with pytest.raises(Unusable, match=r"is 'EU' in every row of .*'NA' in 40 is read as missing"):
+        train.train(data=path, target="kind", folder=tmp_path, bake=False)
+
+
+def test_truth_values_with_gaps_are_classes(trained: Train, houses: Path) -> None:
+    frame = HOUSES.assign(garden=HOUSES["garden"].astype(object).where(HOUSES.index != 5))
+    frame.to_csv(houses, index=False)
+    done = trained(target="garden", drop=("id", "agent", "sold_on"), folds=2)
+    assert card_of(done.path)["classes"] == [False, True]
+    assert "note: 1 row has no garden, and is left out" in str(done)
+
+
+def test_a_dataframe_is_trained_on(trained: Train) -> None:
+    frame = HOUSES.rename(columns={"price": 7})
+    done = trained(data=frame, target="7", drop="id")
+    training = card_of(done.path)["training"]
+    assert (training["data"], training["sha256"], training["rows"]) == ("a DataFrame", "", N)
+
+
+def test_times_of_several_zones_are_in_order() -> None:
+    times = [f"2024-01-0{1 + i % 9}T00:00+0{i % 3}:00" for i in range(N)]
+    data = take(Recipe(target="price", time="sold_on"), HOUSES.assign(sold_on=times), "t.csv")
+    assert data.order is not None
+    assert data.order.notna().all()
+
+
+def test_advice_on_a_column_with_a_blank_is_quoted(trained: Train, houses: Path) -> None:
+    HOUSES.to_csv(houses)
+    said = (
+        "the column Unnamed: 0 counts the rows: if it is an id, leave it out with 'DROP=Unnamed: 0'"
+    )
+    assert said in str(trained())
+
+
+def test_fewer_folds_than_asked_are_said(trained: Train) -> None:
+    done = trained(target="kind", drop=("id", "price"), folds=100)
+    assert "there are 48 folds of the 100 in FOLDS: a class, or the groups, have no" in str(done)
+
+
+def test_rows_that_cannot_be_parted_into_folds_are_told() -> None:
+    # No class has rows for five folds, and the groups keep them together.
+    frame = HOUSES[:12].assign(kind=[f"k{i // 2}" for i in range(12)])
+    recipe = Recipe(target="kind", group="agent")
+    data = take(recipe, frame, "t.csv")
+    with pytest.raises(Unusable, match="the rows cannot be cross-validated"):
+        split.folds(data, np.arange(12), recipe, classes=True)
+
+
+def test_a_quantity_that_is_text_is_said_of_a_feature(trained: Train, houses: Path) -> None:
+    HOUSES.assign(area=[f"{1_412_345 + 1000 * i:,}".replace(",", ".") for i in range(N)]).to_csv(
+        houses, index=False, sep=";"
+    )
+    said = "the column area is text, as '1.412.345': write plain numbers if it is a quantity"
+    assert said in str(trained(drop=("id", "kind")))
+
+
 SUSPICIONS: dict[str, tuple[pd.DataFrame, str]] = {
     "a multiple": (HOUSES.assign(a=HOUSES["price"] / 100), "the column a says the target price in other words"),
-    "a counter": (HOUSES.assign(a=range(N)), "the column a counts the rows: leave an id out with DROP=a"),
+    "a counter": (HOUSES.assign(a=range(N)), "the column a counts the rows: if it is an id, leave it out with DROP=a"),
     "no answer": (
         HOUSES.assign(price=HOUSES["price"].where(HOUSES.index > 1)), "2 rows have no price, and are left out"),
 }  # fmt: skip
@@ -518,7 +606,7 @@ def test_rows_by_time_with_one_class_are_told() -> None:
 
 
 def test_a_search_chooses_the_best_and_the_card_says_what_was_tried(trained: Train) -> None:
-    done = trained(grid={"regress__alpha": [1e6, 1.0]}, folds=3)
+    done = trained(search={"regress__alpha": [1e6, 1.0]}, folds=3)
     training = card_of(done.path)["training"]
     tried = [each["parameters"] for each in training["search"]]
     assert tried == [{"regress__alpha": 1e6}, {"regress__alpha": 1.0}]
@@ -528,7 +616,7 @@ def test_a_search_chooses_the_best_and_the_card_says_what_was_tried(trained: Tra
 
 def test_a_search_needs_rows_for_its_folds() -> None:
     recipe = Recipe(
-        function=TABLE, target="price", drop=("id", "kind"), grid={"regress__alpha": [1]}
+        function=TABLE, target="price", drop=("id", "kind"), search={"regress__alpha": [1]}
     )
     data = take(recipe, HOUSES[:4], "t.csv")
     with pytest.raises(Unusable, match="SEARCH chooses by cross-validation, and there are too few"):
@@ -574,6 +662,18 @@ def test_numbers_that_a_classifier_takes_as_classes_are_split_as_classes() -> No
 
 def noisy(rows: Any, answers: Any) -> Any:
     return LogisticRegression(max_iter=1)
+
+
+def test_a_function_needs_its_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        Unusable, match="TRAIN=models.pipeline names no function: expected TRAIN=mod"
+    ):
+        train.fit(Recipe(function="models.pipeline"), tmp_path, str)
+
+
+def test_a_model_that_cannot_be_written_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        function.dump(1, tmp_path / "nowhere" / "model.joblib")
 
 
 def test_what_the_fit_warns_of_is_said(trained: Train) -> None:

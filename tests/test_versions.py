@@ -19,6 +19,7 @@ import sklearn
 from sklearn.linear_model import LinearRegression
 
 from models import threads
+from models.plan import sklearn_versions
 from models.plan.operations import kernels
 from models.plan.sklearn_versions import (
     InputTags,
@@ -65,7 +66,7 @@ class Older:
 def test_older_versions_are_asked_for_their_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     tags = {"X_types": ["string"], "allow_nan": False}
     monkeypatch.delattr("sklearn.utils.get_tags")
-    monkeypatch.setattr("models.plan.sklearn_versions.find", lambda *_: lambda _: tags)
+    monkeypatch.setattr(sklearn_versions, "find", lambda *_: lambda _: tags)
     assert input_tags(LinearRegression()) == InputTags(two_d_array=False, string=True)
 
 

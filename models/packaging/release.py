@@ -18,7 +18,7 @@ from pathlib import Path
 
 from models import releases, threads
 from models.errors import ModelError
-from models.files import plan_path
+from models.files import plan_path, read_card, version_of
 from models.printing import say
 
 SUMS = "SHA256SUMS"
@@ -46,6 +46,8 @@ def release(model: Path, *, minimum: str = "", accept: str = "", out: Path = Pat
         raise Unreleased(f"{model} is not released: {'; '.join(evaluation.missed)}")
     if not releases.LATEST.exists():
         compared = f"There is no {releases.LATEST} to compare it with."
+    elif (used := _name_of(releases.LATEST)) not in ("", _name_of(model)):
+        compared = f"{releases.LATEST} is the model {used}: there is nothing to compare."
     elif releases.LATEST.read_bytes() == model.read_bytes():
         compared = f"{releases.LATEST} is the same file: there is nothing to compare."
     else:
@@ -68,6 +70,10 @@ def release(model: Path, *, minimum: str = "", accept: str = "", out: Path = Pat
 def notes_path(folder: Path) -> Path:
     """Where the text of the release is whose files are in a folder."""
     return folder.with_name(f"{folder.name}.md")
+
+
+def _name_of(model: Path) -> str:
+    return str(read_card(model.with_suffix(".json"), version_of(model)).get("name") or "")
 
 
 def _files(model: Path) -> Iterator[Path]:

@@ -101,8 +101,11 @@ def save_held_out(path: Path, result: Result) -> None:
     answers = np.asarray(facts["test_answers"])
     target = str(facts.get("target") or getattr(facts["test_answers"], "name", None) or "answer")
     if answers.ndim == 1 and target not in rows:
-        known = pd.Series(answers, name=target)
-        pd.concat([rows, known], axis=1).to_csv(held_out_path(path), index=False)
+        parts = [rows, pd.Series(answers, name=target)]
+        if facts.get("test_others") is not None:
+            # An evaluation takes slices by columns that the model does not get.
+            parts.append(facts["test_others"].reset_index(drop=True))
+        pd.concat(parts, axis=1).to_csv(held_out_path(path), index=False)
 
 
 def _training(estimator: Any, facts: Mapping[str, Any]) -> dict[str, Any]:

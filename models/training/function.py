@@ -77,6 +77,8 @@ def find(name: str, folder: Path) -> Callable[..., Any]:
     """The function that is called so. Raises Unusable."""
     _look_in(folder)
     module_name, _, attribute = name.partition(":")
+    if not attribute:
+        raise Unusable(f"TRAIN={name} names no function: expected TRAIN={name or 'sales'}:build")
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pandas as pd
 from sklearn.base import is_classifier
 
 from models.errors import brief
@@ -45,10 +46,17 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
     parts = _build(build, data, recipe)
     metric = recipe.metric or default_metric(parts.estimator)
     folds = split.folds(data, parts.fit, recipe, classes=parts.classes) if recipe.folds else []
+    if len(folds) != recipe.folds:
+        said.append(
+            f"there are {len(folds)} folds of the {recipe.folds} in FOLDS: a class, or the groups, "
+            "have no rows for more"
+            if folds
+            else "there are too few rows for a cross-validation"
+        )
     estimator = parts.estimator
     validated: list[search.Validated] = []
-    if folds and recipe.grid:
-        estimator, validated = search.choose(estimator, data, folds, metric, recipe.grid, say)
+    if folds and recipe.search:
+        estimator, validated = search.choose(estimator, data, folds, metric, recipe.search, say)
     elif folds and metric:
         validated = [search.validate(estimator, data, folds, metric, say)]
     say(f"fitting {len(parts.fit):,} rows")
@@ -61,6 +69,7 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
             "answers": answers,
             "test_rows": data.rows.iloc[parts.held],
             "test_answers": data.answers.iloc[parts.held],
+            "test_others": data.others.iloc[parts.held],
             "metric": metric,
             "target": recipe.target,
             "training": _facts(data, recipe, validated),
@@ -74,8 +83,15 @@ def _usable(data: Data) -> tuple[Data, list[str]]:
     passed = [name for name in columns_of(data.rows) if name not in used]
     if not passed:
         return data, []
-    kept = msgspec.structs.replace(data, rows=data.rows[used])
-    return kept, [f"the model passes over {', '.join(passed)}: dates, or texts of many values"]
+    others = pd.concat([data.others, data.rows[passed]], axis=1)
+    kept = msgspec.structs.replace(data, rows=data.rows[used], others=others)
+    said = [f"the model passes over {', '.join(passed)}: dates, or texts of many values"]
+    said += [
+        f"the column {name} is text, as {example!r}: write plain numbers if it is a quantity"
+        for name in passed
+        if (example := table.quantity_as_text(data.rows[name]))
+    ]
+    return kept, said
 
 
 def _build(build: Build, data: Data, recipe: Recipe) -> _Parts:
@@ -136,7 +152,7 @@ def _facts(data: Data, recipe: Recipe, validated: list[search.Validated]) -> dic
     if validated:
         best = max(validated, key=lambda each: each.mean)
         facts["cross_validation"] = msgspec.to_builtins(best)
-    if recipe.grid:
+    if recipe.search:
         facts["search"] = [
             {"parameters": each.parameters, "mean": each.mean, "std": each.std}
             for each in validated

@@ -13,6 +13,8 @@ from models.training.facts import Unusable
 EXAMPLE = "models.pipeline:build"
 # What is fitted on a table where TRAIN names nothing.
 TABLE = "models.training.table:build"
+# That of scikit-learn.
+MAX_SEED = 2**32 - 1
 EXPECTED_GRID = (
     "expected an object with a list of values for each parameter, as in "
     '{"classify__C": [0.1, 1, 10]}'
@@ -27,7 +29,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     the columns `features`, or if there are none all others but `drop`, `group` and `time`.
     `held_out` is the share of the rows that are not fitted on: by chance with `seed`, by whole
     groups of equal values in the column `group`, or the last ones by the column `time`. `folds`
-    cross-validate, unless there are 0, and choose among the values of parameters in `grid`.
+    cross-validate, unless there are 0, and choose among the values of parameters in `search`.
     `metric` is the scoring name of scikit-learn that decides.
     """
 
@@ -41,7 +43,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
     time: str = ""
     folds: int = 5
-    grid: Mapping[str, list[Any]] = {}
+    search: Mapping[str, list[Any]] | None = None
     metric: str = ""
 
     def check(self) -> None:
@@ -53,10 +55,19 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.folds < 0 or self.folds == 1:
             raise Unusable(f"FOLDS={self.folds}: expected 2 or more, or 0 for no cross-validation")
-        if self.grid and not self.folds:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise Unusable(f"SEED={self.seed}: expected a whole number of 0 to {MAX_SEED}")
+        if self.search is not None and not self.search:
+            raise Unusable(f"SEARCH has no parameter: {EXPECTED_GRID}")
+        if self.search and not self.folds:
             raise Unusable("SEARCH chooses by cross-validation: set FOLDS to 2 or more")
         if self.group and self.time:
             raise Unusable("GROUP and TIME split the rows in two ways: set one of them")
+        for name in ("drop", "features"):
+            if self.target and self.target in getattr(self, name):
+                raise Unusable(
+                    f"{name.upper()} has {self.target}, which is the TARGET: it is never a feature"
+                )
 
     def of_module(self, module: object) -> Recipe:
         """The recipe with what the function's module says where nobody else does."""

@@ -105,10 +105,14 @@ def folds(data: Data, fit: Places, recipe: Recipe, *, classes: bool) -> list[tup
         count = min(count, groups.nunique())
     count = min(count, len(fit) // 2)
     if count < 2:
-        if recipe.grid:
+        if recipe.search:
             raise Unusable("SEARCH chooses by cross-validation, and there are too few rows for it")
         return []
-    return [(fit[a], fit[b]) for a, b in _pairs(fit, answers, groups, recipe, count, classes)]
+    try:
+        pairs = list(_pairs(fit, answers, groups, recipe, count, classes))
+    except ValueError as error:
+        raise Unusable(f"the rows cannot be cross-validated ({error}): set FOLDS=0") from None
+    return [(fit[a], fit[b]) for a, b in pairs]
 
 
 def _pairs(

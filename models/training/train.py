@@ -7,6 +7,7 @@ held out and the plan beside it, all of them or none.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -16,17 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 
 from models import printing, releases
 from models.bound import Bound
 from models.errors import ModelError
 from models.files import plan_path, read_card, version_of
+from models.rows.words import some
 from models.settings import ModelSettings, SettingsError
-from models.training import cards, function, learn
-from models.training.data import load
+from models.training import cards, function, learn, options
+from models.training.data import load, take
 from models.training.facts import Unusable
 from models.training.function import Result
-from models.training.recipe import EXAMPLE, TABLE, Recipe, read_grid
+from models.training.recipe import EXAMPLE, TABLE, Recipe
+from models.training_rows import columns_of
 
 Say = Callable[[str], object]
 
@@ -68,25 +72,31 @@ def train(
     *,
     version: str = "",
     name: str = "model",
-    data: str | Path = "",
+    data: str | Path | pd.DataFrame = "",
     target: str = "",
     folder: str | Path = releases.FOLDER,
     bake: bool = True,
-    **options: Any,
+    **more: Any,
 ) -> Trained:
     """Train the release `version` of the model `name`, by default the next one, into `folder`.
 
     `build` is a function of (rows, answers) that gives an estimator, or its name as in TRAIN; a
-    linear model of all columns by default. `data` is a file or an address of rows, `target` its
-    column of known answers; both default to the example's. `options` are the other fields of
-    `models.training.recipe.Recipe`. `bake` makes the plan, too.
+    linear model of all columns by default. `data` is a file or an address of rows, or a DataFrame,
+    `target` its column of known answers; both default to the example's. `more` are the other
+    fields of `models.training.recipe.Recipe`, as drop=["id"] and search={"classify__C": [1, 10]}.
+    `bake` makes the plan, too.
 
     Raises Unusable or ModelError with one sentence; then no file is written.
     """
     given = build if callable(build) else None
     named = f"{given.__module__}:{given.__qualname__}" if given else str(build)
+    frame = data if isinstance(data, pd.DataFrame) else None
+    source = "a DataFrame" if frame is not None else str(data)
     recipe = Recipe(
-        function=named or (TABLE if data else EXAMPLE), data=str(data), target=target, **options
+        function=named or (TABLE if source else EXAMPLE),
+        data=source,
+        target=target,
+        **_checked(more),
     )
     folder = Path(folder)
     release = version.removeprefix("v") or releases.next_release(name, folder)
@@ -98,7 +108,7 @@ def train(
         )
     say = Bound().say
     try:
-        found = fit(recipe, folder, say, given)
+        found = fit(recipe, folder, say, given, frame)
     finally:
         say("")
     return write(found, path, {"name": name, "release": release}, bake=bake)
@@ -110,22 +120,45 @@ def example(path: Path) -> Trained:
     return write(found, path, {"name": "model", "release": releases.FIRST})
 
 
-def fit(recipe: Recipe, beside: Path, say: Say, build: Callable[..., Any] | None = None) -> Result:
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of `train` as a recipe has them. Raises Unusable for one that there is not."""
+    own = [name for name in Recipe.__struct_fields__ if name not in ("function", "data", "target")]
+    if unknown := [name for name in options if name not in own]:
+        raise Unusable(f"train has no option {some(unknown)}; it has {some(own)}")
+    found = dict(options)
+    for name in {"drop", "features"} & options.keys():
+        value = options[name]
+        found[name] = (value,) if isinstance(value, str) else tuple(value)
+    return found
+
+
+def fit(
+    recipe: Recipe,
+    beside: Path,
+    say: Say,
+    build: Callable[..., Any] | None = None,
+    frame: pd.DataFrame | None = None,
+) -> Result:
     """What a recipe gives: a fitted estimator with its facts; modules may lie in `beside`, too.
 
-    `build` is its function, if that is there already. Raises Unusable or ModelError.
+    `build` is its function, `frame` its rows, if these are there already. Raises Unusable or
+    ModelError.
     """
     recipe.check()
     build = build or function.find(recipe.function, beside)
     if function.takes_rows(recipe.function, build):
         recipe = recipe.of_module(sys.modules[build.__module__])
-        data = load(recipe, ModelSettings.from_env(os.environ), beside)
+        if frame is None:
+            data = load(recipe, ModelSettings.from_env(os.environ), beside)
+        else:
+            frame = frame.set_axis(columns_of(frame), axis=1).reset_index(drop=True)
+            data = take(recipe, frame, recipe.data)
 
         def built(rows: Any, answers: Any) -> Any:
             return function.call(recipe.function, build, rows, answers)
 
         return learn.learn(built, data, recipe, say)
-    if recipe.data or recipe.grid:
+    if recipe.data or recipe.search:
         raise Unusable(
             f"TRAIN={recipe.function} takes nothing, and reads its own rows: leave DATA and SEARCH "
             "out, or let it take (rows, answers) and give an estimator that is not fitted"
@@ -174,41 +207,8 @@ def _bake(path: Path) -> None:
         raise Unusable("the model cannot be served, for the reason above")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", nargs="?", default="")
-    parser.add_argument("--to", type=Path, help="train the example, and write it to this file")
-    parser.add_argument("--name", default="")
-    parser.add_argument("--function", default="", help="TRAIN, as models.pipeline:build")
-    for text in ("data", "target", "group", "time", "drop", "search"):
-        parser.add_argument(f"--{text}", default="")
-    parser.add_argument("--held-out", default="")
-    parser.add_argument("--seed", default="")
-    parser.add_argument("--folds", default="")
-    return parser.parse_args()
-
-
-def _recipe_options(given: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a recipe that were given; raises Unusable for one that is no number."""
-    found: dict[str, Any] = {"group": given.group, "time": given.time}
-    kinds = (("held_out", float, "0.2"), ("seed", int, "42"), ("folds", int, "5"))
-    for name, kind, example in kinds:
-        if text := getattr(given, name).strip():
-            try:
-                found[name] = kind(text)
-            except ValueError:
-                raise Unusable(
-                    f"{name.upper()}={text}: expected a number, as in {name.upper()}={example}"
-                ) from None
-    if given.drop:
-        found["drop"] = tuple(name.strip() for name in given.drop.split(","))
-    if given.search:
-        found["grid"] = read_grid(Path(given.search))
-    return found
-
-
 def _do(given: argparse.Namespace) -> Trained:
-    options = _recipe_options(given)
+    chosen = options.of_recipe(given)
     if given.to:
         return example(given.to)
     name = given.name or os.environ.get("MODEL_NAME") or "model"
@@ -218,14 +218,17 @@ def _do(given: argparse.Namespace) -> Trained:
         name=name,
         data=given.data,
         target=given.target,
-        **options,
+        **chosen,
     )
 
 
 def main() -> None:
     """Train what the command line says, and tell how good the model is."""
+    # The sentence names the line: a traceback helps whoever asks for it.
+    level = logging.DEBUG if os.environ.get("LOG_LEVEL") == "debug" else logging.ERROR
+    logging.getLogger("models").setLevel(level)
     try:
-        done = _do(_options())
+        done = _do(options.read(__doc__))
     except (Unusable, ModelError, SettingsError) as error:
         sys.exit(f"error: {error}")
     printing.say(str(done))

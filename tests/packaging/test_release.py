@@ -152,6 +152,9 @@ def test_a_model_that_is_worse_is_released_only_if_that_is_said(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     releases.use(place / "models" / "model-0.1.0.joblib")
+    card = place / "models" / "latest.json"
+    # Its model has no name of its own.
+    card.write_text(card.read_text().replace('"name": "model"', '"name": ""'))
     with pytest.raises(SystemExit) as error:
         run(monkeypatch, "0.1.0", "--name", "poor")
     assert str(error.value) == (
@@ -161,4 +164,9 @@ def test_a_model_that_is_worse_is_released_only_if_that_is_said(
     assert not git("tag")
     run(monkeypatch, "0.1.0", "--name", "poor", "--accept", "worse")
     assert git("tag") == "poor-0.1.0"
-    assert "worse" in (place / "dist" / "poor-0.1.0.md").read_text()
+    # A model of another name is none to compare it with.
+    card.write_text(card.read_text().replace('"name": ""', '"name": "model"'))
+    git("tag", "-d", "poor-0.1.0")
+    run(monkeypatch, "0.1.0", "--name", "poor")
+    assert "models/latest.joblib is the model model: there is" in capsys.readouterr().out
+    assert "there is nothing to compare" in (place / "dist" / "poor-0.1.0.md").read_text()

@@ -13,7 +13,7 @@ from models import fitted
 from models.engines.plan import PlanEngine, compile_model
 from models.plan import compare, proof_rows
 from models.plan import format as plans
-from tests.conftest import here
+from tests.trials import here
 
 Prove = Callable[..., plans.Plan]
 
