@@ -266,6 +266,7 @@ evaluate: ## Measure MODEL (a file, or 1.2.0) on rows DATA with known answers, a
 compare: require-A require-B ## Compare B with A (files, or as A=1.0.0 B=1.1.0) on the same rows: DATA with known answers, or those held out
 	@$(CHECK_PYTHON)
 	@$(FIT) "$$MODEL_PATH"
+	@case " $$A $$B " in (*" $(EXAMPLE) "*) $(MAKE) --no-print-directory $(EXAMPLE) MODEL_PATH=$(EXAMPLE) ;; esac
 	@$(VENV)/python -m models.evaluation.compare "$$A" "$$B" --name "$$NAME" --data "$$DATA" --target "$$TARGET"
 
 PACKAGE = $(VENV)/python -m models.packaging "$$MODEL_PATH" --version "$$VERSION" --name "$$NAME"

@@ -21,6 +21,7 @@ from models.errors import ModelError
 from models.evaluation.speed import BATCH_ROWS, measured
 from models.files import plan_path, write_file
 from models.printing import say
+from models.rows.words import some
 from models.settings import ModelSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -129,10 +130,17 @@ def _read(
 def _answers(models: Sequence[Model], known: Sequence[Known]) -> tuple[Answers, Answers]:
     """What A and B answer to the rows that both answer; raises Unmeasurable or ModelError."""
     from models.evaluation.answers import answered, in_common
+    from models.evaluation.facts import Unmeasurable
 
     for model in models:
         if "predict" not in model.methods:
             raise ModelError(f"a {model.kind} has no predict, so that it has no answers to measure")
+    names = [list(map(str, model.classes or ())) for model in models]
+    if all(names) and not set(names[0]) & set(names[1]):
+        raise Unmeasurable(
+            f"A has the classes {some(names[0])}, and B {some(names[1])}: models of other classes "
+            "cannot be compared"
+        )
     a, b = (
         answered(model, each.rows, each.truth) for model, each in zip(models, known, strict=True)
     )

@@ -15,7 +15,7 @@ import pandas as pd
 
 from models import card as cards
 from models.evaluation.facts import Answers, Unmeasurable
-from models.model import Model
+from models.model import METHODS, Model
 from models.training_rows import columns_of
 
 # Of a request, unless the service takes fewer.
@@ -141,6 +141,9 @@ class _Service:
             raise Unmeasurable(
                 f"URL={url}: expected the address of a service, as http://127.0.0.1:8080"
             )
+        place, _, last = self.url.rpartition("/")
+        if last in METHODS:
+            raise Unmeasurable(f"URL={url}: name the service itself, as URL={place}")
         kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         self._connection = kinds[parts.scheme](parts.netloc, timeout=TIMEOUT_SECONDS)
         self._path = parts.path

@@ -231,6 +231,14 @@ def test_what_cannot_be_compared_is_told(folder: Path, case: int) -> None:
         compare(*given)
 
 
+def test_models_of_other_classes_are_not_compared(folder: Path, tmp_path: Path) -> None:
+    codes = LogisticRegression().fit(ROWS[FEATURES], ROWS["kind"] == "yes")
+    joblib.dump(codes, tmp_path / "codes.joblib")
+    sentence = r"A has the classes False, True, and B no, yes: models of other classes cannot be"
+    with pytest.raises(Unmeasurable, match=sentence):
+        compare(tmp_path / "codes.joblib", folder / "model-1.1.0.joblib")
+
+
 def test_models_of_two_kinds_are_not_compared(folder: Path) -> None:
     rows = ROWS.assign(number=(ROWS["kind"] == "yes").astype(int))[[*FEATURES, "number"]]
     path = folder / "number.joblib"

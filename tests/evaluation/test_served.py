@@ -99,6 +99,13 @@ def test_no_service_gets_a_sentence(penguin_model: Model) -> None:
         evaluate(penguin_model, PENGUINS, url=f"http://127.0.0.1:{free_port()}")
 
 
+def test_the_address_of_an_endpoint_is_told_from_that_of_the_service(penguin_model: Model) -> None:
+    with pytest.raises(
+        Unmeasurable, match="name the service itself, as URL=http://localhost:8080$"
+    ):
+        evaluate(penguin_model, PENGUINS, url="http://localhost:8080/predict/")
+
+
 @pytest.mark.parametrize(
     "url", ["localhost:8080", "ftp://host", "http://a@b", "http://[", "http://ü"]
 )
