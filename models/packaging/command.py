@@ -30,10 +30,10 @@ from models.text.results import as_python, csv_lines, dense, table
 # Rows of a chunk: the memory is that of one chunk.
 CHUNK_ROWS = 8192
 MEDIA_TYPES = {".ndjson": NDJSON, ".jsonl": NDJSON, ".tsv": TABS, ".csv": CSV}
-# The input is a pipe, or a file that may grow: its size is not asked for.
 # So many new objects make Python search for cycles.
 COLLECT_AT = 200_000
 AT_LINE = re.compile(r"line (\d+): ")
+# The input is a pipe, or a file that may grow: its size is not asked for.
 ANY_SIZE = 2**63 - 1
 
 

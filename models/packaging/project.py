@@ -119,8 +119,10 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def example(self) -> str:
-        """A row of the model as Python writes it; three dots if none is known."""
-        return repr(self.card["example"]) if self.card.get("example") else "..."
+        """A row of the model as Python writes it; three dots if none can stand here."""
+        text = repr(self.card["example"]) if self.card.get("example") else "..."
+        # It stands in a docstring and in a block of Markdown.
+        return "..." if '"""' in text or "```" in text else text
 
     @property
     def command(self) -> str:

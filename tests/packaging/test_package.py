@@ -175,3 +175,14 @@ def test_a_release_is_packaged_as_no_other_version(model_path: Path, tmp_path: P
     path.with_suffix(".json").write_text('{"release": "1.1.0", "name": "penguins"}')
     with pytest.raises(ModelError, match=r"VERSION=1\.2\.0: .* is the release 1\.1\.0"):
         package(path, "1.2.0")
+
+
+@pytest.mark.parametrize(
+    ("example", "shown"),
+    [({"a": "C:\\new"}, r"{'a': 'C:\\new'}"), ({"a": '"""'}, "..."), ({"a": "```"}, "..."), ({}, "...")],
+)  # fmt: skip
+def test_an_example_that_cannot_stand_in_a_docstring_is_left_out(
+    example: dict[str, str], shown: str
+) -> None:
+    given = types.SimpleNamespace(card={"example": example})
+    assert project.Package.example.__get__(given) == shown
