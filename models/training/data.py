@@ -1,32 +1,25 @@
-"""The rows of a training, with their known answers, and the faults that spoil a model."""
+"""The rows of a training, with their known answers."""
 
 from __future__ import annotations
 
 import hashlib
-import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from models import sources
-from models.card import plain
 from models.rows.words import some
 from models.settings import ModelSettings
 from models.sources import shown
+from models.training import faults
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe
-from models.training.table import quantity_as_text
 from models.training_rows import MAX_ROWS, DataError, codes, columns_of, missing_words, read
-
-# A column of so many values that repeats the classes one to one is a leak, and no accident.
-MIN_LEAK_ROWS = 20
-EXACT = 1 - 1e-12
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,16 +83,8 @@ def take(
     Unusable.
     """
     columns = columns_of(frame)
+    _check_names(recipe, columns, source)
     split = recipe.group or recipe.time
-    named = {"TARGET": (recipe.target,), "GROUP": (recipe.group,), "TIME": (recipe.time,)}
-    for name, wanted in (named | {"FEATURES": recipe.features, "DROP": recipe.drop}).items():
-        if missing := [each for each in wanted if each and each not in columns]:
-            have = f"it has {some(columns)}"
-            if name == "TARGET" and {*recipe.target.split(",")} <= {*columns}:
-                have = "TARGET is one column; a function that takes nothing can fit several"
-            raise Unusable(f"{name}: {source} has no column {some(missing)}: {have}")
-    if twice := [name for name in dict.fromkeys(columns) if columns.count(name) > 1]:
-        raise Unusable(f"{source} has the column {some(twice)} twice")
     answers = frame[recipe.target]
     known = answers.notna().to_numpy()
     left_out = int((~known).sum())
@@ -111,8 +96,8 @@ def take(
     # Truth values beside gaps are objects in pandas.
     answers = answers[known].reset_index(drop=True).infer_objects()
     order = _order(recipe, frame[split][known].reset_index(drop=True)) if split else None
-    _check(recipe, rows, answers, source, "".join(f" ({each})" for each in missing))
-    said = [*_suspicions(recipe, rows, answers), *missing]
+    faults.check(recipe, rows, answers, source, "".join(f" ({each})" for each in missing))
+    said = [*faults.suspicions(recipe, rows, answers), *missing]
     if len(frame) == MAX_ROWS:
         said.append(f"{source} has more rows: the first {MAX_ROWS:,} are read")
     rest = [name for name in columns if name not in {recipe.target, *columns_of(rows)}]
@@ -121,6 +106,25 @@ def take(
         rows=rows, others=passed, answers=answers, order=order, left_out=left_out, source=source,
         sha256=sha256, said=tuple(said),
     )  # fmt: skip
+
+
+def _check_names(recipe: Recipe, columns: list[str], source: str) -> None:
+    """Raise Unusable for a column that the recipe names and the rows lack, or have twice."""
+    named = {
+        "TARGET": (recipe.target,),
+        "GROUP": (recipe.group,),
+        "TIME": (recipe.time,),
+        "FEATURES": recipe.features,
+        "DROP": recipe.drop,
+    }
+    for name, wanted in named.items():
+        if missing := [each for each in wanted if each and each not in columns]:
+            have = f"it has {some(columns)}"
+            if name == "TARGET" and {*recipe.target.split(",")} <= {*columns}:
+                have = "TARGET is one column; a function that takes nothing can fit several"
+            raise Unusable(f"{name}: {source} has no column {some(missing)}: {have}")
+    if twice := [name for name in dict.fromkeys(columns) if columns.count(name) > 1]:
+        raise Unusable(f"{source} has the column {some(twice)} twice")
 
 
 def _order(recipe: Recipe, column: pd.Series[Any]) -> pd.Series[Any]:
@@ -156,92 +160,3 @@ def _missing(recipe: Recipe, count: int, words: Mapping[str, int]) -> str:
         listed = some([f"{word!r} in {number:,}" for word, number in words.items()])
         said += f": {listed} is read as missing; if it is a class, give it another name"
     return said
-
-
-def _check(
-    recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any], source: str, missing: str
-) -> None:
-    """Raise Unusable for a table from which nothing can be learnt."""
-    if len(answers.unique()) == 1:
-        raise Unusable(
-            f"the target {recipe.target} is {plain(answers.iloc[0])!r} in every row of {source}: "
-            f"there is nothing to learn{missing}"
-        )
-    if (kind := pd.api.types.infer_dtype(answers)).startswith("mixed"):
-        raise Unusable(
-            f"the target {recipe.target} of {source} has values of several kinds ({kind}): write "
-            "all of them as text, or all as numbers"
-        )
-    if example := quantity_as_text(answers):
-        raise Unusable(
-            f"the target {recipe.target} of {source} is text, as {example!r}: write plain numbers, "
-            "as 7229.5"
-        )
-    if pd.api.types.is_float_dtype(answers) and not np.isfinite(answers).all():
-        row = int((~np.isfinite(answers)).to_numpy().argmax())
-        raise Unusable(f"the target {recipe.target} is infinite in row {row} of {source}")
-    if not rows.shape[1]:
-        raise Unusable(f"{source} has no column but the target {recipe.target}")
-    for name in columns_of(rows):
-        if rows[name].isna().all():
-            raise Unusable(f"the column {name} has no value in any row: {leave(name)}")
-        if pd.api.types.is_float_dtype(rows[name]) and np.isinf(rows[name]).any():
-            row = int(np.isinf(rows[name]).to_numpy().argmax())
-            raise Unusable(
-                f"the column {name} is infinite in row {row}: replace it, or {leave(name)}"
-            )
-        if _is_equal(rows[name], answers):
-            raise Unusable(
-                f"the column {name} is equal to the target {recipe.target} in every row, and no "
-                f"new row will have it: {leave(name)}"
-            )
-
-
-def leave(name: str) -> str:
-    """The advice to leave a column out, as a shell takes it."""
-    return f"leave it out with {shlex.quote(f'DROP={name}')}"
-
-
-def _is_equal(column: pd.Series[Any], answers: pd.Series[Any]) -> bool:
-    if column.isna().any():
-        return False
-    if _is_number(column) and _is_number(answers):
-        return bool(np.array_equal(column.to_numpy(float), answers.to_numpy(float)))
-    return bool((column.astype(str) == answers.astype(str)).all())
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-
-
-def _is_counter(column: pd.Series[Any]) -> bool:
-    """Whether a column has consecutive whole numbers, each of them once."""
-    if not pd.api.types.is_integer_dtype(column):
-        return False
-    return bool(column.max() - column.min() + 1 == len(column) == len(column.unique()))
-
-
-def _suspicions(recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any]) -> Iterator[str]:
-    """Sentences on columns that may give the answer away."""
-    if len(rows) < MIN_LEAK_ROWS:
-        return
-    for name in columns_of(rows):
-        column = rows[name]
-        if column.isna().any():
-            continue
-        if _is_counter(column):
-            yield f"the column {name} counts the rows: if it is an id, {leave(name)}"
-            continue
-        if _is_number(column) and _is_number(answers):
-            spread = column.to_numpy(float)
-            gives_away = spread.std() > 0 and abs(np.corrcoef(spread, answers)[0, 1]) > EXACT
-        else:
-            pairs = pd.DataFrame({"a": column.astype(str), "b": answers.astype(str)})
-            kinds = len(pairs.drop_duplicates())
-            few = kinds * 2 <= len(pairs)
-            gives_away = few and kinds == pairs["a"].nunique() == pairs["b"].nunique()
-        if gives_away:
-            yield (
-                f"the column {name} says the target {recipe.target} in other words, in every row: "
-                f"if no new row will have it, {leave(name)}"
-            )

@@ -1,0 +1,110 @@
+"""Faults of a table that spoil a model: what is refused, and what is only said."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.card import plain
+from models.training.facts import Unusable
+from models.training.recipe import Recipe
+from models.training.table import quantity_as_text
+from models.training_rows import columns_of
+
+# In fewer rows than these, a column may say the target in other words by accident.
+MIN_LEAK_ROWS = 20
+# The correlation of a column that is a linear function of the target.
+EXACT = 1 - 1e-12
+
+
+def check(
+    recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any], source: str, missing: str
+) -> None:
+    """Raise Unusable for a table from which nothing can be learnt."""
+    if len(answers.unique()) == 1:
+        raise Unusable(
+            f"the target {recipe.target} is {plain(answers.iloc[0])!r} in every row of {source}: "
+            f"there is nothing to learn{missing}"
+        )
+    if (kind := pd.api.types.infer_dtype(answers)).startswith("mixed"):
+        raise Unusable(
+            f"the target {recipe.target} of {source} has values of several kinds ({kind}): write "
+            "all of them as text, or all as numbers"
+        )
+    if example := quantity_as_text(answers):
+        raise Unusable(
+            f"the target {recipe.target} of {source} is text, as {example!r}: write plain numbers, "
+            "as 7229.5"
+        )
+    if pd.api.types.is_float_dtype(answers) and not np.isfinite(answers).all():
+        row = int((~np.isfinite(answers)).to_numpy().argmax())
+        raise Unusable(f"the target {recipe.target} is infinite in row {row} of {source}")
+    if not rows.shape[1]:
+        raise Unusable(f"{source} has no column but the target {recipe.target}")
+    for name in columns_of(rows):
+        if rows[name].isna().all():
+            raise Unusable(f"the column {name} has no value in any row: {leave(name)}")
+        if pd.api.types.is_float_dtype(rows[name]) and np.isinf(rows[name]).any():
+            row = int(np.isinf(rows[name]).to_numpy().argmax())
+            raise Unusable(
+                f"the column {name} is infinite in row {row}: replace it, or {leave(name)}"
+            )
+        if _is_equal(rows[name], answers):
+            raise Unusable(
+                f"the column {name} is equal to the target {recipe.target} in every row, and no "
+                f"new row will have it: {leave(name)}"
+            )
+
+
+def leave(name: str) -> str:
+    """The advice to leave a column out, as a shell takes it."""
+    return f"leave it out with {shlex.quote(f'DROP={name}')}"
+
+
+def _is_equal(column: pd.Series[Any], answers: pd.Series[Any]) -> bool:
+    if column.isna().any():
+        return False
+    if _is_number(column) and _is_number(answers):
+        return bool(np.array_equal(column.to_numpy(float), answers.to_numpy(float)))
+    return bool((column.astype(str) == answers.astype(str)).all())
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _is_counter(column: pd.Series[Any]) -> bool:
+    """Whether a column has consecutive whole numbers, each of them once."""
+    if not pd.api.types.is_integer_dtype(column):
+        return False
+    return bool(column.max() - column.min() + 1 == len(column) == len(column.unique()))
+
+
+def suspicions(recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any]) -> Iterator[str]:
+    """Sentences on columns that may give the answer away."""
+    if len(rows) < MIN_LEAK_ROWS:
+        return
+    for name in columns_of(rows):
+        column = rows[name]
+        if column.isna().any():
+            continue
+        if _is_counter(column):
+            yield f"the column {name} counts the rows: if it is an id, {leave(name)}"
+            continue
+        if _is_number(column) and _is_number(answers):
+            spread = column.to_numpy(float)
+            gives_away = spread.std() > 0 and abs(np.corrcoef(spread, answers)[0, 1]) > EXACT
+        else:
+            pairs = pd.DataFrame({"a": column.astype(str), "b": answers.astype(str)})
+            kinds = len(pairs.drop_duplicates())
+            few = kinds * 2 <= len(pairs)
+            gives_away = few and kinds == pairs["a"].nunique() == pairs["b"].nunique()
+        if gives_away:
+            yield (
+                f"the column {name} says the target {recipe.target} in other words, in every row: "
+                f"if no new row will have it, {leave(name)}"
+            )
