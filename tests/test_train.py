@@ -356,6 +356,16 @@ def test_several_targets_have_no_file_of_held_out_rows(trained: Train) -> None:
     assert "profit 12,346" in str(done)
 
 
+def held(start: int = 0) -> Any:
+    rows, answers = HOUSES[["area"]], HOUSES["price"]
+    return LinearRegression().fit(rows, answers), {"test_rows": rows, "test_answers": answers}
+
+
+def test_the_held_out_rows_of_a_function_have_the_name_of_its_answers(trained: Train) -> None:
+    done = trained(held, data="", target="")
+    assert list(pd.read_csv(releases.held_out_path(done.path))) == ["area", "price"]
+
+
 def test_a_model_whose_plan_cannot_be_tried_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="the model cannot be served, for the reason above"):
         train._bake(tmp_path / "nothing.joblib")

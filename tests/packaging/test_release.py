@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -82,13 +83,33 @@ def test_a_release_has_its_files_their_hashes_a_text_and_a_tag(
     assert "69 rows of models/model-0.1.0.held-out.csv" in git("tag", "-n9", "model-0.1.0")
     assert said.endswith("This commit has the tag model-0.1.0: git push origin model-0.1.0\n")
     # The workflow finds the tag, and makes the files.
+    releases.use(place / "models" / "model-0.1.0.joblib")
     shutil.rmtree(folder)
     run(monkeypatch, "", "--tag", "model-0.1.0")
     assert sorted(path.name for path in folder.iterdir()) == names
-    assert capsys.readouterr().out.endswith("This commit has the tag model-0.1.0\n")
+    said = capsys.readouterr().out
+    assert "models/latest.joblib is the same file: there is nothing to compare." in said
+    assert said.endswith("This commit has the tag model-0.1.0\n")
 
 
-def test_a_release_that_is_not_there_is_trained(
+def test_a_release_is_made_of_what_was_trained_for_it(
+    place: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = subprocess.run
+
+    def ask(command: list[str], **options: Any) -> Any:
+        if "models.training.train" not in command:
+            return own(command, **options)
+        shutil.copytree(trained, "models", dirs_exist_ok=True)
+        return subprocess.CompletedProcess(command, 0)
+
+    shutil.rmtree("models")
+    monkeypatch.setattr(subprocess, "run", ask)
+    run(monkeypatch, "0.1.0", "--name", "poor")
+    assert git("tag") == "poor-0.1.0"
+
+
+def test_a_release_that_cannot_be_trained_is_told(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
@@ -144,8 +165,9 @@ def test_where_there_is_no_git_nothing_is_released(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "argv", ["release", "0.1.0"])
     with pytest.raises(SystemExit, match="error: a release is a tag of git, and this is no"):
-        run(monkeypatch, "0.1.0")
+        runpy.run_path(release.__file__, run_name="__main__")
 
 
 def test_a_model_that_is_worse_is_released_only_if_that_is_said(
