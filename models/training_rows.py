@@ -88,25 +88,30 @@ def _read_csv(
     return rows
 
 
-def codes(path: Path, frame: pd.DataFrame) -> list[str]:
-    """The columns of a CSV that were read as whole numbers, and of which a value is 01 or the like.
+def as_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame | None:
+    """The cells of the CSV from which a frame was read, as texts; None of other files."""
+    if CSV.isdisjoint(_kinds(path)):
+        return None
+    texts = _read_csv(path, columns_of(frame), columns_of(frame), keep_default_na=False)
+    texts.columns = frame.columns
+    return texts
+
+
+def whole(frame: pd.DataFrame) -> list[str]:
+    """The columns that were read as whole numbers."""
+    return [name for name in columns_of(frame) if pd.api.types.is_integer_dtype(frame[name])]
+
+
+def codes(texts: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    """The columns that were read as whole numbers, and of which a value is 01 or the like.
 
     A zero in front is a part of a code, and no number has it.
     """
-    whole = [name for name in columns_of(frame) if pd.api.types.is_integer_dtype(frame[name])]
-    if not whole or CSV.isdisjoint(_kinds(path)):
-        return []
-    texts = _read_csv(path, whole, columns_of(frame))
-    texts.columns = frame.columns
-    return [name for name in whole if texts[name].str.match(r"0\d").any()]
+    return [name for name in whole(frame) if texts[name].str.match(r"0\d").any()]
 
 
-def missing_words(path: Path, frame: pd.DataFrame, name: str) -> dict[str, int]:
-    """The texts in a column of a CSV that pandas reads as missing, as NA, and how often each."""
-    if name not in frame or CSV.isdisjoint(_kinds(path)) or not frame[name].isna().any():
-        return {}
-    texts = _read_csv(path, columns_of(frame), columns_of(frame), keep_default_na=False)
-    texts.columns = frame.columns
+def missing_words(texts: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, int]:
+    """The texts in a column that pandas reads as missing, as NA, and how often each."""
     known = texts[name][frame[name].isna().to_numpy()].str.strip()
     return {str(word): int(n) for word, n in known.value_counts().items() if word}
 

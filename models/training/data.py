@@ -19,7 +19,16 @@ from models.sources import shown
 from models.training import faults
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe
-from models.training_rows import MAX_ROWS, DataError, codes, columns_of, missing_words, read
+from models.training_rows import (
+    MAX_ROWS,
+    DataError,
+    as_texts,
+    codes,
+    columns_of,
+    missing_words,
+    read,
+    whole,
+)
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,15 +68,27 @@ def load(recipe: Recipe, settings: ModelSettings, beside: Path) -> Data:
         if not path.is_absolute() and not path.exists() and (beside / path).exists():
             path = beside / path
         try:
-            frame = read(path)
-            if texts := codes(path, frame):
-                frame = read(path, texts=texts)
-            words = missing_words(path, frame, recipe.target)
+            frame, words = _read(path, recipe.target)
         except DataError as error:
             raise Unusable(str(error)) from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return take(recipe, frame, shown(recipe.data), sha256, words)
+
+
+def _read(path: Path, target: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The rows of a file, and how often each text of the target was read as missing.
+
+    Raises DataError.
+    """
+    frame = read(path)
+    has_gaps = target in frame and bool(frame[target].isna().any())
+    texts = as_texts(path, frame) if has_gaps or whole(frame) else None
+    if texts is None:
+        return frame, {}
+    if names := codes(texts, frame):
+        frame = read(path, texts=names)
+    return frame, missing_words(texts, frame, target) if has_gaps else {}
 
 
 def take(
