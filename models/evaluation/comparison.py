@@ -1,4 +1,4 @@
-"""What a comparison of two models says."""
+"""The findings of a comparison of two models."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return text(self)
 
     def __repr__(self) -> str:
-        """The same lines: a notebook shows them."""
+        """The comparison as lines, which a notebook shows."""
         return str(self)

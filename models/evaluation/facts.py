@@ -26,7 +26,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model answers to n rows, and what is true of them.
+    """The answers of a model to n rows, and the true ones.
 
     `truth` and `predictions` have the shape (n,), `truth` is None if it is not known (clusterer,
     outliers). `probabilities` has the shape (n, n_classes) and its columns are in the order of
