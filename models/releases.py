@@ -8,6 +8,7 @@ release becomes `models/latest.joblib`, which `make run` serves and `make build-
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -23,6 +24,11 @@ FIRST = "0.1.0"
 RELEASE = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 MODEL, HELD_OUT = ".joblib", ".held-out.csv"
+
+
+def name_of(given: str = "") -> str:
+    """The name of the model that a command means: the given one, MODEL_NAME, or "model"."""
+    return given or os.environ.get("MODEL_NAME") or "model"
 
 
 def path_of(given: str, name: str, folder: Path = FOLDER) -> Path:
@@ -148,9 +154,9 @@ def main() -> None:
     """Use the release version of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("version", nargs="?", default="")
-    parser.add_argument("--name", default="model")
+    parser.add_argument("--name", default="")
     given = parser.parse_args()
-    name = given.name or "model"
+    name = name_of(given.name)
     try:
         if not given.version:
             raise ModelError(f"VERSION is not set: {_those_of(name, FOLDER)}")

@@ -252,6 +252,14 @@ def test_the_command_uses_a_release(
         assert capsys.readouterr().out == words
 
 
+def test_the_name_of_a_model_is_given_or_that_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert releases.name_of() == "model"
+    monkeypatch.setenv("MODEL_NAME", "boats")
+    assert [releases.name_of(given) for given in ("", "houses")] == ["boats", "houses"]
+
+
 def constant(rows: Any, answers: Any) -> Any:
     return 5
 
@@ -529,6 +537,14 @@ def test_a_code_with_a_zero_in_front_stays_text(tmp_path: Path) -> None:
     done = train.train(data=path, target="kind", drop=drop, folder=tmp_path, bake=False, folds=0)
     assert card_of(done.path)["classes"] == ["01", "02"]
     assert card_of(done.path)["features"]["zip"]["distinct"] == 2
+
+
+def test_lines_of_json_are_trained_on(tmp_path: Path) -> None:
+    path = tmp_path / "houses.ndjson"
+    HOUSES.to_json(path, orient="records", lines=True)
+    options: Any = {"drop": ("kind", "agent", "sold_on"), "folds": 0, "bake": False}
+    done = train.train(data=path, target="price", folder=tmp_path, **options)
+    assert card_of(done.path)["training"]["data"] == "houses.ndjson"
 
 
 def test_truth_values_of_which_some_are_missing_are_categories(trained: Train) -> None:

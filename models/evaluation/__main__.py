@@ -69,7 +69,7 @@ def _given() -> argparse.Namespace:
 def _model(given: str, name: str) -> Path:
     """The file of the model; raises ModelError or SettingsError."""
     if given:
-        return releases.path_of(given, name or os.environ.get("MODEL_NAME") or "model")
+        return releases.path_of(given, releases.name_of(name))
     return Path(ModelSettings.from_env(os.environ).model_path)
 
 

@@ -25,7 +25,7 @@ SCORES = ("decision_function", "score_samples")
 
 
 def answered(model: Model, rows: Any, truth: Any = None) -> Answers:
-    """What a model answers to n rows, as the service would answer them.
+    """The answers of a model to n rows, as the service would answer them.
 
     `rows` are as in `Model.answer`; `truth` has the shape (n,), and None stands for unknown. Rows
     that the model refuses, or whose truth is missing, are left out. Raises Unmeasurable.
@@ -80,7 +80,7 @@ def predicted(
 
 
 def of_estimator(estimator: Any, rows: Any, truth: Any = None) -> Answers:
-    """What a fitted estimator itself answers to n rows; as `answered`. Raises Unmeasurable."""
+    """The answers of a fitted estimator itself to n rows; see `answered`. Raises Unmeasurable."""
     places, missing = _with_truth(rows, truth)
     known = _take(rows, places)
 
@@ -104,7 +104,7 @@ def of_estimator(estimator: Any, rows: Any, truth: Any = None) -> Answers:
 
 
 def kind_of(estimator: Any, classes: Any, methods: Sequence[str], predictions: np.ndarray) -> Kind:
-    """What is measured: by the estimator's tags, or by its answers where only a plan is known."""
+    """The kind of a model: by the estimator's tags, or by its answers if only a plan is known."""
     if estimator is not None:
         for kind, holds in _TAGS.items():
             if holds(estimator):

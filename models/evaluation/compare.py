@@ -18,6 +18,7 @@ import msgspec
 
 from models import releases, threads
 from models.errors import ModelError
+from models.evaluation import REPORTS
 from models.evaluation.speed import BATCH_ROWS, measured
 from models.files import plan_path, write_file
 from models.printing import say
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from models.evaluation.facts import Answers
     from models.model import Model
 
-FOLDER = Path("reports")
 MAX_EXAMPLES = 10
 
 
@@ -88,8 +88,7 @@ def _loaded(given: str | Path | Model, name: str) -> Model:
     if isinstance(given, Model):
         return given
     settings = ModelSettings.from_env(os.environ)
-    name = name or os.environ.get("MODEL_NAME") or "model"
-    return load(releases.path_of(str(given), name), "", settings.engine)
+    return load(releases.path_of(str(given), releases.name_of(name)), "", settings.engine)
 
 
 def _known(
@@ -104,7 +103,7 @@ def _known(
     found = [path for path in held_out if path.exists()]
     for path in found[:-1]:
         with contextlib.suppress(DataError):
-            # Those of B lack a column if A takes more.
+            # The rows held out from B lack a column if A takes more columns.
             return _read(models, path, target)
     return _read(models, found[-1] if found else None, target)
 
@@ -128,7 +127,7 @@ def _read(
 
 
 def _answers(models: Sequence[Model], known: Sequence[Known]) -> tuple[Answers, Answers]:
-    """What A and B answer to the rows that both answer; raises Unmeasurable or ModelError."""
+    """The answers of A and B to the rows that both answer; raises Unmeasurable or ModelError."""
     from models.evaluation.answers import answered, in_common
     from models.evaluation.facts import Unmeasurable
 
@@ -148,7 +147,7 @@ def _answers(models: Sequence[Model], known: Sequence[Known]) -> tuple[Answers, 
 
 
 def _notes(models: Sequence[Model], known: Sequence[Known]) -> list[str]:
-    """What a reader must know of the rows, about A and about B."""
+    """Sentences on the rows, about A and about B, without which the scores mislead."""
     notes = []
     for letter, each in zip("AB", known, strict=True):
         notes += [note.replace("The model was", f"{letter} was", 1) for note in each.notes]
@@ -167,14 +166,9 @@ def _notes(models: Sequence[Model], known: Sequence[Known]) -> list[str]:
 
 
 def _side(model: Model, known: Known) -> Side:
-    from models import card as cards
     from models.evaluation.comparison import Side
+    from models.evaluation.data import samples
 
-    rows = known.rows.head(BATCH_ROWS)
-    values = cards.values(rows)
-    samples: list[Any] = [dict(zip(rows.columns, row, strict=True)) for row in values]
-    if model.signature.form == "text":
-        samples = [row[0] for row in values]
     path, plan = Path(model.path), plan_path(Path(model.path))
     release = model.card.get("release")
     return Side(
@@ -185,7 +179,7 @@ def _side(model: Model, known: Known) -> Side:
         engine="plan" if model.estimator is None else "scikit-learn",
         bytes=path.stat().st_size,
         plan_bytes=plan.stat().st_size if plan.exists() and plan != path else 0,
-        speed=measured(model.path, samples),
+        speed=measured(model.path, samples(model, known.rows.head(BATCH_ROWS))),
     )
 
 
@@ -207,7 +201,7 @@ def _example(known: Sequence[Known], a: Answers, b: Answers, place: int) -> Exam
     )
 
 
-def save(comparison: Comparison, folder: Path = FOLDER) -> Path:
+def save(comparison: Comparison, folder: Path = REPORTS) -> Path:
     """Write the comparison as JSON into the folder; the path. Raises OSError."""
     stem = f"{comparison.a.title}-{comparison.b.title}".removesuffix(".joblib")
     name = re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII)

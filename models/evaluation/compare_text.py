@@ -11,7 +11,7 @@ from models.evaluation.text import table, wrapped
 if TYPE_CHECKING:
     from models.evaluation.comparison import Comparison, Side
 
-# What is shown of a row: features, and characters of each value.
+# The most features of a row that are shown, and characters of each value.
 MAX_FEATURES, MAX_CHARACTERS = 8, 60
 
 
@@ -44,9 +44,7 @@ def _head(comparison: Comparison) -> Iterator[str]:
 def _metrics(comparison: Comparison) -> Iterator[str]:
     rows = []
     for name, each in comparison.differences.items():
-        interval = "-"
-        if each.low is not None and each.high is not None:
-            interval = f"{words.number(each.low)} to {words.number(each.high)}"
+        interval = words.interval(each) or "-"
         values = map(words.number, (each.a, each.b, each.difference))
         rows.append([name, *values, interval, each.verdict or "-"])
     if rows:

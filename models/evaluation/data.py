@@ -75,6 +75,15 @@ def read_known(model: Model, data: str | Path | pd.DataFrame | None, target: str
     return msgspec.structs.replace(known, sha256=sha256, notes=tuple(notes), fitted=fitted)
 
 
+def samples(model: Model, rows: pd.DataFrame) -> list[Any]:
+    """The rows as JSON has them: objects, or texts."""
+    values = cards.values(rows)
+    if model.signature.form == "text":
+        return [value for (value,) in values]
+    names = columns_of(rows)
+    return [dict(zip(names, row, strict=True)) for row in values]
+
+
 def _default(model: Model) -> tuple[Path, list[str]]:
     """The held-out rows of a model, or the rows of the example, with a note; raises DataError."""
     held_out = releases.held_out_path(Path(model.path))
@@ -104,7 +113,7 @@ def _fitted_note(model: Model, rows: str) -> str:
 
 
 def _remedy(model: Model) -> str:
-    """What to do to get scores on rows that the model was not fitted on."""
+    """The advice that leads to scores on rows that the model was not fitted on."""
     held_out = releases.held_out_path(Path(model.path))
     if held_out.exists():
         return f"leave DATA out to take the held-out rows, {held_out}"

@@ -24,7 +24,6 @@ from models.files import PLAN
 from models.model import Model
 from models.settings import ModelSettings
 
-DEFAULT_NAME = "model"
 # Refused rows whose reasons are said.
 MAX_REASONS = 3
 
@@ -149,7 +148,7 @@ def _loaded(given: str | Path) -> Model:
     settings = ModelSettings.from_env(os.environ)
     path = given
     if isinstance(given, str) and given != settings.model_path:
-        path = releases.path_of(given, os.environ.get("MODEL_NAME") or DEFAULT_NAME)
+        path = releases.path_of(given, releases.name_of())
     sha256 = settings.model_sha256 if str(path) == settings.model_path else ""
     return load(path, sha256, settings.engine)
 

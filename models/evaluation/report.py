@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from models.evaluation import REPORTS
 from models.evaluation.html import page
 from models.files import write_file
 
 if TYPE_CHECKING:
     from models.evaluation.measure import Evaluation
 
-FOLDER = Path("reports")
 
-
-def save(evaluation: Evaluation, folder: Path = FOLDER) -> tuple[Path, Path]:
+def save(evaluation: Evaluation, folder: Path = REPORTS) -> tuple[Path, Path]:
     """Write NAME-VERSION.json and NAME-VERSION.html into the folder, and give their paths.
 
     Raises OSError if they cannot be written.

@@ -13,10 +13,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from models import card as cards
+from models.evaluation.data import samples
 from models.evaluation.facts import Answers, Unmeasurable
 from models.model import METHODS, Model
-from models.training_rows import columns_of
 
 # Of a request, unless the service takes fewer.
 ROWS_AT_ONCE = 500
@@ -49,12 +48,12 @@ def ask(url: str, model: Model, rows: pd.DataFrame, answers: Answers) -> tuple[S
 
     The key in API_KEY is sent, if there is one. Raises Unmeasurable.
     """
-    samples = _samples(model, rows)
+    sent = samples(model, rows)
     with contextlib.closing(_Service(url)) as service:
-        predictions, _ = service.answers("predict", samples)
+        predictions, _ = service.answers("predict", sent)
         probabilities = None
         if answers.probabilities is not None:
-            found, names = service.answers("predict_proba", samples)
+            found, names = service.answers("predict_proba", sent)
             if names != list(model.classes or []):
                 raise Unmeasurable(
                     f"the service at {service.url} has the classes {names}, and {model.path} has "
@@ -89,15 +88,6 @@ def _array(predictions: list[Any], answers: Answers) -> np.ndarray:
     if answers.kind == "regressor":
         return given.astype(np.float64)
     return np.asarray(predictions) if len(set(map(type, predictions))) == 1 else given
-
-
-def _samples(model: Model, rows: pd.DataFrame) -> list[Any]:
-    """The rows as JSON has them: objects, or texts."""
-    values = cards.values(rows)
-    if model.signature.form == "text":
-        return [value for (value,) in values]
-    names = columns_of(rows)
-    return [dict(zip(names, row, strict=True)) for row in values]
 
 
 def _equal(ours: np.ndarray, served: np.ndarray) -> np.ndarray:

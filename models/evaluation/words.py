@@ -9,6 +9,7 @@ from models.evaluation.classes import BINS
 from models.evaluation.facts import Score
 
 if TYPE_CHECKING:
+    from models.evaluation.bootstrap import Difference
     from models.evaluation.measure import Evaluation
     from models.evaluation.served import Served
 
@@ -78,7 +79,7 @@ def percent(value: float) -> str:
     return text
 
 
-def interval(score: Score) -> str:
+def interval(score: Score | Difference) -> str:
     """The ends of an interval, "" if it is unknown."""
     if score.low is None or score.high is None:
         return ""

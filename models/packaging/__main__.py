@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +35,7 @@ def main() -> None:
     parser.add_argument("--path", action="store_true", help="say which joblib file it is")
     parser.add_argument("--publish", action="store_true", help="upload the wheel with twine")
     options = parser.parse_args()
-    name = options.name or os.environ.get("MODEL_NAME") or "model"
+    name = releases.name_of(options.name)
     try:
         path = path_of(options.model, options.version, name)
         if options.path:

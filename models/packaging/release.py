@@ -18,7 +18,8 @@ from pathlib import Path
 
 from models import releases, threads
 from models.errors import ModelError
-from models.files import plan_path, read_card, version_of
+from models.evaluation import REPORTS
+from models.files import read_card, version_of
 from models.printing import say
 
 SUMS = "SHA256SUMS"
@@ -78,9 +79,8 @@ def _name_of(model: Path) -> str:
 
 def _files(model: Path) -> Iterator[Path]:
     """The files that serve a model: without the rows held out, which may be anybody's."""
-    yield from (
-        path for path in (model, model.with_suffix(".json"), plan_path(model)) if path.exists()
-    )
+    held_out = releases.held_out_path(model)
+    yield from (path for path in releases.files_of(model) if path.exists() and path != held_out)
 
 
 def _collect(folder: Path, files: list[Path]) -> None:
@@ -89,7 +89,7 @@ def _collect(folder: Path, files: list[Path]) -> None:
     folder.mkdir(parents=True)
     for path in files:
         # A report has the name of its model.
-        is_report = path.parent.name == "reports"
+        is_report = path.parent == REPORTS
         shutil.copy2(
             path, folder / (f"{path.stem}.evaluation{path.suffix}" if is_report else path.name)
         )
@@ -138,7 +138,7 @@ def _parts(given: argparse.Namespace) -> tuple[str, str]:
         if (given.version or version) != version or (given.name or name) != name:
             raise Unreleased(f"TAG={given.tag} is another release than NAME and VERSION say")
         return name, version
-    name = given.name or os.environ.get("MODEL_NAME") or "model"
+    name = releases.name_of(given.name)
     return name, given.version.removeprefix("v") or releases.next_release(name)
 
 

@@ -211,7 +211,7 @@ def _do(given: argparse.Namespace) -> Trained:
     chosen = options.of_recipe(given)
     if given.to:
         return example(given.to)
-    name = given.name or os.environ.get("MODEL_NAME") or "model"
+    name = releases.name_of(given.name)
     return train(
         given.function,
         version=given.version,
