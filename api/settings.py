@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from models import names
-from models.settings import Bytes, Host, ModelSettings, Seconds, SettingsError
+from models.settings import Bytes, Host, ModelSettings, Names, Seconds, SettingsError
 
 # The description of a type completes the sentence "expected ..." about a value that is not of it.
 Port = Annotated[int, Meta(ge=1, le=65535, description="a whole number from 1 to 65535")]
@@ -92,6 +92,24 @@ Url = Annotated[
     ),
 ]
 
+WebUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https?://\S+)?\Z",
+        description="an address of https or http, as https://hooks.example/alerts",
+        extra={"secret": True},  # whoever knows it can post there
+    ),
+]
+Secret = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\S{16,})?\Z",
+        description="at least 16 characters without blanks, as `openssl rand -hex 32` prints them",
+        extra={"secret": True},
+    ),
+]
+Count = Annotated[int, Meta(ge=0, description="a whole number of at least 0")]
+
 # What only make knows, and is like a setting.
 MAKES = {"API_KEY"}
 # Where a platform puts a model, which is passed over where MODEL_PATH is set.
@@ -152,6 +170,18 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     # The function that POST /train/start has a process call, and for how long.
     train: Function = "models.pipeline:build"
     train_seconds: Seconds = 3600
+    # Feedback: what is kept of predictions and where, who is told of faults, and when it is learnt
+    # from.
+    prediction_log: Literal["auto", "all", "statistics", "off"] = "auto"
+    prediction_log_rate: Positive = 20
+    prediction_ttl: Lifetime = 2_592_000
+    prediction_hash: Names = ""
+    prediction_drop: Names = ""
+    prediction_key: Secret = ""
+    feedback_uri: Bucket = ""
+    alert_url: WebUrl = ""
+    learn_every: Count = 0
+    learn_cron: str = ""
     # What Vertex AI sets; the last is another name of MODEL_URI, for a folder:
     # https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
     aip_health_route: Route = ""
@@ -172,6 +202,13 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
         if self.data_dir or not self.k_service:
             return Path(self.data_dir or "data").absolute()
         return None
+
+    @property
+    def keeps_predictions(self) -> Literal["all", "statistics", "off"]:
+        """What is kept of predictions: rows and all, or counts only, as on Cloud Run by default."""
+        if self.prediction_log == "auto":
+            return "statistics" if self.k_service else "all"
+        return self.prediction_log
 
     @property
     def source(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.settings import ApiKeys, Settings, Url, add_file, misspelt
+from api.settings import ApiKeys, Secret, Settings, Url, WebUrl, add_file, misspelt
 from models.settings import SettingsError
 
 
@@ -160,7 +160,7 @@ def test_what_is_expected_of_a_setting_is_said_in_words(field: msgspec.structs.F
         Settings.from_env({field.name.upper(): "{;"})
     said = str(error.value)
     # A value that may be a secret is not shown.
-    shown = "…" if field.type in (ApiKeys, Url) else "'{;'"
+    shown = "…" if field.type in (ApiKeys, Url, WebUrl, Secret) else "'{;'"
     assert said.startswith(f"{field.name.upper()}={shown}: expected ")
     assert not any(word in said for word in ("regex", "`int`", "`str`", "`float`", "Expected", "^"))
 
