@@ -95,9 +95,9 @@ def test_a_container_is_told_every_setting_that_is_not_its_own(make) -> None:
     own |= {"gce_metadata_host", "storage_emulator_host"}
     # It is the model of a build, unless FETCH_AT=start.
     own |= {"model_uri"}
-    # These open a source, and no command line shows them.
+    # These open a source or are secret, and no command line shows them.
     own |= {f"mlflow_tracking_{name}" for name in ("token", "username", "password")}
-    own |= {"wandb_api_key", "wandb_base_url"}
+    own |= {"wandb_api_key", "wandb_base_url", "prediction_key", "alert_url"}
     told = {
         field.name.upper() for field in msgspec.structs.fields(Settings) if field.name not in own
     }

@@ -41,6 +41,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` and `row` are those of the prediction, or of a task's row. `predicted` is its label, and
     `version` that of the model that predicted it; both are empty while nobody knows them.
+    `is_number` says that the label is a value and no class.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     predicted: Any = None
     version: str = ""
+    is_number: bool = False
 
 
 class Hour(msgspec.Struct, frozen=True, kw_only=True):

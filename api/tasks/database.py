@@ -18,12 +18,16 @@ class Database:
     """The file at `path`, made by the statements of `schema` if it is not there.
 
     What is committed survives the end of any process; with `durable` it survives a loss of power,
-    too. Raises OSError with a sentence where the file cannot be read or written.
+    too. A connection caches at most `cache_kib` KiB. Raises OSError with a sentence where the file
+    cannot be read or written.
     """
 
-    def __init__(self, path: Path, schema: Sequence[str], *, durable: bool) -> None:
+    def __init__(
+        self, path: Path, schema: Sequence[str], *, durable: bool, cache_kib: int = 2000
+    ) -> None:
         self.path = path
         self._durable = durable
+        self._cache_kib = cache_kib
         # A connection may not be used in a child of its process: https://sqlite.org/howtocorrupt
         self._own = threading.local()
         with self.writing() as db:
@@ -37,10 +41,17 @@ class Database:
             yield self._connection()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, for which others wait; it is undone where it raises."""
+    def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """A transaction, for which others wait; it is undone where it raises.
+
+        One that is `durable` survives a loss of power where the others do not.
+        """
         with self._explained():
             db = self._connection()
+            if durable and not self._durable:
+                with self._fsynced(db), self.writing() as same:
+                    yield same
+                return
             # SQLite's own waiting sleeps up to 0.1 s, and is not fair. The lock ends with its
             # process.
             fcntl.flock(self._own.lock, fcntl.LOCK_EX)
@@ -55,6 +66,14 @@ class Database:
             finally:
                 fcntl.flock(self._own.lock, fcntl.LOCK_UN)
 
+    @contextlib.contextmanager
+    def _fsynced(self, db: sqlite3.Connection) -> Iterator[None]:
+        db.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            db.execute("PRAGMA synchronous=NORMAL")
+
     def _connection(self) -> sqlite3.Connection:
         own = self._own
         if getattr(own, "pid", None) != os.getpid():
@@ -65,6 +84,8 @@ class Database:
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+            # Each thread has a cache of its own.
+            db.execute(f"PRAGMA cache_size=-{self._cache_kib}")
             # The parent's is never closed here: that would take its files away.
             own.before = getattr(own, "db", None)
             own.db, own.pid = db, os.getpid()

@@ -1,0 +1,79 @@
+"""Keep a selection, and the sums over all that count, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from api.feedback import schema
+from api.feedback.facts import Prediction, Selection
+from api.feedback.schema import LESS, MORE, hour_of
+
+
+def prediction(db: sqlite3.Connection, prediction_id: bytes, row: int) -> Prediction | None:
+    """The prediction of this id and row; None if it is not kept."""
+    found = db.execute(
+        "SELECT * FROM predictions WHERE id = ? AND row = ?", (prediction_id, row)
+    ).fetchone()
+    return found and schema.prediction_in(db, found)
+
+
+def selection(db: sqlite3.Connection, number: int) -> Selection:
+    """The selection that has this number."""
+    found = db.execute("SELECT * FROM selections WHERE number = ?", (number,)).fetchone()
+    return schema.selection_in(db, found)
+
+
+def select(db: sqlite3.Connection, chosen: Selection) -> None:
+    """Keep one selection, and have it count where it is the last of its prediction."""
+    key = bytes.fromhex(chosen.id), chosen.row
+    made = prediction(db, *key)
+    if made is not None:
+        chosen = msgspec.structs.replace(chosen, predicted=made.label, version=made.version)
+    number = schema.insert_selection(db, chosen)
+    if not number:
+        return
+    old = db.execute("SELECT * FROM latest WHERE id = ? AND row = ?", key).fetchone()
+    if old is not None:
+        before = selection(db, old["number"])
+        if before.at > chosen.at:
+            return
+        if old["is_counted"]:
+            schema.count(db, before, old["hour"], LESS)
+    hour = hour_of(made.at if made else chosen.at)
+    if chosen.version:
+        schema.count(db, chosen, hour, MORE)
+    db.execute(
+        "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)",
+        (*key, number, hour, bool(chosen.version)),
+    )
+
+
+def count_late(db: sqlite3.Connection) -> None:
+    """Count the selections that came before their predictions."""
+    found = db.execute(
+        "SELECT predictions.*, number FROM latest JOIN predictions USING (id, row) "
+        "WHERE is_counted = 0"
+    )
+    for late in found.fetchall():
+        made = schema.prediction_in(db, late)
+        chosen = msgspec.structs.replace(
+            selection(db, late["number"]),
+            predicted=made.label,
+            version=made.version,
+        )
+        hour = hour_of(made.at)
+        schema.count(db, chosen, hour, MORE)
+        db.execute(
+            "UPDATE selections SET predicted = ?, version = ? WHERE number = ?",
+            (
+                schema.plain(chosen.predicted),
+                schema.named(db, chosen.version),
+                late["number"],
+            ),
+        )
+        db.execute(
+            "UPDATE latest SET is_counted = 1, hour = ? WHERE id = ? AND row = ?",
+            (hour, late["id"], late["row"]),
+        )

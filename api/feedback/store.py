@@ -1,0 +1,245 @@
+"""Predictions, selections and counts in SQLite: the feedback store of one machine."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from api.feedback import choices, schema
+from api.feedback.facts import Errors, Hour, Prediction, Selection, Told
+from api.feedback.schema import first_id, hour_of
+from api.tasks.database import Database
+
+# The rows are read and written in their order; most of a cache would lie idle.
+CACHE_KIB = 256
+# Rows that one transaction removes, so that others do not wait for long.
+EXPIRED_AT_ONCE = 5000
+
+
+class FeedbackStore:
+    """The file `feedback.db` in a folder, which is made if it is not there.
+
+    Raises OSError with a sentence where it cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "feedback.db"
+        self._database = Database(path, schema.SCHEMA, durable=False, cache_kib=CACHE_KIB)
+
+    def add(self, predictions: Iterable[Prediction]) -> None:
+        """Keep predictions; those that are there stay as they are."""
+        with self._database.writing() as db:
+            for prediction in predictions:
+                schema.insert_prediction(db, prediction)
+            choices.count_late(db)
+
+    def add_counts(self, hours: Iterable[Hour]) -> None:
+        """Add counts to those of their hour, version and layout."""
+        with self._database.writing() as db:
+            for each in hours:
+                key = (each.hour, schema.named(db, each.version), each.layout)
+                found = db.execute(
+                    "SELECT answers, counts FROM hours WHERE hour = ? AND version = ? "
+                    "AND layout = ?",
+                    key,
+                ).fetchone()
+                answers, counts = each.answers, each.counts.astype(np.int64)
+                if found:
+                    answers += found["answers"]
+                    counts = counts + np.frombuffer(found["counts"], np.int64)
+                db.execute(
+                    "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?)",
+                    (*key, answers, counts.tobytes()),
+                )
+
+    def add_task(self, task_id: str, prediction_id: str) -> str:
+        """The id under which the rows of a task are kept: this one, unless it has another one."""
+        with self._database.writing() as db:
+            task, own = bytes.fromhex(task_id), bytes.fromhex(prediction_id)
+            db.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?)", (task, own))
+            found = db.execute("SELECT id FROM tasks WHERE task = ?", (task,)).fetchone()
+            return str(found["id"].hex())
+
+    def of_task(self, task_id: str) -> str | None:
+        """The id under which the rows of a task are kept; None if they are not."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT id FROM tasks WHERE task = ?", (bytes.fromhex(task_id),)
+            ).fetchone()
+            return str(found["id"].hex()) if found else None
+
+    def prediction(self, prediction_id: str, row: int) -> Prediction | None:
+        """The prediction of this id and row; None if it is not kept."""
+        with self._database.reading() as db:
+            return choices.prediction(db, bytes.fromhex(prediction_id), row)
+
+    def rows_of(self, prediction_id: str) -> int:
+        """How many rows are kept of an answer; 0 if none are."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT count(*) AS rows FROM predictions WHERE id = ?",
+                (bytes.fromhex(prediction_id),),
+            ).fetchone()
+            return int(found["rows"])
+
+    def select(self, selections: Iterable[Selection]) -> None:
+        """Keep selections, all or none: they survive a loss of power once this returns.
+
+        Of several for one prediction the last one counts, by its time.
+        """
+        with self._database.writing(durable=True) as db:
+            for selection in selections:
+                choices.select(db, selection)
+
+    def hours(self, since: float, until: float = math.inf) -> list[Hour]:
+        """The counts of the hours that begin in this time, in seconds since 1970."""
+        with self._database.reading() as db:
+            return [
+                Hour(
+                    hour=row["hour"],
+                    version=row["name"],
+                    layout=row["layout"],
+                    answers=row["answers"],
+                    counts=np.frombuffer(row["counts"], np.int64),
+                )
+                for row in _within(db, "hours", since, until)
+            ]
+
+    def told(self, since: float, until: float = math.inf) -> list[Told]:
+        """How often each class was told for each prediction made in these hours."""
+        with self._database.reading() as db:
+            return [
+                Told(
+                    hour=row["hour"],
+                    version=row["name"],
+                    predicted=msgspec.json.decode(row["predicted"]),
+                    label=msgspec.json.decode(row["label"]),
+                    count=row["count"],
+                )
+                for row in _within(db, "told", since, until)
+                if row["count"]
+            ]
+
+    def errors(self, since: float, until: float = math.inf) -> list[Errors]:
+        """The sums of the errors of predictions made in these hours."""
+        with self._database.reading() as db:
+            names = ("hour", "count", "signed", "absolute", "squared")
+            return [
+                Errors(version=row["name"], **{name: row[name] for name in names})
+                for row in _within(db, "errors", since, until)
+                if row["count"]
+            ]
+
+    def labelled(
+        self, after: float = 0, until: float = math.inf
+    ) -> Iterator[tuple[Prediction, Selection]]:
+        """Each prediction made after a time that has a selection, with the one that counts.
+
+        They come in the order of the predictions' time.
+        """
+        last = b"\xff" * 16 if math.isinf(until) else first_id(until)
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT latest.id, latest.row, latest.number FROM latest "
+                "WHERE id >= ? AND id < ? ORDER BY id, row",
+                (first_id(after), last),
+            )
+            for row in found:
+                prediction = choices.prediction(db, row["id"], row["row"])
+                if prediction is not None:
+                    yield prediction, choices.selection(db, row["number"])
+
+    def selections_after(self, number: int, most: int) -> list[tuple[int, Selection]]:
+        """The first selections behind this number, with their numbers, which rise from 1."""
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT * FROM selections WHERE number > ? ORDER BY number LIMIT ?", (number, most)
+            )
+            return [(row["number"], schema.selection_in(db, row)) for row in found]
+
+    def recent_selections(self, most: int) -> list[Selection]:
+        """The newest selections, the newest first."""
+        with self._database.reading() as db:
+            found = db.execute("SELECT * FROM selections ORDER BY number DESC LIMIT ?", (most,))
+            return [schema.selection_in(db, row) for row in found]
+
+    def predictions_after(
+        self, prediction_id: str, row: int, until: float, most: int
+    ) -> list[Prediction]:
+        """The first predictions behind this one that were made before `until`.
+
+        A process writes a prediction up to a second after it was made: with an `until` of some
+        seconds ago none is missed.
+        """
+        with self._database.reading() as db:
+            found = db.execute(
+                "SELECT * FROM predictions WHERE (id, row) > (?, ?) AND id < ? "
+                "ORDER BY id, row LIMIT ?",
+                (bytes.fromhex(prediction_id), row, first_id(until), most),
+            )
+            return [schema.prediction_in(db, each) for each in found]
+
+    def count_selections(self) -> int:
+        """How many selections have been made since the store was made."""
+        with self._database.reading() as db:
+            found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'selections'")
+            return int((found.fetchone() or {"seq": 0})["seq"])
+
+    def note(self, name: str) -> Any:
+        """What was noted under a name; None if nothing was."""
+        with self._database.reading() as db:
+            found = db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return msgspec.json.decode(found["value"]) if found else None
+
+    def set_note(self, name: str, value: Any) -> None:
+        """Note a plain value under a name, or forget it where the value is None."""
+        with self._database.writing() as db:
+            db.execute("DELETE FROM notes WHERE name = ?", (name,))
+            if value is not None:
+                db.execute("INSERT INTO notes VALUES (?, ?)", (name, schema.plain(value)))
+
+    def expire(self, before: float) -> None:
+        """Remove what is older than a time, in seconds since 1970."""
+        first, hour = first_id(before), hour_of(before)
+        for table, condition, value in (
+            ("predictions", "id < ?", first),
+            ("latest", "hour < ?", hour),
+            ("selections", "at < ?", before),
+            ("tasks", "id < ?", first),
+            ("hours", "hour < ?", hour),
+            ("told", "hour < ?", hour),
+            ("errors", "hour < ?", hour),
+        ):
+            self._remove(table, condition, value)
+        with self._database.writing() as db:
+            db.execute("PRAGMA incremental_vacuum")
+
+    def _remove(self, table: str, condition: str, value: Any) -> None:
+        keys = {"selections": "number", "tasks": "task"}.get(table, "")
+        keys = keys or {"hours": "hour", "told": "hour", "errors": "hour"}.get(table, "id")
+        removed = EXPIRED_AT_ONCE
+        while removed >= EXPIRED_AT_ONCE:
+            with self._database.writing() as db:
+                removed = db.execute(
+                    f"DELETE FROM {table} WHERE {keys} IN "  # noqa: S608
+                    f"(SELECT {keys} FROM {table} WHERE {condition} LIMIT {EXPIRED_AT_ONCE})",
+                    (value,),
+                ).rowcount
+
+
+def _within(db: sqlite3.Connection, table: str, since: float, until: float) -> sqlite3.Cursor:
+    """The rows of the hours in this time, each with the name of its version."""
+    last = 2**62 if math.isinf(until) else hour_of(until)
+    return db.execute(
+        f"SELECT {table}.*, names.name FROM {table} JOIN names ON names.number = version "  # noqa: S608
+        "WHERE hour >= ? AND hour <= ? ORDER BY hour",
+        (hour_of(since), last),
+    )

@@ -1,0 +1,194 @@
+"""The feedback store: what is kept of predictions and selections, and the sums over them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.feedback.facts import HOUR_SECONDS, Hour, Prediction, Selection, new_id, time_of
+from api.feedback.store import FeedbackStore
+
+NOON = 1_750_000_000 // HOUR_SECONDS * HOUR_SECONDS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeedbackStore:
+    return FeedbackStore(tmp_path / "feedback")
+
+
+def made(at: float = NOON, label: Any = "a", **others: Any) -> Prediction:
+    facts = {"id": new_id(at), "row": 0, "version": "v1", "owner": "", "method": "predict"}
+    return Prediction(**{**facts, "at": at, "inputs": [1.5, None, "x"], "label": label, **others})
+
+
+def told(prediction: Prediction, label: Any, after: float = 1, **others: Any) -> Selection:
+    return Selection(
+        id=prediction.id, row=prediction.row, at=prediction.at + after, label=label, **others
+    )
+
+
+def counted(store: FeedbackStore) -> dict[tuple[str, Any, Any], int]:
+    return {(each.version, each.predicted, each.label): each.count for each in store.told(0)}
+
+
+def test_a_prediction_comes_back_as_it_was_kept(store: FeedbackStore) -> None:
+    kept = made(ranked=[0.75, 0.25], row=3)
+    store.add([kept])
+    assert store.prediction(kept.id, 3) == kept
+    assert store.prediction(kept.id, 4) is None
+    assert store.rows_of(kept.id) == 1
+
+
+def test_an_id_tells_its_time() -> None:
+    assert time_of(new_id(NOON + 0.25)) == NOON + 0.25
+    assert len({new_id() for _ in range(1000)}) == 1000
+
+
+def test_the_last_selection_counts_and_all_are_kept(store: FeedbackStore) -> None:
+    kept = made()
+    store.add([kept])
+    store.select([told(kept, "b", 1), told(kept, "a", 3), told(kept, "c", 2)])
+    assert counted(store) == {("v1", "a", "a"): 1}
+    assert store.count_selections() == 3
+    assert [each.label for each in store.recent_selections(9)] == ["c", "a", "b"]
+    ((prediction, selection),) = store.labelled()
+    assert (prediction, selection.label, selection.predicted) == (kept, "a", "a")
+
+
+def test_a_selection_that_is_told_twice_counts_once(store: FeedbackStore) -> None:
+    kept = made()
+    store.add([kept, kept])
+    store.select([told(kept, "b")] * 2)
+    store.select([told(kept, "b")])
+    assert counted(store) == {("v1", "a", "b"): 1}
+    assert store.count_selections() == 1
+
+
+def test_a_selection_may_come_before_its_prediction(store: FeedbackStore) -> None:
+    kept = made()
+    store.select([told(kept, "b"), told(made(), "a")])
+    assert counted(store) == {}
+    store.add([kept])
+    assert counted(store) == {("v1", "a", "b"): 1}
+    store.add([made()])
+    store.select([told(kept, "a", 2)])
+    assert counted(store) == {("v1", "a", "a"): 1}
+
+
+def test_a_selection_of_a_task_counts_by_what_is_known_of_its_row(store: FeedbackStore) -> None:
+    store.select([told(made(), "b", predicted="a", version="v2")])
+    assert counted(store) == {("v2", "a", "b"): 1}
+    assert list(store.labelled()) == []
+
+
+def test_errors_of_numbers_are_summed(store: FeedbackStore) -> None:
+    first, second = made(label=3.0), made(label=5)
+    store.add([first, second])
+    store.select([told(first, 1, is_number=True), told(second, 6, is_number=True)])
+    store.select([told(first, None, 2, is_number=True)])
+    (found,) = store.errors(0)
+    assert (found.count, found.signed, found.absolute, found.squared) == (1, -1, 1, 1)
+    store.select([told(second, None, 2, is_number=True)])
+    assert store.errors(0) == []
+
+
+def test_counts_of_an_hour_are_added(store: FeedbackStore) -> None:
+    one = Hour(hour=7, version="v1", layout="l", answers=2, counts=np.array([1, 2]))
+    store.add_counts([one, one])
+    store.add_counts([Hour(hour=7, version="v1", layout="m", answers=1, counts=np.array([9]))])
+    found = store.hours(7 * HOUR_SECONDS, 7 * HOUR_SECONDS)
+    assert [(each.layout, each.answers, each.counts.tolist()) for each in found] == [
+        ("l", 4, [2, 4]),
+        ("m", 1, [9]),
+    ]
+    assert store.hours(8 * HOUR_SECONDS) == []
+
+
+def test_sums_are_of_the_hour_of_the_prediction(store: FeedbackStore) -> None:
+    early, late = made(NOON - 1), made(NOON)
+    store.add([early, late])
+    store.select([told(early, "b", HOUR_SECONDS), told(late, "b", HOUR_SECONDS)])
+    assert [each.hour for each in store.told(0)] == [NOON // 3600 - 1, NOON // 3600]
+    assert len(store.told(NOON)) == 1
+    assert len(store.told(0, NOON - 1)) == 1
+
+
+def test_labelled_predictions_come_by_time_and_within_it(store: FeedbackStore) -> None:
+    kept = [made(NOON + i) for i in (2, 0, 1)]
+    store.add(kept)
+    store.select([told(each, "b") for each in kept])
+    assert [each.at - NOON for each, _ in store.labelled()] == [0, 1, 2]
+    assert [each.at - NOON for each, _ in store.labelled(NOON + 1, NOON + 2)] == [1]
+
+
+def test_predictions_and_selections_are_read_on_from_where_one_was(store: FeedbackStore) -> None:
+    kept = [made(NOON + i) for i in range(4)]
+    store.add(kept)
+    store.select([told(each, "b") for each in kept])
+    first = store.predictions_after("0" * 32, 0, NOON + 3, 2)
+    assert first == kept[:2]
+    assert store.predictions_after(first[-1].id, 0, NOON + 3, 2) == kept[2:3]
+    ((one, _), (two, _)) = store.selections_after(0, 2)
+    assert [number for number, _ in store.selections_after(two, 9)] == [two + 1, two + 2]
+    assert two == one + 1
+
+
+def test_rows_of_a_task_have_one_id(store: FeedbackStore) -> None:
+    task, other = new_id(), new_id()
+    assert store.of_task(task) is None
+    assert store.add_task(task, other) == other
+    assert store.add_task(task, new_id()) == other
+    assert store.of_task(task) == other
+
+
+def test_notes_are_kept_and_forgotten(store: FeedbackStore) -> None:
+    store.set_note("name", {"a": 1})
+    store.set_note("name", {"a": 2})
+    assert store.note("name") == {"a": 2}
+    store.set_note("name", None)
+    assert store.note("name") is None
+
+
+def test_what_is_expired_is_gone_and_the_rest_stays(store: FeedbackStore) -> None:
+    old, new = made(NOON - 3 * HOUR_SECONDS), made(NOON)
+    store.add([old, new])
+    store.add_task(new_id(), old.id)
+    store.select([told(old, "b"), told(new, "b")])
+    for each in (old, new):
+        hour = int(each.at // HOUR_SECONDS)
+        store.add_counts(
+            [Hour(hour=hour, version="v1", layout="l", answers=1, counts=np.array([1]))]
+        )
+    store.expire(NOON)
+    assert store.prediction(old.id, 0) is None
+    assert [each.id for each, _ in store.labelled()] == [new.id]
+    assert len(store.told(0)) == len(store.hours(0)) == len(store.recent_selections(9)) == 1
+    store.expire(NOON + 9 * HOUR_SECONDS)
+    assert store.recent_selections(9) == []
+    assert store.count_selections() == 2
+
+
+def test_many_threads_select_and_nothing_is_lost(store: FeedbackStore) -> None:
+    kept = [made(NOON + i) for i in range(80)]
+    store.add(kept)
+
+    def work(start: int) -> None:
+        for each in kept[start::8]:
+            store.select([told(each, "b")])
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted(store) == {("v1", "a", "b"): 80}
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        FeedbackStore(tmp_path / "file" / "feedback")
