@@ -19,8 +19,9 @@ SCHEMA = (
     # The id under which the rows of a task are kept.
     "CREATE TABLE IF NOT EXISTS tasks (task BLOB PRIMARY KEY, id BLOB) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS selections (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, row INTEGER, at REAL, label BLOB, owner INTEGER,
-        predicted BLOB, version INTEGER, is_number INTEGER, UNIQUE (id, row, at))""",
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, row INTEGER, at REAL, label BLOB,
+        owner INTEGER, predicted BLOB, version INTEGER, is_number INTEGER,
+        UNIQUE (id, row, at))""",
     # The selection of each prediction that counts, and whether the sums below have it.
     """CREATE TABLE IF NOT EXISTS latest (
         id BLOB, row INTEGER, number INTEGER, hour INTEGER, is_counted INTEGER,
@@ -90,16 +91,20 @@ def prediction_in(db: sqlite3.Connection, row: sqlite3.Row) -> Prediction:
 def insert_selection(db: sqlite3.Connection, selection: Selection) -> int:
     """Insert a selection, and give its number; 0 if it is there."""
     each = selection
+    key = (bytes.fromhex(each.id), each.row, each.at)
+    # Not by OR IGNORE, which leaves gaps in the numbers.
+    if db.execute("SELECT 1 FROM selections WHERE id = ? AND row = ? AND at = ?", key).fetchone():
+        return 0
     values = (
-        *(bytes.fromhex(each.id), each.row, each.at, plain(each.label), named(db, each.owner)),
+        *(*key, plain(each.label), named(db, each.owner)),
         *(plain(each.predicted), named(db, each.version), each.is_number),
     )
     done = db.execute(
-        "INSERT OR IGNORE INTO selections (id, row, at, label, owner, predicted, version, "
+        "INSERT INTO selections (id, row, at, label, owner, predicted, version, "
         "is_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
-    return int(done.lastrowid or 0) if done.rowcount else 0
+    return int(done.lastrowid or 0)
 
 
 def selection_in(db: sqlite3.Connection, row: sqlite3.Row) -> Selection:
