@@ -1,0 +1,234 @@
+"""The cells into which the values of one feature, or the answers of a model, are counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import msgspec
+import numpy as np
+
+from models.signature.types import Feature, is_missing
+
+# Categories that have a cell of their own; the cell of all others is behind theirs.
+MAX_LISTED = 50
+# What a value is looked up by that can be nothing known, as a list.
+NOTHING = object()
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """The cells of one feature, and how many training rows are in each.
+
+    Numbers have a cell below `edges[0]`, one above each edge, and the last above `edges[-1]`; the
+    first and the last edge are the range in training, the others quantiles. Dates are numbers:
+    seconds since 1970, in UTC. Categories have a cell for each text in `values`, and one for all
+    others. Two more cells are for missing and for unknown values. `trained` counts the training
+    rows in each of these cells, and is None where they are not known. A value is unknown if it is
+    none of `known`, where all that are known are listed.
+    """
+
+    name: str
+    kind: Literal["number", "date", "category"]
+    edges: tuple[float, ...] = ()
+    values: tuple[str, ...] = ()
+    known: tuple[Any, ...] | None = None
+    trained: tuple[int, ...] | None = None
+    float32: bool = False
+
+    @property
+    def size(self) -> int:
+        """The number of cells."""
+        return (len(self.values) if self.kind == "category" else len(self.edges)) + 3
+
+    @cached_property
+    def lows(self) -> tuple[float, ...]:
+        """The largest number that is not above each edge; the range begins with its first edge."""
+        first = [math.nextafter(edge, -math.inf) for edge in self.edges[:1]]
+        return (*first, *self.edges[1:])
+
+    @cached_property
+    def _cells(self) -> dict[Any, int]:
+        """The cell of each known value."""
+        found: dict[Any, int] = {}
+        for value in self.known or ():
+            found.update(dict.fromkeys(_keys(value), self.size - 3))
+        for i, text in enumerate(self.values):
+            found.update(dict.fromkeys(_keys(text), i))
+        return found
+
+    def count(self, values: Iterable[Any]) -> np.ndarray:
+        """How many of plain values are in each cell, shape (size,)."""
+        counts = np.zeros(self.size, np.int64)
+        if self.kind == "category":
+            for key, times in Counter(map(_key, values)).items():
+                counts[self._cell(key)] += times
+            return counts
+        numbers = [self._number(value) for value in values]
+        rows = [value for value in numbers if isinstance(value, float)]
+        if self.known is not None:
+            rows = [value for value in rows if value in self._cells or value != value]  # noqa: PLR0124
+        counts += np.bincount(self.cells(np.array(rows, np.float64)), minlength=self.size)
+        counts[-1] += len(numbers) - len(rows)
+        return counts
+
+    def cells(self, numbers: np.ndarray) -> np.ndarray:
+        """The cell of each number."""
+        if self.float32:
+            with np.errstate(over="ignore"):
+                numbers = numbers.astype(np.float32).astype(np.float64)
+        found = np.searchsorted(np.array(self.lows), numbers)
+        found[np.isnan(numbers)] = self.size - 2
+        return found
+
+    def _cell(self, key: Any) -> int:
+        if key is None:
+            return self.size - 2
+        return self._cells.get(key, self.size - (3 if self.known is None else 1))
+
+    def _number(self, value: Any) -> float | None:
+        """A value as a number, NaN if it is missing; None if it is none."""
+        try:
+            if is_missing(value):
+                return math.nan
+            if self.kind == "date" and isinstance(value, str):
+                return seconds(value)
+            return None if isinstance(value, str) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+
+def seconds(text: str) -> float:
+    """A date in ISO 8601, in UTC if it has no zone, in seconds since 1970; NaN for NaT."""
+    if text == "NaT":
+        return math.nan
+    date = dt.datetime.fromisoformat(text)
+    return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _key(value: Any) -> Any:
+    """What a value is looked up by, None if it is missing."""
+    try:
+        if is_missing(value):
+            return None
+        hash(value)
+    except (TypeError, ValueError):
+        return NOTHING
+    return value
+
+
+def _keys(value: Any) -> list[Any]:
+    """All forms in which a value may be sent."""
+    text = str(value)
+    if text in ("True", "False"):
+        return [text, value, text == "True"]
+    try:
+        return [text, value, float(text)]
+    except ValueError:
+        return [text, value]
+
+
+class Bins(msgspec.Struct, frozen=True):
+    """Quantiles of a column, and how many training rows are up to each, and above the last."""
+
+    edges: list[float | str]
+    counts: list[int]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The statistics of a column in a card, as far as they are used here."""
+
+    count: int | None = None
+    missing: int = 0
+    min: float | str | None = None
+    quartile_1: float | str | None = None
+    median: float | str | None = None
+    quartile_3: float | str | None = None
+    max: float | str | None = None
+    bins: Bins | None = None
+    counts: dict[str, int] | None = None
+    distinct: int | None = None
+
+    @classmethod
+    def read(cls, facts: Any) -> Self:
+        """The statistics; none of them where a card has other things in their place."""
+        try:
+            return msgspec.convert(facts, cls)
+        except msgspec.ValidationError:
+            return cls()
+
+    def bins_of(self) -> tuple[tuple[float, ...], tuple[int, ...]]:
+        """The range and the quantiles of numbers or dates, and the training rows between them."""
+        if self.min is None or self.max is None or self.count is None:
+            return (), ()
+        low, high = _place(self.min), _place(self.max)
+        if self.bins is not None:
+            return (low, *map(_place, self.bins.edges), high), tuple(self.bins.counts)
+        quartiles = [self.quartile_1, self.median, self.quartile_3]
+        places = [_place(each) for each in quartiles if each is not None]
+        if len(places) < len(quartiles):
+            return (), ()
+        # A card from before there were bins; quartiles that are equal share an edge.
+        edges = sorted(set(places))
+        quarters = [sum(place <= edge for place in places) for edge in edges]
+        ends = [0, *(round(self.count * each / 4) for each in quarters), self.count]
+        return (low, *edges, high), tuple(np.diff(ends).tolist())
+
+
+def column_of(feature: Feature, card: Any, *, float32: bool) -> Column:
+    """The cells of one feature, by what the card tells of its training rows."""
+    facts = Facts.read(card)
+    edges, bins = facts.bins_of()
+    trained = _all(bins, facts.missing)
+    if feature.kind == "datetime":
+        return Column(name=feature.name, kind="date", edges=edges, trained=trained)
+    if edges or (feature.kind == "number" and feature.categories is None and not facts.counts):
+        return Column(
+            name=feature.name,
+            kind="number",
+            edges=edges,
+            known=feature.categories,
+            trained=trained,
+            float32=float32 or feature.dtype == "float32",
+        )
+    return _category(feature.name, feature.categories, facts)
+
+
+def _category(name: str, known: tuple[Any, ...] | None, facts: Facts) -> Column:
+    counts = facts.counts or {}
+    listed = list(counts or map(str, known or ()))[:MAX_LISTED]
+    if known is None and counts and len(counts) == facts.distinct:
+        known = tuple(counts)
+    trained = None
+    if facts.count is not None:
+        own = [counts.get(text, 0) for text in listed]
+        trained = (*own, max(facts.count - sum(own), 0), facts.missing, 0)
+    return Column(name=name, kind="category", values=tuple(listed), known=known, trained=trained)
+
+
+def output_of(classes: list[Any] | None, card: dict[str, Any]) -> Column:
+    """The cells of the answers: labels, or numbers."""
+    if classes is None:
+        facts = Facts.read(card.get("answers"))
+        edges, bins = facts.bins_of()
+        return Column(name="", kind="number", edges=edges, trained=_all(bins, facts.missing))
+    shares, metrics = card.get("class_shares"), card.get("metrics")
+    rows = metrics.get("rows_fitted") if isinstance(metrics, dict) else None
+    listed = tuple(map(str, classes[:MAX_LISTED]))
+    trained = None
+    if isinstance(shares, dict) and isinstance(rows, int):
+        counts = [round(shares.get(text, 0) * rows) for text in listed]
+        trained = (*counts, max(rows - sum(counts), 0), 0, 0)
+    return Column(name="", kind="category", values=listed, known=tuple(classes), trained=trained)
+
+
+def _place(value: Any) -> float:
+    return seconds(value) if isinstance(value, str) else float(value)
+
+
+def _all(bins: tuple[int, ...], missing: int) -> tuple[int, ...] | None:
+    """The training rows in all cells: none was below or above its range."""
+    return (0, *bins, 0, missing, 0) if bins else None
