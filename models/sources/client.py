@@ -15,13 +15,15 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from models.sources.transfer import Failure, PassingFailure, Saved, Transfer
+from models.sources.transfer import Deadline, Failure, PassingFailure, Saved, Transfer
 
 BLOCK_BYTES = 256 * 1024
 # A server that sends nothing for these seconds is lost.
 SILENCE_SECONDS = 30
 # The largest JSON document of a source, in bytes.
 MAX_JSON_BYTES = 16 * 1024 * 1024
+# Of the answer that refuses a request, in bytes.
+MAX_REFUSAL_BYTES = 4096
 MAY_PASS = frozenset({408, 425, 429})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -108,9 +110,14 @@ class _Watch:
 
 @contextlib.contextmanager
 def opened(
-    transfer: Transfer, url: str, headers: Headers, *, direct: bool = False
+    transfer: Deadline,
+    url: str,
+    headers: Headers,
+    *,
+    direct: bool = False,
+    data: bytes | None = None,
 ) -> Iterator[Answer]:
-    """A context with the answer to a GET of `url`; `direct` passes proxies by.
+    """A context with the answer to a GET of `url`, or a POST of `data`; `direct` passes proxies by.
 
     A user and a password in the address are sent as a header.
 
@@ -121,7 +128,7 @@ def opened(
     proxies = [urllib.request.ProxyHandler({})] if direct else []
     opener = urllib.request.build_opener(_Redirects(), *watch.handlers(), *proxies)
     try:
-        request = _request(url, headers)
+        request = _request(url, headers, data)
         with opener.open(request, timeout=min(left, SILENCE_SECONDS)) as answer:
             yield answer
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -131,25 +138,28 @@ def opened(
         watch.stop()
 
 
-def _request(url: str, headers: Headers) -> urllib.request.Request:
+def _request(url: str, headers: Headers, data: bytes | None) -> urllib.request.Request:
     parts = urlsplit(url)
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         encoded = base64.b64encode(pair.encode()).decode()
         headers = {"Authorization": f"Basic {encoded}", **headers}
         url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return urllib.request.Request(url, headers=dict(headers))  # noqa: S310
+    return urllib.request.Request(url, data, dict(headers))  # noqa: S310
 
 
 def _failure(error: Exception) -> Failure:
     if isinstance(error, urllib.error.HTTPError):
-        error.close()
+        text = b""
+        with error, contextlib.suppress(OSError, http.client.HTTPException):
+            text = error.read(MAX_REFUSAL_BYTES)
         wait = error.headers.get("Retry-After", "")
         passes = error.code in MAY_PASS or error.code >= 500
         return (PassingFailure if passes else Failure)(
             f"{error.code} {_line(error.reason)}",
             error.code,
             int(wait) if wait.isdecimal() else 0,
+            text.decode(errors="replace"),
         )
     cause = getattr(error, "reason", error)
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -171,7 +181,7 @@ def _line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def _blocks(transfer: Transfer, answer: Answer) -> Iterator[bytes]:
+def _blocks(transfer: Deadline, answer: Answer) -> Iterator[bytes]:
     """The body of an answer, as it comes; raises PassingFailure if it ends too early."""
     try:
         # read() would wait until a block is full.
@@ -186,7 +196,7 @@ def _blocks(transfer: Transfer, answer: Answer) -> Iterator[bytes]:
         raise PassingFailure("the connection ended too early")
 
 
-def get_json(transfer: Transfer, url: str, headers: Headers, *, direct: bool = False) -> Any:
+def get_json(transfer: Deadline, url: str, headers: Headers, *, direct: bool = False) -> Any:
     """The JSON document at `url`; raises Failure, and ModelError at the deadline."""
 
     def attempt() -> Any:
@@ -202,6 +212,17 @@ def get_json(transfer: Transfer, url: str, headers: Headers, *, direct: bool = F
             raise Failure("its answer is not JSON") from None
 
     return transfer.retry(attempt)
+
+
+def post(transfer: Deadline, url: str, headers: Headers, data: bytes) -> None:
+    """Send `data` to `url` by a POST; raises Failure, and ModelError at the deadline."""
+
+    def attempt() -> None:
+        # The connection is closed after the status: the rest of the answer is of no interest.
+        with opened(transfer, url, headers, data=data):
+            pass
+
+    transfer.retry(attempt)
 
 
 def download(

@@ -9,9 +9,10 @@ from urllib.parse import quote
 import msgspec
 
 from models.errors import ModelError
+from models.settings import ModelSettings
 from models.sources import client
 from models.sources.files import MODEL, is_model
-from models.sources.transfer import Failure, Saved, Transfer
+from models.sources.transfer import Deadline, Failure, Saved, Transfer
 
 if TYPE_CHECKING:
     from models.sources import Fetched
@@ -68,6 +69,27 @@ def save(transfer: Transfer, uri: str) -> Saved:
     return storage.download(name, storage.describe(name))
 
 
+def origin(settings: ModelSettings) -> str:
+    """The address of Cloud Storage, or of what stands for it."""
+    host = settings.storage_emulator_host.rstrip("/")
+    return host if "://" in host else f"http://{host}"
+
+
+def token(deadline: Deadline, settings: ModelSettings) -> str:
+    """A token of the account that the container runs as; raises Failure.
+
+    Source: https://cloud.google.com/compute/docs/access/authenticate-workloads.
+    """
+    host = settings.gce_metadata_host
+    url = f"http://{host}/computeMetadata/v1/instance/service-accounts/default/token"
+    try:
+        # The metadata server is on this machine, behind no proxy.
+        found = client.get_json(deadline, url, {"Metadata-Flavor": "Google"}, direct=True)
+        return msgspec.convert(found, Token).access_token
+    except (Failure, msgspec.ValidationError) as error:
+        raise Failure(f"the metadata server {host} gives none ({error})") from None
+
+
 class _Storage:
     """Cloud Storage, read with a token of the account that the container runs as."""
 
@@ -75,8 +97,7 @@ class _Storage:
         """Ask for the token for an object; raises ModelError."""
         self._transfer = transfer
         self._bucket = bucket
-        origin = transfer.settings.storage_emulator_host.rstrip("/")
-        self._origin = origin if "://" in origin else f"http://{origin}"
+        self._origin = origin(transfer.settings)
         self._headers = {"Authorization": f"Bearer {self._token(name)}"}
 
     def describe(self, name: str, *, optional: bool = False) -> Any:
@@ -124,22 +145,15 @@ class _Storage:
         )
 
     def _token(self, name: str) -> str:
-        """A token of the account that the container runs as; raises ModelError.
-
-        Source: https://cloud.google.com/compute/docs/access/authenticate-workloads.
-        """
-        uri = f"gs://{self._bucket}/{name}"
-        host = self._transfer.settings.gce_metadata_host
-        url = f"http://{host}/computeMetadata/v1/instance/service-accounts/default/token"
+        """A token of the account that the container runs as; raises ModelError."""
         try:
-            # The metadata server is on this machine, behind no proxy.
-            found = client.get_json(self._transfer, url, {"Metadata-Flavor": "Google"}, direct=True)
-            return msgspec.convert(found, Token).access_token
-        except (Failure, msgspec.ValidationError) as error:
+            return token(self._transfer, self._transfer.settings)
+        except Failure as error:
+            uri = f"gs://{self._bucket}/{name}"
             by_hand = f"make fetch-model MODEL_URI={uri}, and serve the file"
             if self._transfer.what == "data":
                 by_hand = f"gcloud storage cp {uri} ., and set DATA to the file"
             raise ModelError(
-                f"{uri} needs a token, and the metadata server {host} gives none ({error}): where "
-                f"Google does not run this, fetch it with {by_hand}"
+                f"{uri} needs a token, and {error}: where Google does not run this, fetch it with "
+                f"{by_hand}"
             ) from None

@@ -9,7 +9,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -30,13 +30,16 @@ T = TypeVar("T")
 class Failure(Exception):
     """A source does not give what it was asked for; trying again does not help.
 
-    `status` is that of an HTTP answer, or 0.
+    `status` is that of an HTTP answer, or 0; `text` is the beginning of that answer.
     """
 
-    def __init__(self, reason: str, status: int = 0, wait_seconds: float = 0) -> None:
+    def __init__(
+        self, reason: str, status: int = 0, wait_seconds: float = 0, text: str = ""
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.wait_seconds = min(wait_seconds, MAX_ASKED_WAIT_SECONDS)
+        self.text = text
 
 
 class PassingFailure(Failure):
@@ -50,7 +53,41 @@ class Saved(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Transfer:
+class Deadline:
+    """How many seconds some requests may take together, and after which waits they are retried."""
+
+    def __init__(self, seconds: float, waits: Sequence[float]) -> None:
+        self._end = time.monotonic() + seconds
+        self._waits = waits
+
+    def seconds_left(self) -> float:
+        """The seconds until the deadline; raises ModelError after it."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self.too_slow()
+        return left
+
+    def too_slow(self) -> ModelError:
+        """The sentence on the deadline."""
+        return ModelError("no answer came in time")
+
+    def retry(self, attempt: Callable[[], T]) -> T:
+        """Call `attempt` until it raises no PassingFailure; the last one is raised.
+
+        Raises ModelError at the deadline.
+        """
+        for wait in self._waits:
+            try:
+                return attempt()
+            except PassingFailure as failure:
+                pause = max(wait * random.uniform(0.5, 1), failure.wait_seconds)  # noqa: S311
+                if pause >= self.seconds_left():
+                    raise
+                time.sleep(pause)
+        return attempt()
+
+
+class Transfer(Deadline):
     """One fetch of `uri` into `folder`; a context that leaves no half-written file behind.
 
     `what` is the word for the file in sentences.
@@ -59,6 +96,7 @@ class Transfer:
     def __init__(
         self, uri: str, folder: Path, known: str, settings: ModelSettings, *, what: str = "model"
     ) -> None:
+        super().__init__(settings.model_fetch_seconds, WAITS_SECONDS)
         self.uri = uri
         self.what = what
         self.shown = shown(uri)
@@ -67,7 +105,6 @@ class Transfer:
         # The same version number of another source is another model.
         self._prefix = f"{self.shown}#"
         self.known = known.removeprefix(self._prefix) if known.startswith(self._prefix) else ""
-        self._end = time.monotonic() + settings.model_fetch_seconds
 
     def __enter__(self) -> Self:
         """Make the folder for unfinished files; raises ModelError."""
@@ -99,34 +136,12 @@ class Transfer:
             f"must be a folder that may be written to, with room for the {self.what}"
         )
 
-    def seconds_left(self) -> float:
-        """The seconds until the deadline; raises ModelError after it."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise self.too_slow()
-        return left
-
     def too_slow(self) -> ModelError:
         """The sentence on the deadline."""
         return ModelError(
             f"{self.shown} was not fetched within MODEL_FETCH_SECONDS="
             f"{self.settings.model_fetch_seconds:g}: raise it, or look at why it is so slow"
         )
-
-    def retry(self, attempt: Callable[[], T]) -> T:
-        """Call `attempt` until it raises no PassingFailure; the last one is raised.
-
-        Raises ModelError at the deadline.
-        """
-        for wait in WAITS_SECONDS:
-            try:
-                return attempt()
-            except PassingFailure as failure:
-                pause = max(wait * random.uniform(0.5, 1), failure.wait_seconds)  # noqa: S311
-                if pause >= self.seconds_left():
-                    raise
-                time.sleep(pause)
-        return attempt()
 
     def save(
         self, blocks: Iterable[bytes], name: str, *, length: int | None = None, md5: str = ""
