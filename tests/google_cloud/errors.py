@@ -13,6 +13,7 @@ STATUS = {
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     409: "ABORTED",
+    412: "FAILED_PRECONDITION",
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
     501: "UNIMPLEMENTED",
@@ -106,6 +107,11 @@ def not_found(message: str) -> ApiError:
 def already_exists(message: str) -> ApiError:
     """A name that is taken."""
     return ApiError(409, message, "ALREADY_EXISTS")
+
+
+def precondition_failed() -> ApiError:
+    """A request whose condition does not hold, such as that there is no such object yet."""
+    return ApiError(412, "At least one of the pre-conditions you specified did not hold.")
 
 
 def stale_etag(theirs: str, ours: str) -> ApiError:

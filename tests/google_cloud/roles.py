@@ -196,6 +196,11 @@ FACTS: dict[str, tuple[str, str]] = {
         f"{REFERENCE}/storage#storage.objectViewer",
         f"storage.objects.get|list storage.folders.get|list {SEE_PROJECT}",
     ),
+    "roles/storage.objectCreator": (
+        f"{REFERENCE}/storage#storage.objectCreator",
+        f"""storage.objects.create storage.folders.create
+        storage.multipartUploads.abort|create|listParts {SEE_PROJECT}""",
+    ),
 }
 
 
