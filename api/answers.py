@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from models.errors import MAX_PLACES, Place
 from models.signature.types import Form, Kind, Unknown
 from models.training.comparison import Comparison
+from models.training.facts import Learnt
 
 Numbers = list[float]
 
@@ -298,6 +299,9 @@ class TrainingReport(Document, kw_only=True):
     ]
     comparison: Comparison | None
     not_compared: Annotated[str, Meta(description="Why there is no comparison; empty if not.")]
+    feedback: Annotated[
+        Learnt | None, Meta(description="What was learnt from selections; null without feedback.")
+    ]
     changes: Annotated[list[str], Meta(description="What differs from the active version.")]
     seconds: float
 

@@ -116,15 +116,19 @@ def model_body(_: Service, __: Sample) -> Schema:
 
 
 def training_body(_: Service, __: Sample) -> Schema:
-    """Whether the version that is trained takes over."""
+    """Whether the version that is trained takes over, and learns from selections."""
     activate = {
         "enum": ["never", "if-better"],
         "description": "Whether it takes over if it is better than the active version; `never` "
         "unless it is given.",
     }
+    feedback = {
+        "type": "boolean",
+        "description": "Whether it learns from selections as well; false unless it is given.",
+    }
     content = {
-        "schema": record({"activate": activate}, ("activate",)),
-        "example": {"activate": "if-better"},
+        "schema": record({"activate": activate, "feedback": feedback}, ("activate", "feedback")),
+        "example": {"activate": "if-better", "feedback": True},
     }
     return {"required": False, "content": {"application/json": content}}
 

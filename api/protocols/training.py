@@ -88,7 +88,10 @@ def start(site: Site, request: Request) -> Answer:
     try:
         body = msgspec.json.decode(site.service.body(request) or b"{}", type=accept_training.Asked)
     except msgspec.DecodeError as error:
-        raise MalformedBody(f'Expected no body, or {{"activate": "if-better"}}: {error}.') from None
+        expected = 'no body, or {"activate": "if-better", "feedback": true}'
+        raise MalformedBody(f"Expected {expected}: {error}.") from None
+    if body.feedback:
+        accept_training.check_feedback(site.settings, site.service.model.signature)
     with asked():
         found = accept_training.accept(
             swap.store,

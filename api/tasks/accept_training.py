@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+from http import HTTPStatus
 from typing import IO, Literal
 
 import msgspec
 
-from api.errors import Conflict
+from api.errors import Conflict, Problem
+from api.settings import Settings
 from api.tasks.desk import Desk
 from api.tasks.task import Task
+from models.rows.words import some
+from models.signature.types import Signature
 from models.text.cut import Chunk
 from models.versions import Store
 
@@ -19,9 +23,37 @@ NEWEST = ".training"
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of /train/start: whether the new version takes over if it is better."""
+    """The body of /train/start: whether the new version takes over if it is better.
+
+    With `feedback` it learns from selections as well.
+    """
 
     activate: Literal["never", "if-better"] = "never"
+    feedback: bool = False
+
+
+class NoFeedback(Problem):
+    """The service cannot learn from selections; the detail says why."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def check_feedback(settings: Settings, signature: Signature) -> None:
+    """Raise NoFeedback unless the service keeps whole rows of what it predicts."""
+    if settings.keeps_predictions != "all":
+        raise NoFeedback(
+            f"This service keeps no rows to learn from (PREDICTION_LOG={settings.keeps_predictions}"
+            "): set PREDICTION_LOG=all, or train without feedback."
+        )
+    used = [feature.name for feature in signature.features if feature.kind != "unused"]
+    for variable in ("prediction_hash", "prediction_drop"):
+        names = {name.strip() for name in getattr(settings, variable).split(",")}
+        if hidden := [name for name in used if name in names]:
+            raise NoFeedback(
+                f"{variable.upper()} hides {some(hidden)} in the rows that are kept, and the model "
+                "needs it: a version that learns from selections has to do without it, or "
+                f"{variable.upper()} has to."
+            )
 
 
 def accept(
@@ -31,14 +63,15 @@ def accept(
 
     Raises Conflict while another one runs, and OSError where it cannot be kept.
     """
+    body = msgspec.json.encode(asked)
     task = Task(
         type="training",
         method="fit",
         version=version,
         owner=owner,
         key=key,
-        digest=hashlib.sha256(b"training\0" + asked.activate.encode()).hexdigest() if key else "",
-        notes={"activate": asked.activate},
+        digest=hashlib.sha256(b"training\0" + body).hexdigest() if key else "",
+        notes=msgspec.to_builtins(asked),
     )
     with (store.folder / NEWEST).open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,7 +1,8 @@
 """Trainings: one at a time, each a task whose result is a new version of the model.
 
-The model is trained in a process of its own (`models.training`). The new version is kept beside
-the active one, and takes over only if that was asked for and it is better.
+The model is trained in a process of its own (`models.training`), on the data alone or on what
+people told of answers as well. The new version is kept beside the active one, and takes over only
+if that was asked for and it is better.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import msgspec
 from api.answers import TrainingReport
 from api.errors import Problem
 from api.settings import Settings
+from api.tasks import selections
 from api.tasks.accept_training import NEWEST
 from api.tasks.task import Outcome, Task
 from models.candidate.facts import Served, Verdict
 from models.errors import CallError, ModelError
 from models.files import DIGITS
 from models.training import supervise
+from models.training.comparison import Comparison
 from models.training.facts import STEPS, Job, Trained
 from models.versions import Store, Version, folder_for
 
@@ -40,6 +43,8 @@ log = logging.getLogger("api")
 RUNNING = ".training.lock"
 # The names of folders there that hold an unfinished training begin so.
 UNDER_WAY = ".training-"
+# In such a folder: the selections.
+ROWS = "selections.ndjson"
 # A training fails for good once it has ended its process so often.
 MAX_DEATHS = 3
 LOCK_SECONDS = 10.0
@@ -80,6 +85,11 @@ def outcome_of(worker: Worker, task: Task) -> Outcome:
         # The task has ended: nothing more is kept of it.
         return Outcome(rows=0, results=b"", chunk_rows=1)
     return Outcome(rows=0, results=msgspec.json.encode(report), chunk_rows=1)
+
+
+def _is_surely_better(compared: Comparison) -> bool:
+    """Whether all of the 95 % interval of the difference is above 0."""
+    return compared.interval is not None and compared.interval[0] > 0
 
 
 class _Training:
@@ -129,6 +139,7 @@ class _Training:
             metrics=trained.metrics,
             comparison=trained.compared,
             not_compared=trained.not_compared,
+            feedback=trained.learnt,
             changes=list(verdict.changes),
             seconds=round(time.monotonic() - self._started, 3),
         )
@@ -152,6 +163,9 @@ class _Training:
         )
         while True:
             place.mkdir()
+            if self._task.notes.get("feedback"):
+                rows = selections.write(place / ROWS, settings, self._versions, served)
+                job = msgspec.structs.replace(job, feedback=rows)
             # Counted before it runs: it may end this process, too.
             runs = self._worker.store.bury(self._task.id, 0)
             found = supervise.run(job, self._say, self._is_wanted)
@@ -207,10 +221,13 @@ class _Training:
         compared = trained.compared
         if compared is None:
             return f"it was not compared with the active version: {trained.not_compared}"
-        if not compared.difference > 0:
+        # A service that learns by itself compares often: it would follow mere luck sooner or later.
+        surely = trained.learnt is not None
+        if not (_is_surely_better(compared) if surely else compared.difference > 0):
             return (
-                f"it is not better: its {compared.metric} is {compared.new_score:g}, that of the "
-                f"active version {compared.active_score:g}, on {compared.rows} rows held out"
+                f"it is not {'surely ' if surely else ''}better: its {compared.metric} is "
+                f"{compared.new_score:g}, that of the active version {compared.active_score:g}, "
+                f"on {compared.rows} rows held out"
             )
         if active is None or active.version != served.version:
             return f"the version that it was compared with is not active any more: {by_hand}"

@@ -24,7 +24,7 @@ from models import candidate, threads
 from models.candidate import sandbox
 from models.candidate.__main__ import NICENESS, TimeUp, end_all, end_children
 from models.errors import ModelError
-from models.training.facts import Job, Message, Trained, Unusable
+from models.training.facts import Job, Learnt, Message, Trained, Unusable
 
 Say = Callable[[Message], None]
 Do = Callable[[Job, Say], Trained]
@@ -121,12 +121,13 @@ def _be_child(do: Do, job: Job, say: Say) -> NoReturn:
 
 def _train(job: Job, say: Say) -> Trained:
     """Train, and keep what the function gave. Raises Unusable."""
-    from models.training import function
+    from models.training import feedback, function, learn
     from models.training.recipe import Recipe
     from models.training.train import fit
 
     say(Message(step="train"))
-    result = fit(Recipe(function=job.function), Path(job.beside), str)
+    how = feedback.learning(job) if job.feedback else learn.learn
+    result = fit(Recipe(function=job.function), Path(job.beside), str, how=how)
     function.keep(result, Path(job.folder) / MODEL, Path(job.folder) / FACTS)
     return Trained()
 
@@ -144,10 +145,13 @@ def _evaluate(job: Job, say: Say) -> Trained:
         # Warnings of scorers say nothing that the metrics do not.
         warnings.simplefilter("ignore")
         metrics = cards.save_card(path, result)
+        learnt = (result.facts.get("training") or {}).get("feedback")
+        trained = Trained(metrics=metrics, learnt=learnt and msgspec.convert(learnt, Learnt))
         try:
-            return Trained(metrics=metrics, compared=cards.compared(path, result, job))
+            compared = cards.compared(path, result, job)
         except (Unusable, ModelError) as error:
-            return Trained(metrics=metrics, not_compared=str(error))
+            return msgspec.structs.replace(trained, not_compared=str(error))
+        return msgspec.structs.replace(trained, compared=compared)
 
 
 def _ending(code: int) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from models import fitted
-from models.card import save, write_card
+from models.card import BACKGROUND_ROWS, of_rows, save, write_card
 from models.engines import choose
 from models.evaluation.answers import of_estimator
 from models.evaluation.bootstrap import scores
@@ -68,9 +68,19 @@ def save_card(
             **names,
             "intervals": intervals,
             "training": _training(estimator, facts.get("training") or {}),
+            **_public(path, result),
         },
     )
     return metrics
+
+
+def _public(path: Path, result: Result) -> dict[str, Any]:
+    """The rows that a card shows, where it was fitted on rows of users as well."""
+    rows = result.facts.get("public_rows")
+    if rows is None:
+        return {}
+    shown = of_rows(frame(path, result.estimator, rows), BACKGROUND_ROWS)
+    return {name: shown[name] for name in ("example", "background")}
 
 
 def _intervals(result: Result, metrics: Iterable[str]) -> Intervals:

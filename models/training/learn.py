@@ -21,6 +21,7 @@ from models.training.recipe import TABLE, Recipe
 from models.training_rows import columns_of
 
 Build = Callable[[Any, Any], Any]
+Learn = Callable[[Build, Data, Recipe, search.Say], Result]
 # The texts of more warnings than these say no more.
 MAX_WARNINGS = 3
 
@@ -41,7 +42,7 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
     """
     said = list(data.said)
     if recipe.function == TABLE:
-        data, passed = _usable(data)
+        data, passed = usable(data)
         said += passed
     parts = _build(build, data, recipe)
     metric = recipe.metric or default_metric(parts.estimator)
@@ -61,7 +62,7 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
         validated = [search.validate(estimator, data, folds, metric, say)]
     say(f"fitting {len(parts.fit):,} rows")
     rows, answers = data.rows.iloc[parts.fit], data.answers.iloc[parts.fit]
-    said += _fit(estimator, rows, answers)
+    said += fit(estimator, rows, answers)
     return Result(
         estimator,
         {
@@ -72,13 +73,16 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
             "test_others": data.others.iloc[parts.held],
             "metric": metric,
             "target": recipe.target,
-            "training": _facts(data, recipe, validated),
+            "training": facts(data, recipe)
+            | {"held_out": recipe.held_out}
+            | _validation(recipe, validated),
             "said": said,
         },
     )
 
 
-def _usable(data: Data) -> tuple[Data, list[str]]:
+def usable(data: Data) -> tuple[Data, list[str]]:
+    """The data with the columns that a first model of any table takes, and sentences on others."""
     used = table.features(data.rows)
     passed = [name for name in columns_of(data.rows) if name not in used]
     if not passed:
@@ -100,17 +104,23 @@ def _build(build: Build, data: Data, recipe: Recipe) -> _Parts:
     while True:
         fit, held = split.hold_out(data, recipe, classes=classes)
         rows, answers = data.rows.iloc[fit], data.answers.iloc[fit]
-        # The frame may be a view, and the function may write into it.
-        estimator = build(rows.copy(), answers.copy())
-        if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
-            raise Unusable(
-                f"TRAIN={recipe.function} gave {type(estimator).__name__}: expected an estimator "
-                "of scikit-learn that is not fitted"
-            )
+        estimator = built(build, rows, answers, recipe)
         if classes or not is_classifier(estimator):
-            _seed(estimator, recipe.seed)
             return _Parts(estimator, fit, held, classes=is_classifier(estimator))
         classes = True
+
+
+def built(build: Build, rows: Any, answers: Any, recipe: Recipe) -> Any:
+    """What the function builds for these rows, with the recipe's seed. Raises Unusable."""
+    # The frame may be a view, and the function may write into it.
+    estimator = build(rows.copy(), answers.copy())
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+        raise Unusable(
+            f"TRAIN={recipe.function} gave {type(estimator).__name__}: expected an estimator of "
+            "scikit-learn that is not fitted"
+        )
+    _seed(estimator, recipe.seed)
+    return estimator
 
 
 def _seed(estimator: Any, seed: int) -> None:
@@ -124,7 +134,7 @@ def _seed(estimator: Any, seed: int) -> None:
         estimator.set_params(**open_ones)
 
 
-def _fit(estimator: Any, rows: Any, answers: Any) -> list[str]:
+def fit(estimator: Any, rows: Any, answers: Any) -> list[str]:
     """Fit, and give the first warnings as sentences. Raises Unusable."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -136,25 +146,29 @@ def _fit(estimator: Any, rows: Any, answers: Any) -> list[str]:
     return [f"the fit warns: {text}" for text in list(texts)[:MAX_WARNINGS]]
 
 
-def _facts(data: Data, recipe: Recipe, validated: list[search.Validated]) -> dict[str, Any]:
-    """How the model was trained, for its card."""
-    facts: dict[str, Any] = {
+def facts(data: Data, recipe: Recipe) -> dict[str, Any]:
+    """Which data a model was trained on, and how, for its card."""
+    return {
         "function": recipe.function,
         # The folders of the machine that trains are nobody's concern.
         "data": data.source if "://" in data.source else Path(data.source).name,
         "sha256": data.sha256,
         "rows": len(data.rows),
         "rows_without_answer": data.left_out,
-        "held_out": recipe.held_out,
         "seed": recipe.seed,
+        **{name: getattr(recipe, name) for name in ("group", "time") if getattr(recipe, name)},
     }
-    facts |= {name: getattr(recipe, name) for name in ("group", "time") if getattr(recipe, name)}
+
+
+def _validation(recipe: Recipe, validated: list[search.Validated]) -> dict[str, Any]:
+    """The scores of a cross-validation, for the card."""
+    found: dict[str, Any] = {}
     if validated:
         best = max(validated, key=lambda each: each.mean)
-        facts["cross_validation"] = msgspec.to_builtins(best)
+        found["cross_validation"] = msgspec.to_builtins(best)
     if recipe.search:
-        facts["search"] = [
+        found["search"] = [
             {"parameters": each.parameters, "mean": each.mean, "std": each.std}
             for each in validated
         ]
-    return facts
+    return found

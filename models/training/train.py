@@ -138,11 +138,12 @@ def fit(
     say: Say,
     build: Callable[..., Any] | None = None,
     frame: pd.DataFrame | None = None,
+    how: learn.Learn = learn.learn,
 ) -> Result:
     """What a recipe gives: a fitted estimator with its facts; modules may lie in `beside`, too.
 
-    `build` is its function, `frame` its rows, if these are there already. Raises Unusable or
-    ModelError.
+    `build` is its function, `frame` its rows, if these are there already. `how` fits what a
+    function of rows and answers builds. Raises Unusable or ModelError.
     """
     recipe.check()
     build = build or function.find(recipe.function, beside)
@@ -157,11 +158,16 @@ def fit(
         def built(rows: Any, answers: Any) -> Any:
             return function.call(recipe.function, build, rows, answers)
 
-        return learn.learn(built, data, recipe, say)
+        return how(built, data, recipe, say)
     if recipe.data or recipe.search:
         raise Unusable(
             f"TRAIN={recipe.function} takes nothing, and reads its own rows: leave DATA and SEARCH "
             "out, or let it take (rows, answers) and give an estimator that is not fitted"
+        )
+    if how is not learn.learn:
+        raise Unusable(
+            f"TRAIN={recipe.function} takes nothing, and reads its own rows: to learn from "
+            "selections, let it take (rows, answers) and give an estimator that is not fitted"
         )
     return function.read(recipe.function, function.call(recipe.function, build))
 

@@ -1,0 +1,132 @@
+"""Rows that a service has answered, with the truth that people told, as rows of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from models.candidate.facts import Column, Served
+from models.rows.words import some
+from models.training.data import Data
+from models.training.facts import Feedback, Labelled, Unusable
+from models.training_rows import columns_of
+
+# What stands in the place of a value that is in PREDICTION_HASH.
+HIDDEN = "hmac:"
+
+
+class Selections(msgspec.Struct, frozen=True, kw_only=True):
+    """n rows in the order of their times.
+
+    `rows` have the shape (n, n_features), with the columns and dtypes of the data; `answers` and
+    `times`, in seconds since 1970, have the shape (n,). `left_out` rows do not fit the contract of
+    today, or have no value where it wants one.
+    """
+
+    rows: pd.DataFrame
+    answers: pd.Series[Any]
+    times: np.ndarray
+    left_out: int
+
+
+def load(feedback: Feedback, served: Served, data: Data) -> Selections:
+    """The rows of a file of `Labelled` lines. Raises Unusable."""
+    _check_columns(served, data)
+    lines = Path(feedback.path).read_bytes().splitlines()
+    told = [msgspec.json.decode(line, type=Labelled) for line in lines]
+    fitting = sorted((row for row in told if _fits(served, row)), key=lambda row: row.at)
+    columns = {
+        column.name: _column(column, [row.inputs[j] for row in fitting], data)
+        for j, column in enumerate(served.columns)
+    }
+    return Selections(
+        rows=pd.DataFrame(columns, columns=columns_of(data.rows)),
+        answers=_answers([row.label for row in fitting], served, data),
+        times=np.array([row.at for row in fitting], np.float64),
+        left_out=len(told) - len(fitting),
+    )
+
+
+def _check_columns(served: Served, data: Data) -> None:
+    """Raise Unusable unless the rows that were kept have the columns of the data."""
+    if served.form != "table":
+        raise Unusable("a model of texts does not learn from selections: train it without feedback")
+    kept, wanted = [column.name for column in served.columns], columns_of(data.rows)
+    if missing := [name for name in wanted if name not in kept]:
+        raise Unusable(
+            f"the predictions that are kept have no column {some(missing)}, for the active version "
+            f"does not take it: it takes {some(kept)}. Train and activate a version without "
+            "feedback first, or leave the column out of the data"
+        )
+    if missing := [name for name in kept if name not in wanted]:
+        raise Unusable(
+            f"the data have no column {some(missing)}, which the active version takes: train and "
+            "activate a version without feedback first"
+        )
+
+
+def _fits(served: Served, row: Labelled) -> bool:
+    return len(row.inputs) == len(served.columns) and all(
+        value is not None or column.optional
+        for value, column in zip(row.inputs, served.columns, strict=True)
+    )
+
+
+def _column(column: Column, values: Sequence[Any], data: Data) -> pd.Series[Any]:
+    """Plain values as a column of the data. Raises Unusable."""
+    name, like = column.name, data.rows[column.name]
+    if any(isinstance(value, str) and value.startswith(HIDDEN) for value in values):
+        raise Unusable(
+            f"{name} of the rows that are kept is hidden by PREDICTION_HASH, and cannot be learnt "
+            "from: keep it as it is, or let the function of TRAIN leave it out"
+        )
+    series = pd.Series(values, dtype=object)
+    try:
+        return _typed(series, like)
+    except (ValueError, TypeError) as error:
+        raise Unusable(
+            f"{name} is {like.dtype} in the data, and the rows that are kept have other values "
+            f"({str(error).partition(chr(10))[0]}): train without feedback"
+        ) from None
+
+
+def _typed(values: pd.Series[Any], like: pd.Series[Any]) -> pd.Series[Any]:
+    """Plain values with the dtype of the data, unless that has no place for some of them."""
+    if isinstance(like.dtype, pd.CategoricalDtype):
+        known = like.cat.categories
+        new = [value for value in values.dropna().unique() if value not in known]
+        return values.astype(pd.CategoricalDtype([*known, *new], like.cat.ordered))
+    if pd.api.types.is_datetime64_any_dtype(like):
+        zone = getattr(like.dtype, "tz", None)
+        times = pd.to_datetime(values, format="ISO8601", utc=zone is not None)
+        return times.dt.tz_convert(zone) if zone is not None else times
+    if pd.api.types.is_bool_dtype(like) or not pd.api.types.is_numeric_dtype(like):
+        whole = values.notna().all() or not pd.api.types.is_bool_dtype(like)
+        return values.astype(like.dtype) if whole else values.where(values.notna(), np.nan)
+    numbers = values.astype(np.float64)
+    fits = pd.api.types.is_float_dtype(like) or bool((numbers == numbers.round()).all())
+    return numbers.astype(like.dtype) if fits else numbers
+
+
+def _answers(labels: Sequence[Any], served: Served, data: Data) -> pd.Series[Any]:
+    """What was told, with the types that the answers of the data have."""
+    like = data.answers
+    if served.classes is None:
+        return pd.Series(labels, name=like.name, dtype=np.float64)
+    known = {_key(value): value for value in like.unique()}
+    found = pd.Series(
+        [known.get(_key(label), label) for label in labels], name=like.name, dtype=object
+    )
+    return (
+        found.astype(like.dtype) if {*map(_key, labels)} <= known.keys() else found.infer_objects()
+    )
+
+
+def _key(label: Any) -> tuple[bool, Any]:
+    # True equals 1.
+    return isinstance(label, (bool, np.bool_)), label
