@@ -48,6 +48,7 @@ def main() -> None:
             f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
             "where that comes from"
         )
+    from api.feedback.recorder import recorder
     from api.server import wsgi
     from api.tasks import embedded
 
@@ -60,7 +61,8 @@ def main() -> None:
             os.write(1, f"{wsgi.hello}\n".encode())
 
     try:
-        uwsgi_log.watch(uwsgi_log.Translator(settings.processes, greet, shutdown.give_up))
+        translator = uwsgi_log.Translator(settings.processes, greet, shutdown.give_up)
+        uwsgi_log.watch(translator, leave=recorder.close)
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")

@@ -344,3 +344,25 @@ class TaskResults(Document, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+
+
+class Chosen(Document, kw_only=True):
+    """A choice that was kept."""
+
+    prediction_id: str
+    row: int
+    label: Any
+    predicted: Annotated[Any, Meta(description="Null where another instance has predicted it.")]
+    correct: Annotated[bool | None, Meta(description="Null for numbers.")]
+    version: Annotated[str, Meta(description="The SHA-256 of the model that predicted.")]
+    at: str
+
+
+class Told(Document, kw_only=True):
+    """How many choices were kept, and where those stand whose prediction is not kept."""
+
+    kept: int
+    unknown: Annotated[int, Meta(description="Choices about predictions that are not here.")]
+    expired: Annotated[int, Meta(description="Choices about predictions of long ago.")]
+    unknown_places: Annotated[list[str], Meta(description="JSON Pointers, at most 100.")]
+    expired_places: Annotated[list[str], Meta(description="JSON Pointers, at most 100.")]

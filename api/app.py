@@ -10,6 +10,7 @@ import msgspec
 
 from api import errors, source
 from api.batching import Batcher
+from api.feedback.recorder import recorder
 from api.formats import Reader
 from api.http.gateway import FlaskApp, Gateway, Guard
 from api.http.request import Request
@@ -18,6 +19,7 @@ from api.monitor import metrics
 from api.protocols import (
     docs,
     explain,
+    feedback,
     health,
     inference,
     inference_v2,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 FAMILIES: tuple[ModuleType, ...] = (
     native,
     inference,
+    feedback,
     versions,
     uploads,
     training,
@@ -88,6 +91,7 @@ def service_of(model: Model, settings: Settings) -> Service:
         max_answer_bytes=settings.max_answer_bytes,
     )
     return Service(
+        notes=recorder.notes(model),
         name=settings.model_name,
         model=model,
         contract=contract,

@@ -50,7 +50,7 @@ def begin(settings: Settings) -> tuple[Swap, Service]:
         return built(service_of(load(version, settings), settings))
 
     def built(service: Service) -> Built:
-        return Built(service.model, serve(service, settings, swap), service.batcher.close)
+        return Built(service.model, serve(service, settings, swap), service.close)
 
     swap = Swap(store, build, processes=settings.processes, keep=settings.keep_versions)
     swap.enter(built(service))

@@ -10,6 +10,7 @@ import msgspec
 
 from api.batching import MERGED_ROWS, Batcher
 from api.errors import Answer, UnknownMethod, UnknownOption
+from api.feedback.notes import Notes
 from api.formats import Reader, media, results, writers
 from api.formats.writers import JSON, WRITERS
 from api.http.bodies import read_body
@@ -34,8 +35,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     `name` is the name of the model in paths. `timeout`, in seconds, is for all that one request
     waits. `ignore` says whether names that are no features are ignored where the request does not
     say it, `locked` whether requests need an API key, except for routes that are open.
-    `known` are results of one row, which tell how large those of many are; `dtypes` are those of
-    the arrays that methods have answered.
+    `notes` takes down the answers; None where nothing is kept of them. `known` are results of one
+    row, which tell how large those of many are; `dtypes` are those of the arrays that methods have
+    answered.
     """
 
     name: str
@@ -46,8 +48,15 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     ignore: bool
     locked: bool
+    notes: Notes | None = None
     known: dict[str, Any] = {}
     dtypes: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """End what was started for this model, once no request begins with it any more."""
+        self.batcher.close()
+        if self.notes is not None:
+            self.notes.is_open = False
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""
@@ -137,17 +146,24 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     def answer(self, request: Request, method: str, batch: Batch, media_type: str) -> Answer:
         """Answer the rows of one request with the results of one method, in this media type."""
-        if batch.only_row and media_type == JSON and method in self.batcher.one_row:
+        is_one = batch.only_row and media_type == JSON and method in self.batcher.one_row
+        if is_one:
             result = self.run_one(method, batch)
             body = writers.write_one(result, self.classes(method))
         else:
-            body = self.encode(method, self.run(method, batch), media_type)
+            result = self.run(method, batch)
+            body = self.encode(method, result, media_type)
         if len(body) > self.contract.max_answer_bytes:
             results.check_size(len(body), batch.count, self.contract.max_answer_bytes)
         self.count(request, batch)
+        if (notes := self.notes) is not None:
+            if is_one:
+                notes.take_one(request, method, batch.only_row, result)
+            else:
+                notes.take(request, method, batch, result)
         headers = {"Content-Type": media_type}
         if batch.unknown or batch.ignored:
-            headers |= notes(batch)
+            headers |= remarks(batch)
         return Answer(HTTPStatus.OK, headers, body)
 
     def encode(self, method: str, result: Any, media_type: str) -> bytes:
@@ -173,7 +189,7 @@ def _invalid(batch: Batch, refused: RowRejected, hint: str) -> InvalidRows:
     return InvalidRows([Place(batch.pointers(refused.row), detail)])
 
 
-def notes(batch: Batch) -> dict[str, str]:
+def remarks(batch: Batch) -> dict[str, str]:
     """The headers that count categories not seen in training, and name the ignored columns."""
     headers = {}
     if batch.unknown:

@@ -18,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import create_app
+from api.feedback.recorder import Recorder, recorder
 from api.settings import Settings
 from api.tasks import desk as task_desk
 from api.tasks.store import SqliteStore
@@ -168,6 +169,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
             return create_app(Settings(model_path=str(path), **settings)).test_client()
 
     return build
+
+
+@pytest.fixture
+def keeps_feedback(tmp_path: Path) -> Iterator[Recorder]:
+    """Services that are made after this one keep their predictions, once the recorder folds."""
+    recorder.begin(Settings(data_dir=str(tmp_path / "kept")))
+    yield recorder
+    recorder.begin(Settings(prediction_log="off"))
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_the_document_is_valid(client: FlaskClient) -> None:
         Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.usefixtures("takes_tasks")
+@pytest.mark.usefixtures("takes_tasks", "keeps_feedback")
 def test_each_example_of_each_form_is_answered_as_its_schema_says(client: FlaskClient) -> None:
     document = document_of(client)
     sent = 0

@@ -144,6 +144,8 @@ class Gateway:
             status, headers, body = render(error, request.id, self._renderer(request.path))
         headers["X-Request-Id"] = request.id
         headers["X-Model-Version"] = self.version
+        if request.prediction:
+            headers["X-Prediction-Id"] = request.prediction
         if len(body) >= MIN_BYTES:
             body = compress(body, request.environ.get("HTTP_ACCEPT_ENCODING", ""), headers)
         for finish in self._finish:

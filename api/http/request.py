@@ -25,9 +25,10 @@ class Request:
     `started` is by time.perf_counter.
 
     The rest becomes known while the request is answered: `route` is the path of its endpoint,
-    `rows` the number of rows that got a result, `key` the name of its API key, `deadline` the
-    monotonic second by which it is answered, `is_big` whether other big requests wait for it, and
-    `stream` the parts of an answer that is too long for one body.
+    `rows` the number of rows that got a result, `prediction` the id under which they are kept or
+    "", `key` the name of its API key, `deadline` the monotonic second by which it is answered,
+    `is_big` whether other big requests wait for it, and `stream` the parts of an answer that is too
+    long for one body.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Request:
         "is_big",
         "key",
         "path",
+        "prediction",
         "query",
         "route",
         "rows",
@@ -65,6 +67,7 @@ class Request:
             given = f"{random.getrandbits(128):032x}"
         self.id = given
         self.key: str | None = None
+        self.prediction = ""
         self.rows: int | None = None
         self.deadline: float | None = None
         self.stream: Iterator[bytes] | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from api.formats.inference import datatype_of, tensor_methods
 from api.openapi import row_schemas
 from api.openapi.components import BINARY, OBJECT, TEXT, rows_body
@@ -101,6 +103,52 @@ def activation_body(service: Service, _: Sample) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
+def choice_schema(service: Service) -> Schema:
+    """What is true of one prediction."""
+    classes = service.model.classes
+    label: Schema = {"type": ["string", "number", "boolean", "null"]}
+    if classes and not isinstance(classes[0], list):
+        label = {"enum": [*classes, None]}
+    label["description"] = "A class or a number; null for none of the classes."
+    row = {"type": "integer", "minimum": 0, "description": "0 unless it is given."}
+    others: Schema = {"row": row, "label": label}
+    by_id = {
+        **TEXT,
+        "description": "The X-Prediction-Id of an answer; ID/3 is its row 3.",
+    }
+    by_task = {**TEXT, "description": "The id of a task of /predict."}
+    return {
+        "anyOf": [
+            record({"prediction_id": by_id, **others}, ("row",)),
+            record({"task_id": by_task, **others}, ("row",)),
+        ]
+    }
+
+
+def choice_body(service: Service, _: Sample) -> Schema:
+    """What is true of a prediction."""
+    content = {"schema": choice_schema(service), "example": _choice(service)}
+    return {"required": True, "content": {"application/json": content}}
+
+
+def feedback_body(service: Service, _: Sample) -> Schema:
+    """What is true of many predictions."""
+    choices: Schema = {"type": "array", "minItems": 1, "items": choice_schema(service)}
+    content = {"schema": choices, "example": [_choice(service)]}
+    example = _choice(service)
+    line = msgspec.json.encode(example).decode()
+    table = f"prediction_id,label\n{example['prediction_id']},null\n"
+    forms = {"application/x-ndjson": line, "text/csv": table}
+    others = {name: {"schema": TEXT, "example": text} for name, text in forms.items()}
+    return {"required": True, "content": {"application/json": content, **others}}
+
+
+def _choice(service: Service) -> dict[str, Any]:
+    classes = service.model.classes or [1.5]
+    label = None if isinstance(classes[0], list) else classes[0]
+    return {"prediction_id": "0" * 32, "label": label}
+
+
 def index_body(_: Service, __: Sample) -> Schema:
     """Whether only versions that serve are asked for, as Triton's clients ask it."""
     body = {"type": "object", "properties": {"ready": {"type": "boolean"}}}
@@ -141,6 +189,8 @@ BODIES: Mapping[str, Callable[[Service, Sample], Schema]] = {
     "tensors": tensors_body,
     "activation": activation_body,
     "index": index_body,
+    "choice": choice_body,
+    "feedback": feedback_body,
     "training": training_body,
     "model": model_body,
 }

@@ -16,7 +16,7 @@ from api.http import big_body
 from api.http.request import Request
 from api.http.route import Route, Site
 from api.protocols import kserve_v1, native
-from api.service import Service, notes
+from api.service import Service, remarks
 from models.rows.batch import Batch
 
 
@@ -63,5 +63,5 @@ def answer(
     body = msgspec.json.encode(explanations.explain(batch))
     results.check_size(len(body), batch.count, service.contract.max_answer_bytes)
     service.count(request, batch)
-    headers = {"Content-Type": JSON, **notes(batch)}
+    headers = {"Content-Type": JSON, **remarks(batch)}
     return Answer(HTTPStatus.OK, headers, body)

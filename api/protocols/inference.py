@@ -139,7 +139,7 @@ def start(site: Site, request: Request, method: str = "") -> Answer:
 
 def look(site: Site, id: str) -> Any:  # noqa: A002
     """How far a task is."""
-    state = state_of(_find(site, id))
+    state = state_of(find(site, id))
     headers = {} if state.ended else {"Retry-After": str(RETRY_SECONDS)}
     return state.plain(), {**headers, "Cache-Control": "no-store"}
 
@@ -148,12 +148,12 @@ def cancel(site: Site, id: str) -> Any:  # noqa: A002
     """End a task between two chunks; nothing is done if it has ended."""
     from api.tasks.desk import asked, desk
 
-    _find(site, id)
+    find(site, id)
     with asked():
         revoked = desk(site.settings).store.revoke(id)
     if not revoked:
         return "", HTTPStatus.NO_CONTENT
-    return state_of(_find(site, id)).plain(), HTTPStatus.ACCEPTED
+    return state_of(find(site, id)).plain(), HTTPStatus.ACCEPTED
 
 
 def results(site: Site, id: str) -> Any:  # noqa: A002
@@ -164,9 +164,9 @@ def results(site: Site, id: str) -> Any:  # noqa: A002
     request = _request()
     offset, limit = _number(request, "offset", 0), _number(request, "limit", None)
     _media_type(request, tuple(FORMS))
-    task = _find(site, id)
+    task = find(site, id)
     media_type = _media_type(request, (JSON,) if task.type == "training" else tuple(FORMS))
-    _check_success(task)
+    check_success(task)
     with asked():
         store = desk(site.settings).store
         if not store.has_results(id):
@@ -205,7 +205,7 @@ def _request() -> Request:
     return request
 
 
-def _find(site: Site, task_id: str) -> Any:
+def find(site: Site, task_id: str) -> Any:
     """The task that has this id, for the key that handed it in and for administrators.
 
     Raises UnknownThing, or Expired if it is not kept any more.
@@ -219,12 +219,13 @@ def _find(site: Site, task_id: str) -> Any:
             gone = store.gone(task_id)
     if gone:
         raise Expired(f"This task is not kept any more. {gone}")
-    if task is None or not _may_see(task.owner, site.settings):
+    if task is None or not may_see(task.owner, site.settings):
         raise UnknownThing("There is no task with this id here.")
     return task
 
 
-def _may_see(owner: str, settings: Settings) -> bool:
+def may_see(owner: str, settings: Settings) -> bool:
+    """Whether the key of this request is the owner's, or an administrator's."""
     from api.http.keys import Keys
 
     request = _request()
@@ -234,7 +235,7 @@ def _may_see(owner: str, settings: Settings) -> bool:
     return key == owner or (bool(key) and key in administrators)
 
 
-def _check_success(task: Any) -> None:
+def check_success(task: Any) -> None:
     """Raise Conflict if a task goes on or was cancelled, and what a failed one has failed of."""
     if task.state == "FAILURE":
         raise _failure(task.error)

@@ -16,13 +16,14 @@ import msgspec
 
 from api.answers import ModelReady, Models, Server, V2Well
 from api.errors import SENTENCE, Answer, NotAcceptable, UnsupportedType
+from api.feedback.notes import LABELLED
 from api.formats import inference, media, results, tensors
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.protocols import health, model_names
 from api.protocols.model_tensors import answer_tensor, configure, describe_model, statistics
-from api.service import Service, notes
+from api.service import Service, remarks
 from models.errors import MalformedBody
 from models.model import Model
 
@@ -191,10 +192,14 @@ def infer(service: Service, request: Request) -> Answer:
     answer, header_length = inference.write(response, outputs, service.contract.max_answer_bytes)
     results.check_size(len(answer), batch.count, service.contract.max_answer_bytes)
     service.count(request, batch)
+    if service.notes is not None:
+        # Of several methods the one that names a label tells most.
+        method, tensor, _ = min(outputs, key=lambda output: output[0] not in LABELLED)
+        service.notes.take(request, method, batch, tensor)
     headers = {"Content-Type": JSON}
     if header_length is not None:
         headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(header_length)}
-    return Answer(HTTPStatus.OK, headers | notes(batch), answer)
+    return Answer(HTTPStatus.OK, headers | remarks(batch), answer)
 
 
 def wanted(model: Model, asked: inference.Request) -> dict[str, bool]:

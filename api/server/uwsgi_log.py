@@ -160,8 +160,11 @@ def _redirect() -> int:
     return ours
 
 
-def watch(translator: Translator) -> None:
-    """Make descriptor 2 a pipe, and start a thread that gives its lines to `translator`."""
+def watch(translator: Translator, leave: Callable[[], object]) -> None:
+    """Make descriptor 2 a pipe, and start a thread that gives its lines to `translator`.
+
+    `leave` is called in each worker at its end.
+    """
     ours = _redirect()
     # logging looks each level up once, under a lock that a failed fork never releases.
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
@@ -188,6 +191,9 @@ def watch(translator: Translator) -> None:
         if os.getpid() == master:
             drain()
             translator.end()
+        else:
+            # The requests of this process are answered.
+            leave()
 
     # uWSGI calls `uwsgi.atexit` at the end of each process, of the master first. It fills a module
     # of this name that exists, instead of making one.

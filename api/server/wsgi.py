@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from api.app import give_up, load, refuse_late, serve
+from api.feedback.keeper import Keeper, duties
+from api.feedback.recorder import recorder
 from api.http.gateway import Gateway
 from api.metadata import greeting
 from api.monitor.telemetry import configure_logging
@@ -22,6 +24,8 @@ configure_logging(
     project=settings.google_cloud_project,
     level=settings.log_level,
 )
+# Before the model: its answers are noted from the first one on.
+recorder.begin(settings)
 # Called in a thread of each worker, for ever.
 follow = []
 answering: Gateway | Swap
@@ -49,6 +53,9 @@ watcher = Watcher(
     give_up=lambda connection: give_up(connection, version=answering.version),
 )
 follow.append(watcher.watch)
+if recorder.mode != "off":
+    follow.append(recorder.watch)
+    follow.append(Keeper(recorder.store.folder, duties(settings, service, swap)).watch)
 hello = greeting(
     service.model,
     settings.published_port or settings.port,

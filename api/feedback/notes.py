@@ -1,0 +1,194 @@
+"""What a process notes of its answers, half a microsecond each, until a thread writes it down."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from api.feedback.facts import new_id
+
+if TYPE_CHECKING:
+    from api.http.request import Request
+    from models.model import Model
+    from models.rows.batch import Batch
+
+# Between two folds the statistics take the last answers of one row, and so many rows of batches.
+MAX_ONES = 256
+MAX_BATCH_ROWS = 1024
+# Batches of more rows are counted, and not kept; and so many kept rows wait for a fold.
+MAX_KEPT_ROWS = 1000
+MAX_WAITING_ROWS = 2000
+# Methods whose results name a label.
+LABELLED = ("predict", "predict_proba")
+# A client sends this header with `off` for a request that is no real prediction.
+HEADER = "HTTP_X_PREDICTION_LOG"
+
+
+class Answered(NamedTuple):
+    """Rows and their results, in their order: an array each, a list of rows, or a tuple of one."""
+
+    method: str
+    rows: Any
+    result: Any
+
+
+class Kept(NamedTuple):
+    """An answer whose rows are kept; the first of them has the number `first`."""
+
+    id: str
+    at: float
+    owner: str
+    answered: Answered
+    first: int = 0
+
+
+class Purse:
+    """The answers that a process may still keep in this second, for all versions of the model."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self.coins: list[None] = []
+        self.fill()
+
+    def fill(self) -> None:
+        """Begin another second."""
+        self.coins.extend([None] * (self._rate - len(self.coins)))
+
+    def spend(self) -> bool:
+        """Take a coin, if there is one."""
+        try:
+            self.coins.pop()
+        except IndexError:
+            return False
+        return True
+
+
+class Taken(NamedTuple):
+    """What was noted since the last fold: answers to count, those to keep, and the rows of all."""
+
+    counted: list[Answered]
+    kept: list[Kept]
+    rows: int
+
+
+class Notes:
+    """The notes on the answers of one version of the model.
+
+    `purse` says how many answers are kept; None where no rows are.
+    """
+
+    def __init__(self, model: Model, purse: Purse | None) -> None:
+        self.model = model
+        # Whether this version may still answer.
+        self.is_open = True
+        # A model of several outputs has no label that somebody could choose.
+        self._purse = purse if has_labels(model) else None
+        self._coins = self._purse.coins if self._purse else []
+        self._ones: deque[Answered] = deque(maxlen=MAX_ONES)
+        # Counts without a lock: a thread may stop between the two halves of +=.
+        self._answers = itertools.count()
+        self._seen = 0
+        self._lock = threading.Lock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._batches: list[Answered] = []
+        self._kept: list[Kept] = []
+        self._room = MAX_BATCH_ROWS
+        self._waiting = MAX_WAITING_ROWS
+        self._rows = 0
+
+    def take_one(self, request: Request, method: str, row: tuple[Any, ...], result: Any) -> None:
+        """Note the only row of a request, and its result as JSON has it."""
+        if HEADER in request.environ and _is_off(request):
+            return
+        next(self._answers)
+        answered = Answered(method, (row,), (result,))
+        self._ones.append(answered)
+        if self._coins and method in LABELLED:
+            self._keep(request, answered, 1)
+
+    def take(self, request: Request, method: str, batch: Batch, result: Any) -> None:
+        """Note the rows of a request and their results."""
+        if HEADER in request.environ and _is_off(request):
+            return
+        answered = Answered(method, (batch.only_row,) if batch.only_row else batch.rows, result)
+        self.take_rows(answered)
+        if self._coins and method in LABELLED and batch.count <= MAX_KEPT_ROWS:
+            self._keep(request, answered, batch.count)
+
+    def take_rows(self, answered: Answered) -> None:
+        """Note rows that are counted; of many rows those that there is room for."""
+        rows = len(answered.rows)
+        with self._lock:
+            self._rows += rows
+            room, self._room = self._room, max(0, self._room - rows)
+            if room:
+                self._batches.append(answered if rows <= room else _some(answered, room))
+
+    def keep_rows(self, kept: Kept) -> bool:
+        """Note rows that are kept, unless too many wait to be written down."""
+        rows = len(kept.answered.rows)
+        with self._lock:
+            if self._waiting < rows:
+                return False
+            self._waiting -= rows
+            self._kept.append(kept)
+        return True
+
+    def _keep(self, request: Request, answered: Answered, rows: int) -> None:
+        if self._waiting < rows or not (self._purse and self._purse.spend()):
+            return
+        at = time.time()
+        kept = Kept(new_id(at), at, request.key or "", answered)
+        if self.keep_rows(kept):
+            request.prediction = kept.id
+
+    def fold(self) -> Taken:
+        """All that was noted, which begins anew."""
+        ones = [self._ones.popleft() for _ in range(len(self._ones))]
+        with self._lock:
+            batches, kept, rows = self._batches, self._kept, self._rows
+            self._reset()
+        seen = next(self._answers)
+        # Asking is itself counted.
+        rows += seen - self._seen
+        self._seen = seen + 1
+        return Taken(_joined(ones) + batches, kept, rows)
+
+
+def has_labels(model: Model) -> bool:
+    """Whether somebody can tell the truth of one prediction by one label."""
+    classes = model.classes or []
+    return "predict" in model.methods and not any(isinstance(each, list) for each in classes)
+
+
+def _is_off(request: Request) -> bool:
+    return bool(request.environ[HEADER].strip().lower() == "off")
+
+
+def _joined(ones: list[Answered]) -> list[Answered]:
+    """Answers of one row as one for each method."""
+    methods: dict[str, list[Answered]] = {}
+    for answered in ones:
+        methods.setdefault(answered.method, []).append(answered)
+    return [
+        Answered(method, [each.rows[0] for each in same], [each.result[0] for each in same])
+        for method, same in methods.items()
+    ]
+
+
+def _some(answered: Answered, most: int) -> Answered:
+    """Some of many rows, from all over them, and their results where these have one place each."""
+    step = -(-len(answered.rows) // most)
+    rows, result = answered.rows[::step], answered.result
+    # A copy: a view would hold all rows.
+    rows = rows.copy() if isinstance(rows, np.ndarray) else rows
+    return Answered(
+        answered.method, rows, result[::step].copy() if isinstance(result, np.ndarray) else None
+    )

@@ -1,0 +1,256 @@
+"""Writes down what the processes of the service have noted of their answers.
+
+Each process has a thread that writes four times a second: kept rows at once, and counts once a
+second. A process that is killed loses what it noted since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import tempfile
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from api.feedback.facts import Hour, Prediction
+from api.feedback.notes import Answered, Kept, Notes, Purse
+from api.feedback.schema import hour_of
+from api.feedback.store import FeedbackStore
+from api.settings import Settings
+from models.drift import Layout
+from models.files import write_file
+from models.model import Model
+from models.text.results import as_python
+
+log = logging.getLogger("api")
+
+FOLD_SECONDS = 0.25
+# The counts are written, and the purse is filled, at each fourth fold.
+FOLDS_A_SECOND = 4
+# Between two warnings that nothing can be written.
+WARNING_SECONDS = 60.0
+# Hexadecimal digits of a hash that stands for a value.
+HASH_DIGITS = 24
+NOTHING = "nothing is kept of predictions (PREDICTION_LOG=off)"
+
+
+class Recorder:
+    """The notes of this process, and the store that all processes share.
+
+    `mode` says what is kept, and `reason` why less is kept than the settings ask for.
+    """
+
+    def __init__(self) -> None:
+        self.mode: Literal["all", "statistics", "off"] = "off"
+        self.reason = NOTHING
+        self._store: FeedbackStore | None = None
+        self._folding = threading.RLock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._purse: Purse | None = None
+        self._notes: list[Notes] = []
+        self._counts: dict[tuple[int, str, str], tuple[int, np.ndarray]] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._folds = 0
+        self._warned = -WARNING_SECONDS
+        self._dropped: frozenset[str] = frozenset()
+        self._hashed: frozenset[str] = frozenset()
+        self._key = b""
+
+    @property
+    def store(self) -> FeedbackStore:
+        """The store; there is one unless the mode is "off"."""
+        assert self._store is not None  # noqa: S101  (whoever asks has looked at the mode)
+        return self._store
+
+    def begin(self, settings: Settings) -> None:
+        """Open the store, before the processes are forked."""
+        self._reset()
+        self.mode, self.reason = settings.keeps_predictions, ""
+        if self.mode == "off":
+            self._store, self.reason = None, NOTHING
+            return
+        try:
+            self._store = self._opened(settings)
+            self._key = _key(settings, self._store.folder)
+        except OSError as error:
+            self.mode, self.reason = "off", f"feedback cannot be kept: {error}"
+            log.warning("%s", self.reason)
+            return
+        self._hashed = frozenset(filter(None, settings.prediction_hash.split(",")))
+        self._dropped = frozenset(filter(None, settings.prediction_drop.split(",")))
+        if self.mode == "all":
+            self._purse = Purse(settings.prediction_log_rate)
+        else:
+            self.reason = "only counts are kept of predictions (PREDICTION_LOG=statistics)"
+
+    def _opened(self, settings: Settings) -> FeedbackStore:
+        if settings.data_folder is not None:
+            try:
+                return FeedbackStore(settings.data_folder / "feedback")
+            except OSError as error:
+                log.info("feedback is kept in a temporary folder: %s", error)
+        return FeedbackStore(Path(tempfile.mkdtemp(prefix="feedback-")))
+
+    def notes(self, model: Model) -> Notes | None:
+        """The notes on the answers of a version of the model; None where nothing is kept."""
+        if self.mode == "off":
+            return None
+        made = Notes(model, self._purse)
+        self._notes.append(made)
+        return made
+
+    def watch(self) -> None:
+        """Write down what is noted, for ever; in a thread of each process."""
+        while True:
+            time.sleep(FOLD_SECONDS)
+            try:
+                self.fold()
+            except Exception:
+                log.exception("feedback cannot be written down")
+
+    def fold(self, *, everything: bool = False) -> None:
+        """Write down what was noted since the last fold: the kept rows, and sometimes the counts.
+
+        With `everything` the counts as well.
+        """
+        with self._folding:
+            self._folds += 1
+            is_second = self._folds % FOLDS_A_SECOND == 0
+            if is_second and self._purse is not None:
+                self._purse.fill()
+            predictions = [each for notes in self._notes for each in self._folded(notes)]
+            self._notes = [notes for notes in self._notes if notes.is_open]
+            try:
+                if predictions:
+                    self.store.add(predictions)
+                if self._counts and (is_second or everything):
+                    self._write_counts()
+            except OSError as error:
+                self._warn(error)
+
+    def close(self) -> None:
+        """Write down all that this process has noted, at its end."""
+        if self.mode != "off":
+            self.fold(everything=True)
+
+    def _folded(self, notes: Notes) -> list[Prediction]:
+        """Count the answers of one version, and give those to keep."""
+        taken = notes.fold()
+        if not taken.rows:
+            return []
+        model = notes.model
+        layout = self._layouts.get(model.version)
+        if layout is None:
+            layout = self._layouts[model.version] = Layout.of(model)
+        key = hour_of(time.time()), model.version, layout.name
+        answers, counts = self._counts.get(key, (0, np.zeros(layout.size, np.int64)))
+        for each in taken.counted:
+            counts = counts + layout.count(each.method, each.rows, each.result)
+        self._counts[key] = answers + taken.rows, counts
+        return [prediction for kept in taken.kept for prediction in self._made(model, kept)]
+
+    def _made(self, model: Model, kept: Kept) -> list[Prediction]:
+        """The predictions of an answer, one for each row."""
+        labels, ranked = _labels(model, kept.answered)
+        names = [feature.name for feature in model.signature.features]
+        return [
+            Prediction(
+                id=kept.id,
+                row=kept.first + i,
+                at=kept.at,
+                version=model.version,
+                owner=kept.owner,
+                method=kept.answered.method,
+                inputs=self._shown(names, row),
+                label=labels[i],
+                ranked=ranked[i] if ranked else None,
+            )
+            for i, row in enumerate(_plain_rows(kept.answered.rows))
+        ]
+
+    def _shown(self, names: list[str], row: list[Any]) -> list[Any]:
+        """A row without the values that may not be kept."""
+        if not (self._hashed or self._dropped):
+            return row
+        return [self._hidden(name, value) for name, value in zip(names, row, strict=True)]
+
+    def _hidden(self, name: str, value: Any) -> Any:
+        if name in self._dropped:
+            return None
+        if name not in self._hashed or value is None:
+            return value
+        digest = hmac.new(self._key, f"{name}\0{value}".encode(), hashlib.sha256)
+        return f"hmac:{digest.hexdigest()[:HASH_DIGITS]}"
+
+    def _write_counts(self) -> None:
+        counts, self._counts = self._counts, {}
+        try:
+            self.store.add_counts(
+                Hour(hour=hour, version=version, layout=layout, answers=answers, counts=cells)
+                for (hour, version, layout), (answers, cells) in counts.items()
+            )
+        except OSError:
+            self._counts = counts
+            raise
+
+    def _warn(self, error: OSError) -> None:
+        now = time.monotonic()
+        if now - self._warned > WARNING_SECONDS:
+            self._warned = now
+            log.warning("feedback is lost: %s", error)
+
+
+# That of this process; its store is opened before the fork.
+recorder = Recorder()
+
+
+def _key(settings: Settings, folder: Path) -> bytes:
+    """The key of the hashes that stand for values: PREDICTION_KEY, or one beside the store."""
+    if settings.prediction_key:
+        return settings.prediction_key.encode()
+    if not settings.prediction_hash:
+        return b""
+    path = folder / "key"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        write_file(path, secrets.token_hex(32).encode())
+        path.chmod(0o600)
+        return path.read_bytes()
+
+
+def _labels(model: Model, answered: Answered) -> tuple[list[Any], list[list[float]] | None]:
+    """The label of each row, and the probabilities of the classes if the method gave them."""
+    found = answered.result
+    values = list(found) if isinstance(found, (tuple, list)) else as_python(np.asarray(found))
+    if answered.method == "predict":
+        return values, None
+    classes = model.classes or []
+    return [classes[max(range(len(row)), key=partial(_at, row))] for row in values], values
+
+
+def _at(row: list[float | None], i: int) -> float:
+    # A probability that is missing is null in JSON.
+    value = row[i]
+    return value if isinstance(value, float) else -1.0
+
+
+def _plain_rows(rows: Any) -> list[list[Any]]:
+    """Rows as lists of plain values: None for a missing one."""
+    if isinstance(rows, np.ndarray):
+        rows = as_python(rows)
+    return [[_plain(value) for value in ([row] if isinstance(row, str) else row)] for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    # NaN is the only value that differs from itself.
+    return None if value != value else value  # noqa: PLR0124

@@ -1,0 +1,46 @@
+"""What was predicted for a row of a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from api.feedback.recorder import recorder
+from api.feedback.truth import Choice, Predicted, Untold
+from api.protocols.inference import Expired, check_success, find
+
+if TYPE_CHECKING:
+    from api.http.route import Site
+
+GONE = "The results of this task are not kept any more: start it again."
+
+
+def predicted(site: Site, choice: Choice) -> Predicted:
+    """What a task has predicted for a row, whose input is kept where the task was small.
+
+    Raises Untold, and what a request for its results raises.
+    """
+    from api.tasks.desk import asked, desk
+    from api.tasks.results import Part
+
+    task_id = str(choice.task_id).strip().lower()
+    task = find(site, task_id)
+    check_success(task)
+    if task.type != "inference" or task.method not in ("predict", "predict_proba"):
+        raise Untold("task_id", "expected a task of /predict")
+    row = 0 if choice.row is UNSET else int(choice.row)
+    if row >= task.rows_done:
+        raise Untold("row", f"expected a row of this task, from 0 to {task.rows_done - 1}")
+    kept = recorder.store.of_task(task_id)
+    if kept and (found := recorder.store.prediction(kept, row)):
+        return Predicted(found.id, row, found.label, found.version)
+    with asked():
+        store = desk(site.settings).store
+        if not store.has_results(task_id):
+            raise Expired(GONE)
+        lists = next(iter(Part(store, task, store.chunks(task_id), row, 1).lists()))
+    label = lists[0][0]
+    if task.method == "predict_proba":
+        label = max(zip(label, task.classes or [], strict=True), key=lambda pair: pair[0] or 0)[1]
+    return Predicted(task_id, row, label, task.version)
