@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from api.answers import Document
-from api.drift_answers import Answers, At, Version, Window
-from models.drift.verdict import AccuracyVerdict
+from api.drift_answers import Answers, At, Note, Version, Window
+from models.drift.accuracy import AccuracyVerdict
 
 Selected = Annotated[int, Meta(description="Predictions whose truth was told.")]
 Coverage = Annotated[float | None, Meta(description="Selections for each answer.")]
@@ -167,7 +167,7 @@ class ContentTasks(Document, kw_only=True):
     rows: int
     attempts: int
     oldest_seconds: float | None
-    note: Annotated[str, Meta(description="Why there are no tasks; else empty.")]
+    note: Note
 
 
 class VersionFacts(Document, kw_only=True):
@@ -207,7 +207,7 @@ class ContentInfo(Document, kw_only=True):
         Literal["all", "statistics", "off"],
         Meta(description="all: rows, selections and counts; statistics: selections and counts."),
     ]
-    note: Annotated[str, Meta(description="Why nothing is kept; else empty.")]
+    note: Note
     kept_in: Annotated[str, Meta(description="Where it is kept, in words.")]
     ttl_seconds: float
     rate: Annotated[int, Meta(description="Answers a second and process whose rows are kept.")]

@@ -38,7 +38,7 @@ def interval(statistic: Statistic, resamples: int, seed: int) -> Interval | None
         # As many rows as would have the same variance, as for surveys: Franco et al. (2019),
         # doi 10.1093/jssam/smy019.
         rows = statistic.centre * (1 - statistic.centre) / statistic.variance
-        return _wilson(statistic.value, rows)
+        return wilson(statistic.value, rows)
     if isinstance(statistic, Resampled):
         return _normal(statistic, seed)
     return _studentised(statistic, resamples, seed)
@@ -60,7 +60,7 @@ def interval_of_difference(
     return None
 
 
-def _wilson(share: float, rows: float) -> Interval:
+def wilson(share: float, rows: float) -> Interval:
     """The score interval of a share of so many rows: Wilson (1927), doi 10.2307/2276774."""
     middle = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
     spread = share * (1 - share) / rows + Z**2 / (4 * rows**2)
@@ -128,7 +128,7 @@ def _studentised(statistic: Smooth, resamples: int, seed: int) -> Interval | Non
     if math.isfinite(statistic.most):
         # No loss of this mean varies more than one that is either 0 or the largest.
         share = statistic.value / statistic.most
-        ends[1] = min(ends[1], statistic.most * _wilson(share, len(statistic.moments))[1])
+        ends[1] = min(ends[1], statistic.most * wilson(share, len(statistic.moments))[1])
     return ends[0], ends[1]
 
 

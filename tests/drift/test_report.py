@@ -1,0 +1,118 @@
+"""The way back from counts: what they say of each feature and of the answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.drift import Layout, report
+from models.drift.columns import Column
+from models.signature.types import Feature
+from tests.drift.models_of import facts_of, model_of
+
+RNG = np.random.default_rng(0)
+VALUES = RNG.normal(size=400)
+CARD = {
+    "features": {
+        "x": facts_of(VALUES) | {"missing": 40},
+        "w": {"count": 300, "missing": 0, "distinct": 2, "counts": {"a": 200, "b": 100}},
+    },
+    "class_shares": {"no": 0.5, "yes": 0.5},
+    "metrics": {"rows_fitted": 400},
+}
+LAYOUT = Layout.of(
+    model_of((Feature(name="x"), Feature(name="w", kind="string")), CARD, ["no", "yes"])
+)
+
+
+def told(
+    values: list[float | None], words: list[str], labels: list[str]
+) -> dict[str, report.Drift]:
+    rows = list(zip(values, words, strict=True))
+    counts = LAYOUT.count("predict", rows, labels)
+    found = {each.name: each for each in report.features(LAYOUT, counts)}
+    answers = report.answers(LAYOUT, counts)
+    assert answers is not None
+    return {**found, "": answers}
+
+
+def live(rows: int) -> tuple[list[float | None], list[str], list[str]]:
+    values: list[float | None] = RNG.normal(size=rows).tolist()
+    values[::11] = [None] * len(values[::11])
+    return values, RNG.choice(["a", "a", "b"], rows).tolist(), ["no", "yes"] * (rows // 2)
+
+
+def test_rows_as_in_training_have_not_drifted() -> None:
+    assert {each.verdict for each in told(*live(300)).values()} <= {"none", "within noise"}
+
+
+def test_values_that_are_all_missing_have_drifted() -> None:
+    _, words, labels = live(300)
+    found = told([None] * 300, words, labels)["x"]
+    assert (found.verdict, found.missing) == ("drifted much", 300)
+
+
+def test_a_share_has_its_interval_and_that_of_the_training() -> None:
+    _, words, labels = live(300)
+    missing = told([None] * 30 + [0.0] * 270, words, labels)["x"].missing_share
+    assert missing is not None
+    assert missing.low < missing.share == 0.1 < missing.high
+    assert missing.trained == 40 / 440
+
+
+def test_values_out_of_the_range_and_unknown_ones_are_told() -> None:
+    values, words, labels = live(300)
+    found = told([*[99.0] * 30, *values[30:]], ["c"] * 15 + words[15:], labels)
+    outside, unknown = found["x"].outside_share, found["w"].unknown_share
+    assert outside is not None
+    assert unknown is not None
+    assert (outside.count, unknown.count, unknown.trained) == (30, 15, 0)
+
+
+def test_labels_that_change_have_drifted() -> None:
+    values, words, _ = live(300)
+    assert told(values, words, ["yes"] * 290 + ["no"] * 10)[""].verdict == "drifted much"
+
+
+def test_bins_tell_live_rows_beside_the_share_in_training() -> None:
+    found = told(*live(300))["w"]
+    assert [(each.label, each.trained) for each in found.bins] == [("a", 2 / 3), ("b", 1 / 3)]
+    assert sum(each.count for each in found.bins) == 300
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (Column(name="x", kind="number", edges=(0, 1, 2.5)), ["below 0", "0 to 1", "1 to 2.5", "above 2.5"]),
+        (Column(name="x", kind="number", edges=(0, 0, 1, 1)), ["below 0", "0", "0 to 1", "", "above 1"]),
+        (Column(name="x", kind="number"), ["all"]),
+        (Column(name="x", kind="category", values=("a",)), ["a", "other"]),
+        (Column(name="x", kind="date", edges=(0, 86400)), ["below 1970-01-01", "1970-01-01 to 1970-01-02", "above 1970-01-02"]),
+    ],
+)  # fmt: skip
+def test_cells_have_names(column: Column, expected: list[str]) -> None:
+    assert report.labels(column) == expected
+
+
+def test_without_statistics_nothing_is_compared() -> None:
+    layout = Layout.of(model_of((Feature(name="x"),), {}))
+    counts = layout.count("predict", [(1.0,)] * 200, [1.0] * 200)
+    (found,) = report.features(layout, counts)
+    assert (found.verdict, found.psi, found.rows) == ("unknown", None, 200)
+    assert [(each.label, each.count, each.trained) for each in found.bins] == [("all", 200, None)]
+
+
+def test_nothing_counted_is_too_few() -> None:
+    (x, w) = report.features(LAYOUT, np.zeros(LAYOUT.size, np.int64))
+    assert (x.verdict, w.verdict, x.missing_share) == ("too few", "too few", None)
+
+
+def test_answers_of_several_outputs_are_not_told() -> None:
+    layout = Layout.of(model_of((Feature(name="x"),), {}, [["a", "b"], ["c", "d"]]))
+    assert report.answers(layout, np.zeros(layout.size, np.int64)) is None
+
+
+def test_the_mean_confidence_is_that_of_the_likeliest_classes() -> None:
+    counts = LAYOUT.count("predict_proba", [(1.0, "a")] * 2, [[0.25, 0.75], [0.9, 0.1]])
+    assert report.confidence(counts) == pytest.approx(0.825)
+    assert report.confidence(np.zeros(LAYOUT.size, np.int64)) is None
