@@ -63,7 +63,7 @@ def alarms(live_rows: int, features: int, families: int) -> float:
 
 
 @pytest.mark.parametrize("live_rows", [50, 100, 300, 1000, 10_000])
-@pytest.mark.parametrize(("features", "families"), [(6, 1000), (60, 100)])
+@pytest.mark.parametrize(("features", "families"), [(6, 2000), (60, 100)])
 def test_false_alarms_are_at_most_5_percent_over_all_features(
     live_rows: int, features: int, families: int
 ) -> None:
