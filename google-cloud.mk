@@ -56,10 +56,11 @@ IMPERSONATED = $(if $(ACTS_AS),--impersonate-service-account=$(ACTS_AS))
 
 # The variables that google-cloud/ gets. Each is a word: the Makefile refuses other values.
 NAMED := GCP_PROJECT_ID GCP_REGION GCP_REGISTRY GCP_CONFIG CLOUD_RUN_SERVICE REPOSITORY LOCATION IMAGE PUSHED LISTED \
-	DEPLOYER RUNTIME KEY PATIENCE READ_BUCKETS READ_SECRETS
-# What the service reads: buckets and secrets.
+	DEPLOYER RUNTIME KEY PATIENCE READ_BUCKETS WRITE_BUCKETS READ_SECRETS
+# What the service reads and writes: buckets and secrets.
 IN_BUCKET = $(if $(filter start,$(FETCH_AT)),$(patsubst gs://%,%,$(filter gs://%,$(MODEL_URI))))
 READ_BUCKETS = $(sort $(MODEL_VOLUME) $(firstword $(subst /, ,$(IN_BUCKET))))
+WRITE_BUCKETS = $(call check-word,FEEDBACK_URI)$(firstword $(subst /, ,$(FEEDBACK_URI:gs://%=%)))
 secret-of = $(firstword $(subst :, ,$(lastword $(subst =, ,$(1)))))
 READ_SECRETS = $(sort $(foreach pair,$(subst $(comma), ,$(SECRETS)),$(call secret-of,$(pair))))
 PROGRAM = $(foreach name,$(NAMED),$(name)='$($(name))') "$$PYTHON" google-cloud
@@ -68,8 +69,8 @@ SHIPPER = ACTS_AS=deployer OPTIONS='$(AS_DEPLOYER)' $(PROGRAM)
 
 .PHONY: try-cloud check-gcp-login enable-apis create-repository create-service-account add-roles create-config \
 	create-key setup doctor conf-docker-for-gcp image-to-gcp no-canary deploy release why list-cloud-run \
-	describe-service url predict logs list-gcp-images open deploy-canary promote rollback allow-public \
-	allow-private allow-invoker allow-deployer delete-deployment delete-latest-gcp-image delete-key \
+	describe-service url predict logs feedback require-FEEDBACK_URI list-gcp-images open deploy-canary promote \
+	rollback allow-public allow-private allow-invoker allow-deployer delete-deployment delete-latest-gcp-image delete-key \
 	delete-service-account destroy require-gcp require-gcloud require-config require-image require-sample \
 	require-API_KEY require-percent require-github
 
@@ -244,6 +245,16 @@ logs: require-config ## Show the newest 100 lines of the service's log, the newe
 	@$(SHIPPER) require service
 	$(read-log) --limit=100 $(SEE_DOCTOR)
 	$(call next,make describe-service)
+
+# As the person: what was predicted for whom is not for the deployer.
+feedback: require-GCP_PROJECT_ID require-gcloud require-FEEDBACK_URI install
+feedback: ## Add to DATA_DIR what all instances wrote to FEEDBACK_URI, and print what loads it into BigQuery
+	@$(VENV)/python -m api.feedback.gather $(GCP_PROJECT_ID) $(GCP_REGION)
+	$(call next,make run$(comma) whose /content and training then have the feedback of all instances)
+
+require-FEEDBACK_URI:
+	@[ -n "$$FEEDBACK_URI" ] || { echo "FEEDBACK_URI is not set: write the folder of the bucket that the service" \
+		"writes to into .env, as in FEEDBACK_URI=gs://bucket/feedback" >&2; exit 1; }
 
 list-gcp-images: require-config ## List the images in the registry
 	gcloud artifacts docker images list $(LISTED) $(AS_DEPLOYER) --include-tags --sort-by=~updateTime $(SEE_DOCTOR)

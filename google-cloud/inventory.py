@@ -24,7 +24,7 @@ RESOURCES: list[Resource] = [
     project.service,
     project.newest_image,
     project.images,
-    *(project.granted_on(place) for place in (*project.buckets, *project.secrets)),
+    *(project.granted_on(place) for place in (*project.buckets.values(), *project.secrets)),
     project.granted_on(project.project),
     project.granted_on(project.repository),
     project.repository,

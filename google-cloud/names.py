@@ -1,6 +1,6 @@
 """The names that make passes in the environment. Each is a word, without blanks and quotes.
 
-READ_BUCKETS and READ_SECRETS are lists of words.
+READ_BUCKETS, WRITE_BUCKETS and READ_SECRETS are lists of words.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ DEPLOYER = environ["DEPLOYER"]
 RUNTIME = environ["RUNTIME"]
 KEY = environ["KEY"]
 PATIENCE = int(environ["PATIENCE"])  # tries, 5 s apart, until a new role works
-# What the service reads.
+# What the service reads, and where it writes feedback.
 READ_BUCKETS = environ["READ_BUCKETS"].split()
+WRITE_BUCKETS = environ["WRITE_BUCKETS"].split()
 READ_SECRETS = environ["READ_SECRETS"].split()
 # Options of each command: the project, and the configuration of gcloud.
 OPTIONS = environ["OPTIONS"]

@@ -15,6 +15,7 @@ from names import (
     REPOSITORY,
     RUNTIME,
     SERVICE,
+    WRITE_BUCKETS,
 )
 from record import Resource, Role
 
@@ -122,7 +123,7 @@ def secret(name: str) -> Resource:
     )
 
 
-buckets = [bucket(name) for name in READ_BUCKETS]
+buckets = {name: bucket(name) for name in [*READ_BUCKETS, *WRITE_BUCKETS]}
 secrets = [secret(name) for name in READ_SECRETS]
 
 
@@ -134,7 +135,7 @@ def acts_as_deployer(member: str) -> Role:
 def roles() -> list[Role]:
     """Who may do what: the smallest role on the smallest thing."""
     person, ships = login()[0], f"serviceAccount:{DEPLOYER}"
-    reads = f"serviceAccount:{RUNTIME}"
+    runs = f"serviceAccount:{RUNTIME}"
     kind = "serviceAccount" if person.endswith(".gserviceaccount.com") else "user"
     return [
         Role(project, "roles/run.developer", ships),
@@ -143,8 +144,9 @@ def roles() -> list[Role]:
         Role(repository, "roles/artifactregistry.repoAdmin", ships),
         Role(runtime, "roles/iam.serviceAccountUser", ships),
         acts_as_deployer(f"{kind}:{person}"),
-        *(Role(each, "roles/storage.objectViewer", reads) for each in buckets),
-        *(Role(each, "roles/secretmanager.secretAccessor", reads) for each in secrets),
+        *(Role(buckets[name], "roles/storage.objectViewer", runs) for name in READ_BUCKETS),
+        *(Role(buckets[name], "roles/storage.objectCreator", runs) for name in WRITE_BUCKETS),
+        *(Role(each, "roles/secretmanager.secretAccessor", runs) for each in secrets),
     ]
 
 

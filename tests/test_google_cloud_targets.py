@@ -179,18 +179,20 @@ def test_each_state_that_is_not_committed_has_a_tag_of_its_own_and_is_named(read
     assert tag(deploy()) == tags[0]
 
 
-def test_what_the_service_reads_is_told_by_the_doctor_and_granted(ready: Desk) -> None:
+def test_what_the_service_reads_and_writes_is_told_by_the_doctor_and_granted(ready: Desk) -> None:
     given = (
         "MODEL_VOLUME=our-models", "SECRETS=MLFLOW_TRACKING_TOKEN=mlflow-token:latest",
-        "FETCH_AT=start", "MODEL_URI=gs://their-models/a.joblib",
+        "FETCH_AT=start", "MODEL_URI=gs://their-models/a.joblib", "FEEDBACK_URI=gs://our-feedback/a",
     )  # fmt: skip
     cloud = ready.cloud
     cloud.enabled |= {"storage.googleapis.com", "secretmanager.googleapis.com"}
-    cloud.part(Buckets).all |= {name: Bucket(name) for name in ("our-models", "their-models")}
+    names = ("our-models", "their-models", "our-feedback")
+    cloud.part(Buckets).all |= {name: Bucket(name) for name in names}
     cloud.part(Secrets).all["mlflow-token"] = "the-token"
     reads = [
         ("roles/storage.objectViewer", "bucket", "our-models"),
         ("roles/storage.objectViewer", "bucket", "their-models"),
+        ("roles/storage.objectCreator", "bucket", "our-feedback"),
         ("roles/secretmanager.secretAccessor", "secret", "mlflow-token"),
     ]
     told = [f"{role} of serviceAccount:{RUNTIME} on {kind} {name}" for role, kind, name in reads]

@@ -6,8 +6,9 @@ import sqlite3
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from api.feedback.facts import HOUR_SECONDS, TIME_DIGITS, Prediction, Selection
+from api.feedback.facts import HOUR_SECONDS, TIME_DIGITS, Hour, Prediction, Selection
 
 SCHEMA = (
     # Versions, methods and names of keys, as numbers in the other tables.
@@ -140,6 +141,21 @@ def count(db: sqlite3.Connection, selection: Selection, hour: int, sign: int) ->
         "INSERT INTO told VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET count = count + excluded.count",
         (hour, version, plain(selection.predicted), plain(selection.label), sign),
+    )
+
+
+def add_hour(db: sqlite3.Connection, hour: Hour) -> None:
+    """Add counts to those of their hour, version and layout."""
+    key = (hour.hour, named(db, hour.version), hour.layout)
+    found = db.execute(
+        "SELECT answers, counts FROM hours WHERE hour = ? AND version = ? AND layout = ?", key
+    ).fetchone()
+    answers, counts = hour.answers, hour.counts.astype(np.int64)
+    if found:
+        answers += found["answers"]
+        counts = counts + np.frombuffer(found["counts"], np.int64)
+    db.execute(
+        "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?)", (*key, answers, counts.tobytes())
     )
 
 

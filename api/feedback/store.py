@@ -45,20 +45,7 @@ class FeedbackStore:
         """Add counts to those of their hour, version and layout."""
         with self._database.writing() as db:
             for each in hours:
-                key = (each.hour, schema.named(db, each.version), each.layout)
-                found = db.execute(
-                    "SELECT answers, counts FROM hours WHERE hour = ? AND version = ? "
-                    "AND layout = ?",
-                    key,
-                ).fetchone()
-                answers, counts = each.answers, each.counts.astype(np.int64)
-                if found:
-                    answers += found["answers"]
-                    counts = counts + np.frombuffer(found["counts"], np.int64)
-                db.execute(
-                    "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?)",
-                    (*key, answers, counts.tobytes()),
-                )
+                schema.add_hour(db, each)
 
     def add_task(self, task_id: str, prediction_id: str) -> str:
         """The id under which the rows of a task are kept: this one, unless it has another one."""

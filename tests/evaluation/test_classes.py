@@ -16,7 +16,7 @@ THREE = answers_of(300, ("a", "b", "c"))
 TWO = answers_of(300, (False, True))
 
 
-def test_a_share_has_the_interval_of_wilson() -> None:
+def test_a_share_has_the_interval_ofwilson() -> None:
     found = classes.share(8, 10)
     assert found.value == 0.8
     # The textbook example, to four digits.

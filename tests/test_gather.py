@@ -1,0 +1,199 @@
+"""`make feedback`: what all instances wrote to a bucket in one store, read by the real gcloud."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.feedback import gather, lines
+from api.feedback.facts import HOUR_SECONDS, Hour, Prediction, Selection, new_id
+from api.feedback.lines import PREDICTIONS, SELECTIONS, STATISTICS
+from api.feedback.merge import MergedStore
+from api.settings import Settings
+from tests.google_cloud.cloud import PERSON, PROJECT, Cloud
+from tests.google_cloud.storage import Bucket, Buckets
+
+REGION = "europe-west1"
+THIS_HOUR = int(time.time() // HOUR_SECONDS)
+NOW = THIS_HOUR * HOUR_SECONDS + 1.0
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    if shutil.which("gcloud") is None:
+        pytest.skip("not installed: gcloud")
+    with Cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        cloud.enabled.add("storage.googleapis.com")
+        cloud.policies.set(
+            f"projects/{PROJECT}/buckets/ours",
+            {"bindings": [{"role": "roles/storage.objectViewer", "members": [f"user:{PERSON}"]}]},
+        )
+        yield cloud
+
+
+@pytest.fixture
+def objects(small: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    for name, value in small.environment().items():
+        monkeypatch.setenv(name, value)
+    small.part(Buckets).all = {"ours": Bucket("ours"), "theirs": Bucket("theirs")}
+    return small.part(Buckets).all["ours"].objects
+
+
+@pytest.fixture
+def settings(objects: dict[str, bytes], tmp_path: Path) -> Settings:
+    return Settings(feedback_uri="gs://ours/f", data_dir=str(tmp_path))
+
+
+@pytest.fixture
+def run(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    """Gather, and give the lines that are printed."""
+
+    def run() -> list[str]:
+        gather.gather(settings, PROJECT, REGION)
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def store(settings: Settings) -> MergedStore:
+    return MergedStore(Path(settings.data_dir) / "feedback")
+
+
+def made(number: int, label: Any = "a", **others: Any) -> Prediction:
+    at = NOW + number / 1000
+    facts = {"id": new_id(at), "row": 0, "version": "v1", "owner": "", "method": "predict"}
+    return Prediction(**{**facts, "at": at, "inputs": [1.5], "label": label, **others})
+
+
+def told(prediction: Prediction, label: Any, after: float = 1, **others: Any) -> Selection:
+    return Selection(id=prediction.id, row=0, at=prediction.at + after, label=label, **others)
+
+
+def counted(*counts: int) -> Hour:
+    return Hour(
+        hour=THIS_HOUR,
+        version="v1",
+        layout="l",
+        answers=sum(counts),
+        counts=np.array(counts, np.int64),
+    )
+
+
+def put(objects: dict[str, bytes], kind: str, name: str, *records: Any) -> None:
+    objects[f"f/{kind}/2026-11-29/{name}.ndjson"] = lines.write(kind, records)
+
+
+def test_what_several_instances_wrote_is_brought_together_once(
+    objects: dict[str, bytes], run: Callable[[], list[str]], store: MergedStore
+) -> None:
+    one, two, three = (made(number) for number in range(3))
+    put(objects, PREDICTIONS, "aa-000001", one, two)
+    put(objects, PREDICTIONS, "bb-000001", three)
+    put(objects, STATISTICS, "aa-000001", counted(1, 2))
+    put(objects, STATISTICS, "bb-000001", counted(3, 4))
+    # The truth of a prediction of one instance came to another, which was corrected later.
+    put(objects, SELECTIONS, "0", told(one, "b", 2), told(two, "a"))
+    put(objects, SELECTIONS, "1", told(one, "b"), told(three, None))
+    objects["f/readme.txt"] = objects["f/models/a.ndjson"] = b"not ours"
+    first = run()
+    assert first[0] == "gs://ours/f has 6 objects, of which 6 are new"
+    date = dt.datetime.fromtimestamp(NOW, dt.UTC).date()
+    assert first[1] == (
+        f"{store.folder} has 3 predictions, 4 selections, and counts of 10 answers from {date} to "
+        f"{date}"
+    )
+    assert first[2] == "version v1: accuracy 0.333 (0.061 to 0.792) in 3 selections"
+    again = run()
+    assert again[0] == "gs://ours/f has 6 objects, of which 0 are new"
+    assert again[1:] == first[1:]
+    ((hour,), found) = store.hours(0), {each.id: chosen.label for each, chosen in store.labelled()}
+    assert hour.counts.tolist() == [4, 6]
+    assert found == {one.id: "b", two.id: "a", three.id: None}
+
+
+def test_a_truth_that_came_before_its_prediction_counts_once_that_is_there(
+    objects: dict[str, bytes], run: Callable[[], list[str]], store: MergedStore
+) -> None:
+    late = made(0)
+    put(objects, SELECTIONS, "0", told(late, "a"))
+    assert not any("accuracy" in line for line in run())
+    put(objects, PREDICTIONS, "aa-000002", late)
+    assert "version v1: accuracy 1.000 (0.207 to 1.000) in 1 selections" in run()
+
+
+def test_of_numbers_the_mean_absolute_error_is_said(
+    objects: dict[str, bytes], run: Callable[[], list[str]]
+) -> None:
+    rows = [made(number, 2.0) for number in range(2)]
+    put(objects, PREDICTIONS, "aa-000001", *rows)
+    put(objects, SELECTIONS, "0", *(told(row, 3.5, is_number=True) for row in rows))
+    assert "version v1: mean absolute error 1.5 in 2 selections" in run()
+
+
+def test_rows_older_than_prediction_ttl_are_not_kept(
+    objects: dict[str, bytes], settings: Settings, store: MergedStore
+) -> None:
+    put(objects, PREDICTIONS, "aa-000001", made(0), made(-40 * 24 * 3_600_000))
+    gather.gather(settings, PROJECT, REGION)
+    assert store.count_predictions() == 1
+
+
+def test_an_object_that_cannot_be_read_is_named_and_left_out_and_others_are_added(
+    objects: dict[str, bytes],
+    settings: Settings,
+    store: MergedStore,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    put(objects, PREDICTIONS, "aa-000001", made(0))
+    objects["f/predictions/2026-11-29/zz.ndjson"] = b'{"id": 1}\n'
+    gather.gather(settings, PROJECT, REGION)
+    said = capsys.readouterr().err
+    assert "warning: gs://ours/f/predictions/2026-11-29/zz.ndjson is left out: line 1 is" in said
+    assert store.count_predictions() == 1
+
+
+def test_an_empty_folder_is_said(run: Callable[[], list[str]], store: MergedStore) -> None:
+    assert run() == [
+        "gs://ours/f has 0 objects, of which 0 are new",
+        f"{store.folder} has 0 predictions, 0 selections, and counts of 0 answers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [
+        ("gs://theirs/f", "needs the role roles/storage.objectViewer on the bucket"),
+        ("", "error: FEEDBACK_URI is not set: expected a folder, as gs://bucket/feedback"),
+        ("s3://ours", "error: FEEDBACK_URI='s3://ours': expected a folder, as gs://bucket/path"),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_ends_with_a_sentence(
+    objects: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gather", PROJECT, REGION])
+    monkeypatch.setenv("FEEDBACK_URI", uri)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        gather.main()
+    assert sentence in str(ended.value)
+    assert "\n" not in str(ended.value)
+
+
+def test_an_object_that_two_people_add_at_once_is_added_once(tmp_path: Path) -> None:
+    store = MergedStore(tmp_path)
+    for _ in range(2):
+        store.merge("gs://a/statistics/b", STATISTICS, [counted(1)])
+    assert [each.answers for each in store.hours(0)] == [1]
