@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.feedback.facts import HOUR_SECONDS, Hour, Prediction, Selection, new_id, time_of
+from api.feedback.facts import (
+    HOUR_SECONDS,
+    Hour,
+    Prediction,
+    Selection,
+    id_of_task,
+    new_id,
+    time_of,
+)
 from api.feedback.store import FeedbackStore
 
 NOON = 1_750_000_000 // HOUR_SECONDS * HOUR_SECONDS
@@ -137,12 +145,10 @@ def test_predictions_and_selections_are_read_on_from_where_one_was(store: Feedba
     assert two == one + 1
 
 
-def test_rows_of_a_task_have_one_id(store: FeedbackStore) -> None:
-    task, other = new_id(), new_id()
-    assert store.of_task(task) is None
-    assert store.add_task(task, other) == other
-    assert store.add_task(task, new_id()) == other
-    assert store.of_task(task) == other
+def test_rows_of_a_task_are_kept_under_one_id_with_its_time() -> None:
+    assert id_of_task("task", NOON) == id_of_task("task", NOON) != id_of_task("other", NOON)
+    assert time_of(id_of_task("task", NOON)) == NOON
+    assert len(id_of_task("task", NOON)) == len(new_id())
 
 
 def test_notes_are_kept_and_forgotten(store: FeedbackStore) -> None:
@@ -156,7 +162,6 @@ def test_notes_are_kept_and_forgotten(store: FeedbackStore) -> None:
 def test_what_is_expired_is_gone_and_the_rest_stays(store: FeedbackStore) -> None:
     old, new = made(NOON - 3 * HOUR_SECONDS), made(NOON)
     store.add([old, new])
-    store.add_task(new_id(), old.id)
     store.select([told(old, "b"), told(new, "b")])
     for each in (old, new):
         hour = int(each.at // HOUR_SECONDS)

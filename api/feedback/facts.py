@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from typing import Any
@@ -96,6 +97,12 @@ def new_id(at: float | None = None) -> str:
     """An id of a prediction made `at` these seconds since 1970, as 32 hexadecimal digits."""
     milliseconds = int((time.time() if at is None else at) * 1000)
     return f"{milliseconds:012x}7{random.getrandbits(76):019x}"
+
+
+def id_of_task(task_id: str, created: float) -> str:
+    """The id under which the rows of a task are kept, which was created at this time."""
+    digest = hashlib.sha256(task_id.encode()).hexdigest()
+    return f"{int(created * 1000):012x}8{digest[: ID_DIGITS - TIME_DIGITS - 1]}"
 
 
 def time_of(prediction_id: str) -> float:

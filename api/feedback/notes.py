@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from api.feedback.facts import new_id
+from api.feedback.facts import id_of_task, new_id
 
 if TYPE_CHECKING:
     from api.http.request import Request
+    from api.tasks.task import Task
     from models.model import Model
     from models.rows.batch import Batch
 
@@ -89,9 +90,11 @@ class Notes:
         # A model of several outputs has no label that somebody could choose.
         self._purse = purse if has_labels(model) else None
         self._coins = self._purse.coins if self._purse else []
-        self._ones: deque[Answered] = deque(maxlen=MAX_ONES)
+        # The method, the row and the result of each: a record would take five times as long.
+        self._ones: deque[tuple[str, Any, Any]] = deque(maxlen=MAX_ONES)
+        self._append = self._ones.append
         # Counts without a lock: a thread may stop between the two halves of +=.
-        self._answers = itertools.count()
+        self._count = itertools.count().__next__
         self._seen = 0
         self._lock = threading.Lock()
         self._reset()
@@ -107,11 +110,10 @@ class Notes:
         """Note the only row of a request, and its result as JSON has it."""
         if HEADER in request.environ and _is_off(request):
             return
-        next(self._answers)
-        answered = Answered(method, (row,), (result,))
-        self._ones.append(answered)
+        self._count()
+        self._append((method, row, result))
         if self._coins and method in LABELLED:
-            self._keep(request, answered, 1)
+            self._keep(request, Answered(method, (row,), (result,)), 1)
 
     def take(self, request: Request, method: str, batch: Batch, result: Any) -> None:
         """Note the rows of a request and their results."""
@@ -121,6 +123,17 @@ class Notes:
         self.take_rows(answered)
         if self._coins and method in LABELLED and batch.count <= MAX_KEPT_ROWS:
             self._keep(request, answered, batch.count)
+
+    def take_chunk(self, task: Task, first: int, answered: Answered) -> None:
+        """Note rows of a task, the first of which has this number."""
+        self.take_rows(answered)
+        if not self._coins or answered.method not in LABELLED or first >= MAX_KEPT_ROWS:
+            return
+        few = slice(0, MAX_KEPT_ROWS - first)
+        some = Answered(answered.method, answered.rows[few], answered.result[few])
+        if first or (self._purse and self._purse.spend()):
+            kept_as = id_of_task(task.id, task.created)
+            self.keep_rows(Kept(kept_as, task.created, task.owner, some, first))
 
     def take_rows(self, answered: Answered) -> None:
         """Note rows that are counted; of many rows those that there is room for."""
@@ -155,7 +168,7 @@ class Notes:
         with self._lock:
             batches, kept, rows = self._batches, self._kept, self._rows
             self._reset()
-        seen = next(self._answers)
+        seen = self._count()
         # Asking is itself counted.
         rows += seen - self._seen
         self._seen = seen + 1
@@ -172,15 +185,14 @@ def _is_off(request: Request) -> bool:
     return bool(request.environ[HEADER].strip().lower() == "off")
 
 
-def _joined(ones: list[Answered]) -> list[Answered]:
+def _joined(ones: list[tuple[str, Any, Any]]) -> list[Answered]:
     """Answers of one row as one for each method."""
-    methods: dict[str, list[Answered]] = {}
-    for answered in ones:
-        methods.setdefault(answered.method, []).append(answered)
-    return [
-        Answered(method, [each.rows[0] for each in same], [each.result[0] for each in same])
-        for method, same in methods.items()
-    ]
+    methods: dict[str, tuple[list[Any], list[Any]]] = {}
+    for method, row, result in ones:
+        rows, results = methods.setdefault(method, ([], []))
+        rows.append(row)
+        results.append(result)
+    return [Answered(method, rows, results) for method, (rows, results) in methods.items()]
 
 
 def _some(answered: Answered, most: int) -> Answered:

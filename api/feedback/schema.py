@@ -17,8 +17,6 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS predictions (
         id BLOB, row INTEGER, at REAL, version INTEGER, owner INTEGER, method INTEGER, inputs BLOB,
         answer BLOB, PRIMARY KEY (id, row)) WITHOUT ROWID""",
-    # The id under which the rows of a task are kept.
-    "CREATE TABLE IF NOT EXISTS tasks (task BLOB PRIMARY KEY, id BLOB) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS selections (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, row INTEGER, at REAL, label BLOB,
         owner INTEGER, predicted BLOB, version INTEGER, is_number INTEGER,

@@ -20,6 +20,8 @@ from api.tasks.database import Database
 CACHE_KIB = 256
 # Rows that one transaction removes, so that others do not wait for long.
 EXPIRED_AT_ONCE = 5000
+# The column by which expired rows are removed; of the other tables the id.
+KEYS = {"selections": "number", "hours": "hour", "told": "hour", "errors": "hour"}
 
 
 class FeedbackStore:
@@ -46,22 +48,6 @@ class FeedbackStore:
         with self._database.writing() as db:
             for each in hours:
                 schema.add_hour(db, each)
-
-    def add_task(self, task_id: str, prediction_id: str) -> str:
-        """The id under which the rows of a task are kept: this one, unless it has another one."""
-        with self._database.writing() as db:
-            task, own = bytes.fromhex(task_id), bytes.fromhex(prediction_id)
-            db.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?)", (task, own))
-            found = db.execute("SELECT id FROM tasks WHERE task = ?", (task,)).fetchone()
-            return str(found["id"].hex())
-
-    def of_task(self, task_id: str) -> str | None:
-        """The id under which the rows of a task are kept; None if they are not."""
-        with self._database.reading() as db:
-            found = db.execute(
-                "SELECT id FROM tasks WHERE task = ?", (bytes.fromhex(task_id),)
-            ).fetchone()
-            return str(found["id"].hex()) if found else None
 
     def prediction(self, prediction_id: str, row: int) -> Prediction | None:
         """The prediction of this id and row; None if it is not kept."""
@@ -200,7 +186,6 @@ class FeedbackStore:
             ("predictions", "id < ?", first),
             ("latest", "hour < ?", hour),
             ("selections", "at < ?", before),
-            ("tasks", "id < ?", first),
             ("hours", "hour < ?", hour),
             ("told", "hour < ?", hour),
             ("errors", "hour < ?", hour),
@@ -210,8 +195,7 @@ class FeedbackStore:
             db.execute("PRAGMA incremental_vacuum")
 
     def _remove(self, table: str, condition: str, value: Any) -> None:
-        keys = {"selections": "number", "tasks": "task"}.get(table, "")
-        keys = keys or {"hours": "hour", "told": "hour", "errors": "hour"}.get(table, "id")
+        keys = KEYS.get(table, "id")
         removed = EXPIRED_AT_ONCE
         while removed >= EXPIRED_AT_ONCE:
             with self._database.writing() as db:

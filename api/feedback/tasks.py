@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from api.feedback.facts import id_of_task
 from api.feedback.recorder import recorder
 from api.feedback.truth import Choice, Predicted, Untold
 from api.protocols.inference import Expired, check_success, find
@@ -32,8 +33,8 @@ def predicted(site: Site, choice: Choice) -> Predicted:
     row = 0 if choice.row is UNSET else int(choice.row)
     if row >= task.rows_done:
         raise Untold("row", f"expected a row of this task, from 0 to {task.rows_done - 1}")
-    kept = recorder.store.of_task(task_id)
-    if kept and (found := recorder.store.prediction(kept, row)):
+    kept = id_of_task(task_id, task.created)
+    if found := recorder.store.prediction(kept, row):
         return Predicted(found.id, row, found.label, found.version)
     with asked():
         store = desk(site.settings).store
@@ -43,4 +44,4 @@ def predicted(site: Site, choice: Choice) -> Predicted:
     label = lists[0][0]
     if task.method == "predict_proba":
         label = max(zip(label, task.classes or [], strict=True), key=lambda pair: pair[0] or 0)[1]
-    return Predicted(task_id, row, label, task.version)
+    return Predicted(kept, row, label, task.version)

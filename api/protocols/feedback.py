@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
 
 from api.answers import Chosen, Told
-from api.errors import Answer, Problem, UnknownThing, UnsupportedType
+from api.errors import Answer, Problem, UnknownThing
 from api.feedback.recorder import recorder
-from api.formats import media
 from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.protocols.inference import Expired, may_see
-from models.errors import InvalidRows, MalformedBody, Place
-from models.rows import DELIMITERS
-from models.text.parse import parse
+from models.errors import InvalidRows, Place
 
 if TYPE_CHECKING:
     from api.feedback.facts import Selection
     from api.feedback.truth import Choice, Predicted
 
 TAG = Tag("Feedback", "The truth of predictions, as people choose it or as it turns out.")
-LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
-CSV = ("text/csv", "text/tab-separated-values")
 # Places that one answer lists of predictions that are not here.
 MAX_LISTED = 100
-COLUMNS = ("prediction_id", "task_id", "row", "label")
 NOT_HERE = (
     "No prediction that is kept has this id: it stands in X-Prediction-Id of an answer whose rows "
     "are kept, and for tasks in task_id."
@@ -86,11 +78,12 @@ def select(site: Site, request: Request) -> Answer:
 
     Raises MalformedBody, InvalidRows, UnknownThing, Expired, NoFeedback.
     """
+    # Many services are never told.
+    from api.feedback import bodies
+
     _check()
-    if not media.is_json(request.content_type or JSON):
-        raise UnsupportedType(f"The Content-Type {request.content_type} is not read: send {JSON}.")
-    given = parse(site.service.body(request))
-    selection = _selection(site, request, _choice(given, ""), "")
+    given = bodies.read_one(site.service, request)
+    selection = _selection(site, request, bodies.choice_in(given, ""), "")
     _keep([selection])
     return _answer(_chosen(selection))
 
@@ -100,14 +93,16 @@ def tell(site: Site, request: Request) -> Answer:
 
     Raises MalformedBody, InvalidRows, TooLarge, UnsupportedType, NoFeedback.
     """
+    from api.feedback import bodies
+
     _check()
-    given = _read(site, request)
+    given = bodies.read(site.service, request)
     site.service.contract.check_count(len(given))
     places: list[Place] = []
     choices: list[tuple[str, Choice]] = []
     for pointer, value in given:
         try:
-            choices.append((pointer, _choice(value, pointer)))
+            choices.append((pointer, bodies.choice_in(value, pointer)))
         except InvalidRows as error:
             places.extend(error.places)
     selections: list[Selection] = []
@@ -139,91 +134,6 @@ def _check() -> None:
     """Raise NoFeedback where no rows are kept."""
     if recorder.mode != "all":
         raise NoFeedback(f"{recorder.reason}: set PREDICTION_LOG=all, and DATA_DIR to a folder")
-
-
-def _read(site: Site, request: Request) -> list[tuple[str, Any]]:
-    """What a body tells, each with its place: JSON, NDJSON or CSV."""
-    given = request.content_type.partition(";")[0].strip().lower()
-    body = site.service.body(request)
-    if given in LINES:
-        lines = enumerate(body.split(b"\n"), 1)
-        return [
-            (f"/{number - 1}", parse(line, f"line {number}: "))
-            for number, line in lines
-            if line.strip()
-        ]
-    if given in CSV:
-        return list(_table(site, body))
-    if not media.is_json(given or JSON):
-        listed = ", ".join((JSON, LINES[0], CSV[0]))
-        raise UnsupportedType(f"The Content-Type {given} is not read: send {listed}.")
-    values = parse(body)
-    if isinstance(values, dict) and values.keys() == {"feedback"}:
-        values = values["feedback"]
-    if not isinstance(values, list):
-        raise InvalidRows([Place("", "expected a list of choices")])
-    return [(f"/{i}", value) for i, value in enumerate(values)]
-
-
-def _table(site: Site, body: bytes) -> Iterator[tuple[str, Any]]:
-    """The choices of a CSV, whose header names the columns. Raises MalformedBody, InvalidRows."""
-    from api.feedback.truth import read_label
-
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MalformedBody(
-            f"The body is not UTF-8: {error.reason} at byte {error.start}."
-        ) from None
-    first = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        names = [name.strip() for name in reader.fieldnames or ()]
-        known = set(names) <= set(COLUMNS) and "label" in names
-        if not known or len(set(names)) < len(names) or not {"prediction_id", "task_id"} & {*names}:
-            raise MalformedBody(
-                "Expected a CSV whose first line names the columns prediction_id (or task_id), "
-                f"label, and row if there are several rows: it has {first.strip()[:80]!r}."
-            )
-        reader.fieldnames = names
-        for number, cells in enumerate(reader):
-            yield f"/{number}", _cells(cells, number, partial(read_label, model=site.service.model))
-    except csv.Error as error:
-        raise MalformedBody(f"The body is not CSV: line {reader.line_num}: {error}.") from None
-
-
-def _cells(
-    cells: dict[str | Any, str | Any], number: int, read_label: Callable[[str], Any]
-) -> dict[str, Any]:
-    """A line of a CSV as JSON would have it. Raises InvalidRows."""
-    if None in cells or None in cells.values():
-        raise InvalidRows([Place(f"/{number}", "expected a cell for each column")])
-    found: dict[str, Any] = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
-    if "label" not in found:
-        expected = "expected the truth, or null for none of the classes; leave out rows without it"
-        raise InvalidRows([Place(f"/{number}/label", expected)])
-    found["label"] = read_label(found["label"])
-    row = found.get("row", "0")
-    if row.isascii() and row.isdigit():
-        found |= {"row": int(row)} if "row" in found else {}
-    return found
-
-
-def _choice(value: Any, pointer: str) -> Choice:
-    """The choice that a value of JSON is. Raises InvalidRows."""
-    from api.feedback import truth
-
-    try:
-        choice = msgspec.convert(value, truth.Choice)
-    except msgspec.ValidationError as error:
-        words, _, where = str(error).partition(" - at `$")
-        place = where.strip("`").replace(".", "/")
-        expected = words[:1].lower() + words[1:].replace("`", "")
-        raise InvalidRows([Place(f"{pointer}{place}", expected)]) from None
-    if (choice.prediction_id is UNSET) == (choice.task_id is UNSET):
-        raise InvalidRows([Place(pointer, "expected either prediction_id or task_id")])
-    return choice
 
 
 def _selection(site: Site, request: Request, choice: Choice, pointer: str) -> Selection:

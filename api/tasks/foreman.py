@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from api.feedback.recorder import recorder
 from api.service import Service
 from api.settings import Settings
 from api.tasks.embedded import Bell, end_with, forever, hall, store
@@ -133,6 +135,8 @@ class Foreman:
         end_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         quick: Any = Quick(store(self._settings))
+        if recorder.mode != "off":
+            threading.Thread(target=recorder.watch, daemon=True).start()
         os.nice(LOWEST_PRIORITY)
         models = Models(self._service, self._settings)
         worker = Worker(cast("Store", quick), hall.put, models, self._settings, self._swap)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from api.feedback.notes import Answered
 from api.formats import results
 from api.service import Service
 from api.tasks.inputs import Input
@@ -28,7 +29,13 @@ def outcome_of(service: Service, task: Task, chunk: Chunk, source: Input) -> Out
     """
     started = time.perf_counter()
     batch = source.batch(chunk)
-    lists = [_answer(service, method, batch) for method in methods(service, task.method)]
+    found = {
+        method: answered(service.model, method, batch) for method in methods(service, task.method)
+    }
+    lists = [_encoded(result, batch) for result in found.values()]
+    if service.notes is not None:
+        rows = Answered(task.method, batch.rows, found[task.method])
+        service.notes.take_chunk(task, chunk.row, rows)
     took = max(time.perf_counter() - started, 1e-6)
     factor = min(CHUNK_SECONDS / took, GROWTH)
     return Outcome(
@@ -51,9 +58,8 @@ def ranks(service: Service, method: str) -> bool:
     return is_one and method == "predict" and "predict_proba" in service.model.methods
 
 
-def _answer(service: Service, method: str, batch: Batch) -> bytes:
+def _encoded(result: Any, batch: Batch) -> bytes:
     """The results of one method as a JSON list."""
-    result = answered(service.model, method, batch)
     return results.joined(results.encoded(result, msgspec.json.encode, batch.count, 2**63))
 
 

@@ -1,0 +1,117 @@
+"""Read what a request tells of predictions: one choice, or many as JSON, NDJSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from api.errors import UnsupportedType
+from api.feedback.truth import Choice, read_label
+from api.formats import media
+from api.formats.writers import JSON
+from models.errors import InvalidRows, MalformedBody, Place
+from models.rows import DELIMITERS
+from models.text.parse import parse
+
+if TYPE_CHECKING:
+    from api.http.request import Request
+    from api.service import Service
+
+LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+CSV = ("text/csv", "text/tab-separated-values")
+COLUMNS = ("prediction_id", "task_id", "row", "label")
+
+
+def read_one(service: Service, request: Request) -> Any:
+    """The JSON of a request. Raises MalformedBody, UnsupportedType."""
+    given, _ = media.parsed(request.content_type)
+    if not (given in media.GUESSED or media.is_json(request.content_type)):
+        raise UnsupportedType(f"The Content-Type {given} is not read: send {JSON}.")
+    return parse(service.body(request))
+
+
+def read(service: Service, request: Request) -> list[tuple[str, Any]]:
+    """What a body tells, each with its place: JSON, NDJSON or CSV.
+
+    Raises MalformedBody, InvalidRows, UnsupportedType.
+    """
+    given, _ = media.parsed(request.content_type)
+    body = service.body(request)
+    if given in media.GUESSED:
+        # curl -d says the same of any body.
+        given = {b"[": JSON, b"{": LINES[0]}.get(body.lstrip()[:1], CSV[0])
+    if given in LINES:
+        lines = enumerate(body.split(b"\n"))
+        return [(f"/{i}", parse(line, f"line {i + 1}: ")) for i, line in lines if line.strip()]
+    if given in CSV:
+        return list(_table(service, body))
+    if not media.is_json(request.content_type) and given != JSON:
+        listed = ", ".join((JSON, LINES[0], CSV[0]))
+        raise UnsupportedType(f"The Content-Type {given} is not read: send {listed}.")
+    values = parse(body)
+    if not isinstance(values, list):
+        raise InvalidRows([Place("", "expected a list of choices")])
+    return [(f"/{i}", value) for i, value in enumerate(values)]
+
+
+def _table(service: Service, body: bytes) -> Iterator[tuple[str, Any]]:
+    """The choices of a CSV, whose header names the columns. Raises MalformedBody, InvalidRows."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(
+            f"The body is not UTF-8: {error.reason} at byte {error.start}."
+        ) from None
+    first = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+        known = set(names) <= set(COLUMNS) and "label" in names
+        if not known or len(set(names)) < len(names) or not {"prediction_id", "task_id"} & {*names}:
+            raise MalformedBody(
+                "Expected a CSV whose first line names the columns prediction_id (or task_id), "
+                f"label, and row if there are several rows: it has {first.strip()[:80]!r}."
+            )
+        reader.fieldnames = names
+        for number, cells in enumerate(reader):
+            yield f"/{number}", _cells(cells, number, partial(read_label, model=service.model))
+    except csv.Error as error:
+        raise MalformedBody(f"The body is not CSV: line {reader.line_num}: {error}.") from None
+
+
+def _cells(
+    cells: dict[str | Any, str | Any], number: int, read_label: Callable[[str], Any]
+) -> dict[str, Any]:
+    """A line of a CSV as JSON would have it. Raises InvalidRows."""
+    if None in cells or None in cells.values():
+        raise InvalidRows([Place(f"/{number}", "expected a cell for each column")])
+    found: dict[str, Any] = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
+    if "label" not in found:
+        expected = "expected the truth, or null for none of the classes; leave out rows without it"
+        raise InvalidRows([Place(f"/{number}/label", expected)])
+    found["label"] = read_label(found["label"])
+    row = found.get("row", "0")
+    if row.isascii() and row.isdigit():
+        found |= {"row": int(row)} if "row" in found else {}
+    return found
+
+
+def choice_in(value: Any, pointer: str) -> Choice:
+    """The choice that a value of JSON is. Raises InvalidRows."""
+    try:
+        choice = msgspec.convert(value, Choice)
+    except msgspec.ValidationError as error:
+        words, _, where = str(error).partition(" - at `$")
+        place = where.strip("`").replace(".", "/")
+        expected = words[:1].lower() + words[1:].replace("`", "")
+        raise InvalidRows([Place(f"{pointer}{place}", expected)]) from None
+    if (choice.prediction_id is UNSET) == (choice.task_id is UNSET):
+        raise InvalidRows([Place(pointer, "expected either prediction_id or task_id")])
+    return choice

@@ -1,0 +1,554 @@
+"""The truth of predictions as clients tell it, and what is kept of predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from api import app
+from api.feedback import notes, truth
+from api.feedback.facts import new_id, time_of
+from api.feedback.recorder import Recorder
+from api.settings import Settings
+from models.engines import choose
+from models.model import Model
+from tests.conftest import Serve
+from tests.tasks.conftest import ROW
+
+X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0], [3.0, 2.0]])
+
+
+@pytest.fixture(scope="module")
+def model(penguins_path: Path) -> Model:
+    return choose.load(penguins_path)
+
+
+def client_of(model: Model, **settings: Any) -> FlaskClient:
+    """A client of the service around a model, which is not loaded again."""
+    found = Settings(**settings)
+    return app.serve(app.service_of(model, found), found).app.test_client()
+
+
+@pytest.fixture
+def client(keeps_feedback: Recorder, model: Model) -> FlaskClient:
+    return client_of(model)
+
+
+@pytest.fixture(autouse=True)
+def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "RECENT_SECONDS", 0.0)
+
+
+def predict(client: FlaskClient, body: Any = ROW, path: str = "/predict", **headers: str) -> str:
+    """Ask for predictions, and give the id under which they are kept."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = client.post(path, json=body, headers=named)
+    assert answer.status_code == 200, answer.text
+    return answer.headers.get("X-Prediction-Id", "")
+
+
+def select(client: FlaskClient, **choice: Any) -> Any:
+    return client.put("/inference/select", json=choice)
+
+
+def problem(answer: Any, status: int) -> str:
+    """The sentence of a problem, with the place that is wrong if one is."""
+    assert answer.status_code == status, answer.text
+    errors = answer.json.get("errors")
+    if not errors:
+        return str(answer.json["detail"])
+    return "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors)
+
+
+# One choice.
+
+
+@pytest.mark.parametrize("path", ["/inference/select", "/inference/select/"])
+def test_a_choice_is_kept_and_comes_back(
+    client: FlaskClient, keeps_feedback: Recorder, path: str
+) -> None:
+    kept = predict(client)
+    answer = client.put(path, json={"prediction_id": kept, "label": "Gentoo"})
+    found: dict[str, Any] = answer.get_json()
+    assert found.pop("at").startswith("20")
+    assert len(found.pop("version")) == 64
+    assert found == {
+        "prediction_id": kept,
+        "row": 0,
+        "label": "Gentoo",
+        "predicted": "Adelie",
+        "correct": False,
+    }
+    ((prediction, selection),) = keeps_feedback.store.labelled()
+    assert prediction.inputs == list(ROW.values())
+    assert (selection.label, selection.predicted) == ("Gentoo", "Adelie")
+
+
+def test_a_row_of_several_is_named_in_the_id_or_beside_it(client: FlaskClient) -> None:
+    kept = predict(client, [ROW, {**ROW, "bill_length_mm": 50.0, "body_mass_g": 6000.0}])
+    one = select(client, prediction_id=f"{kept}/1", label="Gentoo").json
+    two = select(client, prediction_id=kept, row=1, label="Gentoo").json
+    assert one["row"] == two["row"] == 1
+    assert one["predicted"] == two["predicted"] != "Adelie"
+
+
+def test_none_of_the_classes_is_a_choice(client: FlaskClient) -> None:
+    answer = select(client, prediction_id=predict(client), label=None)
+    assert (answer.json["label"], answer.json["correct"]) == (None, False)
+
+
+@pytest.mark.parametrize("path", ["/predict_proba", "/invocations", "/v1/models/model:predict"])
+def test_each_protocol_names_what_it_keeps(client: FlaskClient, path: str) -> None:
+    body: Any = {"instances": [ROW]} if path.startswith("/v1") else ROW
+    kept = predict(client, body, path)
+    assert select(client, prediction_id=kept, label="Adelie").json["correct"] is True
+
+
+def test_tensors_are_kept_under_the_label_of_several_methods(client: FlaskClient) -> None:
+    inputs = [
+        {
+            "name": name,
+            "shape": [1],
+            "datatype": "BYTES" if isinstance(value, str) else "FP64",
+            "data": [value],
+        }
+        for name, value in ROW.items()
+    ]
+    outputs = [{"name": "decision_function"}, {"name": "predict"}]
+    kept = predict(client, {"inputs": inputs, "outputs": outputs}, "/v2/models/model/infer")
+    assert select(client, prediction_id=kept, label="Adelie").json["predicted"] == "Adelie"
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"label": "Emu"}, "/label: expected one of Adelie, Chinstrap, Gentoo, or null for none"),
+        ({"label": 1}, "/label: expected one of Adelie"),
+        ({}, "object missing required field label"),
+        ({"label": "Adelie", "row": 7}, "/row: expected a row of this answer, from 0 to 0"),
+        ({"label": "Adelie", "row": -1}, "/row: expected `int` >= 0"),
+        ({"label": "Adelie", "prediction_id": 5}, "/prediction_id: expected"),
+        ({"label": "Adelie", "prediction_id": "abc"}, "/prediction_id: expected the X-Prediction"),
+        ({"label": "Adelie", "task_id": "abc"}, ": expected either prediction_id or task_id"),
+        ({"label": "Adelie", "lable": 1}, "object contains unknown field lable"),
+        ({"label": ["Adelie"]}, "/label: expected"),
+    ],
+)
+def test_a_choice_that_cannot_be_taken_is_told_where(
+    client: FlaskClient, choice: dict[str, Any], said: str
+) -> None:
+    answer = select(client, **{"prediction_id": predict(client), **choice})
+    assert said.replace("`", "") in problem(answer, 422)
+
+
+def test_a_row_told_twice_has_to_be_the_same(client: FlaskClient) -> None:
+    kept = predict(client, [ROW, ROW])
+    assert select(client, prediction_id=f"{kept}/1", row=1, label="Adelie").status_code == 200
+    answer = select(client, prediction_id=f"{kept}/1", row=0, label="Adelie")
+    assert problem(answer, 422) == "/row: expected no row, or 1 as in the id"
+
+
+def test_neither_id_is_a_problem(client: FlaskClient) -> None:
+    assert "either prediction_id or task_id" in problem(select(client, label="Adelie"), 422)
+
+
+def test_an_id_of_nobody_is_404_and_one_of_long_ago_410(client: FlaskClient) -> None:
+    answer = select(client, prediction_id=new_id(), label="Adelie")
+    assert "No prediction that is kept has this id" in problem(answer, 404)
+    answer = select(client, prediction_id=new_id(time.time() - 3e6), label="Adelie")
+    assert "kept for 2.592e+06 seconds (PREDICTION_TTL)" in problem(answer, 410)
+
+
+def test_a_prediction_that_another_process_has_not_written_yet_is_waited_for(
+    client: FlaskClient, keeps_feedback: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(truth, "RECENT_SECONDS", 5.0)
+    kept = predict(client)
+    slept: list[float] = []
+    fold = keeps_feedback.fold
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        fold()
+
+    monkeypatch.setattr(keeps_feedback, "fold", lambda: None)
+    monkeypatch.setattr("api.feedback.truth.time.sleep", sleep)
+    assert select(client, prediction_id=kept, label="Adelie").status_code == 200
+    assert slept == [truth.LOOK_SECONDS]
+
+
+def test_curl_says_a_type_of_its_own(client: FlaskClient) -> None:
+    data = json.dumps({"prediction_id": predict(client), "label": "Adelie"})
+    form = "application/x-www-form-urlencoded"
+    assert client.put("/inference/select", data=data, content_type=form).status_code == 200
+    answer = client.put("/inference/select", data=data, content_type="text/csv")
+    assert "send application/json" in problem(answer, 415)
+    answer = client.put("/inference/select", data=data[:-1], content_type="application/json")
+    assert "The body is not JSON" in problem(answer, 400)
+
+
+def test_where_nothing_is_kept_it_is_said_why(
+    keeps_feedback: Recorder, model: Model, tmp_path: Path
+) -> None:
+    for mode, said in (("off", "PREDICTION_LOG=off"), ("statistics", "only counts are kept")):
+        environ = {"PREDICTION_LOG": mode, "DATA_DIR": str(tmp_path)}
+        keeps_feedback.begin(Settings.from_env(environ))
+        client = client_of(model)
+        assert predict(client) == ""
+        answer = select(client, prediction_id=new_id(), label="Adelie")
+        assert said in problem(answer, 503)
+        assert "set PREDICTION_LOG=all" in problem(answer, 503)
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_counted(
+    client: FlaskClient, keeps_feedback: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError("feedback.db cannot be used: database or disk is full")
+
+    kept = predict(client)
+    monkeypatch.setattr(keeps_feedback.store, "select", full)
+    answer = select(client, prediction_id=kept, label="Adelie")
+    assert "it cannot be kept now (feedback.db cannot be used" in problem(answer, 503)
+
+
+# Numbers, clusters, and models without a label.
+
+
+def test_the_truth_of_a_regression_is_a_number(keeps_feedback: Recorder, serve: Serve) -> None:
+    client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]))
+    kept = predict(client, [[1.0, 2.0]])
+    found = select(client, prediction_id=kept, label=3).json
+    assert (found["label"], found["correct"]) == (3.0, None)
+    assert select(client, prediction_id=kept, label=None).status_code == 200
+    for wrong in ("three", True):
+        answer = select(client, prediction_id=kept, label=wrong)
+        assert problem(answer, 422) == "/label: expected the true number, or null"
+    assert len(keeps_feedback.store.errors(0)) == 0
+
+
+def test_the_truth_of_a_cluster_is_a_whole_number(keeps_feedback: Recorder, serve: Serve) -> None:
+    client = serve(KMeans(2, n_init=1, random_state=0).fit(X))
+    kept = predict(client, [[1.0, 2.0]])
+    assert select(client, prediction_id=kept, label=1.0).json["correct"] in (True, False)
+    answer = select(client, prediction_id=kept, label=1.5)
+    assert problem(answer, 422) == "/label: expected a whole number, or null"
+    assert len(keeps_feedback.store.told(0)) == 1
+
+
+def test_classes_of_numbers_are_found_by_value(keeps_feedback: Recorder, serve: Serve) -> None:
+    client = serve(DecisionTreeClassifier().fit(X, [0, 1, 0, 1]))
+    kept = predict(client, [[1.0, 0.0]])
+    assert select(client, prediction_id=kept, label=1.0).json["label"] == 1
+    for wrong in (True, "1", 2):
+        assert "/label: expected one of 0, 1" in problem(
+            select(client, prediction_id=kept, label=wrong), 422
+        )
+
+
+def test_classes_of_booleans_are_no_numbers(keeps_feedback: Recorder, serve: Serve) -> None:
+    client = serve(DecisionTreeClassifier().fit(X, [False, True, False, True]))
+    kept = predict(client, [[1.0, 0.0]])
+    assert select(client, prediction_id=kept, label=True).json["correct"] is True
+    assert select(client, prediction_id=kept, label=1).status_code == 422
+
+
+def test_models_without_one_label_keep_counts_only(keeps_feedback: Recorder, serve: Serve) -> None:
+    several = serve(DecisionTreeClassifier().fit(X, [[0, 1], [1, 0], [0, 1], [1, 1]]))
+    assert predict(several, [[1.0, 0.0]]) == ""
+    scaler = serve(StandardScaler().fit(X))
+    assert predict(scaler, [[1.0, 0.0]], "/transform") == ""
+    keeps_feedback.fold(everything=True)
+    assert [each.answers for each in keeps_feedback.store.hours(0)] == [1, 1]
+
+
+# Many choices.
+
+
+def lines(*choices: Any) -> str:
+    return "\n".join(map(json.dumps, choices))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "write"),
+    [
+        ("application/json", json.dumps),
+        ("application/x-ndjson", lambda choices: lines(*choices) + "\n\n"),
+        ("text/csv", lambda c: f"prediction_id,label\n{c[0]['prediction_id']},Gentoo\n"),
+        ("text/csv", lambda c: f"label;prediction_id;row\r\nGentoo;{c[0]['prediction_id']};0\r\n"),
+        ("text/csv", lambda c: f"\ufeff label, prediction_id \nGentoo, {c[0]['prediction_id']}"),
+        (
+            "text/tab-separated-values",
+            lambda c: f"label\tprediction_id\nGentoo\t{c[0]['prediction_id']}",
+        ),
+        ("application/x-www-form-urlencoded", json.dumps),
+        ("application/x-www-form-urlencoded", lambda choices: lines(*choices)),
+    ],
+)
+def test_many_choices_come_in_any_form(
+    client: FlaskClient, keeps_feedback: Recorder, media_type: str, write: Any
+) -> None:
+    body = write([{"prediction_id": predict(client), "label": "Gentoo"}])
+    answer = client.post("/feedback", data=body.encode(), content_type=media_type)
+    assert answer.json["kept"] == 1, answer.text
+    ((_, selection),) = keeps_feedback.store.labelled()
+    assert selection.label == "Gentoo"
+
+
+def test_choices_whose_prediction_is_not_here_are_counted_and_named(client: FlaskClient) -> None:
+    body = [
+        {"prediction_id": predict(client), "label": "Gentoo"},
+        {"prediction_id": new_id(), "label": "Gentoo"},
+        {"prediction_id": new_id(time.time() - 3e6), "label": None},
+    ]
+    assert client.post("/feedback", json=body).json == {
+        "kept": 1,
+        "unknown": 1,
+        "expired": 1,
+        "unknown_places": ["/1"],
+        "expired_places": ["/2"],
+    }
+
+
+def test_where_one_choice_is_wrong_none_is_kept(
+    client: FlaskClient, keeps_feedback: Recorder
+) -> None:
+    kept = predict(client)
+    body = [{"prediction_id": kept, "label": label} for label in ("Adelie", "Emu", 3)]
+    said = problem(client.post("/feedback", json=[*body, {}]), 422)
+    assert said.split(": ")[0] == "/3"
+    assert "/1/label" in said
+    assert keeps_feedback.store.count_selections() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status", "said"),
+    [
+        ("id,label\n1,2", "text/csv", 400, "names the columns prediction_id (or task_id), label"),
+        ("prediction_id,row\n1,2", "text/csv", 400, "it has 'prediction_id,row'"),
+        ("prediction_id,label,label\n1,2,3", "text/csv", 400, "names the columns"),
+        ("", "text/csv", 400, "names the columns"),
+        ("prediction_id,label\n1", "text/csv", 422, "/0: expected a cell for each column"),
+        ("prediction_id,label\n1,a,b", "text/csv", 422, "/0: expected a cell for each column"),
+        ("prediction_id,label\n1,", "text/csv", 422, "/0/label: expected the truth, or null"),
+        ("prediction_id,label,row\n1,a,x", "text/csv", 422, "/0/row: expected int"),
+        ('prediction_id,label\n"1', "text/csv", 400, "The body is not CSV: line 1"),
+        ("prediction_id,label\n", "text/csv", 422, "expected at least one sample"),
+        (b"prediction_id,label\n\xff,1", "text/csv", 400, "not UTF-8"),
+        ("{", "application/x-ndjson", 400, "line 1: "),
+        ("{}", "application/json", 422, "expected a list of choices"),
+        ("[", "application/json", 400, "The body is not JSON"),
+        ("[]", "application/json", 422, "expected at least one"),
+        ("a", "application/x-npy", 415, "send application/json, application/x-ndjson, text/csv"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_why(
+    client: FlaskClient, body: Any, media_type: str, status: int, said: str
+) -> None:
+    answer = client.post("/feedback", data=body, content_type=media_type)
+    assert said in problem(answer, status)
+
+
+@pytest.mark.parametrize(
+    ("classes", "cell", "label"),
+    [
+        ([0, 1], "1", 1),
+        ([False, True], "true", True),
+        (["1", "2"], "1", "1"),
+        (["null", "b"], "null", "null"),
+        (["a", "b"], "null", None),
+        ([0.5, 1.5], "1.5", 1.5),
+    ],
+)
+def test_a_cell_names_a_class_by_its_text(
+    keeps_feedback: Recorder, serve: Serve, classes: list[Any], cell: str, label: Any
+) -> None:
+    answers = [str(each) if isinstance(each, float) else each for each in classes] * 2
+    client = serve(DecisionTreeClassifier().fit(X, answers))
+    if isinstance(classes[0], float):
+        client = serve(LinearRegression().fit(X, classes * 2))
+    kept = predict(client, [[1.0, 0.0]])
+    body = f"prediction_id,label\n{kept},{cell}"
+    assert client.post("/feedback", data=body, content_type="text/csv").json["kept"] == 1
+    ((_, selection),) = keeps_feedback.store.labelled()
+    assert selection.label == label
+    assert type(selection.label) is type(label)
+
+
+def test_words_for_a_regression_are_told(keeps_feedback: Recorder, serve: Serve) -> None:
+    client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]))
+    body = f"prediction_id,label\n{predict(client, [[1.0, 0.0]])},much"
+    answer = client.post("/feedback", data=body, content_type="text/csv")
+    assert problem(answer, 422) == "/0/label: expected the true number, or null"
+    assert keeps_feedback.store.count_selections() == 0
+
+
+# Keys.
+
+
+def keys(*names: str) -> str:
+    return ",".join(f"{name}:{hashlib.sha256(name.encode()).hexdigest()}" for name in names)
+
+
+def test_a_prediction_is_its_keys_own_and_the_administrators(
+    keeps_feedback: Recorder, model: Model
+) -> None:
+    client = client_of(model, api_keys=keys("ann", "bob"), admin_keys=keys("root"))
+    kept = predict(client, Authorization="Bearer ann")
+    assert len(kept) == 32
+    for name, status in (("bob", 404), ("ann", 200), ("root", 200), ("eve", 401)):
+        answer = client.put(
+            "/inference/select",
+            json={"prediction_id": kept, "label": "Adelie"},
+            headers={"Authorization": f"Bearer {name}"},
+        )
+        assert answer.status_code == status, name
+
+
+# What is kept.
+
+
+def test_a_request_may_ask_to_leave_no_trace(client: FlaskClient, keeps_feedback: Recorder) -> None:
+    for body in (ROW, [ROW, ROW]):
+        assert predict(client, body, X_Prediction_Log=" OFF ") == ""
+    keeps_feedback.fold(everything=True)
+    assert keeps_feedback.store.hours(0) == []
+    assert predict(client, X_Prediction_Log="on") != ""
+
+
+def test_so_many_answers_a_second_are_kept_and_all_are_counted(
+    keeps_feedback: Recorder, model: Model, tmp_path: Path
+) -> None:
+    keeps_feedback.begin(Settings(prediction_log_rate=3, data_dir=str(tmp_path)))
+    client = client_of(model)
+    assert [bool(predict(client)) for _ in range(5)] == [True] * 3 + [False] * 2
+    for _ in range(4):
+        keeps_feedback.fold()
+    assert [bool(predict(client)) for _ in range(4)] == [True] * 3 + [False]
+    keeps_feedback.fold(everything=True)
+    assert sum(each.answers for each in keeps_feedback.store.hours(0)) == 9
+
+
+def test_a_large_batch_is_counted_by_a_part_and_not_kept(
+    client: FlaskClient, keeps_feedback: Recorder
+) -> None:
+    assert predict(client, [ROW] * (notes.MAX_KEPT_ROWS + 1)) == ""
+    assert predict(client, [ROW] * 1000) != ""
+    assert predict(client, [ROW] * 1000) != ""
+    # No more rows wait to be written down.
+    assert predict(client, [ROW]) == ""
+    keeps_feedback.fold(everything=True)
+    (hour,) = keeps_feedback.store.hours(0)
+    assert hour.answers == 3002
+    assert 0 < hour.counts[0] <= notes.MAX_BATCH_ROWS
+
+
+def test_values_are_hidden_or_left_out_where_that_is_asked(
+    keeps_feedback: Recorder, model: Model, tmp_path: Path
+) -> None:
+    settings = Settings(
+        data_dir=str(tmp_path), prediction_hash="island,sex", prediction_drop="body_mass_g"
+    )
+    keeps_feedback.begin(settings)
+    client = client_of(model)
+    for sex in ("female", "female", None):
+        predict(client, {**ROW, "sex": sex})
+    keeps_feedback.fold()
+    rows = [each.inputs for each in keeps_feedback.store.predictions_after("0" * 32, 0, 9e9, 9)]
+    assert rows[0] == rows[1]
+    assert rows[0][0].startswith("hmac:")
+    assert rows[0][0] != rows[0][5]
+    assert rows[0][4] is None
+    assert rows[2][5] is None
+    assert rows[0][1] == ROW["bill_length_mm"]
+    key = (tmp_path / "feedback" / "key").read_bytes()
+    assert len(key) == 64
+    keeps_feedback.begin(settings)
+    assert (tmp_path / "feedback" / "key").read_bytes() == key
+    assert (tmp_path / "feedback" / "key").stat().st_mode & 0o077 == 0
+
+
+def test_a_key_of_the_settings_hides_values_alike_everywhere(
+    keeps_feedback: Recorder, model: Model, tmp_path: Path
+) -> None:
+    found = []
+    for name in ("a", "b"):
+        settings = Settings(
+            data_dir=str(tmp_path / name),
+            prediction_hash="island",
+            prediction_key="k" * 16,
+        )
+        keeps_feedback.begin(settings)
+        predict(client_of(model))
+        keeps_feedback.fold()
+        found.append(keeps_feedback.store.predictions_after("0" * 32, 0, 9e9, 9)[0].inputs[0])
+        assert not (tmp_path / name / "feedback" / "key").exists()
+    assert found[0] == found[1]
+
+
+def test_probabilities_and_missing_values_are_kept(
+    client: FlaskClient, keeps_feedback: Recorder
+) -> None:
+    for path in ("/predict_proba", "/predict"):
+        predict(client, [{**ROW, "bill_length_mm": None}, ROW], path)
+    keeps_feedback.fold()
+    found = keeps_feedback.store.predictions_after("0" * 32, 0, 9e9, 9)
+    assert [each.inputs[1] for each in found] == [None, 33.1] * 2
+    assert [each.label for each in found] == ["Chinstrap", "Adelie"] * 2
+    assert [len(each.ranked or ()) for each in found] == [3, 3, 0, 0]
+    assert abs(time_of(found[0].id) - found[0].at) < 0.002
+
+
+def test_a_folder_that_cannot_be_written_gives_way_to_a_temporary_one(
+    keeps_feedback: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    keeps_feedback.begin(Settings(data_dir=str(tmp_path / "file")))
+    assert keeps_feedback.store.folder.parent == tmp_path
+    keeps_feedback.begin(Settings(k_service="service", prediction_log="all"))
+    assert keeps_feedback.store.folder.parent == tmp_path
+
+
+def test_where_no_folder_can_be_written_nothing_is_kept_and_that_is_said(
+    keeps_feedback: Recorder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    keeps_feedback.begin(Settings(data_dir=str(tmp_path / "file")))
+    assert keeps_feedback.mode == "off"
+    assert "feedback cannot be kept" in caplog.text
+    keeps_feedback.close()
+
+
+def test_counts_that_cannot_be_written_wait_and_are_warned_of_once(
+    client: FlaskClient,
+    keeps_feedback: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(_: object) -> None:
+        raise OSError("disk full")
+
+    predict(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(keeps_feedback.store, "add_counts", full)
+        keeps_feedback.close()
+        keeps_feedback.close()
+    assert caplog.text.count("feedback is lost: disk full") == 1
+    keeps_feedback.close()
+    assert [each.answers for each in keeps_feedback.store.hours(0)] == [1]
