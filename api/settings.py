@@ -194,7 +194,13 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     @property
     def keeps_versions(self) -> bool:
         """Whether the model may change while it is served."""
-        return bool(self.admin_keys or self.model_uri or self.model_refresh_seconds)
+        changes = self.admin_keys or self.model_uri or self.model_refresh_seconds
+        return bool(changes or self.learns)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the service trains by itself on selections."""
+        return bool(self.learn_every or self.learn_cron)
 
     @property
     def data_folder(self) -> Path | None:
@@ -226,6 +232,14 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """See `ModelSettings.from_env`; the places of platforms give way to MODEL_PATH."""
         settings = super().from_env(environ)
+        if settings.learn_cron:
+            # Few services have it.
+            from api.feedback import cron
+
+            try:
+                cron.read(settings.learn_cron)
+            except ValueError as error:
+                raise SettingsError(f"LEARN_CRON={settings.learn_cron}: {error}") from None
         if environ.get("MODEL_PATH"):
             return msgspec.structs.replace(settings, **dict.fromkeys(PLACES, ""))
         return settings

@@ -35,10 +35,17 @@ def duties(settings: Settings, service: Service, swap: Swap | None) -> list[Duty
 
     `service` is that of the version that it began with.
     """
-    del service, swap
-    return [
+    found = [
         Duty(EXPIRE_SECONDS, lambda: recorder.store.expire(time.time() - settings.prediction_ttl))
     ]
+    if settings.learns and swap is not None:
+        # Few services do.
+        from api.feedback import learning
+
+        if not learning.missing(settings, service.model.signature):
+            learner = learning.Learner(settings, recorder.store, swap)
+            found.append(Duty(learning.LOOK_SECONDS, learner.look))
+    return found
 
 
 class Keeper:

@@ -53,6 +53,10 @@ watcher = Watcher(
     give_up=lambda connection: give_up(connection, version=answering.version),
 )
 follow.append(watcher.watch)
+if settings.learns:
+    from api.feedback import learning
+
+    learning.check(settings, service.model.signature)
 if recorder.mode != "off":
     follow.append(recorder.watch)
     follow.append(Keeper(recorder.store.folder, duties(settings, service, swap)).watch)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from api.feedback import learning
 from api.feedback.store import FeedbackStore
 from api.settings import Settings
 from models.candidate.facts import Served
@@ -18,7 +19,7 @@ from models.versions import Store
 def write(path: Path, settings: Settings, versions: Store, served: Served) -> Feedback:
     """Write the rows that have a label, in the order of their times.
 
-    Raises OSError where they cannot be read, or the file cannot be written.
+    Raises ModelError where they are not here, OSError where they cannot be read.
     """
     names = [column.name for column in served.columns]
 
@@ -30,10 +31,17 @@ def write(path: Path, settings: Settings, versions: Store, served: Served) -> Fe
             return True
         return not features or [*features] == names
 
-    assert settings.data_folder is not None  # noqa: S101
+    folder = settings.data_folder and settings.data_folder / "feedback"
+    if folder is None or not (folder / "feedback.db").exists():
+        raise ModelError(
+            "this worker does not have the selections of the service: set DATA_DIR to one folder "
+            "that both share, or train where the service runs"
+        )
+    store = FeedbackStore(folder)
+    learning.note(store)
     encode = msgspec.json.encode
     with path.open("wb") as file:
-        for prediction, selection in FeedbackStore(settings.data_folder / "feedback").labelled():
+        for prediction, selection in store.labelled():
             if selection.label is not None:
                 # Values of a version with other columns mean something else.
                 inputs = prediction.inputs if fits(prediction.version) else []

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from api.feedback import keeper, learning
 from api.feedback.facts import Prediction, Selection, new_id
+from api.feedback.learning import Learner
+from api.feedback.recorder import recorder
 from api.feedback.store import FeedbackStore
+from api.settings import Settings
+from api.tasks import desk
+from api.tasks.desk import NoTasks
+from models.settings import SettingsError
+from models.signature.types import Feature, Signature
 from tests.tasks.test_training import Build, House, build
 from tests.test_candidate import quick
 
@@ -18,26 +28,34 @@ FUNCTION = (
     "DATA, TARGET = 'rows.csv', 'y'\ndef train(rows, answers):\n    return LinearRegression()\n"
 )
 RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(300, 2))
+NOISE = RNG.normal(scale=0.1, size=300)
+OLD = ROWS.sum(axis=1) + NOISE
+# The second feature means the contrary from the 100th row on.
+CHANGED = np.where(np.arange(300) < 100, OLD, ROWS[:, 0] - ROWS[:, 1] + NOISE)
 
 
-def tell(house: House, inputs: np.ndarray, labels: Any, at: float = 1000.0) -> None:
-    """Keep predictions, one a second, each with its selection."""
+def kept(house: House) -> FeedbackStore:
     assert house.settings.data_folder
-    store = FeedbackStore(house.settings.data_folder / "feedback")
-    kept, told = [], []
-    for i, (row, label) in enumerate(
-        zip(inputs.tolist(), np.asarray(labels).tolist(), strict=True)
-    ):
-        known: Any = {"id": new_id(at + i), "row": 0, "at": at + i, "version": house.active}
-        kept.append(Prediction(**known, owner="", method="predict", inputs=row, label=0.0))
-        told.append(Selection(**known, label=label))
-    store.add(kept)
-    store.select(told)
+    return FeedbackStore(house.settings.data_folder / "feedback")
+
+
+def tell(house: House, labels: Any, first: int = 0, **other: Any) -> None:
+    """Keep the rows from `first` on as predictions, one a second, and the labels as their truth."""
+    predictions, selections = [], []
+    for i, label in enumerate(labels, first):
+        known: Any = {"id": new_id(1000.0 + i), "row": 0, "at": 1000.0 + i, "version": house.active}
+        row = {"owner": "", "method": "predict", "inputs": ROWS[i].tolist(), "label": 0.0}
+        predictions.append(Prediction(**(known | row | other)))
+        selections.append(Selection(**known, label=None if label is None else float(label)))
+    store = kept(house)
+    store.add(predictions)
+    store.select(selections)
 
 
 @pytest.fixture
 def house(build: Build) -> House:
-    """A service whose model adds its two features, as the rows of its data do."""
+    """A service whose model adds its two features, as its data do."""
     house = build(constant=0)
     rows = RNG.normal(size=(200, 2))
     lines = [f"{a},{b},{a + b + RNG.normal(scale=0.1)}" for a, b in rows]
@@ -46,21 +64,248 @@ def house(build: Build) -> House:
     return house
 
 
-def learnt(house: House) -> Any:
-    task_id = house.ask("POST", "/train/start", 202, {"feedback": True, "activate": "if-better"})
+def train(house: House) -> Any:
+    """The state of a training on selections, at its end."""
+    asked = {"feedback": True, "activate": "if-better"}
+    task_id = house.ask("POST", "/train/start", 202, asked)["task_id"]
     house.work()
-    state = house.state(task_id["task_id"])
+    return house.state(task_id)
+
+
+def learn(house: House) -> Any:
+    """The report of a training on selections that ends well."""
+    state = train(house)
     assert state["status"] == "SUCCESS", state["error"]
-    return house.ask("GET", f"/train/results/{task_id['task_id']}", 200)
+    return house.ask("GET", f"/train/results/{state['task_id']}", 200)
 
 
-def test_it_learns_of_a_change_from_selections(house: House) -> None:
-    rows = RNG.normal(size=(300, 2))
-    truth = np.where(np.arange(300) < 100, rows.sum(axis=1), rows[:, 0] - rows[:, 1])
-    tell(house, rows, truth + RNG.normal(scale=0.1, size=300))
-    report = learnt(house)
-    print(report)
-    assert report["activated"]
-    found = report["feedback"]
-    assert found["chosen"] == "the newest 100 selections"
+def test_it_learns_of_a_change_from_the_newest_selections(house: House) -> None:
+    tell(house, CHANGED)
+    report = learn(house)
+    assert report["activated"], report["not_activated"]
     assert house.serves() == report["version"]
+    found = report["feedback"]
+    assert found.pop("scores").keys() == {
+        "the data and all selections", "the newest 200 selections", "the newest 100 selections"
+    }  # fmt: skip
+    assert found == {
+        "chosen": "the newest 100 selections",
+        "data_rows": 0,
+        "selections": 100,
+        "held_out": 100,
+        "left_out": 0,
+        "since": "1970-01-01T00:18:20.000+00:00",
+        "until": "1970-01-01T00:21:39.000+00:00",
+    }
+    assert report["comparison"]["rows"] == report["metrics"]["rows_held_out"] == 100
+    assert report["comparison"]["interval"][0] > 0
+    card = house.versions.find(report["version"]).card
+    assert card["training"]["feedback"]["until"] == found["until"]
+    assert (card["training"]["data"], card["training"]["rows"]) == ("rows.csv", 200)
+    # The card shows rows of the data, and none of users.
+    shown = [*card["background"], [*card["example"].values()]]
+    assert set(map(tuple, ROWS.tolist())).isdisjoint(map(tuple, shown))
+
+
+def test_what_is_not_surely_better_does_not_take_over(house: House) -> None:
+    tell(house, OLD)
+    report = learn(house)
+    assert report["feedback"]["chosen"] == "the data and all selections"
+    assert report["metrics"]["rows_fitted"] == 400
+    assert report["not_activated"].startswith("it is not surely better: its r2 is 0.99")
+    assert house.serves() == house.active
+
+
+def test_the_rows_held_out_are_newer_than_all_that_the_active_version_knows(house: House) -> None:
+    tell(house, CHANGED[:270])
+    assert learn(house)["activated"]
+    tell(house, CHANGED[270:295], 270)
+    assert "there are 295 selections, 25 of them newer than all" in train(house)["error"]["detail"]
+    tell(house, CHANGED[295:], 295)
+    assert learn(house)["feedback"]["held_out"] == 30
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "there are 0 selections, 0 of them newer than all that the active version was"),
+        (55, "takes 30 such to compare, and 30 others to learn from. Train again after 5 more."),
+    ],
+)
+def test_too_few_selections_are_told(house: House, count: int, words: str) -> None:
+    tell(house, OLD[:count])
+    assert words in train(house)["error"]["detail"]
+
+
+def test_rows_that_are_no_rows_of_today_are_left_out(house: House) -> None:
+    tell(house, [None] * 10)
+    tell(house, OLD[10:20], 10, inputs=[1.0])
+    tell(house, OLD[20:30], 20, inputs=[1.0, None])
+    other = house.versions.add("ab" * 32, house.folder / "latest.joblib").version
+    place = house.versions.find(other).path.with_suffix(".json")
+    card = msgspec.json.decode(place.read_bytes()) | {"features": {"x1": {}, "x0": {}}}
+    place.write_bytes(msgspec.json.encode(card))
+    tell(house, OLD[30:40], 30, version=other)
+    tell(house, OLD[40:50], 40, version="cd" * 32)
+    tell(house, OLD[50:], 50)
+    found = learn(house)["feedback"]
+    assert (found["left_out"], found["selections"] + found["held_out"]) == (30, 260)
+
+
+def test_a_function_that_reads_its_own_rows_cannot_learn(house: House) -> None:
+    house.write("")
+    tell(house, OLD)
+    assert (
+        "TRAIN=own:train takes nothing, and reads its own rows: to learn from selections, let it"
+        in (train(house)["error"]["detail"])
+    )
+
+
+def test_a_worker_without_the_selections_says_so(house: House) -> None:
+    assert (
+        "this worker does not have the selections of the service: set DATA_DIR"
+        in (train(house)["error"]["detail"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"prediction_log": "statistics"}, "keeps no rows to learn from (PREDICTION_LOG=statistics)"),
+        ({"prediction_log": "off"}, "(PREDICTION_LOG=off): set PREDICTION_LOG=all"),
+        ({"prediction_hash": "x1"}, "PREDICTION_HASH hides x1 in the rows that are kept"),
+        ({"prediction_drop": "y, x0"}, "PREDICTION_DROP hides x0 in the rows that are kept"),
+    ],
+)  # fmt: skip
+def test_a_service_that_keeps_no_whole_rows_refuses(
+    build: Build, settings: dict[str, Any], words: str
+) -> None:
+    house = build(**settings)
+    assert words in house.ask("POST", "/train/start", 422, {"feedback": True})["detail"]
+
+
+def learner_of(house: House, **settings: Any) -> Learner:
+    known = msgspec.structs.replace(house.settings, **settings)
+    return Learner(known, kept(house), house.swap)
+
+
+def test_a_service_trains_by_itself_after_so_many_selections(house: House) -> None:
+    learner = learner_of(house, learn_every=100)
+    tell(house, CHANGED[:99])
+    learner.look()
+    assert not house.hints
+    tell(house, CHANGED[99:100], 99)
+    learner.look()
+    (task_id,) = house.hints
+    task = house.store.get(task_id)
+    assert task
+    assert (task.owner, task.notes) == ("learning", {"activate": "if-better", "feedback": True})
+    house.work()
+    # It was no better: as many again.
+    tell(house, CHANGED[100:199], 100)
+    learner.look()
+    assert not house.hints
+    tell(house, CHANGED[199:300], 199)
+    learner.look()
+    house.work()
+    assert house.serves() != house.active
+
+
+def test_a_training_that_is_under_way_is_waited_for(house: House) -> None:
+    learner = learner_of(house, learn_every=10)
+    tell(house, OLD[:10])
+    task_id = house.start()
+    learner.look()
+    assert house.hints == [task_id]
+    house.hints.clear()
+    house.store.revoke(task_id)
+    learner.look()
+    assert len(house.hints) == 1
+
+
+def test_a_service_that_takes_no_tasks_says_so_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Settings) -> Any:
+        raise NoTasks("This service takes no tasks: the processes have ended.")
+
+    monkeypatch.setattr(desk, "desk", refuse)
+    learner = learner_of(house, learn_every=10)
+    tell(house, OLD[:10])
+    for _ in range(3):
+        learner.look()
+    assert caplog.messages == ["learning: This service takes no tasks: the processes have ended."]
+
+
+def test_a_service_trains_by_itself_at_its_times(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = dt.datetime(2026, 11, 29, 2, 58, tzinfo=dt.UTC)
+    monkeypatch.setattr(learning, "_now", lambda: now)
+    learner = learner_of(house, learn_cron="0 3 * * *")
+    now += dt.timedelta(minutes=3)
+    learner.look()
+    # There was nothing to learn, and the time has passed.
+    tell(house, OLD[:70])
+    learner.look()
+    assert not house.hints
+    now += dt.timedelta(hours=23)
+    learner.look()
+    assert not house.hints
+    now += dt.timedelta(days=3)
+    for _ in range(2):
+        learner.look()
+        assert len(house.hints) == 1
+
+
+SIGNATURE = Signature(features=(Feature(name="age"), Feature(name="id", kind="unused")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, ""),
+        ({"prediction_drop": "id"}, ""),
+        ({"prediction_log": "statistics"}, "set PREDICTION_LOG=all"),
+        ({"celery_broker_url": "redis://host"}, "no worker of Celery has a version take over"),
+        ({"k_service": "one", "prediction_log": "all"}, "set DATA_DIR"),
+        ({"task_workers": 0}, "set TASK_WORKERS=1"),
+    ],
+)
+def test_what_keeps_a_service_from_learning_is_said_at_its_start(
+    settings: dict[str, Any],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(recorder, "mode", "all")
+    learning.check(Settings(learn_every=10, **settings), SIGNATURE)
+    learning.check(Settings(learn_cron="0 3 * * *", **settings), SIGNATURE)
+    for name, said in zip(("LEARN_EVERY", "LEARN_CRON"), caplog.messages, strict=False):
+        assert said.startswith(f"{name} is set, and nothing is learnt by itself: ")
+        assert words in said
+    assert len(caplog.messages) == (2 if words else 0)
+
+
+def test_a_service_that_cannot_keep_feedback_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "mode", "off")
+    monkeypatch.setattr(recorder, "reason", "feedback cannot be kept: no room")
+    assert learning.missing(Settings(learn_every=10), SIGNATURE) == recorder.reason
+
+
+def test_learning_is_a_duty_where_it_is_asked_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "mode", "all")
+    monkeypatch.setattr(recorder, "_store", kept(house))
+    for settings, count in (({}, 1), ({"learn_every": 5}, 2), ({"task_workers": 0}, 1)):
+        known = msgspec.structs.replace(house.settings, **settings)
+        duties = keeper.duties(known, house.service, house.swap)
+        assert [each.seconds for each in duties][1:] == [2.0] * (count - 1)
+
+
+def test_a_time_that_is_none_is_refused_at_the_start() -> None:
+    with pytest.raises(SettingsError, match="LEARN_CRON=0 3: it has 2 fields: expected five"):
+        Settings.from_env({"LEARN_CRON": "0 3"})
+    settings = Settings.from_env({"LEARN_CRON": "0 3 * * *"})
+    assert (settings.learns, settings.keeps_versions) == (True, True)
