@@ -478,6 +478,16 @@ def test_a_training_is_cancelled_while_it_runs(house: House) -> None:
     assert len(house.versions.versions()) == 1
 
 
+def test_a_training_that_is_cancelled_before_its_worker_begins_does_nothing(house: House) -> None:
+    task_id = house.start()
+    begun = house.store.begin(task_id, 0)
+    assert begun is not None
+    house.ask("DELETE", f"/train/{task_id}", 202)
+    house.worker.do(*begun)
+    house.check_clean()
+    assert len(house.versions.versions()) == 1
+
+
 @pytest.mark.parametrize(("step", "versions"), [("check", 1), ("stage", 2)])
 def test_a_training_that_is_cancelled_between_two_steps_does_not_take_over(
     house: House, monkeypatch: pytest.MonkeyPatch, step: str, versions: int
