@@ -17,6 +17,7 @@ from api.http.request import Request
 from api.http.route import Route, Routes, Site
 from api.monitor import metrics
 from api.protocols import (
+    content,
     docs,
     explain,
     feedback,
@@ -48,6 +49,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     native,
     inference,
     feedback,
+    content,
     versions,
     uploads,
     training,

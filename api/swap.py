@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from api.errors import Busy, Conflict, render
+from api.feedback.swaps import note_swap
 from api.http.gateway import STATUS_LINES, WSGI
 from api.http.request import Environ, Request
 from api.monitor import metrics
@@ -154,6 +155,7 @@ class Swap:
         board.active = number
         board.ring()
         metrics.count_swap("done")
+        note_swap(version.version)
         took = time.monotonic() - started
         log.warning("version %s serves now, after %.3f s", version.version[:12], took)
         return active

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,10 @@ class FeedbackStore:
         with self._database.writing(durable=True) as db:
             for selection in selections:
                 choices.select(db, selection)
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection to read sums from."""
+        return self._database.reading()
 
     def hours(self, since: float, until: float = math.inf) -> list[Hour]:
         """The counts of the hours that begin in this time, in seconds since 1970."""

@@ -143,6 +143,27 @@ PARAMETERS |= {
         "description": "The form of the results, for links, which have no Accept of their own.",
         "schema": {"enum": ["json", "csv", "ndjson"]},
     },
+    "table": {
+        "name": "format",
+        "in": "query",
+        "description": "The form of the answer, for links, which have no Accept of their own: a "
+        "document, or a table of its versions, features or labels.",
+        "schema": {"enum": ["json", "csv"]},
+    },
+    "hours": {
+        "name": "hours",
+        "in": "query",
+        "description": "How many hours are wanted, this one and those before it; 24 unless it is "
+        "given.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 8784},
+    },
+    "by": {
+        "name": "by",
+        "in": "query",
+        "description": "Whether series are by the hour or by the day, in UTC; by the day for more "
+        "than 48 hours. A table is that of the series.",
+        "schema": {"enum": ["hour", "day"]},
+    },
     "state": {
         "name": "state",
         "in": "query",

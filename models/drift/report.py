@@ -93,6 +93,19 @@ def answers(layout: Layout, counts: np.ndarray) -> Drift | None:
     return _drift(layout.output, counts[start : start + layout.output.size], 1)
 
 
+def answer_series(layout: Layout, counts: np.ndarray) -> list[list[int]]:
+    """The answers in each bin that `answers` tells of all counts, for each of them.
+
+    `counts` has the shape (n, layout.size).
+    """
+    if layout.output is None:
+        return [[] for _ in counts]
+    start = layout.starts[-1]
+    cells = counts[:, start : start + layout.output.size]
+    shown = _shown(layout.output, cells.sum(axis=0))
+    return cells[:, shown].tolist()  # type: ignore[no-any-return]
+
+
 def confidence(counts: np.ndarray) -> float | None:
     """The mean probability of the class that was answered; None if no method told one."""
     rows, total = counts[-2:].tolist()
@@ -156,17 +169,22 @@ def _part(trained: np.ndarray | None, cell: int) -> float | None:
 
 
 def _bins(column: Column, live: np.ndarray, trained: np.ndarray | None) -> list[Bin]:
-    """The bins of values, without those that can hold nothing."""
     shares: list[float | None] = [None] * len(live)
     if trained is not None and (total := int(trained[:-2].sum())):
         shares = (trained[:-2] / total).tolist()
-    found = [
-        Bin(label=label, count=int(count), trained=part)
-        for label, count, part in zip(labels(column), live, shares, strict=False)
-        if label
+    names = labels(column)
+    return [
+        Bin(label=names[i], count=int(live[i]), trained=shares[i]) for i in _shown(column, live)
     ]
-    if column.kind == "category" and not found[-1].count and not found[-1].trained:
-        del found[-1]
+
+
+def _shown(column: Column, live: np.ndarray) -> list[int]:
+    """The cells of values, without those that can hold nothing."""
+    found = [i for i, label in enumerate(labels(column)) if label]
+    if column.kind == "category":
+        other = found[-1]
+        if not live[other] and not (column.trained and column.trained[other]):
+            del found[-1]
     return found
 
 

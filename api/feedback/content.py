@@ -1,0 +1,252 @@
+"""What the counts of feedback tell: the answers of `/content/` about predictions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from api.content_answers import (
+    AccuracyAt,
+    CardAccuracy,
+    Confusion,
+    ContentAccuracy,
+    ContentPredictions,
+    ContentSelections,
+    CountsAt,
+    LabelCount,
+    SelectionsAt,
+    VersionAccuracy,
+    VersionCounts,
+)
+from api.drift_answers import ContentInputs, ContentOutputs, LabelsAt, Window
+from api.feedback import sums
+from api.feedback.facts import HOUR_SECONDS
+from api.feedback.recorder import recorder
+from api.feedback.sums import Sum
+from api.http.route import Site
+from models.drift import Layout, report
+from models.drift.accuracy import Measured, compare, mean_absolute, of_card, share_correct
+from models.model import Model
+
+HOURS_A_DAY = 24
+Metric = Literal["accuracy", "mean_absolute_error"]
+NO_STATISTICS = (
+    "Training statistics of this model are not known: `make card DATA=train.csv` writes them."
+)
+NO_FEATURES = "This model takes no table of features."
+NOTHING_YET = "This version has answered nothing in this time."
+
+
+class Span(NamedTuple):
+    """The hours that are asked about, and over how many of them a series sums."""
+
+    hours: int
+    first: int
+    each: int
+
+    @property
+    def window(self) -> Window:
+        """The hours as they are answered."""
+        return Window(self.hours, at(self.first), "day" if self.each > 1 else "hour")
+
+
+def time_at(seconds: float) -> str:
+    """A time in ISO 8601, in UTC."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")
+
+
+def at(hour: int) -> str:
+    """When an hour begins."""
+    return time_at(hour * HOUR_SECONDS)
+
+
+def predictions(_: Site, span: Span) -> ContentPredictions:
+    """How many rows each version answered, and when."""
+    parts = _known(sums.sums(recorder.store, span.first, span.each))
+    versions = [
+        VersionCounts(each.version, each.answers, each.selected, _coverage(each))
+        for each in sums.by_version(parts)
+    ]
+    series = [CountsAt(at(e.hour), e.version, e.answers, e.selected) for e in parts]
+    return ContentPredictions(span.window, sum(each.answers for each in versions), versions, series)
+
+
+def inputs(site: Site, span: Span) -> ContentInputs:
+    """The features of the version that serves, against its training."""
+    model = site.service.model
+    layout, _, counts = _counts(model, span)
+    total = counts.sum(axis=0)
+    note = "" if len(counts) else NOTHING_YET
+    if not layout.features:
+        note = NO_FEATURES
+    elif all(column.trained is None for column in layout.features):
+        note = NO_STATISTICS
+    return ContentInputs(
+        span.window, model.version, int(total[0]), report.features(layout, total), note
+    )
+
+
+def outputs(site: Site, span: Span) -> ContentOutputs:
+    """The answers of the version that serves, against its training."""
+    model = site.service.model
+    layout, hours, counts = _counts(model, span)
+    total = counts.sum(axis=0)
+    answers = report.answers(layout, total)
+    series = []
+    if answers is not None and len(counts):
+        starts, first = np.unique(np.array(hours) // span.each * span.each, return_index=True)
+        parts = np.add.reduceat(counts, first)
+        series = [
+            LabelsAt(at(start), part)
+            for start, part in zip(
+                starts.tolist(), report.answer_series(layout, parts), strict=True
+            )
+        ]
+    note = "" if len(counts) else NOTHING_YET
+    if answers is None:
+        note = "This model answers several values a row."
+    elif answers.verdict == "unknown":
+        note = note or "The answers in training are not known."
+    return ContentOutputs(
+        window=span.window,
+        version=model.version,
+        rows=int(total[0]),
+        answers=answers,
+        confidence=report.confidence(total),
+        series=series,
+        note=note,
+    )
+
+
+def selections(_: Site, span: Span) -> ContentSelections:
+    """What was told of predictions, and when these were made."""
+    parts = sums.sums(recorder.store, span.first, span.each)
+    total = Sum(hour=span.first, version="")
+    for part in parts:
+        total.add(part)
+    counts: dict[str, LabelCount] = {}
+    for _, label, count in sums.told(recorder.store, span.first):
+        counts.setdefault(repr(label), LabelCount(label, 0)).count += count
+    return ContentSelections(
+        span.window,
+        total.answers,
+        total.selected,
+        total.none,
+        _coverage(total),
+        sorted(counts.values(), key=lambda each: -each.count),
+        [SelectionsAt(at(e.hour), e.version, e.selected, e.none) for e in parts if e.selected],
+    )
+
+
+def accuracy(site: Site, span: Span) -> ContentAccuracy:
+    """How good the answers were, against the card of each version."""
+    parts = _known(sums.sums(recorder.store, span.first, span.each))
+    versions = sums.by_version(parts)
+    metric = metric_of(site.service.model, versions)
+    model = site.service.model
+    card = of_card(model.card, metric)
+    return ContentAccuracy(
+        window=span.window,
+        metric=metric,
+        versions=[of_version(site, each, metric) for each in versions],
+        card=CardAccuracy(
+            version=model.version,
+            low=card.low,
+            high=card.high,
+            rows=card.rows,
+            **_value(card, metric),
+        ),
+        days=[_at(each, metric) for each in parts if each.selected],
+        confusion=_confusion(model, span) if metric == "accuracy" else None,
+    )
+
+
+def metric_of(model: Model, versions: Iterable[Sum]) -> Metric:
+    """What tells how good a model's answers are: labels are right or wrong, numbers are off."""
+    is_labelled = any(each.labels for each in versions) and not any(e.numbers for e in versions)
+    return "accuracy" if model.classes is not None or is_labelled else "mean_absolute_error"
+
+
+def measured(total: Sum, metric: Metric) -> Measured:
+    """The metric of what was told of one version."""
+    if metric == "accuracy":
+        return share_correct(total.correct, total.labels)
+    return mean_absolute(total.absolute, total.squared, total.numbers)
+
+
+def of_version(site: Site, total: Sum, metric: Metric) -> VersionAccuracy:
+    """How good the answers of one version were, against its own card."""
+    live = measured(total, metric)
+    card = of_card(_card(site, total.version), metric)
+    return VersionAccuracy(
+        version=total.version,
+        selected=total.selected,
+        correct=total.correct if metric == "accuracy" else None,
+        bias=total.signed / total.numbers if total.numbers else None,
+        low=live.low,
+        high=live.high,
+        answers=total.answers,
+        coverage=_coverage(total),
+        verdict=compare(live, card, higher_is_better=metric == "accuracy"),
+        **_value(live, metric),
+    )
+
+
+def _at(part: Sum, metric: Metric) -> AccuracyAt:
+    live = measured(part, metric)
+    return AccuracyAt(
+        at=at(part.hour),
+        version=part.version,
+        selected=part.selected,
+        correct=part.correct if metric == "accuracy" else None,
+        low=live.low,
+        high=live.high,
+        **_value(live, metric),
+    )
+
+
+def _value(found: Measured, metric: Metric) -> dict[str, float | None]:
+    names = ("accuracy", "mean_absolute_error")
+    return {name: found.value if name == metric else None for name in names}
+
+
+def _confusion(model: Model, span: Span) -> Confusion:
+    """How often each class was told for predictions of each; the last column is for none."""
+    labels = list(model.classes or [])
+    found = [each for each in sums.told(recorder.store, span.first) if each[0] is not None]
+    for predicted, label, _ in found:
+        # Those of versions that had other classes.
+        labels += [each for each in (predicted, label) if each is not None and each not in labels]
+    places = {repr(label): i for i, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels) + 1), np.int64)
+    for predicted, label, count in found:
+        counts[places[repr(predicted)], places.get(repr(label), -1)] += count
+    return Confusion([*labels, None], counts.tolist())
+
+
+def _known(parts: list[Sum]) -> list[Sum]:
+    """The parts whose version is known: other instances may have made a prediction."""
+    return [part for part in parts if part.version]
+
+
+def _coverage(total: Sum) -> float | None:
+    return min(total.selected / total.answers, 1.0) if total.answers else None
+
+
+def _card(site: Site, version: str) -> dict[str, Any]:
+    """The card of a version; empty if it is not kept any more."""
+    if version == site.service.model.version:
+        return site.service.model.card
+    if site.swap is None:
+        return {}
+    return next((e.card for e in site.swap.store.versions() if e.version == version), {})
+
+
+def _counts(model: Model, span: Span) -> tuple[Layout, list[int], np.ndarray]:
+    """The layout of a version, its hours, and their counts of shape (hours, layout.size)."""
+    layout = Layout.of(model)
+    found = sums.counts(recorder.store, span.first, model.version, layout.name, layout.size)
+    return (layout, *found)
