@@ -1,5 +1,6 @@
 /** The answer to what stands in the form: prediction, probabilities, curves, explanation. */
 
+import { Choice } from "./choice.js";
 import { $, bar, format, make, percent, setBar } from "./dom.js";
 import { label, numbers, post, Refusal } from "./service.js";
 
@@ -14,6 +15,7 @@ export class Answer {
     this.turn = 0;
     this.chosen = null;
     this.rows = [];
+    this.choice = new Choice(model);
     this.explains = true;
     this.sure = model.scores === "predict_proba";
     this.tell = this.sure ? percent : format;
@@ -50,6 +52,7 @@ export class Answer {
       if (turn !== this.turn) return;
       Object.assign(this, found, { took: performance.now() - started });
       this.show();
+      this.choice.offer(row, this.prediction, this.values);
       this.say(`${this.target()}${$("verdict").textContent} ${$("beside").textContent}`);
       await this.explain(row, signal, turn);
     } catch (error) {
@@ -65,13 +68,14 @@ export class Answer {
   async fetch(row, signal) {
     const { model, form } = this;
     const body = JSON.stringify(row);
+    const options = { signal, logged: false };
     const [{ predictions }, scores] = await Promise.all([
-      post(model.answers, body, { signal }),
-      model.scores ? post(model.scores, body, { signal }) : null,
+      post(model.answers, body, options),
+      model.scores ? post(model.scores, body, options) : null,
     ]);
     const { trials, rows } = form.trials();
     const method = model.scores ?? model.answers;
-    const moved = rows.length ? await post(method, JSON.stringify(rows), { signal }).catch(passed) : null;
+    const moved = rows.length ? await post(method, JSON.stringify(rows), options).catch(passed) : null;
     return {
       prediction: predictions[0],
       values: numbers(scores ? scores.predictions[0] : predictions[0]),
@@ -156,7 +160,7 @@ export class Answer {
     if (!this.explains) return;
     $("why").classList.add("stale");
     try {
-      const explanation = await post("explain", JSON.stringify(row), { signal });
+      const explanation = await post("explain", JSON.stringify(row), { signal, logged: false });
       if (turn !== this.turn) return;
       this.explanation = explanation;
       this.showShares();
@@ -203,6 +207,7 @@ export class Answer {
   /** Say why there is no answer, at the fields it is about and beside the old answer. */
   refuse(error) {
     $("answer").classList.add("stale");
+    this.choice.withdraw();
     if (error instanceof SyntaxError) {
       this.form.complain([{ pointer: "", detail: `This is not JSON: ${error.message}` }]);
       return this.say(`This is not JSON: ${error.message}`);

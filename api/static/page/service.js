@@ -15,9 +15,12 @@ export class Refusal extends Error {
   }
 }
 
+// What only this page asks is neither kept nor counted among the predictions of the service.
+const UNLOGGED = { "x-prediction-log": "off" };
+
 /** Ask the model. Throws a Refusal, also where another version than `version` answers. */
-export async function post(path, body, { signal, type = "application/json", version = "" } = {}) {
-  const headers = { "content-type": type, accept: "application/json" };
+export async function post(path, body, { signal, type = "application/json", version = "", logged = true } = {}) {
+  const headers = { "content-type": type, accept: "application/json", ...(logged ? {} : UNLOGGED) };
   const response = await reach(path, { method: "POST", body, signal, headers });
   if (version && (response.headers.get("x-model-version") ?? version) !== version) {
     throw new Refusal(0, { detail: "The model was replaced meanwhile: choose the file again, and one version answers all of its rows." });
@@ -46,17 +49,23 @@ async function reach(path, options) {
   }
 }
 
-/** Ask of a task: the status and the JSON of the answer, and in how many seconds to ask again. */
+/** Ask for something: the status and the JSON of the answer, and in how many seconds to ask again.
+ *  `id` is that of the prediction, if the service has kept it. */
 export async function ask(path, options) {
   try {
     const response = await reach(path, { headers: { accept: "application/json" }, ...options });
     const answer = (await response.json().catch(() => null)) ?? {};
-    return { status: response.status, answer, wait: Number(response.headers.get("retry-after")) || RETRY_SECONDS };
+    const { headers, status } = response;
+    return { status, answer, wait: Number(headers.get("retry-after")) || RETRY_SECONDS, id: headers.get("x-prediction-id") };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { status: 0, answer: { detail: error.message }, wait: RETRY_SECONDS };
   }
 }
+
+/** Send JSON that the service is to keep, and take any answer. */
+export const tell = (method, path, body) =>
+  ask(path, { method, body, headers: { "content-type": "application/json", accept: "application/json" } });
 
 /** The steps of a JSON Pointer, RFC 6901. */
 export const steps = (pointer) =>
