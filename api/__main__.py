@@ -48,7 +48,6 @@ def main() -> None:
             f"error: the model cannot be loaded ({brief(error)}): LOG_LEVEL=debug shows "
             "where that comes from"
         )
-    from api.feedback.recorder import recorder
     from api.server import wsgi
     from api.tasks import embedded
 
@@ -62,7 +61,7 @@ def main() -> None:
 
     try:
         translator = uwsgi_log.Translator(settings.processes, greet, shutdown.give_up)
-        uwsgi_log.watch(translator, leave=recorder.close)
+        uwsgi_log.watch(translator, leave=wsgi.leave)
         shutdown.watch()
     except RuntimeError as error:
         sys.exit(f"error: {error}: more processes have to be allowed, as by `ulimit -u`")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
+import json
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +23,13 @@ from api.feedback.lines import PREDICTIONS, SELECTIONS, STATISTICS
 from api.feedback.merge import MergedStore
 from api.settings import Settings
 from tests.google_cloud.cloud import PERSON, PROJECT, Cloud
+from tests.google_cloud.metadata import Machine
 from tests.google_cloud.storage import Bucket, Buckets
+from tests.test_rejections import GOOD
+from tests.test_serving import Server, serving
 
 REGION = "europe-west1"
+RUNTIME = f"ml-api-runtime@{PROJECT}.iam.gserviceaccount.com"
 THIS_HOUR = int(time.time() // HOUR_SECONDS)
 NOW = THIS_HOUR * HOUR_SECONDS + 1.0
 
@@ -34,7 +42,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         cloud.enabled.add("storage.googleapis.com")
         cloud.policies.set(
             f"projects/{PROJECT}/buckets/ours",
-            {"bindings": [{"role": "roles/storage.objectViewer", "members": [f"user:{PERSON}"]}]},
+            {
+                "bindings": [
+                    {"role": "roles/storage.objectViewer", "members": [f"user:{PERSON}"]},
+                    {
+                        "role": "roles/storage.objectCreator",
+                        "members": [f"serviceAccount:{RUNTIME}"],
+                    },
+                ]
+            },
         )
         yield cloud
 
@@ -111,7 +127,7 @@ def test_what_several_instances_wrote_is_brought_together_once(
         f"{store.folder} has 3 predictions, 4 selections, and counts of 10 answers from {date} to "
         f"{date}"
     )
-    assert first[2] == "version v1: accuracy 0.333 (0.061 to 0.792) in 3 selections"
+    assert first[2] == "version v1: accuracy 0.3333 (0.06149 to 0.7923) in 3 selections"
     again = run()
     assert again[0] == "gs://ours/f has 6 objects, of which 0 are new"
     assert again[1:] == first[1:]
@@ -127,7 +143,7 @@ def test_a_truth_that_came_before_its_prediction_counts_once_that_is_there(
     put(objects, SELECTIONS, "0", told(late, "a"))
     assert not any("accuracy" in line for line in run())
     put(objects, PREDICTIONS, "aa-000002", late)
-    assert "version v1: accuracy 1.000 (0.207 to 1.000) in 1 selections" in run()
+    assert "version v1: accuracy 1 (0.2065 to 1) in 1 selections" in run()
 
 
 def test_of_numbers_the_mean_absolute_error_is_said(
@@ -190,6 +206,61 @@ def test_a_bucket_that_cannot_be_read_ends_with_a_sentence(
         gather.main()
     assert sentence in str(ended.value)
     assert "\n" not in str(ended.value)
+
+
+def request(
+    server: Server, verb: str, path: str, body: Any
+) -> tuple[int, Message, dict[str, Any]]:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        headers = {"Content-Type": "application/json"}
+        connection.request(verb, path, json.dumps(body), headers)
+        with connection.getresponse() as answer:
+            return answer.status, answer.headers, json.loads(answer.read())
+
+
+def test_an_instance_without_a_disk_loses_nothing_when_it_is_told_to_end(
+    small: Cloud,
+    objects: dict[str, bytes],
+    run: Callable[[], list[str]],
+    store: MergedStore,
+    penguins_path: Path,
+    tmp_path: Path,
+) -> None:
+    small.part(Machine).account = RUNTIME
+    with serving(
+        tmp_path,
+        K_SERVICE="penguins",
+        MODEL_PATH=penguins_path,
+        PREDICTION_LOG="all",
+        FEEDBACK_URI="gs://ours/f",
+        GCE_METADATA_HOST=small.address,
+        STORAGE_EMULATOR_HOST="http://storage.googleapis.test",
+        http_proxy=f"http://{small.address}",
+        no_proxy="127.0.0.1",
+    ) as instance:
+        ids = []
+        for _ in range(3):
+            status, headers, _ = request(instance, "POST", "/predict", GOOD)
+            assert status == 200
+            ids.append(headers["X-Prediction-Id"])
+        # The truth of another instance's answer may come to this one.
+        ids[0] = new_id(NOW)
+        for each in ids:
+            told = {"prediction_id": each, "label": "Gentoo"}
+            assert request(instance, "PUT", "/inference/select", told)[0] == 200
+        # All that is told is in the bucket before its answer.
+        assert sum("/selections/" in name for name in objects) == 3
+        small.fault("POST", "upload", 403)
+        status, _, said = request(instance, "PUT", "/inference/select", told)
+        assert status == 503
+        assert "it cannot be kept now (cannot write gs://ours/f/selections/" in said["detail"]
+        assert instance.stop() == 0
+    assert "warning" not in instance.log.read_text()
+    put(objects, PREDICTIONS, "of-another", made(0, "Gentoo", id=ids[0], version="v1"))
+    found = run()
+    assert f"{store.folder} has 4 predictions, 3 selections, and counts of 3 answers" in found[1]
+    assert "version v1: accuracy 1 (0.2065 to 1) in 1 selections" in found
+    assert any("accuracy 1 (0.3424 to 1) in 2 selections" in line for line in found)
 
 
 def test_an_object_that_two_people_add_at_once_is_added_once(tmp_path: Path) -> None:

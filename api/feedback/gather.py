@@ -17,10 +17,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from api.feedback import lines
 from api.feedback.facts import HOUR_SECONDS
 from api.feedback.merge import MergedStore
 from api.settings import Settings
+from models.drift import accuracy
+from models.drift.accuracy import Measured
 from models.printing import say
 from models.settings import SettingsError
 
@@ -125,28 +129,23 @@ def _date(hour: int) -> str:
 
 def _accuracy(store: MergedStore) -> Iterator[str]:
     """A sentence on each version whose answers were told right or wrong."""
-    from models.evaluation.intervals import wilson
-
     right, all_told = collections.Counter[str](), collections.Counter[str]()
     for each in store.told(0):
         all_told[each.version] += each.count
         right[each.version] += each.count * (each.predicted == each.label)
     for version, count in all_told.items():
-        share = right[version] / count
-        low, high = wilson(share, count)
-        yield (
-            f"version {version[:12]}: accuracy {share:.3f} ({low:.3f} to {high:.3f}) in {count} "
-            "selections"
-        )
-    absolute, numbers = collections.defaultdict[str, float](float), collections.Counter[str]()
+        yield _sentence(version, "accuracy", accuracy.share_correct(right[version], count))
+    sums: dict[str, np.ndarray] = collections.defaultdict(lambda: np.zeros(3))
     for errors in store.errors(0):
-        numbers[errors.version] += errors.count
-        absolute[errors.version] += errors.absolute
-    for version, count in numbers.items():
-        yield (
-            f"version {version[:12]}: mean absolute error {absolute[version] / count:.4g} in "
-            f"{count} selections"
-        )
+        sums[errors.version] += errors.absolute, errors.squared, errors.count
+    for version, (absolute, squared, count) in sums.items():
+        measured = accuracy.mean_absolute(absolute, squared, int(count))
+        yield _sentence(version, "mean absolute error", measured)
+
+
+def _sentence(version: str, metric: str, found: Measured) -> str:
+    ends = "" if found.low is None else f" ({found.low:.4g} to {found.high:.4g})"
+    return f"version {version[:12]}: {metric} {found.value:.4g}{ends} in {found.rows} selections"
 
 
 def _loads(uri: str, kinds: Iterable[str], project: str, region: str) -> Iterator[str]:

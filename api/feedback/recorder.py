@@ -108,6 +108,13 @@ class Recorder:
         self._notes.append(made)
         return made
 
+    def features(self, version: str) -> list[str] | None:
+        """The names of the features of a version; None if it serves no more in this process."""
+        for notes in self._notes:
+            if notes.model.version == version:
+                return [feature.name for feature in notes.model.signature.features]
+        return None
+
     def watch(self) -> None:
         """Write down what is noted, for ever; in a thread of each process."""
         while True:

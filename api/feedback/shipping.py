@@ -70,11 +70,8 @@ class Shipper:
         self._features = features
 
     def ship(self) -> None:
-        """Ship what other processes have written, too; what fails is shipped the next time."""
-        try:
-            self._ship(time.time() - SETTLED_SECONDS, None)
-        except OSError as error:
-            log.warning("feedback is not shipped, and is tried again within a minute: %s", error)
+        """Ship what is new; what raises OSError is shipped the next time."""
+        self._ship(time.time() - SETTLED_SECONDS, None)
 
     def finish(self) -> None:
         """Ship all that is kept, as this process ends."""

@@ -18,6 +18,7 @@ from api.formats.writers import JSON
 from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.protocols.inference import Expired, may_see
+from api.server.aside import aside
 from models.errors import InvalidRows, Place
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def select(site: Site, request: Request) -> Answer:
     _check()
     given = bodies.read_one(site.service, request)
     selection = _selection(site, request, bodies.choice_in(given, ""), "")
-    _keep([selection])
+    _keep(site, [selection])
     return _answer(_chosen(selection))
 
 
@@ -118,7 +119,7 @@ def tell(site: Site, request: Request) -> Answer:
             places.extend(error.places)
     if places:
         raise InvalidRows(places)
-    _keep(selections)
+    _keep(site, selections)
     return _answer(
         Told(
             kept=len(selections),
@@ -174,10 +175,16 @@ def _of_task(site: Site, choice: Choice) -> Predicted:
     return tasks.predicted(site, choice)
 
 
-def _keep(selections: Iterable[Selection]) -> None:
+def _keep(site: Site, selections: Iterable[Selection]) -> None:
     """Keep selections for good. Raises NoFeedback where that is not possible."""
     found = list(selections)
     try:
+        if site.settings.feedback_uri and found:
+            # The store of an instance may end with it.
+            from api.feedback import bucket
+
+            with aside:
+                bucket.write(site.settings, found)
         recorder.store.select(found)
     except OSError as error:
         raise NoFeedback(f"it cannot be kept now ({error}), so tell it again later") from None

@@ -57,11 +57,19 @@ if settings.learns:
     from api.feedback import learning
 
     learning.check(settings, service.model.signature)
+keeper: Keeper | None = None
 if recorder.mode != "off":
-    follow.append(recorder.watch)
-    follow.append(Keeper(recorder.store.folder, duties(settings, service, swap)).watch)
+    keeper = Keeper(recorder.store.folder, duties(settings, service, swap))
+    follow += [recorder.watch, keeper.watch]
 hello = greeting(
     service.model,
     settings.published_port or settings.port,
     locked=service.locked,
 )
+
+
+def leave() -> None:
+    """Write down what this process has noted, and do what its duties have for the end."""
+    recorder.close()
+    if keeper is not None:
+        keeper.finish()
