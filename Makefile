@@ -140,7 +140,7 @@ next = $(if $(filter $@,$(MAKECMDGOALS)),@echo "Next: $(1)" >&2)
 .NOTPARALLEL:
 .PHONY: help install develop lock train evaluate compare use-model release-model github-model fetch-model card \
 	bake export-plan package publish upload-model run api-key test lint format bench torture easter build-image \
-	run-container stop-container logs-container versions activate rollback-model check-tag tag dist wheel \
+	run-container stop-container logs-container versions activate rollback-model learn check-tag tag dist wheel \
 	github-release check-settings require-model-uri fetch-by-tool fetch-by-python require-docker require-card \
 	require-compose up down scale run-worker
 
@@ -239,6 +239,10 @@ activate: require-VERSION ## Have the service at URL answer by VERSION=1350f591f
 rollback-model: ## Have the service at URL answer by the version before the active one
 	@$(CHECK_PYTHON)
 	@"$$PYTHON" -m api.client rollback
+
+learn: ## Have the service at URL learn from selections, with the key in API_KEY; the new version serves if it is surely better
+	@$(CHECK_PYTHON)
+	@"$$PYTHON" -m api.learn
 
 require-VERSION:
 	@[ -n "$$VERSION" ] || { echo "VERSION is not set: make versions lists them, and the first digits of one" \
@@ -432,8 +436,9 @@ format: develop ## Format the code, and mend what ruff can mend
 bench: develop ## Measure this server and others side by side, 20 minutes; needs wrk
 	@printf '%s\n' "tests.bench $$BENCH_ARGS" | xargs -t $(VENV)/python -m
 
-torture: develop ## Kill workers, brokers and stores while 1,000 tasks run, in each way to run them, 15 minutes
+torture: develop ## Kill workers, brokers and stores while 1,000 tasks run, in each way to run them, and change the truth while a model learns, 20 minutes
 	@for way in embedded celery-rabbitmq celery-redis; do (set -x; $(VENV)/python -m tests.torture $$way) || exit 1; done
+	$(VENV)/python -m tests.torture.learning
 
 easter:
 	@printf '%s\n' '' '    (o>    A penguin waddles up to an API: "One fish, please."' \

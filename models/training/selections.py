@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ HIDDEN = "hmac:"
 
 
 class Selections(msgspec.Struct, frozen=True, kw_only=True):
-    """n rows in the order of their times.
+    """n rows in the order of their times; those of one time in any order.
 
     `rows` have the shape (n, n_features), with the columns and dtypes of the data; `answers` and
     `times`, in seconds since 1970, have the shape (n,). `left_out` rows do not fit the contract of
@@ -39,7 +40,10 @@ def load(feedback: Feedback, served: Served, data: Data) -> Selections:
     _check_columns(served, data)
     lines = Path(feedback.path).read_bytes().splitlines()
     told = [msgspec.json.decode(line, type=Labelled) for line in lines]
-    fitting = sorted((row for row in told if _fits(served, row)), key=lambda row: row.at)
+    fitting = [row for row in told if _fits(served, row)]
+    # The rows of one body have one time, and may be in the order of their labels.
+    random.Random(0).shuffle(fitting)  # noqa: S311
+    fitting.sort(key=lambda row: row.at)
     columns = {
         column.name: _column(column, [row.inputs[j] for row in fitting], data)
         for j, column in enumerate(served.columns)
