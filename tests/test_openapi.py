@@ -308,7 +308,7 @@ def test_answers_have_the_classes(described: Document) -> None:
     assert probabilities["predictions"]["items"]["maxItems"] == 3
 
 
-@pytest.mark.usefixtures("takes_tasks")
+@pytest.mark.usefixtures("takes_tasks", "keeps_feedback")
 def test_every_get_is_answered_as_it_is_described(
     penguins: FlaskClient, described: Document
 ) -> None:

@@ -8,16 +8,17 @@ from api.errors import Answer, ForbiddenOrigin
 from api.http.compression import add_vary
 from api.http.request import Request
 
-METHODS = "GET, HEAD, POST, OPTIONS"
+METHODS = "GET, HEAD, POST, PUT, OPTIONS"
 # Request headers that a page may send.
 REQUEST_HEADERS = (
     "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
-    "Traceparent, Tracestate, X-Api-Key, X-Request-Id, X-Requested-With"
+    "Traceparent, Tracestate, X-Api-Key, X-Prediction-Log, X-Request-Id, X-Requested-With"
 )
 # Response headers that a page may read, besides Content-Type and Content-Length.
 ANSWER_HEADERS = (
     "Allow, Content-Encoding, Inference-Header-Content-Length, Location, Retry-After, "
-    "WWW-Authenticate, X-Ignored-Columns, X-Model-Version, X-Request-Id, X-Unknown-Categories"
+    "WWW-Authenticate, X-Ignored-Columns, X-Model-Version, X-Prediction-Id, X-Request-Id, "
+    "X-Unknown-Categories"
 )
 # A browser caches the answer to its preflight request for so many seconds.
 MAX_AGE = "600"

@@ -67,6 +67,11 @@ HEADERS: Schema = {
         "20, percent-encoded, as in `id, target`.",
         "schema": TEXT,
     },
+    "X-Prediction-Id": {
+        "description": "The id under which the rows and their answers are kept, where they are: "
+        "with it the truth can be told.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
     "Allow": {"description": "The methods of this path.", "required": True, "schema": TEXT},
     "WWW-Authenticate": {
         "description": "How a key is sent.",
@@ -99,6 +104,13 @@ PARAMETERS: Schema = {
         "description": "An id for the request, of up to 128 letters, digits and `.:_-`; anything "
         "else is replaced.",
         "schema": TEXT,
+    },
+    "X-Prediction-Log": {
+        "name": "X-Prediction-Log",
+        "in": "header",
+        "description": "`off` for a request that is no real prediction: it is neither kept nor "
+        "counted.",
+        "schema": {"enum": ["on", "off"]},
     },
     "extra": {
         "name": "extra",
@@ -196,9 +208,11 @@ PARAMETERS |= {
         "schema": TEXT,
     },
 }
-WITH_EXTRA: list[Schema] = [{"$ref": "#/components/parameters/extra"}]
+WITH_ROWS_PARAMETERS: list[Schema] = [
+    {"$ref": f"#/components/parameters/{name}"} for name in ("extra", "X-Prediction-Log")
+]
 # The headers of answers to rows.
-NOTES = ("X-Unknown-Categories", "X-Ignored-Columns")
+NOTES = ("X-Unknown-Categories", "X-Ignored-Columns", "X-Prediction-Id")
 
 
 def _structs() -> dict[str, Schema]:

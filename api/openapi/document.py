@@ -111,7 +111,7 @@ def _operation(route: Route, context: Context) -> Schema:
         texts = snippets.write(route.name, context.sample.row, locked=service.locked)
         more["x-codeSamples"] = snippets.samples(texts)
     if has_rows:
-        parameters += components.WITH_EXTRA
+        parameters += components.WITH_ROWS_PARAMETERS
     if route.takes:
         more["requestBody"] = bodies.BODIES[route.takes](service, context.sample)
     if parameters:

@@ -137,7 +137,8 @@ class _Service:
         kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         self._connection = kinds[parts.scheme](parts.netloc, timeout=TIMEOUT_SECONDS)
         self._path = parts.path
-        self._headers = {"Content-Type": "application/json"}
+        # Rows whose truth is known are no predictions that the service should learn from.
+        self._headers = {"Content-Type": "application/json", "X-Prediction-Log": "off"}
         if key := os.environ.get("API_KEY"):
             self._headers["X-Api-Key"] = key
 
