@@ -89,6 +89,8 @@ LOCKED = [
     "POST /vertex/predict",
     "GET /metadata",
     "GET /metrics",
+    "GET /content/inputs",
+    "GET /content/nothing",
     "GET /openapi.json",
     "GET /snippets",
     "GET /version",
@@ -168,6 +170,7 @@ def test_metrics_are_open_where_that_is_set(serve: Serve) -> None:
     model = DummyRegressor().fit([[0], [1]], [1, 1])
     client = serve(model, api_keys=API_KEYS, lock_metrics="false")
     assert client.get("/metrics").status_code == 200
+    assert client.get("/content/info").status_code == 200
 
 
 def test_without_keys_everything_is_open(penguins: FlaskClient) -> None:

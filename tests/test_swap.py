@@ -25,6 +25,7 @@ from werkzeug.test import Client
 
 from api import keeping, swap
 from api.errors import Conflict
+from api.feedback.recorder import Recorder
 from api.http.request import Environ
 from api.server import process
 from api.server.board import Board
@@ -139,6 +140,22 @@ def test_a_rollback_brings_the_version_before_back(served: House) -> None:
     assert ask(served.client) == (served.one, 0)
     change(served.client, "rollback")
     assert ask(served.client) == (served.other, OFFSET)
+
+
+def test_the_time_of_a_swap_is_told_with_what_each_version_answered(
+    keeps_feedback: Recorder, served: House
+) -> None:
+    ask(served.client)
+    keeps_feedback.fold(everything=True)
+    change(served.client, "activate", {"version": served.other})
+    told: Any = served.client.get("/content/models").json
+    assert [(each["version"], each["state"], each["answers"]) for each in told["versions"]] == [
+        (served.other, "active", 0),
+        (served.one, "before", 1),
+    ]
+    assert {each["version"] for each in told["swaps"]} == {served.one, served.other}
+    accuracy: Any = served.client.get("/content/accuracy").json
+    assert [each["verdict"] for each in accuracy["versions"]] == ["unknown"]
 
 
 def test_a_swap_to_the_active_version_changes_nothing(served: House) -> None:

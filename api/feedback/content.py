@@ -65,7 +65,7 @@ def at(hour: int) -> str:
 
 def predictions(_: Site, span: Span) -> ContentPredictions:
     """How many rows each version answered, and when."""
-    parts = _known(sums.sums(recorder.store, span.first, span.each))
+    parts = sums.sums(recorder.store, span.first, span.each)
     versions = [
         VersionCounts(each.version, each.answers, each.selected, _coverage(each))
         for each in sums.by_version(parts)
@@ -143,7 +143,7 @@ def selections(_: Site, span: Span) -> ContentSelections:
 
 def accuracy(site: Site, span: Span) -> ContentAccuracy:
     """How good the answers were, against the card of each version."""
-    parts = _known(sums.sums(recorder.store, span.first, span.each))
+    parts = sums.sums(recorder.store, span.first, span.each)
     versions = sums.by_version(parts)
     metric = metric_of(site.service.model, versions)
     model = site.service.model
@@ -216,7 +216,7 @@ def _value(found: Measured, metric: Metric) -> dict[str, float | None]:
 def _confusion(model: Model, span: Span) -> Confusion:
     """How often each class was told for predictions of each; the last column is for none."""
     labels = list(model.classes or [])
-    found = [each for each in sums.told(recorder.store, span.first) if each[0] is not None]
+    found = sums.told(recorder.store, span.first)
     for predicted, label, _ in found:
         # Those of versions that had other classes.
         labels += [each for each in (predicted, label) if each is not None and each not in labels]
@@ -225,11 +225,6 @@ def _confusion(model: Model, span: Span) -> Confusion:
     for predicted, label, count in found:
         counts[places[repr(predicted)], places.get(repr(label), -1)] += count
     return Confusion([*labels, None], counts.tolist())
-
-
-def _known(parts: list[Sum]) -> list[Sum]:
-    """The parts whose version is known: other instances may have made a prediction."""
-    return [part for part in parts if part.version]
 
 
 def _coverage(total: Sum) -> float | None:

@@ -91,7 +91,7 @@ def models(site: Site, span: Span) -> ContentModels:
     answered: dict[str, Sum] = {}
     if recorder.mode != "off":
         parts = sums.sums(recorder.store, span.first, span.each)
-        answered = {each.version: each for each in sums.by_version(parts) if each.version}
+        answered = {each.version: each for each in sums.by_version(parts)}
     kept: dict[str, Version] = {}
     before = ""
     if site.swap is not None:
@@ -127,7 +127,7 @@ def _swaps() -> list[SwapAt]:
     known = {version for _, version in noted}
     hours = sums.first_hours(recorder.store)
     noted += [(first * HOUR_SECONDS, name) for name, first in hours.items() if name not in known]
-    return [SwapAt(time_at(when), version) for when, version in sorted(noted) if version]
+    return [SwapAt(time_at(when), version) for when, version in sorted(noted)]
 
 
 def info(site: Site, _: Span) -> ContentInfo:

@@ -151,6 +151,14 @@ def test_one_row_may_have_its_answer_alone(result: Any) -> None:
     assert cells(NUMERIC, NUMERIC.count("predict", NUMBERS[:1], result), 3)[0] == 1
 
 
+def test_numbers_beside_texts_are_rounded_as_the_model_rounds_them() -> None:
+    facts = facts_of(np.array([0.1, 0.2], np.float32).tolist())
+    features = (Feature(name="f", dtype="float32"), Feature(name="w", kind="string"))
+    layout = Layout.of(model_of(features, {"features": {"f": facts}}))
+    counts = layout.count("predict", [(0.1, "a"), (0.2, "b")], [0.0, 0.0])
+    assert cells(layout, counts)[0] == cells(layout, counts)[-3] == 0
+
+
 def test_answers_of_a_regressor_have_the_bins_of_its_target() -> None:
     layout = Layout.of(model_of((Feature(name="x"),), {"answers": TEN}))
     counts = layout.count("predict", [(0.0,)] * 3, np.array([[0.0], [11.0], [math.nan]]))

@@ -46,6 +46,15 @@ def test_neighbours_with_few_rows_are_taken_together() -> None:
     assert apart.noise == pytest.approx((40 // 6 - 1) * (1 / 200 + 1 / 1000), rel=0.2)
 
 
+def test_values_that_all_go_missing_are_drift_beside_few_training_rows() -> None:
+    live, trained = np.array([0] * 10 + [1000]), np.array([6] * 10 + [0])
+    assert difference(live, trained, 1, ordered=10).verdict == "drifted much"
+
+
+def test_categories_that_are_all_rare_tell_nothing() -> None:
+    assert difference(np.array([5] * 20), np.array([5] * 20), 1).noise == 0
+
+
 def test_a_value_that_training_did_not_have_is_drift() -> None:
     found = difference(np.array([150, 130, 20]), np.array([150, 150, 0]), 1)
     assert found.verdict in DRIFTED

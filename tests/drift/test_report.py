@@ -107,9 +107,17 @@ def test_nothing_counted_is_too_few() -> None:
     assert (x.verdict, w.verdict, x.missing_share) == ("too few", "too few", None)
 
 
+def test_a_card_of_no_rows_has_no_shares() -> None:
+    card = {"features": {"w": {"count": 0, "missing": 9, "distinct": 0}}}
+    layout = Layout.of(model_of((Feature(name="w", kind="string"),), card))
+    (found,) = report.features(layout, layout.count("predict", [("a",)], [1.0]))
+    assert [(each.label, each.trained) for each in found.bins] == [("other", None)]
+
+
 def test_answers_of_several_outputs_are_not_told() -> None:
     layout = Layout.of(model_of((Feature(name="x"),), {}, [["a", "b"], ["c", "d"]]))
     assert report.answers(layout, np.zeros(layout.size, np.int64)) is None
+    assert report.answer_series(layout, np.zeros((2, layout.size), np.int64)) == [[], []]
 
 
 def test_the_mean_confidence_is_that_of_the_likeliest_classes() -> None:
