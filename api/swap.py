@@ -99,9 +99,14 @@ class Swap:
         return Served.of(self._turn().built.model)
 
     @property
+    def model(self) -> Model:
+        """The version that this process answers by."""
+        return self._house.built.model
+
+    @property
     def version(self) -> str:
         """The SHA-256 of the version that this process answers by."""
-        return self._house.built.model.version
+        return self.model.version
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request by one version, from its first byte to its last."""

@@ -208,9 +208,7 @@ def test_a_bucket_that_cannot_be_read_ends_with_a_sentence(
     assert "\n" not in str(ended.value)
 
 
-def request(
-    server: Server, verb: str, path: str, body: Any
-) -> tuple[int, Message, dict[str, Any]]:
+def request(server: Server, verb: str, path: str, body: Any) -> tuple[int, Message, dict[str, Any]]:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
         headers = {"Content-Type": "application/json"}
         connection.request(verb, path, json.dumps(body), headers)

@@ -6,7 +6,6 @@ DATA_DIR, and prints the commands that load all objects into BigQuery.
 
 from __future__ import annotations
 
-import collections
 import datetime as dt
 import os
 import shlex
@@ -17,9 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from api.feedback import lines
+from api.feedback import lines, sums
 from api.feedback.facts import HOUR_SECONDS
 from api.feedback.merge import MergedStore
 from api.settings import Settings
@@ -129,18 +126,13 @@ def _date(hour: int) -> str:
 
 def _accuracy(store: MergedStore) -> Iterator[str]:
     """A sentence on each version whose answers were told right or wrong."""
-    right, all_told = collections.Counter[str](), collections.Counter[str]()
-    for each in store.told(0):
-        all_told[each.version] += each.count
-        right[each.version] += each.count * (each.predicted == each.label)
-    for version, count in all_told.items():
-        yield _sentence(version, "accuracy", accuracy.share_correct(right[version], count))
-    sums: dict[str, np.ndarray] = collections.defaultdict(lambda: np.zeros(3))
-    for errors in store.errors(0):
-        sums[errors.version] += errors.absolute, errors.squared, errors.count
-    for version, (absolute, squared, count) in sums.items():
-        measured = accuracy.mean_absolute(absolute, squared, int(count))
-        yield _sentence(version, "mean absolute error", measured)
+    for each in sums.by_version(sums.sums(store, 0, 1)):
+        if each.version and each.labels:
+            measured = accuracy.share_correct(each.correct, each.labels)
+            yield _sentence(each.version, "accuracy", measured)
+        if each.version and each.numbers:
+            measured = accuracy.mean_absolute(each.absolute, each.squared, each.numbers)
+            yield _sentence(each.version, "mean absolute error", measured)
 
 
 def _sentence(version: str, metric: str, found: Measured) -> str:

@@ -7,10 +7,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from api.feedback.recorder import recorder
+from api.http.route import Routes, Site
 from api.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,12 +57,25 @@ def duties(settings: Settings, service: Service, swap: Swap | None) -> list[Duty
         if not learning.missing(settings, service.model.signature):
             learner = learning.Learner(settings, recorder.store, swap)
             found.append(Duty(learning.LOOK_SECONDS, learner.look))
+    if settings.alert_url:
+        from api.feedback import alerts
+
+        name = settings.k_service or settings.model_name
+        site = partial(_site, settings, service, swap)
+        teller = alerts.Alerts(recorder.store, settings.alert_url, name, site)
+        found.append(Duty(alerts.LOOK_SECONDS, teller.look))
     if settings.feedback_uri:
         from api.feedback.shipping import SHIP_SECONDS, Shipper
 
         shipper = Shipper(recorder.store, settings, recorder.features)
         found.append(Duty(SHIP_SECONDS, shipper.ship, shipper.finish))
     return found
+
+
+def _site(settings: Settings, service: Service, swap: Swap | None) -> Site:
+    """The service with the version that serves now."""
+    model = service.model if swap is None else swap.model
+    return Site(msgspec.structs.replace(service, model=model), settings, Routes(), swap)
 
 
 class Keeper:

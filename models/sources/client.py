@@ -46,6 +46,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         """The request that follows a redirect; raises Failure where it would not be safe."""
+        if req.data is not None:
+            fp.close()
+            raise Failure("it redirects, and what is posted goes to its own address only")
         old, new = urlsplit(req.full_url), urlsplit(newurl)
         if not is_safe(new) and (is_safe(old) or new.scheme != old.scheme):
             fp.close()
