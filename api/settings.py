@@ -175,6 +175,7 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     prediction_log: Literal["auto", "all", "statistics", "off"] = "auto"
     prediction_log_rate: Positive = 20
     prediction_ttl: Lifetime = 2_592_000
+    max_predictions: Positive = 10_000_000
     prediction_hash: Names = ""
     prediction_drop: Names = ""
     prediction_key: Secret = ""

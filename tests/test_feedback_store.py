@@ -168,13 +168,25 @@ def test_what_is_expired_is_gone_and_the_rest_stays(store: FeedbackStore) -> Non
         store.add_counts(
             [Hour(hour=hour, version="v1", layout="l", answers=1, counts=np.array([1]))]
         )
-    store.expire(NOON)
+    store.expire(NOON, 9)
     assert store.prediction(old.id, 0) is None
     assert [each.id for each, _ in store.labelled()] == [new.id]
     assert len(store.told(0)) == len(store.hours(0)) == len(store.recent_selections(9)) == 1
-    store.expire(NOON + 9 * HOUR_SECONDS)
+    store.expire(NOON + 9 * HOUR_SECONDS, 9)
     assert store.recent_selections(9) == []
     assert store.count_selections() == 2
+
+
+def test_the_oldest_predictions_make_room(store: FeedbackStore) -> None:
+    kept = [made(NOON + i) for i in range(5)]
+    store.add([*kept, kept[0]])
+    store.add(kept)
+    assert store.count_predictions() == 5
+    store.expire(0, 3)
+    assert store.count_predictions() == 3
+    assert store.predictions_after("0" * 32, 0, NOON + 9, 9) == kept[2:]
+    store.expire(NOON + 4, 3)
+    assert store.count_predictions() == 1
 
 
 def test_many_threads_select_and_nothing_is_lost(store: FeedbackStore) -> None:

@@ -59,7 +59,7 @@ def gather(settings: Settings, project: str, region: str) -> None:
     for kind, uris in new.items():
         for start in range(0, len(uris), OBJECTS_AT_ONCE):
             _merge(store, kind, uris[start : start + OBJECTS_AT_ONCE], project)
-    store.expire(time.time() - settings.prediction_ttl)
+    store.expire(time.time() - settings.prediction_ttl, settings.max_predictions)
     total = sum(map(len, listed.values()))
     say(f"{uri} has {total} objects, of which {sum(map(len, new.values()))} are new")
     say(f"{store.folder} has {_held(store)}")

@@ -37,6 +37,8 @@ SCHEMA = (
         PRIMARY KEY (hour, version)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
+# The note that counts the predictions.
+KEPT = "predictions"
 # Whether one more is told, or one less.
 MORE, LESS = 1, -1
 
@@ -59,8 +61,8 @@ def name_of(db: sqlite3.Connection, number: int) -> str:
     return str(db.execute("SELECT name FROM names WHERE number = ?", (number,)).fetchone()["name"])
 
 
-def insert_prediction(db: sqlite3.Connection, prediction: Prediction) -> None:
-    """Insert a prediction, unless it is there."""
+def insert_prediction(db: sqlite3.Connection, prediction: Prediction) -> int:
+    """Insert a prediction, unless it is there, and give how many were inserted."""
     each = prediction
     values = (
         *(bytes.fromhex(each.id), each.row, each.at),
@@ -68,7 +70,16 @@ def insert_prediction(db: sqlite3.Connection, prediction: Prediction) -> None:
         msgspec.msgpack.encode(each.inputs),
         msgspec.msgpack.encode((each.label, each.ranked)),
     )
-    db.execute("INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    done = db.execute("INSERT OR IGNORE INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return done.rowcount
+
+
+def kept(db: sqlite3.Connection, more: int = 0) -> int:
+    """The number of predictions, once so many more are counted: SQLite would read them all."""
+    found = db.execute("SELECT value FROM notes WHERE name = ?", (KEPT,)).fetchone()
+    total = (int(found["value"]) if found else 0) + more
+    db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (KEPT, str(total)))
+    return total
 
 
 def prediction_in(db: sqlite3.Connection, row: sqlite3.Row) -> Prediction:

@@ -21,8 +21,13 @@ from api.tasks.database import Database
 CACHE_KIB = 256
 # Rows that one transaction removes, so that others do not wait for long.
 EXPIRED_AT_ONCE = 5000
-# The column by which expired rows are removed; of the other tables the id.
-KEYS = {"selections": "number", "hours": "hour", "told": "hour", "errors": "hour"}
+# The primary keys of the tables, where it is not the id and the row.
+KEYS = {
+    "selections": "number",
+    "hours": "hour, version, layout",
+    "told": "hour, version, predicted, label",
+    "errors": "hour, version",
+}
 
 
 class FeedbackStore:
@@ -40,8 +45,7 @@ class FeedbackStore:
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Keep predictions; those that are there stay as they are."""
         with self._database.writing() as db:
-            for prediction in predictions:
-                schema.insert_prediction(db, prediction)
+            schema.kept(db, sum(schema.insert_prediction(db, each) for each in predictions))
             choices.count_late(db)
 
     def add_counts(self, hours: Iterable[Hour]) -> None:
@@ -184,8 +188,17 @@ class FeedbackStore:
             if value is not None:
                 db.execute("INSERT INTO notes VALUES (?, ?)", (name, schema.plain(value)))
 
-    def expire(self, before: float) -> None:
-        """Remove what is older than a time, in seconds since 1970."""
+    def count_predictions(self) -> int:
+        """How many predictions are kept."""
+        return int(self.note(schema.KEPT) or 0)
+
+    def expire(self, before: float, most: int) -> None:
+        """Remove what is older than a time, in seconds since 1970.
+
+        The oldest predictions go as well until there are at most so many.
+        """
+        while (above := self.count_predictions() - most) > 0:
+            self._remove_some("predictions", "1 ORDER BY id", (), min(above, EXPIRED_AT_ONCE))
         first, hour = first_id(before), hour_of(before)
         for table, condition, value in (
             ("predictions", "id < ?", first),
@@ -200,15 +213,21 @@ class FeedbackStore:
             db.execute("PRAGMA incremental_vacuum")
 
     def _remove(self, table: str, condition: str, value: Any) -> None:
-        keys = KEYS.get(table, "id")
-        removed = EXPIRED_AT_ONCE
-        while removed >= EXPIRED_AT_ONCE:
-            with self._database.writing() as db:
-                removed = db.execute(
-                    f"DELETE FROM {table} WHERE {keys} IN "  # noqa: S608
-                    f"(SELECT {keys} FROM {table} WHERE {condition} LIMIT {EXPIRED_AT_ONCE})",
-                    (value,),
-                ).rowcount
+        while self._remove_some(table, condition, (value,), EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:
+            pass
+
+    def _remove_some(self, table: str, condition: str, values: tuple[Any, ...], most: int) -> int:
+        """Remove rows in one transaction, and give their number."""
+        keys = KEYS.get(table, "id, row")
+        with self._database.writing() as db:
+            removed = db.execute(
+                f"DELETE FROM {table} WHERE ({keys}) IN "  # noqa: S608
+                f"(SELECT {keys} FROM {table} WHERE {condition} LIMIT {most})",
+                values,
+            ).rowcount
+            if table == "predictions":
+                schema.kept(db, -removed)
+        return removed
 
 
 def _within(db: sqlite3.Connection, table: str, since: float, until: float) -> sqlite3.Cursor:
