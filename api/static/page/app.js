@@ -4,9 +4,11 @@ import { Answer } from "./answer.js";
 import { $, count, draw, format, grouped, make, some } from "./dom.js";
 import { initFile } from "./file.js";
 import { Form, seen } from "./form.js";
+import { Learning } from "./learning.js";
 import { initLive } from "./live.js";
 import { initRequest } from "./request.js";
 import { Model } from "./service.js";
+import { initTabs } from "./tabs.js";
 import { initTasks } from "./tasks.js";
 import { follow, redrawn } from "./version.js";
 
@@ -19,6 +21,11 @@ function start(model) {
   const takeFiles = initFile(model);
   initTasks();
   initLive();
+  let learning = null;
+  initTabs((name) => {
+    if (name === "learning") learning ??= new Learning(() => shown.model);
+    learning?.show(name === "learning");
+  });
   follow(model.version, async (version) => {
     shown.answer.stop();
     const loaded = await Model.load().catch(() => null);
