@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import sklearn
+from sklearn.base import is_regressor
 
 from models.files import write_file
 
@@ -24,6 +25,8 @@ BACKGROUND_ROWS = 50
 MAX_COUNTED_VALUES = 100
 MAX_TEXT_CHARACTERS = 200
 QUANTILES = {"min": 0.0, "quartile_1": 0.25, "median": 0.5, "quartile_3": 0.75, "max": 1.0}
+# The bins of numbers and dates have a tenth of the rows each, as far as equal values let them.
+DECILES = [n / 10 for n in range(1, 10)]
 
 
 def write_card(
@@ -40,8 +43,8 @@ def write_card(
     """Write `latest.json` for `latest.joblib`.
 
     `rows` are the rows it was fitted on, shape (n_samples, n_features): see `of_rows`; None if they
-    are not known. `answers` are the labels it was fitted on, for the share of each class.
-    `more` is what else goes into the card.
+    are not known. `answers` are the labels it was fitted on, for the share of each class, or the
+    numbers, for their statistics. `more` is what else goes into the card.
     """
     with model_path.open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -60,7 +63,7 @@ def write_card(
         },
     }
     if answers is not None:
-        card["class_shares"] = shares(answers)
+        card |= of_answers(answers, is_class=not is_regressor(estimator))
     return save(model_path, card | dict(more))
 
 
@@ -82,6 +85,13 @@ def of_rows(rows: pd.DataFrame, background_rows: int) -> dict[str, Any]:
     }
 
 
+def of_answers(answers: pd.Series[Any], *, is_class: bool) -> dict[str, Any]:
+    """The part of a card about the known answers: the shares of classes, or what numbers are."""
+    if is_class:
+        return {"class_shares": shares(answers)}
+    return {"target_values": describe(answers)} if _is_number(answers) else {}
+
+
 def save(model_path: Path, card: Mapping[str, Any]) -> Path:
     """Write a card beside its model, and give its path."""
     path = model_path.with_suffix(".json")
@@ -94,8 +104,8 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
     """The training statistics of one feature: its pandas dtype, missing values, distribution.
 
     The dtype of objects that are dates without a time is called "date". Numbers and times have a
-    range and quartiles, numbers also mean and standard deviation; categories are listed in their
-    order; other values are counted.
+    range, quartiles and bins, numbers also mean and standard deviation; categories are listed in
+    their order; other values are counted.
     """
     known = column.dropna()
     dates = column.dtype == object and pd.api.types.infer_dtype(known) == "date"
@@ -111,14 +121,27 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
         if len(known):
             points = known.quantile(list(QUANTILES.values()), interpolation="nearest")
             facts |= dict(zip(QUANTILES, map(plain, points), strict=True))
+            facts["bins"] = bins(known, known.quantile(DECILES, interpolation="nearest"))
         return facts
     elif _is_number(column):
         numbers = known.astype(np.float64)
         numbers = numbers[np.isfinite(numbers)]
         found = {name: float(numbers.quantile(part)) for name, part in QUANTILES.items()}
         found |= {"mean": float(numbers.mean()), "std": float(numbers.std())}
+        if len(numbers):
+            facts["bins"] = bins(numbers, numbers.quantile(DECILES))
         return facts | {name: value for name, value in found.items() if math.isfinite(value)}
     return facts | counted(known)
+
+
+def bins(known: pd.Series[Any], deciles: pd.Series[Any]) -> dict[str, Any]:
+    """How many values are up to each decile, and how many are above the last; equal ones are one.
+
+    Inputs are compared with them (`models.drift`).
+    """
+    edges = deciles.drop_duplicates().to_numpy()
+    counts = np.bincount(np.searchsorted(edges, known.to_numpy()), minlength=len(edges) + 1)
+    return {"edges": [plain(edge) for edge in deciles.drop_duplicates()], "counts": counts.tolist()}
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

@@ -65,8 +65,8 @@ def describe(
     lines = _report(data, asked, training, rows, said)
     if training.answers is not None:
         found, score = answers.compared(training.answers.iloc[places], results)
-        shares = {"class_shares": cards.shares(training.answers)} if classes else {}
-        card |= {"target": training.target, "answers": found, **shares}
+        facts = cards.of_answers(training.answers, is_class=bool(classes))
+        card |= {"target": training.target, "answers": found, **facts}
         lines.append(f"{training.target}: {score}")
     model = partial(fitted.model_of, path, estimator, version, card)
     answers.check_served(model, rows.iloc[places], results)

@@ -164,7 +164,7 @@ def test_accuracy_of_numbers_is_a_mean_error(serve: Serve, keeps_feedback: Recor
 def test_outputs_of_numbers_have_the_bins_of_the_card(
     serve: Serve, keeps_feedback: Recorder
 ) -> None:
-    card = {"answers": facts_of(ROWS[:, 0] * 2), "features": FEATURES}
+    card = {"target_values": facts_of(ROWS[:, 0] * 2), "features": FEATURES}
     client = serve(REGRESSOR, json.dumps(card).encode())
     ask(client, RNG.normal(size=(300, 2)).tolist())
     found = get(client, "outputs")["answers"]

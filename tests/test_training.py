@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from models import fitted
 from models.candidate.facts import Served
+from models.drift import Layout, report
 from models.errors import ModelError
 from models.model import Model
 from models.settings import ModelSettings
@@ -184,6 +185,20 @@ def test_a_card_has_what_the_function_says(tmp_path: Path) -> None:
     assert card["target"] == "buys"
     assert card["class_shares"].keys() == {"yes", "no"}
     assert card["features"].keys() == {"a", "b"}
+
+
+def test_the_card_of_a_regressor_has_the_bins_of_its_target(tmp_path: Path) -> None:
+    path = tmp_path / "latest.joblib"
+    model = LinearRegression().fit(X, X["a"])
+    joblib.dump(model, path)
+    cards.save_card(path, Result(model, {"rows": X, "answers": X["a"]}))
+    found = fitted.load(path)
+    assert found.card["target_values"] == found.card["features"]["a"]
+    layout = Layout.of(found)
+    counts = layout.count("predict", X.to_numpy(), X["a"].to_numpy())
+    a, answers = report.features(layout, counts)[0], report.answers(layout, counts)
+    assert answers is not None
+    assert (a.psi, answers.psi) == (0, 0)
 
 
 def test_a_model_of_texts_has_its_card(tmp_path: Path) -> None:

@@ -212,17 +212,26 @@ def _category(name: str, known: tuple[Any, ...] | None, facts: Facts) -> Column:
 def output_of(classes: list[Any] | None, card: dict[str, Any]) -> Column:
     """The cells of the answers: labels, or numbers."""
     if classes is None:
-        facts = Facts.read(card.get("answers"))
+        facts = Facts.read(card.get("target_values"))
         edges, bins = facts.bins_of()
         return Column(name="", kind="number", edges=edges, trained=_all(bins, facts.missing))
-    shares, metrics = card.get("class_shares"), card.get("metrics")
-    rows = metrics.get("rows_fitted") if isinstance(metrics, dict) else None
+    shares, rows = card.get("class_shares"), _rows(card)
     listed = tuple(map(str, classes[:MAX_LISTED]))
     trained = None
-    if isinstance(shares, dict) and isinstance(rows, int):
+    if isinstance(shares, dict) and rows:
         counts = [round(shares.get(text, 0) * rows) for text in listed]
         trained = (*counts, max(rows - sum(counts), 0), 0, 0)
     return Column(name="", kind="category", values=listed, known=tuple(classes), trained=trained)
+
+
+def _rows(card: dict[str, Any]) -> int:
+    """How many rows a card was made of; 0 if it does not tell."""
+    features = card.get("features")
+    facts = [Facts.read(each) for each in features.values()] if isinstance(features, dict) else []
+    rows = [each.count + each.missing for each in facts if each.count is not None]
+    metrics = card.get("metrics")
+    fitted = metrics.get("rows_fitted") if isinstance(metrics, dict) else None
+    return fitted if isinstance(fitted, int) else max(rows, default=0)
 
 
 def _place(value: Any) -> float:

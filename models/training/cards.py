@@ -56,14 +56,14 @@ def save_card(
         metrics["rows_fitted"] = len(rows)
     metrics |= _own(facts.get("metrics") or {})
     answers: Any = facts.get("answers")
-    has_shares = evaluate.default_metric(estimator) == "accuracy" and np.ndim(answers) == 1
+    is_one = bool(evaluate.default_metric(estimator)) and np.ndim(answers) == 1
     write_card(
         path,
         estimator,
         rows,
         target=str(facts.get("target") or getattr(answers, "name", None) or ""),
         metrics=metrics,
-        answers=pd.Series(answers) if has_shares else None,
+        answers=pd.Series(answers) if is_one else None,
         more={
             **names,
             "intervals": intervals,

@@ -160,7 +160,7 @@ def test_numbers_beside_texts_are_rounded_as_the_model_rounds_them() -> None:
 
 
 def test_answers_of_a_regressor_have_the_bins_of_its_target() -> None:
-    layout = Layout.of(model_of((Feature(name="x"),), {"answers": TEN}))
+    layout = Layout.of(model_of((Feature(name="x"),), {"target_values": TEN}))
     counts = layout.count("predict", [(0.0,)] * 3, np.array([[0.0], [11.0], [math.nan]]))
     assert cells(layout, counts, 1) == [0, 1, *[0] * 9, 1, 1, 0]
 
@@ -172,13 +172,33 @@ def test_answers_of_a_regressor_have_the_bins_of_its_target() -> None:
         model_of(form="mapping"),
         model_of(form="labels"),
         model_of((Feature(name="x"),), classes=[["a", "b"], [1, 2]]),
-        model_of((Feature(name="x"),), {"features": [], "class_shares": [], "answers": 3}, ["a"]),
+        model_of(
+            (Feature(name="x"),), {"features": [], "class_shares": [], "target_values": 3}, ["a"]
+        ),
     ],
     ids=["text", "mapping", "labels", "multi-output", "a card of another form"],
 )
 def test_rows_of_every_model_are_counted(model: Any) -> None:
     layout = Layout.of(model)
     assert layout.count("predict", [("a",), ("b",)], [["a", 1], ["b", 2]])[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("card", "trained"),
+    [
+        ({"metrics": {"rows_fitted": 10}}, (2, 8, 0, 0, 0)),
+        ({"features": {"x": {"count": 8, "missing": 2}}}, (2, 8, 0, 0, 0)),
+        ({"metrics": [], "features": {"x": {"count": "?"}}}, None),
+        ({}, None),
+    ],
+)
+def test_shares_of_classes_are_counts_where_the_rows_are_known(
+    card: dict[str, Any], trained: Any
+) -> None:
+    shares = {"class_shares": {"no": 0.2, "yes": 0.8}}
+    output = Layout.of(model_of((), card | shares, LABELS)).output
+    assert output is not None
+    assert output.trained == trained
 
 
 def test_no_rows_are_none() -> None:
