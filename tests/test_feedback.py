@@ -517,8 +517,37 @@ def test_a_folder_that_cannot_be_written_gives_way_to_a_temporary_one(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     keeps_feedback.begin(Settings(data_dir=str(tmp_path / "file")))
     assert keeps_feedback.store.folder.parent == tmp_path
+    assert keeps_feedback.mode == "statistics"
+    assert "file cannot be written" in keeps_feedback.reason
     keeps_feedback.begin(Settings(k_service="service", prediction_log="all"))
     assert keeps_feedback.store.folder.parent == tmp_path
+    assert "this disk is memory: set FEEDBACK_URI" in keeps_feedback.reason
+    settings = Settings(k_service="s", prediction_log="all", feedback_uri="gs://bucket/feedback")
+    keeps_feedback.begin(settings)
+    assert (keeps_feedback.mode, keeps_feedback.reason) == ("all", "")
+
+
+def test_in_memory_few_predictions_are_kept_and_nowhere_old_ones(
+    client: FlaskClient,
+    model: Model,
+    keeps_feedback: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    predict(client, [ROW] * 9)
+    keeps_feedback.fold()
+    keeps_feedback.expire(60)
+    assert keeps_feedback.store.count_predictions() == 9
+    keeps_feedback.expire(-60)
+    assert keeps_feedback.store.count_predictions() == 0
+    monkeypatch.setattr("api.feedback.recorder.MAX_TEMPORARY", 4)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    settings = Settings(k_service="s", prediction_log="all", feedback_uri="gs://bucket/feedback")
+    keeps_feedback.begin(settings)
+    predict(client_of(model), [ROW] * 9)
+    keeps_feedback.fold()
+    keeps_feedback.expire(60)
+    assert keeps_feedback.store.count_predictions() == 4
 
 
 def test_where_no_folder_can_be_written_nothing_is_kept_and_that_is_said(

@@ -47,14 +47,7 @@ def duties(settings: Settings, service: Service, swap: Swap | None) -> list[Duty
 
     `service` is that of the version that it began with.
     """
-    found = [
-        Duty(
-            EXPIRE_SECONDS,
-            lambda: recorder.store.expire(
-                time.time() - settings.prediction_ttl, settings.max_predictions
-            ),
-        )
-    ]
+    found = [Duty(EXPIRE_SECONDS, lambda: recorder.expire(settings.prediction_ttl))]
     if settings.learns and swap is not None:
         # Few services do.
         from api.feedback import learning

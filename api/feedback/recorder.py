@@ -36,9 +36,21 @@ FOLD_SECONDS = 0.25
 FOLDS_A_SECOND = 4
 # Between two warnings that nothing can be written.
 WARNING_SECONDS = 60.0
+# The most predictions that are kept in a temporary folder, which may be memory: about 6 MB.
+MAX_TEMPORARY = 50_000
 # Hexadecimal digits of a hash that stands for a value.
 HASH_DIGITS = 24
-NOTHING = "nothing is kept of predictions (PREDICTION_LOG=off)"
+NOTHING = "nothing is kept of predictions (PREDICTION_LOG=off): set PREDICTION_LOG=all"
+STATISTICS = (
+    "only counts are kept of predictions (PREDICTION_LOG=statistics): set PREDICTION_LOG=all"
+)
+NO_DISK = (
+    "only counts are kept of predictions, since this disk is memory: set FEEDBACK_URI to a bucket"
+)
+NO_FOLDER = (
+    "only counts are kept of predictions, since DATA_DIR={} cannot be written ({}): set another "
+    "folder, or FEEDBACK_URI to a bucket"
+)
 
 
 class Recorder:
@@ -64,6 +76,7 @@ class Recorder:
         self._dropped: frozenset[str] = frozenset()
         self._hashed: frozenset[str] = frozenset()
         self._key = b""
+        self._most = 0
 
     @property
     def store(self) -> FeedbackStore:
@@ -74,13 +87,14 @@ class Recorder:
     def begin(self, settings: Settings) -> None:
         """Open the store, before the processes are forked."""
         self._reset()
+        self._most = settings.max_predictions
         self.mode, self.reason = settings.keeps_predictions, ""
         if self.mode == "off":
             self._store, self.reason = None, NOTHING
             return
         try:
-            self._store = self._opened(settings)
-            self._key = _key(settings, self._store.folder)
+            self._open(settings)
+            self._key = _key(settings, self.store.folder)
         except OSError as error:
             self.mode, self.reason = "off", f"feedback cannot be kept: {error}"
             log.warning("%s", self.reason)
@@ -89,16 +103,31 @@ class Recorder:
         self._dropped = frozenset(filter(None, settings.prediction_drop.split(",")))
         if self.mode == "all":
             self._purse = Purse(settings.prediction_log_rate)
-        else:
-            self.reason = "only counts are kept of predictions (PREDICTION_LOG=statistics)"
+        elif not self.reason:
+            self.reason = STATISTICS
 
-    def _opened(self, settings: Settings) -> FeedbackStore:
+    def _open(self, settings: Settings) -> None:
+        """Open the store in DATA_DIR, or in a temporary folder, which ends with this machine.
+
+        There rows are kept only if a bucket gets them. Raises OSError.
+        """
+        reason = NO_DISK
         if settings.data_folder is not None:
             try:
-                return FeedbackStore(settings.data_folder / "feedback")
+                self._store = FeedbackStore(settings.data_folder / "feedback")
             except OSError as error:
-                log.info("feedback is kept in a temporary folder: %s", error)
-        return FeedbackStore(Path(tempfile.mkdtemp(prefix="feedback-")))
+                reason = NO_FOLDER.format(settings.data_folder, error)
+            else:
+                return
+        self._store = FeedbackStore(Path(tempfile.mkdtemp(prefix="feedback-")))
+        self._most = MAX_TEMPORARY
+        if self.mode == "all" and not settings.feedback_uri:
+            self.mode, self.reason = "statistics", reason
+            log.log(logging.INFO if settings.prediction_log == "auto" else logging.WARNING, reason)
+
+    def expire(self, ttl: float) -> None:
+        """Remove what is older than so many seconds, and the oldest predictions of too many."""
+        self.store.expire(time.time() - ttl, self._most)
 
     def notes(self, model: Model) -> Notes | None:
         """The notes on the answers of a version of the model; None where nothing is kept."""

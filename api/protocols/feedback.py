@@ -134,7 +134,7 @@ def tell(site: Site, request: Request) -> Answer:
 def _check() -> None:
     """Raise NoFeedback where no rows are kept."""
     if recorder.mode != "all":
-        raise NoFeedback(f"{recorder.reason}: set PREDICTION_LOG=all, and DATA_DIR to a folder")
+        raise NoFeedback(recorder.reason)
 
 
 def _selection(site: Site, request: Request, choice: Choice, pointer: str) -> Selection:
