@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
+import http.server
 import json
+import os
 import shutil
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +26,7 @@ from api.feedback.facts import HOUR_SECONDS, Hour, Prediction, Selection, new_id
 from api.feedback.lines import PREDICTIONS, SELECTIONS, STATISTICS
 from api.feedback.merge import MergedStore
 from api.settings import Settings
+from tests.checkout import ROOT
 from tests.google_cloud.cloud import PERSON, PROJECT, Cloud
 from tests.google_cloud.metadata import Machine
 from tests.google_cloud.storage import Bucket, Buckets
@@ -206,6 +211,97 @@ def test_a_bucket_that_cannot_be_read_ends_with_a_sentence(
         gather.main()
     assert sentence in str(ended.value)
     assert "\n" not in str(ended.value)
+
+
+def test_make_brings_it_together_for_the_person_who_is_logged_in(
+    objects: dict[str, bytes], tmp_path: Path
+) -> None:
+    put(objects, PREDICTIONS, "aa-000001", made(0))
+
+    def run(*given: str) -> subprocess.CompletedProcess[str]:
+        # The environment of the tests is as good as one that `make install` makes.
+        command = ["make", "--old-file=install", "feedback", f"GCP_PROJECT_ID={PROJECT}", *given]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = run("FEEDBACK_URI=gs://ours/f", f"DATA_DIR={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("gs://ours/f has 1 objects, of which 1 are new\n")
+    assert f"gcloud storage ls 'gs://ours/f/**' --project={PROJECT}" in done.stderr
+    assert "Next: make run" in done.stderr
+    refused = run()
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("FEEDBACK_URI is not set: write the folder of the bucket that")
+
+
+class BigQuery:
+    """The API of BigQuery, as far as bq needs it: it notes what is posted."""
+
+    def __init__(self, sdk: Path) -> None:
+        self.posted: list[dict[str, Any]] = []
+        described = json.loads(next(sdk.glob("platform/bq/**/bigquery.json")).read_bytes())
+        bigquery = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._answer({**described, "rootUrl": f"{bigquery.address}/"})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                bigquery.posted.append(body)
+                job = {"projectId": PROJECT, "jobId": "1"}
+                self._answer({**body, "jobReference": job, "status": {"state": "DONE"}})
+
+            def _answer(self, value: Any) -> None:
+                content = json.dumps(value).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+
+def test_bq_takes_the_commands_that_are_printed(
+    objects: dict[str, bytes],
+    run: Callable[[], list[str]],
+    tmp_path: Path,
+) -> None:
+    put(objects, PREDICTIONS, "aa-000001", made(0))
+    printed = run()
+    commands = printed[printed.index("To load all of it into BigQuery:") + 1 :]
+    bigquery = BigQuery(Path(os.path.realpath(str(shutil.which("bq")))).parents[1])
+    (tmp_path / "bigqueryrc").write_text(f"api = {bigquery.address}/\n")
+    (tmp_path / "token").write_text("token")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CLOUDSDK_")}
+    env |= {
+        "BIGQUERYRC": str(tmp_path / "bigqueryrc"),
+        "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(tmp_path / "token"),
+    }
+    threading.Thread(target=bigquery.server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        for command in commands:
+            done = subprocess.run(
+                command, shell=True, env=env, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        bigquery.server.shutdown()
+        bigquery.server.server_close()
+    dataset, load = bigquery.posted
+    assert dataset["datasetReference"] == {"datasetId": "feedback", "projectId": PROJECT}
+    assert dataset["location"] == REGION
+    job = load["configuration"]["load"]
+    assert job["sourceUris"] == ["gs://ours/f/predictions/*"]
+    assert job["destinationTable"]["tableId"] == "predictions"
+    assert job["writeDisposition"] == "WRITE_TRUNCATE"
+    columns = [f"{each['name']}:{each['type']}" for each in job["schema"]["fields"]]
+    assert ",".join(columns) == lines.COLUMNS[PREDICTIONS]
 
 
 def request(server: Server, verb: str, path: str, body: Any) -> tuple[int, Message, dict[str, Any]]:
