@@ -238,7 +238,7 @@ define send
 	about=$$($(CALL) "$$at/metadata") && row=$$(printf '%s' "$$about" | "$$PYTHON" -c '$(ROW)') && \
 	method=$${row%% *} && row=$${row#* } && data=$${SAMPLE:+@$$SAMPLE} && echo "$$at/$$method $${data:-$$row}" >&2 && \
 	$(CALL) --header 'content-type: $(if $(filter %.csv,$(SAMPLE)),text/csv,application/json)' \
-		--data-binary "$${data:-$$row}" "$$at/$$method" && echo
+		$(if $(SAMPLE),,--header 'x-prediction-log: off') --data-binary "$${data:-$$row}" "$$at/$$method" && echo
 endef
 
 logs: require-config ## Show the newest 100 lines of the service's log, the newest first

@@ -288,7 +288,11 @@ def test_the_model_of_a_mounted_bucket_is_served_with_a_secret_in_its_variable(
     cloud.enabled |= {"storage.googleapis.com", "secretmanager.googleapis.com"}
     cloud.part(Buckets).all["our-models"] = Bucket("our-models", model)
     cloud.part(Secrets).all["mlflow-token"] = "the-token"
-    given = ("MODEL_VOLUME=our-models", "SECRETS=MLFLOW_TRACKING_TOKEN=mlflow-token:latest")
+    cloud.part(Buckets).all["our-feedback"] = Bucket("our-feedback")
+    given = (
+        "MODEL_VOLUME=our-models", "SECRETS=MLFLOW_TRACKING_TOKEN=mlflow-token:latest",
+        "FEEDBACK_URI=gs://our-feedback/f", "PREDICTION_LOG=all",
+    )  # fmt: skip
 
     def environment() -> Mapping[str, str]:
         (service,) = cloud.part(Services).all.values()
@@ -301,9 +305,11 @@ def test_the_model_of_a_mounted_bucket_is_served_with_a_secret_in_its_variable(
     shipped.make("add-roles", *given)
     assert '{"predictions":["mounted"]}' in shipped.make("deploy", *given).stdout
     assert environment()["MLFLOW_TRACKING_TOKEN"] == "the-token"
+    assert environment()["FEEDBACK_URI"] == "gs://our-feedback/f"
+    assert environment()["PREDICTION_LOG"] == "all"
     assert '{"predictions":["Adelie"]}' in shipped.make("deploy").stdout
     assert "MLFLOW_TRACKING_TOKEN" not in environment()
-    for place in ("buckets/our-models", "secrets/mlflow-token"):
+    for place in ("buckets/our-models", "buckets/our-feedback", "secrets/mlflow-token"):
         cloud.policies.forget(f"{cloud.resource}/{place}")
 
 
