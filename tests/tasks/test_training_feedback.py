@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import runpy
+from collections.abc import Callable
 from typing import Any
+from wsgiref.simple_server import make_server
 
 import msgspec
 import numpy as np
 import pytest
 
+from api import learn
 from api.feedback import keeper, learning
 from api.feedback.facts import Prediction, Selection, new_id
 from api.feedback.learning import Learner
@@ -21,6 +26,8 @@ from models.settings import SettingsError
 from models.signature.types import Feature, Signature
 from tests.tasks.test_training import Build, House, build
 from tests.test_candidate import quick
+from tests.test_client import answering
+from tests.test_swap import KEY
 
 __all__ = ["build", "quick"]
 
@@ -72,7 +79,7 @@ def train(house: House) -> Any:
     return house.state(task_id)
 
 
-def learn(house: House) -> Any:
+def learnt(house: House) -> Any:
     """The report of a training on selections that ends well."""
     state = train(house)
     assert state["status"] == "SUCCESS", state["error"]
@@ -81,7 +88,7 @@ def learn(house: House) -> Any:
 
 def test_it_learns_of_a_change_from_the_newest_selections(house: House) -> None:
     tell(house, CHANGED)
-    report = learn(house)
+    report = learnt(house)
     assert report["activated"], report["not_activated"]
     assert house.serves() == report["version"]
     found = report["feedback"]
@@ -109,7 +116,7 @@ def test_it_learns_of_a_change_from_the_newest_selections(house: House) -> None:
 
 def test_what_is_not_surely_better_does_not_take_over(house: House) -> None:
     tell(house, OLD)
-    report = learn(house)
+    report = learnt(house)
     assert report["feedback"]["chosen"] == "the data and all selections"
     assert report["metrics"]["rows_fitted"] == 400
     assert report["not_activated"].startswith("it is not surely better: its r2 is 0.99")
@@ -118,11 +125,11 @@ def test_what_is_not_surely_better_does_not_take_over(house: House) -> None:
 
 def test_the_rows_held_out_are_newer_than_all_that_the_active_version_knows(house: House) -> None:
     tell(house, CHANGED[:270])
-    assert learn(house)["activated"]
+    assert learnt(house)["activated"]
     tell(house, CHANGED[270:295], 270)
     assert "there are 295 selections, 25 of them newer than all" in train(house)["error"]["detail"]
     tell(house, CHANGED[295:], 295)
-    assert learn(house)["feedback"]["held_out"] == 30
+    assert learnt(house)["feedback"]["held_out"] == 30
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,7 @@ def test_rows_that_are_no_rows_of_today_are_left_out(house: House) -> None:
     tell(house, OLD[30:40], 30, version=other)
     tell(house, OLD[40:50], 40, version="cd" * 32)
     tell(house, OLD[50:], 50)
-    found = learn(house)["feedback"]
+    found = learnt(house)["feedback"]
     assert (found["left_out"], found["selections"] + found["held_out"]) == (30, 260)
 
 
@@ -182,6 +189,70 @@ def test_a_service_that_keeps_no_whole_rows_refuses(
 ) -> None:
     house = build(**settings)
     assert words in house.ask("POST", "/train/start", 422, {"feedback": True})["detail"]
+
+
+@pytest.fixture
+def run(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], str]:
+    """Run what make learn runs: what it prints, and the sentence that it ends with."""
+
+    def run_it(key: str = KEY) -> str:
+        monkeypatch.setenv("API_KEY", key)
+        # The training is done once the client waits for it.
+        monkeypatch.setattr("api.learn.time.sleep", lambda _: house.work())
+        with answering(make_server("127.0.0.1", 0, house.swap)) as url:
+            monkeypatch.setenv("URL", url)
+            try:
+                runpy.run_path(learn.__file__, run_name="__main__")
+            except SystemExit as end:
+                return capsys.readouterr().out + str(end.code)
+        return capsys.readouterr().out
+
+    return run_it
+
+
+def test_make_learn_says_what_took_over(house: House, run: Callable[[], str]) -> None:
+    tell(house, CHANGED)
+    said = run()
+    assert re.fullmatch(
+        r"activate\nVersion [0-9a-f]{12} serves now: its r2 is 0\.99\d*, that of [0-9a-f]{12} "
+        r"-[\d.]+, on the newest 100 selections, which neither has seen. It learnt from 100 "
+        r"selections.\n",
+        said,
+    )
+
+
+def test_make_learn_says_why_nothing_took_over(house: House, run: Callable[[], str]) -> None:
+    tell(house, OLD)
+    assert re.search(
+        r"Version [0-9a-f]{12} is kept and does not serve: it is not surely better: its r2 is .*, on "
+        r"100 rows held out. It learnt from 200 rows of the data and 200 selections.\n",
+        run(),
+    )
+
+
+def test_make_learn_fails_where_the_training_does(house: House, run: Callable[..., str]) -> None:
+    tell(house, OLD[:55])
+    assert run().endswith("Train again after 5 more.")
+    assert run(key="wrong").startswith("error: ")
+
+
+def test_make_learn_says_that_it_was_cancelled(
+    house: House, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(House, "work", lambda self: self.store.revoke(self.hints[-1]))
+    assert run() == "error: The training was cancelled."
+
+
+def test_a_training_that_gives_the_active_version_is_told() -> None:
+    report = {
+        "version": "a" * 64, "active_version": "a" * 64, "activated": True, "comparison": {},
+        "feedback": {"selections": 1200, "data_rows": 0},
+    }  # fmt: skip
+    assert learn.verdict(report) == (
+        f"The training gave version {'a' * 12}, which serves already. It learnt from 1,200 selections."
+    )
 
 
 def learner_of(house: House, **settings: Any) -> Learner:

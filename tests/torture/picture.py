@@ -55,8 +55,8 @@ class _Chart:
         yield _text(LEFT, 42, told, "quiet")
         yield from self._axes()
         yield f'<path class="best" d="M{LEFT} {_y(outcome.best)}H{WIDTH - RIGHT}"/>'
-        best = f"a model of 10,000 rows of the new truth: {outcome.best:.0%}"
-        yield _text(WIDTH - RIGHT, _y(outcome.best) - 8, best, "quiet end")
+        best = f"a model of 10,000 rows of the new truth: {100 * outcome.best:.1f} %"
+        yield _text(WIDTH - RIGHT, _y(outcome.best) + 40, best, "quiet end")
         yield self._upright(outcome.change, "change", "the truth changes", "bad")
         for swap in outcome.swaps:
             yield self._upright(swap, "swap", "a new version takes over", "good")
