@@ -213,6 +213,7 @@ class ContentInfo(Document, kw_only=True):
     rate: Annotated[int, Meta(description="Answers a second and process whose rows are kept.")]
     hashed: Annotated[list[str], Meta(description="Features that are kept as an HMAC.")]
     dropped: Annotated[list[str], Meta(description="Features that are not kept.")]
+    predictions: Annotated[int, Meta(description="Predictions that are kept.")]
     selections: Annotated[int, Meta(description="All selections since the store was made.")]
     first: Annotated[str | None, Meta(description="The first hour with counts, in ISO 8601.")]
     last: Annotated[str | None, Meta(description="The last hour with counts, in ISO 8601.")]

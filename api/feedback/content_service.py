@@ -134,9 +134,10 @@ def info(site: Site, _: Span) -> ContentInfo:
     """What is kept of predictions, where, and for how long."""
     settings, model = site.settings, site.service.model
     first = last = None
-    selections = 0
+    predictions = selections = 0
     if recorder.mode != "off":
         first, last = sums.span(recorder.store)
+        predictions = recorder.store.count_predictions()
         selections = recorder.store.count_selections()
     return ContentInfo(
         model=site.service.name,
@@ -148,6 +149,7 @@ def info(site: Site, _: Span) -> ContentInfo:
         rate=settings.prediction_log_rate if recorder.mode == "all" else 0,
         hashed=_names(settings.prediction_hash),
         dropped=_names(settings.prediction_drop),
+        predictions=predictions,
         selections=selections,
         first=None if first is None else time_at(first * HOUR_SECONDS),
         last=None if last is None else time_at(last * HOUR_SECONDS),

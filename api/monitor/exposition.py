@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -21,15 +21,18 @@ from api.tasks import task
 from models.model import Model
 
 Tasks = Callable[[], task.Counts | None]
+More = Callable[[], Iterable[Metric]]
 
 
-def registry(model: Model, tasks: Tasks = lambda: None) -> CollectorRegistry:
+def registry(
+    model: Model, tasks: Tasks = lambda: None, more: More = lambda: ()
+) -> CollectorRegistry:
     """A registry that gathers the counts when they are asked for.
 
-    `tasks` gives those of tasks, None where there are none.
+    `tasks` gives those of tasks, None where there are none; `more` gives further metrics.
     """
     found = CollectorRegistry()
-    found.register(_Counted(model, tasks))
+    found.register(_Counted(model, tasks, more))
     return found
 
 
@@ -42,9 +45,10 @@ def write(counts: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 class _Counted(Collector):
     """The counts of all processes, and the model's name."""
 
-    def __init__(self, model: Model, tasks: Tasks) -> None:
+    def __init__(self, model: Model, tasks: Tasks, more: More) -> None:
         self._model = model
         self._tasks = tasks
+        self._more = more
 
     def collect(self) -> Iterator[Metric]:
         counts = metrics.total()
@@ -63,6 +67,7 @@ class _Counted(Collector):
         yield model
         if (found := self._tasks()) is not None:
             yield from _of_tasks(found)
+        yield from self._more()
 
 
 def _of_tasks(counts: task.Counts) -> Iterator[Metric]:

@@ -35,9 +35,12 @@ def routes(site: Site) -> Iterator[Route]:
 def show(site: Site, request: Request) -> Answer:
     """The counts of all processes, in the form that Accept asks for."""
     # Prometheus' library takes a good part of a start to import.
+    from api.feedback import gauges
     from api.monitor import exposition
 
-    counts = exposition.registry(site.service.model, partial(_tasks, site.settings))
+    counts = exposition.registry(
+        site.service.model, partial(_tasks, site.settings), partial(gauges.metrics, site)
+    )
     body, content_type = exposition.write(counts, request.accept)
     return Answer(HTTPStatus.OK, {"Content-Type": content_type}, body)
 
