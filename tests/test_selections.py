@@ -118,7 +118,7 @@ NUMBERS = pd.DataFrame({"a": [1.0, 2.0]})
         (served_of("b"), [1.0], "the predictions that are kept have no column a, for the active"),
         (served_of("a", "b"), [1.0, 1.0], "the data have no column b, which the active version tak"),
         (served_of("a"), ["hmac:12"], "a of the rows that are kept is hidden by PREDICTION_HASH"),
-        (served_of("a"), ["red"], "a is float64 in the data, and the rows that are kept have othe"),
+        (served_of("a"), ["red"], "a is float64 in the data, and the rows that are kept have other values: train"),
     ],
 )  # fmt: skip
 def test_rows_that_do_not_go_with_the_data_are_told(

@@ -6,6 +6,9 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from api import learn
 from api.errors import Conflict, Problem
 from api.feedback import cron
 from api.feedback.recorder import recorder
@@ -71,9 +74,14 @@ class Learner:
         self._minute = _now()
         self._is_time = False
         self._said = ""
+        self._task_id = ""
 
     def look(self) -> None:
-        """Start a training if it is time for one, unless one is under way."""
+        """Start a training if it is time for one, unless one is under way.
+
+        What came of the last one is said in the log.
+        """
+        self._tell()
         count = self._store.count_selections()
         new = count - (self._store.note(NOTE) or 0)
         every = self._settings.learn_every
@@ -83,7 +91,7 @@ class Learner:
             self._is_time = False
             return
         try:
-            task_id = self._start()
+            self._task_id = self._start()
         except Conflict:
             # The training that is under way ends.
             return
@@ -93,7 +101,24 @@ class Learner:
         self._is_time = False
         # Also where it fails: the next one comes after as many selections again.
         note(self._store)
-        self._say(f"training {task_id} learns from {new} new selections")
+        self._say(f"training {self._task_id} learns from {new} new selections")
+
+    def _tell(self) -> None:
+        """Say what came of the training under way, once it has ended."""
+        from api.tasks.desk import desk
+
+        try:
+            store = desk(self._settings).store
+        except Problem:
+            return
+        task = store.get(self._task_id) if self._task_id else None
+        if task is None or not task.has_ended:
+            return
+        self._task_id = ""
+        if task.state == "SUCCESS":
+            self._say(learn.verdict(msgspec.json.decode(store.results(task.id, 0))))
+        else:
+            self._say((task.error or {}).get("detail", "the training was cancelled"))
 
     def _has_come(self) -> bool:
         """Whether LEARN_CRON has a time since the last look."""

@@ -193,12 +193,13 @@ def _chosen(choices: list[_Choice], scores: dict[str, np.ndarray]) -> _Choice:
     if not scores:
         return choices[0]
     best = max(scores.values(), key=lambda found: float(found.mean()))
-    for choice in choices:
-        if choice.name in scores:
-            worse = best - scores[choice.name]
-            if worse.mean() <= worse.std(ddof=1) / math.sqrt(BLOCKS):
-                return choice
-    raise AssertionError
+
+    def is_good(choice: _Choice) -> bool:
+        worse = best - scores[choice.name]
+        return bool(worse.mean() <= worse.std(ddof=1) / math.sqrt(BLOCKS))
+
+    good = [choice for choice in choices if choice.name in scores and is_good(choice)]
+    return max(good, key=lambda choice: len(choice.places))
 
 
 def _iso(at: float) -> str:

@@ -92,10 +92,11 @@ def _column(column: Column, values: Sequence[Any], data: Data) -> pd.Series[Any]
     series = pd.Series(values, dtype=object)
     try:
         return _typed(series, like)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError):
+        # The error has a value in it, and whoever reads logs may not see it.
         raise Unusable(
-            f"{name} is {like.dtype} in the data, and the rows that are kept have other values "
-            f"({str(error).partition(chr(10))[0]}): train without feedback"
+            f"{name} is {like.dtype} in the data, and the rows that are kept have other values: "
+            "train without feedback"
         ) from None
 
 

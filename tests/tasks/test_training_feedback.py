@@ -260,7 +260,9 @@ def learner_of(house: House, **settings: Any) -> Learner:
     return Learner(known, kept(house), house.swap)
 
 
-def test_a_service_trains_by_itself_after_so_many_selections(house: House) -> None:
+def test_a_service_trains_by_itself_after_so_many_selections(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     learner = learner_of(house, learn_every=100)
     tell(house, CHANGED[:99])
     learner.look()
@@ -280,6 +282,26 @@ def test_a_service_trains_by_itself_after_so_many_selections(house: House) -> No
     learner.look()
     house.work()
     assert house.serves() != house.active
+    learner.look()
+    said = [each for each in caplog.messages if each.startswith("learning: ")]
+    assert "is kept and does not serve: it is not surely better" in said[1]
+    assert said[2].endswith(" learns from 200 new selections")
+    assert "serves now: its r2 is 0.99" in said[3]
+
+
+def test_why_nothing_was_learnt_is_said(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    learner = learner_of(house, learn_every=10)
+    tell(house, OLD[:10])
+    learner.look()
+    learner.look()
+    house.work()
+    learner.look()
+    assert caplog.messages[-1].startswith("learning: The training has no result: there are 10 sele")
+    tell(house, OLD[10:20], 10)
+    learner.look()
+    house.store.revoke(house.hints[-1])
+    learner.look()
+    assert caplog.messages[-1] == "learning: the training was cancelled"
 
 
 def test_a_training_that_is_under_way_is_waited_for(house: House) -> None:
