@@ -395,3 +395,30 @@ def test_counts_that_cannot_be_read_are_503(client: FlaskClient) -> None:
         db.execute("DROP TABLE told")
     answer = client.get("/content/accuracy")
     assert (answer.status_code, "cannot be read now" in answer.json["detail"]) == (503, True)
+
+
+def statements(client: FlaskClient, path: str) -> list[str]:
+    """What SQLite is asked for one answer."""
+    found: list[str] = []
+    with recorder.store.reading() as db:
+        db.set_trace_callback(found.append)
+        assert client.get(f"/content/{path}").status_code == 200
+        db.set_trace_callback(None)
+    return found
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_year_takes_as_few_statements_as_an_hour_and_scans_nothing(
+    client: FlaskClient, value: str
+) -> None:
+    choose(client, ask(client, [[3.0, 0.0]] * 2), ["yes", "no"])
+    found = statements(client, f"{value}?hours=8784")
+    assert len(found) == len(statements(client, f"{value}?hours=1")) <= 6
+    with recorder.store.reading() as db:
+        plans = [
+            step["detail"]
+            for each in found
+            if "hour >=" in each
+            for step in db.execute(f"EXPLAIN QUERY PLAN {each}")
+        ]
+    assert not [step for step in plans if step.startswith("SCAN")]
