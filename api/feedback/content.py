@@ -148,10 +148,11 @@ def accuracy(site: Site, span: Span) -> ContentAccuracy:
     metric = metric_of(site.service.model, versions)
     model = site.service.model
     card = of_card(model.card, metric)
+    cards = _cards(site, versions)
     return ContentAccuracy(
         window=span.window,
         metric=metric,
-        versions=[of_version(site, each, metric) for each in versions],
+        versions=[_of_version(each, metric, cards.get(each.version, {})) for each in versions],
         card=CardAccuracy(
             version=model.version,
             low=card.low,
@@ -177,10 +178,9 @@ def measured(total: Sum, metric: Metric) -> Measured:
     return mean_absolute(total.absolute, total.squared, total.numbers)
 
 
-def of_version(site: Site, total: Sum, metric: Metric) -> VersionAccuracy:
+def _of_version(total: Sum, metric: Metric, card: dict[str, Any]) -> VersionAccuracy:
     """How good the answers of one version were, against its own card."""
     live = measured(total, metric)
-    card = of_card(_card(site, total.version), metric)
     return VersionAccuracy(
         version=total.version,
         selected=total.selected,
@@ -190,7 +190,7 @@ def of_version(site: Site, total: Sum, metric: Metric) -> VersionAccuracy:
         high=live.high,
         answers=total.answers,
         coverage=_coverage(total),
-        verdict=compare(live, card, higher_is_better=metric == "accuracy"),
+        verdict=compare(live, of_card(card, metric), higher_is_better=metric == "accuracy"),
         **_value(live, metric),
     )
 
@@ -231,13 +231,13 @@ def _coverage(total: Sum) -> float | None:
     return min(total.selected / total.answers, 1.0) if total.answers else None
 
 
-def _card(site: Site, version: str) -> dict[str, Any]:
-    """The card of a version; empty if it is not kept any more."""
-    if version == site.service.model.version:
-        return site.service.model.card
-    if site.swap is None:
-        return {}
-    return next((e.card for e in site.swap.store.versions() if e.version == version), {})
+def _cards(site: Site, versions: Iterable[Sum]) -> dict[str, dict[str, Any]]:
+    """The cards of these versions, as far as they are kept."""
+    model = site.service.model
+    found = {model.version: model.card}
+    if site.swap is not None and any(each.version not in found for each in versions):
+        found = {each.version: each.card for each in site.swap.store.versions()} | found
+    return found
 
 
 def _counts(model: Model, span: Span) -> tuple[Layout, list[int], np.ndarray]:

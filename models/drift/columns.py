@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
 from collections import Counter
@@ -16,8 +17,8 @@ from models.signature.types import Feature, is_missing
 
 # Categories that have a cell of their own; the cell of all others is behind theirs.
 MAX_LISTED = 50
-# What a value is looked up by that can be nothing known, as a list.
-NOTHING = object()
+# The types of values that numpy converts to the numbers that they are.
+NUMBERS = frozenset({float, int, bool, type(None)})
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -62,17 +63,18 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def count(self, values: Iterable[Any]) -> np.ndarray:
         """How many of plain values are in each cell, shape (size,)."""
+        given = list(values)
+        if self.kind == "number" and self.known is None and NUMBERS.issuperset(map(type, given)):
+            with contextlib.suppress(OverflowError):
+                return np.bincount(self.cells(np.array(given, np.float64)), minlength=self.size)
         counts = np.zeros(self.size, np.int64)
-        if self.kind == "category":
-            for key, times in Counter(map(_key, values)).items():
-                counts[self._cell(key)] += times
-            return counts
-        numbers = [self._number(value) for value in values]
-        rows = [value for value in numbers if isinstance(value, float)]
-        if self.known is not None:
-            rows = [value for value in rows if value in self._cells or value != value]  # noqa: PLR0124
-        counts += np.bincount(self.cells(np.array(rows, np.float64)), minlength=self.size)
-        counts[-1] += len(numbers) - len(rows)
+        try:
+            pairs: Iterable[tuple[Any, int]] = Counter(given).items()
+        except TypeError:
+            pairs = ((value, 1) for value in given)
+        find = self._cell if self.kind == "category" else self._cell_of_number
+        for value, times in pairs:
+            counts[find(value)] += times
         return counts
 
     def cells(self, numbers: np.ndarray) -> np.ndarray:
@@ -84,21 +86,33 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         found[np.isnan(numbers)] = self.size - 2
         return found
 
-    def _cell(self, key: Any) -> int:
-        if key is None:
-            return self.size - 2
-        return self._cells.get(key, self.size - (3 if self.known is None else 1))
-
-    def _number(self, value: Any) -> float | None:
-        """A value as a number, NaN if it is missing; None if it is none."""
+    def _cell(self, value: Any) -> int:
+        """The cell of a value, as a category."""
         try:
             if is_missing(value):
-                return math.nan
-            if self.kind == "date" and isinstance(value, str):
-                return seconds(value)
-            return None if isinstance(value, str) else float(value)
+                return self.size - 2
+            found = self._cells.get(value)
+        except (TypeError, ValueError):
+            # A list, or an array.
+            return self.size - 1
+        if found is None:
+            return self.size - (3 if self.known is None else 1)
+        return found
+
+    def _cell_of_number(self, value: Any) -> int:
+        """The cell of a value as a number or a date: one that is neither is unknown."""
+        try:
+            if is_missing(value):
+                return self.size - 2
+            is_text = isinstance(value, str)
+            if is_text and self.kind != "date":
+                return self.size - 1
+            number = seconds(value) if is_text else float(value)
         except (TypeError, ValueError, OverflowError):
-            return None
+            return self.size - 1
+        if self.known is not None and number not in self._cells:
+            return self.size - 1
+        return int(self.cells(np.array([number]))[0])
 
 
 def seconds(text: str) -> float:
@@ -107,17 +121,6 @@ def seconds(text: str) -> float:
         return math.nan
     date = dt.datetime.fromisoformat(text)
     return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
-
-
-def _key(value: Any) -> Any:
-    """What a value is looked up by, None if it is missing."""
-    try:
-        if is_missing(value):
-            return None
-        hash(value)
-    except (TypeError, ValueError):
-        return NOTHING
-    return value
 
 
 def _keys(value: Any) -> list[Any]:

@@ -79,6 +79,15 @@ def test_false_alarms_are_at_most_5_percent_over_all_features(
     assert alarms(live_rows, features, families) <= 0.05
 
 
+@pytest.mark.parametrize("live_rows", [100, 1000])
+def test_false_alarms_of_rare_categories_are_at_most_5_percent(live_rows: int) -> None:
+    rng = np.random.default_rng(live_rows)
+    shares = 1 / np.arange(1, 51)
+    live, trained = (rng.multinomial(n, shares / shares.sum(), 6000) for n in (live_rows, 275))
+    found = [difference(*each, 6).verdict in DETECTED for each in zip(live, trained, strict=True)]
+    assert np.array(found).reshape(1000, 6).any(axis=1).mean() <= 0.05
+
+
 def test_a_mean_moved_by_half_a_standard_deviation_is_found() -> None:
     rng = np.random.default_rng(0)
     found = 0
