@@ -105,6 +105,10 @@ def _cells(
 
 def choice_in(value: Any, pointer: str) -> Choice:
     """The choice that a value of JSON is. Raises InvalidRows."""
+    row = value.get("row") if isinstance(value, dict) else None
+    if isinstance(row, float) and row.is_integer():
+        # JSON does not tell 3.0 from 3.
+        value = {**value, "row": int(row)}
     try:
         choice = msgspec.convert(value, Choice)
     except msgspec.ValidationError as error:

@@ -26,8 +26,9 @@ MAX_KEPT_ROWS = 1000
 MAX_WAITING_ROWS = 2000
 # Methods whose results name a label.
 LABELLED = ("predict", "predict_proba")
-# A client sends this header with `off` for a request that is no real prediction.
+# A client sends this header with one of these words for a request that is no real prediction.
 HEADER = "HTTP_X_PREDICTION_LOG"
+OFF = frozenset({"off", "false", "no", "none", "0"})
 
 
 class Answered(NamedTuple):
@@ -182,7 +183,7 @@ def has_labels(model: Model) -> bool:
 
 
 def _is_off(request: Request) -> bool:
-    return bool(request.environ[HEADER].strip().lower() == "off")
+    return request.environ[HEADER].strip().lower() in OFF
 
 
 def _joined(ones: list[tuple[str, Any, Any]]) -> list[Answered]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from api.protocols.inference import Expired, check_success, find
 if TYPE_CHECKING:
     from api.http.route import Site
 
+TASK_ID = re.compile("[0-9a-f]{32}")
 GONE = "The results of this task are not kept any more: start it again."
 
 
@@ -26,6 +28,8 @@ def predicted(site: Site, choice: Choice) -> Predicted:
     from api.tasks.results import Part
 
     task_id = str(choice.task_id).strip().lower()
+    if not TASK_ID.fullmatch(task_id):
+        raise Untold("task_id", "expected the task_id of a task, 32 hexadecimal digits")
     task = find(site, task_id)
     check_success(task)
     if task.type != "inference" or task.method not in ("predict", "predict_proba"):

@@ -122,6 +122,12 @@ def selection_of(choice: Choice, predicted: Predicted, model: Model, owner: str)
     )
 
 
+def check_label(choice: Choice, model: Model) -> None:
+    """Raise Untold if the label is none of the classes, where the model has classes."""
+    if choice.label is not None and model.classes:
+        label_of(choice.label, Predicted("", 0, model.classes[0], ""), model.classes)
+
+
 def label_of(given: Label, predicted: Predicted, classes: list[Any] | None) -> Any:
     """The label in the type that the model has it in. Raises Untold."""
     if given is None:

@@ -110,16 +110,21 @@ def choice_schema(service: Service) -> Schema:
     if classes and not isinstance(classes[0], list):
         label = {"enum": [*classes, None]}
     label["description"] = "A class or a number; null for none of the classes."
-    row = {"type": "integer", "minimum": 0, "description": "0 unless it is given."}
-    others: Schema = {"row": row, "label": label}
-    by_id = {
-        **TEXT,
-        "description": "The X-Prediction-Id of an answer; ID/3 is its row 3.",
+    row = {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 2**53,
+        "description": "0 unless it is given.",
     }
-    by_task = {**TEXT, "description": "The id of a task of /predict."}
+    others: Schema = {"row": row, "label": label}
+    plain = {**TEXT, "pattern": "^[0-9a-f]{32}$"}
+    by_id = {**plain, "description": "The X-Prediction-Id of an answer."}
+    by_row = {**TEXT, "pattern": "^[0-9a-f]{32}/[0-9]{1,9}$", "description": "ID/3 is row 3 of ID."}
+    by_task = {**plain, "description": "The id of a task of /predict."}
     return {
         "anyOf": [
             record({"prediction_id": by_id, **others}, ("row",)),
+            record({"prediction_id": by_row, "label": label}),
             record({"task_id": by_task, **others}, ("row",)),
         ]
     }

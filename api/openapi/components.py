@@ -110,7 +110,7 @@ PARAMETERS: Schema = {
         "in": "header",
         "description": "`off` for a request that is no real prediction: it is neither kept nor "
         "counted.",
-        "schema": {"enum": ["on", "off"]},
+        "schema": TEXT,
     },
     "extra": {
         "name": "extra",

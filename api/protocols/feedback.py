@@ -141,10 +141,16 @@ def _selection(site: Site, request: Request, choice: Choice, pointer: str) -> Se
     """The selection of a choice. Raises InvalidRows, UnknownThing, Expired."""
     from api.feedback import truth
 
+    model = site.service.model
     try:
         find = _of_answer if choice.task_id is UNSET else _of_task
-        predicted = find(site, choice)
-        return truth.selection_of(choice, predicted, site.service.model, request.key or "")
+        try:
+            predicted = find(site, choice)
+        except (UnknownThing, Expired):
+            # What is wrong for any prediction is told first.
+            truth.check_label(choice, model)
+            raise
+        return truth.selection_of(choice, predicted, model, request.key or "")
     except truth.Untold as error:
         raise InvalidRows([Place(f"{pointer}/{error.name}", error.expected)]) from None
 

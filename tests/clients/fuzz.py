@@ -88,6 +88,10 @@ def whole(rows: list) -> bool:
 @schemathesis.hook
 def before_load_schema(_: schemathesis.HookContext, document: dict) -> None:
     """Examples of formats that have a strategy of their own must be bytes."""
+    feedback = document["paths"]["/feedback"]["post"]["requestBody"]["content"]
+    for media_type in set(feedback) - {"application/json"}:
+        # The strategies make rows, and this takes choices.
+        del feedback[media_type]
     for path in document["paths"].values():
         for content in path.get("post", {}).get("requestBody", {}).get("content", {}).values():
             if isinstance(content.get("example"), str):
