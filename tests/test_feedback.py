@@ -159,6 +159,25 @@ def test_a_row_told_twice_has_to_be_the_same(client: FlaskClient) -> None:
     assert problem(answer, 422) == "/row: expected no row, or 1 as in the id"
 
 
+def test_a_row_may_be_a_whole_float(client: FlaskClient) -> None:
+    kept = predict(client, [ROW, ROW])
+    assert select(client, prediction_id=kept, row=1.0, label="Adelie").json["row"] == 1
+    answer = select(client, prediction_id=kept, row=1.5, label="Adelie")
+    assert problem(answer, 422) == "/row: expected int, got float"
+
+
+def test_what_no_prediction_could_be_is_told_before_the_id(client: FlaskClient) -> None:
+    answer = select(client, prediction_id=new_id(), label="Emu")
+    assert "/label: expected one of" in problem(answer, 422)
+    answer = select(client, prediction_id=new_id(), label=None)
+    assert answer.status_code == 404
+
+
+def test_the_id_of_a_task_has_its_form(client: FlaskClient) -> None:
+    answer = select(client, task_id="abc", label="Adelie")
+    assert problem(answer, 422) == "/task_id: expected the task_id of a task, 32 hexadecimal digits"
+
+
 def test_neither_id_is_a_problem(client: FlaskClient) -> None:
     assert "either prediction_id or task_id" in problem(select(client, label="Adelie"), 422)
 
@@ -422,6 +441,7 @@ def test_a_prediction_is_its_keys_own_and_the_administrators(
 def test_a_request_may_ask_to_leave_no_trace(client: FlaskClient, keeps_feedback: Recorder) -> None:
     for body in (ROW, [ROW, ROW]):
         assert predict(client, body, X_Prediction_Log=" OFF ") == ""
+        assert predict(client, body, X_Prediction_Log="false") == ""
     keeps_feedback.fold(everything=True)
     assert keeps_feedback.store.hours(0) == []
     assert predict(client, X_Prediction_Log="on") != ""
