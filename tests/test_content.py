@@ -9,6 +9,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -239,7 +240,7 @@ def test_a_swap_goes_on_where_its_time_cannot_be_noted(client: FlaskClient, capl
     assert "the time of a swap cannot be noted" in caplog.text
 
 
-def test_info_tells_what_is_kept_without_a_path(client: FlaskClient, tmp_path: Any) -> None:
+def test_info_tells_what_is_kept_without_a_path(client: FlaskClient, tmp_path: Path) -> None:
     ask(client, ROWS[:2].tolist())
     answer = client.get("/content/info")
     found = answer.json
@@ -268,12 +269,18 @@ def test_the_age_of_the_oldest_task_is_told(client: FlaskClient, takes_tasks: No
     assert 0 <= get(client, "tasks")["oldest_seconds"] < 60
 
 
-def test_it_says_where_counts_end_with_the_instance(
-    serve: Serve, tmp_path: Any, keeps_feedback: Recorder
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("kept", "SQLite in DATA_DIR of this machine, and objects in FEEDBACK_URI"),
+        ("other", "which ends with this instance, and objects in FEEDBACK_URI"),
+    ],
+)
+def test_it_is_said_where_predictions_are_kept(
+    serve: Serve, tmp_path: Path, keeps_feedback: Recorder, folder: str, words: str
 ) -> None:
-    client = serve(CLASSIFIER, data_dir=str(tmp_path / "other"), feedback_uri="gs://secret/x")
-    place = get(client, "info")["kept_in"]
-    assert "ends with this instance, and objects in FEEDBACK_URI" in place
+    client = serve(CLASSIFIER, data_dir=str(tmp_path / folder), feedback_uri="gs://secret/x")
+    assert get(client, "info")["kept_in"].endswith(words)
 
 
 def test_tasks_are_told_by_state(client: FlaskClient, takes_tasks: None) -> None:
