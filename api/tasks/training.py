@@ -87,9 +87,25 @@ def outcome_of(worker: Worker, task: Task) -> Outcome:
     return Outcome(rows=0, results=msgspec.json.encode(report), chunk_rows=1)
 
 
-def _is_surely_better(compared: Comparison) -> bool:
-    """Whether all of the 95 % interval of the difference is above 0."""
-    return compared.interval is not None and compared.interval[0] > 0
+def _no_better(compared: Comparison, *, surely: bool) -> str:
+    """Why the new version is no better; "" if it is.
+
+    A service that learns by itself compares often, and would follow luck sooner or later: there
+    the version has to be better `surely`, with the whole interval above 0.
+    """
+    scores = (
+        f"its {compared.metric} is {compared.new_score:g}, that of the active version "
+        f"{compared.active_score:g}, on {compared.rows} rows held out"
+    )
+    if not compared.difference > 0:
+        return f"it is not better: {scores}"
+    if not surely or (compared.interval and compared.interval[0] > 0):
+        return ""
+    ends = ""
+    if compared.interval:
+        low, high = compared.interval
+        ends = f": the difference is {low:.2g} to {high:.2g} at 95 %"
+    return f"it is not surely better: {scores}, too few to tell{ends}"
 
 
 class _Training:
@@ -221,14 +237,8 @@ class _Training:
         compared = trained.compared
         if compared is None:
             return f"it was not compared with the active version: {trained.not_compared}"
-        # A service that learns by itself compares often: it would follow mere luck sooner or later.
-        surely = trained.learnt is not None
-        if not (_is_surely_better(compared) if surely else compared.difference > 0):
-            return (
-                f"it is not {'surely ' if surely else ''}better: its {compared.metric} is "
-                f"{compared.new_score:g}, that of the active version {compared.active_score:g}, "
-                f"on {compared.rows} rows held out"
-            )
+        if reason := _no_better(compared, surely=trained.learnt is not None):
+            return reason
         if active is None or active.version != served.version:
             return f"the version that it was compared with is not active any more: {by_hand}"
         if self._worker.swap is None:

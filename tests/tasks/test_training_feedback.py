@@ -20,10 +20,11 @@ from api.feedback.learning import Learner
 from api.feedback.recorder import recorder
 from api.feedback.store import FeedbackStore
 from api.settings import Settings
-from api.tasks import desk
+from api.tasks import desk, training
 from api.tasks.desk import NoTasks
 from models.settings import SettingsError
 from models.signature.types import Feature, Signature
+from models.training.comparison import Comparison
 from tests.tasks.test_training import Build, House, build
 from tests.test_candidate import quick
 from tests.test_client import answering
@@ -64,8 +65,9 @@ def tell(house: House, labels: Any, first: int = 0, **other: Any) -> None:
 def house(build: Build) -> House:
     """A service whose model adds its two features, as its data do."""
     house = build(constant=0)
-    rows = RNG.normal(size=(200, 2))
-    lines = [f"{a},{b},{a + b + RNG.normal(scale=0.1)}" for a, b in rows]
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(200, 2))
+    lines = [f"{a},{b},{a + b + random.normal(scale=0.1)}" for a, b in rows]
     (house.folder / "rows.csv").write_text("\n".join(["x0,x1,y", *lines, ""]))
     house.write(FUNCTION)
     return house
@@ -119,8 +121,37 @@ def test_what_is_not_surely_better_does_not_take_over(house: House) -> None:
     report = learnt(house)
     assert report["feedback"]["chosen"] == "the data and all selections"
     assert report["metrics"]["rows_fitted"] == 400
-    assert report["not_activated"].startswith("it is not surely better: its r2 is 0.99")
+    assert report["not_activated"].startswith("it is not better: its r2 is 0.99")
     assert house.serves() == house.active
+
+
+@pytest.mark.parametrize(
+    ("new", "interval", "surely", "reason"),
+    [
+        (0.75, (0.1, 0.4), True, ""),
+        (0.75, (-0.0123, 0.5), False, ""),
+        (0.75, None, False, ""),
+        (0.75, (-0.0123, 0.5), True, ", too few to tell: the difference is -0.012 to 0.5 at 95 %"),
+        (0.75, None, True, ", too few to tell"),
+        (0.5, (-0.1, 0.1), True, "it is not better"),
+        (0.25, (-0.4, -0.1), False, "it is not better"),
+    ],
+)
+def test_a_version_that_learnt_has_to_be_surely_better(
+    new: float, interval: Any, *, surely: bool, reason: str
+) -> None:
+    compared = Comparison(
+        metric="accuracy", new_score=new, active_score=0.5, difference=new - 0.5,
+        interval=interval, rows=40, left_out=0, new_closer=None, active_closer=None,
+    )  # fmt: skip
+    found = training._no_better(compared, surely=surely)
+    assert bool(found) == bool(reason)
+    assert reason in found
+    if reason.startswith(","):
+        assert found == (
+            "it is not surely better: its accuracy is 0.75, that of the active version 0.5, on 40 "
+            f"rows held out{reason}"
+        )
 
 
 def test_the_rows_held_out_are_newer_than_all_that_the_active_version_knows(house: House) -> None:
@@ -226,7 +257,7 @@ def test_make_learn_says_what_took_over(house: House, run: Callable[[], str]) ->
 def test_make_learn_says_why_nothing_took_over(house: House, run: Callable[[], str]) -> None:
     tell(house, OLD)
     assert re.search(
-        r"Version [0-9a-f]{12} is kept and does not serve: it is not surely better: its r2 is .*, on "
+        r"Version [0-9a-f]{12} is kept and does not serve: it is not better: its r2 is .*, on "
         r"100 rows held out. It learnt from 200 rows of the data and 200 selections.\n",
         run(),
     )
@@ -284,7 +315,7 @@ def test_a_service_trains_by_itself_after_so_many_selections(
     assert house.serves() != house.active
     learner.look()
     said = [each for each in caplog.messages if each.startswith("learning: ")]
-    assert "is kept and does not serve: it is not surely better" in said[1]
+    assert "is kept and does not serve: it is not " in said[1]
     assert said[2].endswith(" learns from 200 new selections")
     assert "serves now: its r2 is 0.99" in said[3]
 
