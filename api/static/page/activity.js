@@ -4,7 +4,7 @@ import { table } from "./charts.js";
 import { format, grouped, make } from "./dom.js";
 import { empty, figures, heading, say, scroll, section, short } from "./part.js";
 
-const INTRO = "Latency is that since the service was started. Half of the requests took less than the first time, 99 of 100 less than the last.";
+const INTRO = "The versions that served in this time, how long requests took since the service was started, and its tasks.";
 const STATES = { active: "serves", before: "served before", kept: "kept", removed: "removed" };
 const ENDS = { PENDING: "Waiting", STARTED: "Running", SUCCESS: "Done", FAILURE: "Failed", REVOKED: "Cancelled" };
 // What the page itself asks for says nothing about the model.
@@ -26,8 +26,9 @@ export class Activity {
   }
 
   show({ latency, models, tasks }) {
-    const versions = models.versions.map((each) => [short(each.version), STATES[each.state], each.release || "–", day(each.added), grouped(each.answers), grouped(each.selected)]);
-    this.models.replaceChildren(table("Versions", ["Version", "State", "Release", "Added", "Rows answered", "Told"], versions));
+    const since = new Map(models.swaps.map(({ at, version }) => [version, at]));
+    const versions = models.versions.map((each) => [short(each.version), STATES[each.state], each.release || "–", day(each.added), day(since.get(each.version)), grouped(each.answers), grouped(each.selected)]);
+    this.models.replaceChildren(table("Versions", ["Version", "State", "Release", "Added", "Served from", "Rows answered", "Told"], versions));
     const asked = latency.milliseconds.filter(({ route }) => !OWN.test(route)).sort((a, b) => b.requests - a.requests);
     const routes = asked.map((each) => [each.route, grouped(each.requests), time(each.p50), time(each.p90), time(each.p99)]);
     this.latency.replaceChildren(table("Latency", ["Route", "Requests", "Half below", "90 % below", "99 % below"], routes));

@@ -5,6 +5,8 @@ import { clamp, draw, make } from "./dom.js";
 const HEIGHT = 190;
 const MIN_WIDTH = 240;
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 12, 22, 24];
+// The width of a letter in a chart, at most.
+const CHARACTER = 7.5;
 // Of more bins, only the first and the last one are named below the chart.
 const FEW_BINS = 4;
 const DAY = 86_400_000;
@@ -31,21 +33,28 @@ export function timeline({ width: place, times, range, tell, series, band, marks
     draw("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
     text({ x: LEFT - 8, y: y(value) + 4, class: "end" }, tell(value)),
   ]);
-  const named = width < 420 ? [from, until] : [from, (from + until) / 2, until];
-  named.forEach((at, i) => {
-    const side = i === 0 ? "start" : i === named.length - 1 ? "end" : "middle";
-    parts.push(text({ x: x(at), y: HEIGHT - 6, class: side }, i === named.length - 1 ? "now" : moment(at, times)));
+  const ends = width < 420 ? [from, until] : [from, (from + until) / 2, until];
+  ends.forEach((at, i) => {
+    const side = i === 0 ? "start" : i === ends.length - 1 ? "end" : "middle";
+    parts.push(text({ x: x(at), y: HEIGHT - 6, class: side }, i === ends.length - 1 ? "now" : moment(at, times)));
   });
   if (band) parts.push(...banded(band, width, y));
-  marks.forEach(({ at, name }) => {
-    const right = x(at) > width / 2;
-    parts.push(
-      draw("line", { class: "mark", x1: x(at), x2: x(at), y1: TOP - 6, y2: HEIGHT - BOTTOM }),
-      text({ x: x(at) + (right ? -4 : 4), y: 12, class: right ? "end" : "start" }, name)
-    );
-  });
+  parts.push(...named(marks, x, width));
   for (const { points, kind } of series) parts.push(...line(points, kind, x, y));
   return draw("svg", { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": label }, ...parts);
+}
+
+/** Dashed lines with the names of those that have room for it; all of them have a title. */
+function named(marks, x, width) {
+  let free = 0;
+  return marks.flatMap(({ at, name }) => {
+    const right = x(at) > width / 2;
+    const start = right ? x(at) - 4 - CHARACTER * name.length : x(at) + 4;
+    const mark = draw("line", { class: "mark", x1: x(at), x2: x(at), y1: TOP - 6, y2: HEIGHT - BOTTOM }, draw("title", {}, name));
+    if (start < free) return [mark];
+    free = start + CHARACTER * (name.length + 1);
+    return [mark, draw("text", { x: x(at) + (right ? -4 : 4), y: 12, class: right ? "end" : "start" }, name)];
+  });
 }
 
 function banded({ value, low, high, name }, width, y) {
