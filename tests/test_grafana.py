@@ -7,16 +7,16 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -49,9 +49,17 @@ def save(path: Path, penalty: float) -> None:
     estimator = make_pipeline(columns, LogisticRegression(C=penalty))
     estimator.fit(rows[FEATURES], rows["species"])
     joblib.dump(estimator, path)
-    metrics = {"accuracy": 0.9, "rows_held_out": 69}
+    metrics = {"accuracy": 0.9, "rows_held_out": 69, "rows_fitted": 275}
     answers = rows["species"]
     write_card(path, estimator, rows[FEATURES], target="species", metrics=metrics, answers=answers)
+
+
+def save_numbers(path: Path) -> None:
+    """A model of numbers, with its card."""
+    rows = pd.DataFrame({"x": np.arange(100.0)})
+    estimator = LinearRegression().fit(rows, rows["x"] * 2)
+    joblib.dump(estimator, path)
+    write_card(path, estimator, rows, target="y", metrics={"mean_absolute_error": 1.0})
 
 
 class Client:
@@ -79,14 +87,10 @@ class Client:
 
 
 def live(client: Client, newer: bytes) -> None:
-    """Do all that is measured: answers, their truth, a task, an upload and its swap."""
+    """Do all that is measured: answers, their truth, a task, an upload, two swaps."""
     rows = [{"island": island, "bill_length_mm": 40.0} for island in ("Dream", "Texel")] * 60
     headers, _ = client.ask("POST", "/predict", json.dumps(rows).encode())
-    told = [
-        {"prediction_id": headers["X-Prediction-Id"], "row": i, "label": "Adelie"}
-        for i in range(40)
-    ]
-    client.ask("POST", "/feedback", json.dumps(told).encode())
+    client.ask("POST", "/feedback", json.dumps(truths(headers, "Adelie")).encode())
     _, started = client.ask("POST", "/inference/start", json.dumps(rows).encode())
     task = json.loads(started)["task_id"]
     client.wait(f"/inference/status/{task}", "status", "SUCCESS")
@@ -98,11 +102,24 @@ def live(client: Client, newer: bytes) -> None:
         Content_SHA256=hashlib.sha256(newer).hexdigest(),
     )
     client.wait(headers["Location"], "state", "active")
-    client.ask("POST", "/predict", json.dumps(rows).encode())
+    # The first version has a card, with which drift and accuracy are compared.
+    client.ask("POST", "/model/rollback")
+    client.ask("POST", "/predict_proba", json.dumps(rows).encode())
+    # Its selections have intervals as well.
+    headers, _ = client.ask("POST", "/predict", json.dumps(rows).encode())
+    client.ask("POST", "/feedback", json.dumps(truths(headers, "Adelie")).encode())
+
+
+def truths(headers: Any, label: Any) -> list[dict[str, Any]]:
+    """The truth of the first rows of an answer."""
+    return [
+        {"prediction_id": headers["X-Prediction-Id"], "row": row, "label": label}
+        for row in range(40)
+    ]
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[str]]]:
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """The names of all samples in the service's metrics, with the labels of each."""
     folder = tmp_path_factory.mktemp("grafana")
     save(folder / "latest.joblib", 1.0)
@@ -114,17 +131,32 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[
         "ALLOW_JOBLIB_UPLOAD": "true",
         "DATA_DIR": tmp_path_factory.mktemp("data"),
     }
+    found: dict[str, set[str]] = {}
     with serving(folder, MODEL_PATH=folder / "latest.joblib", **settings) as server:
         client = Client(server)
         live(client, newer.read_bytes())
-        # Counts are written once a second.
-        time.sleep(1.5)
-        found: dict[str, set[str]] = {}
-        text = client.ask("GET", "/metrics", Accept="text/plain")[1].decode()
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                found.setdefault(sample.name, set()).update(sample.labels)
-        yield found
+        gather(client, found)
+    numbers = folder / "numbers.joblib"
+    save_numbers(numbers)
+    settings["DATA_DIR"] = tmp_path_factory.mktemp("data")
+    with serving(folder, MODEL_PATH=numbers, **settings) as server:
+        client = Client(server)
+        headers, _ = client.ask(
+            "POST", "/predict", json.dumps([[float(i)] for i in range(50)]).encode()
+        )
+        client.ask("POST", "/feedback", json.dumps(truths(headers, 7.5)).encode())
+        gather(client, found)
+    return found
+
+
+def gather(client: Client, found: dict[str, set[str]]) -> None:
+    """Add the names and labels of the samples in the metrics."""
+    # Counts are written once a second.
+    time.sleep(1.5)
+    text = client.ask("GET", "/metrics", Accept="text/plain")[1].decode()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
 
 
 def test_each_metric_and_label_is_one_that_the_service_has(samples: dict[str, set[str]]) -> None:
@@ -165,7 +197,7 @@ def test_it_has_what_grafana_needs_to_import_it() -> None:
         assert panel["title"]
         assert panel["description"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-        assert [target["refId"] for target in panel["targets"]] == list("ABC")[
+        assert [target["refId"] for target in panel["targets"]] == list("ABCDE")[
             : len(panel["targets"])
         ]
 
