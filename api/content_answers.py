@@ -138,7 +138,8 @@ class CardAccuracy(Document, kw_only=True):
 class Confusion(Document):
     """How often a class was told (columns) where a class was predicted (rows).
 
-    The last column, whose label is null, is none of the classes.
+    The last column, whose label is null, is none of the classes. Of more than 50 classes, it has
+    those that were predicted or told most often.
     """
 
     labels: list[Any]

@@ -23,6 +23,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from api.feedback.confusion import confusion
 from api.feedback.content_service import quantile
 from api.feedback.facts import HOUR_SECONDS, Hour, Selection, new_id
 from api.feedback.recorder import Recorder, recorder
@@ -144,6 +145,25 @@ def test_accuracy_is_told_with_its_interval_against_the_card(client: FlaskClient
         "counts": [[0, 0, 0], [18, 20, 2]],
     }
     assert [(day["selected"], day["correct"]) for day in found["days"]] == [(40, 20)]
+
+
+def test_of_many_classes_the_most_frequent_are_confused(
+    serve: Serve, keeps_feedback: Recorder
+) -> None:
+    labels = np.arange(60).repeat(2)
+    model = DecisionTreeClassifier(random_state=0).fit(labels.reshape(-1, 1), labels)
+    client = serve(model)
+    choose(client, ask(client, [[n] for n in range(10, 60)]), [*range(11, 60), None])
+    found = get(client, "accuracy")["confusion"]
+    assert len(found["labels"]) == 51
+    assert (found["labels"][-1], set(found["labels"][:-1])) == (None, set(range(10, 60)))
+    assert sum(map(sum, found["counts"])) == 50
+    assert len(get(client, "selections")["labels"]) == 50
+
+
+def test_classes_of_other_versions_are_confused_as_well() -> None:
+    found = confusion(["a"], [("a", "a", 3), ("b", "a", 2), ("a", None, 1), (None, "a", 1)])
+    assert (found.labels, found.counts) == (["a", "b", None], [[3, 0, 1], [2, 0, 0]])
 
 
 def test_accuracy_of_numbers_is_a_mean_error(serve: Serve, keeps_feedback: Recorder) -> None:

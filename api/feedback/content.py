@@ -11,7 +11,6 @@ import numpy as np
 from api.content_answers import (
     AccuracyAt,
     CardAccuracy,
-    Confusion,
     ContentAccuracy,
     ContentPredictions,
     ContentSelections,
@@ -23,6 +22,7 @@ from api.content_answers import (
 )
 from api.drift_answers import ContentInputs, ContentOutputs, LabelsAt, Window
 from api.feedback import sums
+from api.feedback.confusion import MAX_LABELS, confusion
 from api.feedback.facts import HOUR_SECONDS
 from api.feedback.recorder import recorder
 from api.feedback.sums import Sum
@@ -136,7 +136,7 @@ def selections(_: Site, span: Span) -> ContentSelections:
         total.selected,
         total.none,
         _coverage(total),
-        sorted(counts.values(), key=lambda each: -each.count),
+        sorted(counts.values(), key=lambda each: -each.count)[:MAX_LABELS],
         [SelectionsAt(at(e.hour), e.version, e.selected, e.none) for e in parts if e.selected],
     )
 
@@ -161,7 +161,9 @@ def accuracy(site: Site, span: Span) -> ContentAccuracy:
             **_value(card, metric),
         ),
         days=[_at(each, metric) for each in parts if each.selected],
-        confusion=_confusion(model, span) if metric == "accuracy" else None,
+        confusion=confusion(model.classes, sums.told(recorder.store, span.first))
+        if metric == "accuracy"
+        else None,
     )
 
 
@@ -211,20 +213,6 @@ def _at(part: Sum, metric: Metric) -> AccuracyAt:
 def _value(found: Measured, metric: Metric) -> dict[str, float | None]:
     names = ("accuracy", "mean_absolute_error")
     return {name: found.value if name == metric else None for name in names}
-
-
-def _confusion(model: Model, span: Span) -> Confusion:
-    """How often each class was told for predictions of each; the last column is for none."""
-    labels = list(model.classes or [])
-    found = sums.told(recorder.store, span.first)
-    for predicted, label, _ in found:
-        # Those of versions that had other classes.
-        labels += [each for each in (predicted, label) if each is not None and each not in labels]
-    places = {repr(label): i for i, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels) + 1), np.int64)
-    for predicted, label, count in found:
-        counts[places[repr(predicted)], places.get(repr(label), -1)] += count
-    return Confusion([*labels, None], counts.tolist())
 
 
 def _coverage(total: Sum) -> float | None:
