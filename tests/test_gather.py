@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api import create_app
 from api.feedback import gather, lines
 from api.feedback.facts import HOUR_SECONDS, Hour, Prediction, Selection, new_id
 from api.feedback.lines import PREDICTIONS, SELECTIONS, STATISTICS
 from api.feedback.merge import MergedStore
+from api.feedback.recorder import recorder
 from api.settings import Settings
 from tests.checkout import ROOT
 from tests.google_cloud.cloud import PERSON, PROJECT, Cloud
@@ -355,6 +357,13 @@ def test_an_instance_without_a_disk_loses_nothing_when_it_is_told_to_end(
     assert f"{store.folder} has 4 predictions, 3 selections, and counts of 3 answers" in found[1]
     assert "version v1: accuracy 1 (0.2065 to 1) in 1 selections" in found
     assert any("accuracy 1 (0.3424 to 1) in 2 selections" in line for line in found)
+    # A service that is started on this folder has it all.
+    here = Settings(model_path=str(penguins_path), data_dir=str(store.folder.parent))
+    recorder.begin(here)
+    shown = create_app(here).test_client().get("/content/accuracy").get_json()
+    recorder.begin(Settings(prediction_log="off"))
+    assert sorted(each["selected"] for each in shown["versions"]) == [1, 2]
+    assert sum(1 for _ in store.labelled()) == 3
 
 
 def test_an_object_that_two_people_add_at_once_is_added_once(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from api.feedback import keeper
 from api.feedback.keeper import Duty, Keeper
+from api.feedback.recorder import recorder
+from api.settings import Settings
 
 
 def wait_for(done: Callable[[], bool]) -> None:
@@ -122,3 +124,14 @@ def test_the_end_does_not_wait_for_a_duty_that_takes_too_long(tmp_path: Path) ->
 def test_without_last_duties_the_end_waits_for_nobody(tmp_path: Path) -> None:
     Keeper(tmp_path, [Duty(60, lambda: None)]).finish()
     assert not (tmp_path / "keeper.lock").exists()
+
+
+def test_settings_that_do_nothing_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    recorder.begin(Settings(prediction_log="off"))
+    keeper.say_unused(Settings())
+    assert caplog.messages == []
+    keeper.say_unused(Settings(feedback_uri="gs://a/b", alert_url="https://hooks.example/secret"))
+    assert caplog.messages == [
+        f"{name} is set, and nothing comes of it: {recorder.reason}"
+        for name in ("FEEDBACK_URI", "ALERT_URL")
+    ]

@@ -70,6 +70,13 @@ def duties(settings: Settings, service: Service, swap: Swap | None) -> list[Duty
     return found
 
 
+def say_unused(settings: Settings) -> None:
+    """Log which settings do nothing, as nothing is kept of predictions."""
+    for name in ("feedback_uri", "alert_url"):
+        if getattr(settings, name):
+            log.warning("%s is set, and nothing comes of it: %s", name.upper(), recorder.reason)
+
+
 def _site(settings: Settings, service: Service, swap: Swap | None) -> Site:
     """The service with the version that serves now."""
     model = service.model if swap is None else swap.model

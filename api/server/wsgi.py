@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from api.app import give_up, load, refuse_late, serve
-from api.feedback.keeper import Keeper, duties
+from api.feedback.keeper import Keeper, duties, say_unused
 from api.feedback.recorder import recorder
 from api.http.gateway import Gateway
 from api.metadata import greeting
@@ -61,6 +61,8 @@ keeper: Keeper | None = None
 if recorder.mode != "off":
     keeper = Keeper(recorder.store.folder, duties(settings, service, swap))
     follow += [recorder.watch, keeper.watch]
+else:
+    say_unused(settings)
 hello = greeting(
     service.model,
     settings.published_port or settings.port,
