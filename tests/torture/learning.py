@@ -37,6 +37,7 @@ ANSWER = "wish"
 # The answers of a model of any rows of one concept are right for about nine of ten.
 SCALE = 4.0
 TEST_ROWS = 10_000
+FUNCTION = "wishes:build"
 OWN = f"""
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -265,13 +266,12 @@ def simulate(
     world = World(change, seed)
     data, truth = world.rows(500, new=False)
     data.assign(**{ANSWER: truth}).to_csv(models / "rows.csv", index=False)
-    (models / "own.py").write_text(OWN)
+    (models / "wishes.py").write_text(OWN)
     with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr):
-        sys.path.append(str(models))
-        trained = train("own:build", data="models/rows.csv", target=ANSWER, folds=0)
-        sys.path.remove(str(models))
+        trained = train(FUNCTION, data="models/rows.csv", target=ANSWER, folds=0)
+        del sys.modules["wishes"]
     admin = f"simulation:{hashlib.sha256(KEY.encode()).hexdigest()}"
-    variables: dict[str, Any] = {"MODEL_PATH": folder / trained.path, "TRAIN": "own:build"}
+    variables: dict[str, Any] = {"MODEL_PATH": folder / trained.path, "TRAIN": FUNCTION}
     variables |= {"ADMIN_KEYS": admin, "LEARN_EVERY": every, "PREDICTION_LOG_RATE": 1_000}
     outcome = Outcome(change)
     with serving(folder, **variables) as server:
