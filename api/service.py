@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -56,7 +57,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """End what was started for this model, once no request begins with it any more."""
         self.batcher.close()
         if self.notes is not None:
-            self.notes.is_open = False
+            self.notes.closed = time.monotonic()
 
     def check_method(self, method: str) -> None:
         """Raise UnknownMethod if the model does not have it."""

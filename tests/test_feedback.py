@@ -584,6 +584,22 @@ def test_where_no_folder_can_be_written_nothing_is_kept_and_that_is_said(
     keeps_feedback.close()
 
 
+def test_a_version_that_was_replaced_is_counted_and_then_forgotten(
+    keeps_feedback: Recorder, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings()
+    service = app.service_of(model, settings)
+    client = app.serve(service, settings).app.test_client()
+    service.close()
+    predict(client)
+    keeps_feedback.fold(everything=True)
+    assert [each.answers for each in keeps_feedback.store.hours(0)] == [1]
+    assert keeps_feedback.features(model.version) == list(ROW)
+    monkeypatch.setattr("api.feedback.recorder.LINGER_SECONDS", -1)
+    keeps_feedback.fold(everything=True)
+    assert keeps_feedback.features(model.version) is None
+
+
 def test_counts_that_cannot_be_written_wait_and_are_warned_of_once(
     client: FlaskClient,
     keeps_feedback: Recorder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from models.model import Model
     from models.rows.batch import Batch
 
-# Between two folds the statistics take the last answers of one row, and so many rows of batches.
+# In each second the statistics take the last answers of one row, and so many rows of batches.
 MAX_ONES = 256
 MAX_BATCH_ROWS = 1024
-# Batches of more rows are counted, and not kept; and so many kept rows wait for a fold.
+# Batches of more rows are counted, and not kept; and so many kept rows wait to be written.
 MAX_KEPT_ROWS = 1000
 MAX_WAITING_ROWS = 2000
 # Methods whose results name a label.
@@ -70,14 +71,6 @@ class Purse:
         return True
 
 
-class Taken(NamedTuple):
-    """What was noted since the last fold: answers to count, those to keep, and the rows of all."""
-
-    counted: list[Answered]
-    kept: list[Kept]
-    rows: int
-
-
 class Notes:
     """The notes on the answers of one version of the model.
 
@@ -86,8 +79,8 @@ class Notes:
 
     def __init__(self, model: Model, purse: Purse | None) -> None:
         self.model = model
-        # Whether this version may still answer.
-        self.is_open = True
+        # When no request began with this version any more, in monotonic seconds.
+        self.closed = math.inf
         # A model of several outputs has no label that somebody could choose.
         self._purse = purse if has_labels(model) else None
         self._coins = self._purse.coins if self._purse else []
@@ -98,9 +91,6 @@ class Notes:
         self._count = itertools.count().__next__
         self._seen = 0
         self._lock = threading.Lock()
-        self._reset()
-
-    def _reset(self) -> None:
         self._batches: list[Answered] = []
         self._kept: list[Kept] = []
         self._room = MAX_BATCH_ROWS
@@ -163,17 +153,25 @@ class Notes:
         if self.keep_rows(kept):
             request.prediction = kept.id
 
-    def fold(self) -> Taken:
-        """All that was noted, which begins anew."""
+    def kept(self) -> list[Kept]:
+        """The answers to keep since the last call."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+            self._waiting = MAX_WAITING_ROWS
+        return kept
+
+    def counted(self) -> tuple[list[Answered], int]:
+        """The answers to count since the last call, and the number of the rows of all answers."""
         ones = [self._ones.popleft() for _ in range(len(self._ones))]
         with self._lock:
-            batches, kept, rows = self._batches, self._kept, self._rows
-            self._reset()
+            batches, self._batches = self._batches, []
+            rows, self._rows = self._rows, 0
+            self._room = MAX_BATCH_ROWS
         seen = self._count()
         # Asking is itself counted.
         rows += seen - self._seen
         self._seen = seen + 1
-        return Taken(_joined(ones) + batches, kept, rows)
+        return _joined(ones) + batches, rows
 
 
 def has_labels(model: Model) -> bool:

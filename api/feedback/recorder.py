@@ -32,10 +32,12 @@ from models.text.results import as_python
 log = logging.getLogger("api")
 
 FOLD_SECONDS = 0.25
-# The counts are written, and the purse is filled, at each fourth fold.
+# Answers are counted, and the purse is filled, at each fourth fold.
 FOLDS_A_SECOND = 4
 # Between two warnings that nothing can be written.
 WARNING_SECONDS = 60.0
+# A request that began with an old version may be answered so long after the swap.
+LINGER_SECONDS = 5.0
 # The most predictions that are kept in a temporary folder, which may be memory: about 6 MB.
 MAX_TEMPORARY = 50_000
 # Hexadecimal digits of a hash that stands for a value.
@@ -154,7 +156,7 @@ class Recorder:
                 log.exception("feedback cannot be written down")
 
     def fold(self, *, everything: bool = False) -> None:
-        """Write down what was noted since the last fold: the kept rows, and sometimes the counts.
+        """Write down the kept rows, and once a second the counts.
 
         With `everything` the counts as well.
         """
@@ -163,13 +165,13 @@ class Recorder:
             is_second = self._folds % FOLDS_A_SECOND == 0
             if is_second and self._purse is not None:
                 self._purse.fill()
-            predictions = [each for notes in self._notes for each in self._folded(notes)]
-            self._notes = [notes for notes in self._notes if notes.is_open]
+            kept = [(notes.model, each) for notes in self._notes for each in notes.kept()]
+            predictions = [made for model, each in kept for made in self._made(model, each)]
             try:
                 if predictions:
                     self.store.add(predictions)
-                if self._counts and (is_second or everything):
-                    self._write_counts()
+                if is_second or everything:
+                    self._count()
             except OSError as error:
                 self._warn(error)
 
@@ -178,21 +180,27 @@ class Recorder:
         if self.mode != "off":
             self.fold(everything=True)
 
-    def _folded(self, notes: Notes) -> list[Prediction]:
-        """Count the answers of one version, and give those to keep."""
-        taken = notes.fold()
-        if not taken.rows:
-            return []
-        model = notes.model
+    def _count(self) -> None:
+        """Count the answers, and write the counts. Raises OSError."""
+        for notes in self._notes:
+            answered, rows = notes.counted()
+            if rows:
+                self._add(notes.model, answered, rows)
+        now = time.monotonic()
+        self._notes = [notes for notes in self._notes if notes.closed + LINGER_SECONDS > now]
+        if self._counts:
+            self._write_counts()
+
+    def _add(self, model: Model, answered: list[Answered], rows: int) -> None:
+        """Add the answers of one version, of so many rows, to the counts of this hour."""
         layout = self._layouts.get(model.version)
         if layout is None:
             layout = self._layouts[model.version] = Layout.of(model)
         key = hour_of(time.time()), model.version, layout.name
         answers, counts = self._counts.get(key, (0, np.zeros(layout.size, np.int64)))
-        for each in taken.counted:
+        for each in answered:
             counts = counts + layout.count(each.method, each.rows, each.result)
-        self._counts[key] = answers + taken.rows, counts
-        return [prediction for kept in taken.kept for prediction in self._made(model, kept)]
+        self._counts[key] = answers + rows, counts
 
     def _made(self, model: Model, kept: Kept) -> list[Prediction]:
         """The predictions of an answer, one for each row."""
