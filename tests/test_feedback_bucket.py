@@ -219,18 +219,25 @@ def test_a_storage_that_looks_at_rights_before_conditions_says_the_same(
 @pytest.mark.parametrize(
     ("uri", "account", "sentence"),
     [
-        ("gs://theirs/f", ACCOUNT, "cannot write gs://theirs/f/a.ndjson (403 "),
-        ("gs://none", ACCOUNT, "cannot write gs://none/a.ndjson (403 "),
-        ("gs://ours", "", "(the metadata server 127.0.0.1:"),
+        (
+            "gs://theirs/f",
+            ACCOUNT,
+            r"cannot write gs://theirs/f/a.ndjson \(403 .*make add-roles grants$",
+        ),
+        ("gs://none", ACCOUNT, r"cannot write gs://none/a.ndjson \(403 .*make add-roles grants$"),
+        (
+            "gs://ours",
+            "",
+            r"cannot write gs://ours/a.ndjson \(it needs a token, and the metadata .*\)$",
+        ),
     ],
 )
 def test_a_bucket_that_takes_no_objects_is_named_with_the_mend(
     cloud: Cloud, settings: Settings, uri: str, account: str, sentence: str
 ) -> None:
     cloud.part(Machine).account = account
-    with pytest.raises(OSError, match="which make add-roles grants$") as error:
+    with pytest.raises(OSError, match=f"^{sentence}"):
         bucket.put(msgspec.structs.replace(settings, feedback_uri=uri), "a", b"b")
-    assert sentence in str(error.value)
 
 
 def test_a_storage_that_does_not_answer_is_not_waited_for(
@@ -241,7 +248,7 @@ def test_a_storage_that_does_not_answer_is_not_waited_for(
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         silenced = msgspec.structs.replace(settings, storage_emulator_host=address)
         started = time.monotonic()
-        with pytest.raises(OSError, match="no answer came in time"):
+        with pytest.raises(OSError, match=r"a.ndjson: no answer came in time$"):
             bucket.put(silenced, "a", b"b")
         assert time.monotonic() - started < 1
 

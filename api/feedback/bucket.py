@@ -21,6 +21,11 @@ WAITS_SECONDS = (0.3,)
 CONDITION = "&ifGenerationMatch=0"
 EXISTS = 412
 FORBIDDEN = 403
+REFUSALS = (401, FORBIDDEN, 404)
+REFUSED = (
+    ": the bucket must be there, and the account that the service runs as must be allowed to "
+    "create objects in it, which make add-roles grants"
+)
 # Who may only create objects is told that this is missing where an object exists.
 REPLACES = "storage.objects.delete"
 
@@ -52,21 +57,27 @@ def put(settings: Settings, name: str, content: bytes, deadline: Deadline | None
         f"?uploadType=media{CONDITION}&name={quote(path, safe='')}"
     )
     deadline = deadline or Deadline(WRITE_SECONDS, WAITS_SECONDS)
+    unwritten = f"cannot write gs://{bucket}/{path}"
     try:
         headers = {
-            "Authorization": f"Bearer {gcs.token(deadline, settings)}",
+            "Authorization": f"Bearer {_token(deadline, settings)}",
             "Content-Type": "application/x-ndjson",
         }
         client.post(deadline, url, headers, content)
-    except (Failure, ModelError) as error:
+    except ModelError as error:
+        raise OSError(f"{unwritten}: {error}") from None
+    except Failure as failure:
         # The answer to an earlier try may have been lost.
-        if isinstance(error, Failure) and _exists(error):
-            return
-        raise OSError(
-            f"cannot write gs://{bucket}/{path} ({error}): the bucket must be there, and the "
-            "account that the service runs as must be allowed to create objects in it, which "
-            "make add-roles grants"
-        ) from None
+        if not _exists(failure):
+            advice = REFUSED if failure.status in REFUSALS else ""
+            raise OSError(f"{unwritten} ({failure}){advice}") from None
+
+
+def _token(deadline: Deadline, settings: Settings) -> str:
+    try:
+        return gcs.token(deadline, settings)
+    except Failure as failure:
+        raise Failure(f"it needs a token, and {failure}") from None
 
 
 def _exists(failure: Failure) -> bool:
