@@ -55,6 +55,7 @@ def test_a_service_learns_of_a_change_by_itself(tmp_path: Path) -> None:
     assert training.report["activated"], training.report
     assert (outcome.swaps, outcome.lost) == ([250], 0)
     assert outcome.accuracy(60, 250) < 0.5 < outcome.accuracy(250, 300)
+    assert "worse" in {each["verdict"] for each in outcome.seen}
     assert svg(outcome).count("<circle") == 1
 
 

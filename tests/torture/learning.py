@@ -90,7 +90,8 @@ class Outcome:
     """What came of the rows: whether each answer was right, by which version, and the trainings.
 
     `final` is the accuracy of the version that serves at the end, `best` that of a model of 10,000
-    rows of the new truth, both on as many other rows of it.
+    rows of the new truth, both on as many other rows of it. `seen` is what the service itself says
+    of its versions in /content/accuracy.
     """
 
     change: int
@@ -101,6 +102,7 @@ class Outcome:
     lost: int = 0
     final: float = 0.0
     best: float = 0.0
+    seen: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def accuracy(self, start: int, stop: int) -> float:
         """The share of right answers to these rows."""
@@ -129,6 +131,11 @@ class Outcome:
             f"from the swap on: {self.accuracy(behind[0], len(self.right)):.3f}" if behind else "",
             f"at the end {self.final:.3f}, a model of 10,000 new rows {self.best:.3f}",
             f"{self.lost} of {self.requests} requests lost",
+        ]
+        lines += [
+            f"version {each['version'][:12]} in /content/accuracy: {each['accuracy']:.3f} "
+            f"({each['low']:.3f} to {each['high']:.3f}) of {each['selected']}, {each['verdict']}"
+            for each in self.seen
         ]
         for each in self.trainings:
             report = each.report
@@ -247,6 +254,8 @@ class Loop:
         body = test.to_dict("records")
         answer, _ = self._client.ask("POST", "/predict", body, **{"X-Prediction-Log": "off"})
         self._outcome.final = float(np.mean(np.array(answer["predictions"]) == expected))
+        told, _ = self._client.ask("GET", "/content/accuracy?hours=24")
+        self._outcome.seen = told["versions"]
         best = LogisticRegression(max_iter=1000).fit(rows, truth)
         self._outcome.best = float(best.score(test, expected))
 
