@@ -31,7 +31,7 @@ export function timeline({ width: place, times, range, tell, series, band, marks
   const text = (attributes, words) => draw("text", attributes, words);
   const parts = [low, (low + high) / 2, high].flatMap((value) => [
     draw("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
-    text({ x: LEFT - 8, y: y(value) + 4, class: "end" }, tell(value)),
+    text({ x: LEFT - 8, y: y(value) + 4, class: "end" }, tell(value).replace(".0 %", " %")),
   ]);
   const ends = width < 420 ? [from, until] : [from, (from + until) / 2, until];
   ends.forEach((at, i) => {
