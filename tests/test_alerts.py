@@ -227,6 +227,16 @@ def test_the_end_of_an_episode_is_told_once_and_another_one_begins_anew(
     assert [each["state"] for each in chat.bodies[4:]] == ["begun", "begun"]
 
 
+def test_the_end_is_counted_from_the_last_time_that_a_fault_was_seen(
+    place: Place, look: Callable[[], None]
+) -> None:
+    place.count(TRAINED[:300] + 1)
+    look()
+    look()
+    (episode,) = place.store.note(alerts.NOTE)["episodes"].values()
+    assert episode["seen"] > episode["since"]
+
+
 def test_an_alert_that_is_not_taken_is_sent_again_until_it_is(
     place: Place,
     chat: Chat,

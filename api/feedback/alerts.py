@@ -82,21 +82,13 @@ class Alerts:
 
     def look(self) -> None:
         """Note what has begun and what has ended, and deliver what is due; raises OSError."""
-        noted = self._store.note(NOTE)
-        state = msgspec.convert(noted or {}, State)
+        state = msgspec.convert(self._store.note(NOTE) or {}, State)
         self._compare(state)
-        self._save(noted, state)
-        noted = msgspec.to_builtins(state)
         self._deliver(state)
-        self._save(noted, state)
-
-    def _save(self, noted: Any, state: State) -> None:
-        if msgspec.to_builtins(state) != (noted or msgspec.to_builtins(State())):
-            self._store.set_note(NOTE, state)
 
     def _compare(self, state: State) -> None:
         """Begin and end episodes, each with a post."""
-        now = time.time()
+        now, had_any = time.time(), bool(state.episodes)
         for fault in faults(self._site(), now):
             if fault.key in state.episodes:
                 state.episodes[fault.key].seen = now
@@ -109,6 +101,8 @@ class Alerts:
             if now - episode.seen > QUIET_SECONDS:
                 del state.episodes[key]
                 self._add(state, "ended", episode, _ended(episode), {})
+        if had_any or state.episodes:
+            self._store.set_note(NOTE, state)
 
     def _add(
         self, state: State, what: str, episode: Episode, text: str, figures: dict[str, Any]
@@ -129,15 +123,25 @@ class Alerts:
         state.posts = [*state.posts, Post(body, due=now)][-MAX_POSTS:]
 
     def _deliver(self, state: State) -> None:
-        """Send posts that are due, until one is not taken."""
-        due = [post for post in state.posts if post.due <= time.time()]
+        """Send posts that are due, until one is not taken, or it takes too long."""
+        started = time.time()
+        due = [post for post in state.posts if post.due <= started]
         for post in due[:POSTS_A_LOOK]:
-            try:
-                self._send(post.body)
-            except (Failure, ModelError) as error:
-                self._put_off(state, post, str(error))
+            is_taken = self._try(state, post)
+            # After each: the service may end at any time.
+            self._store.set_note(NOTE, state)
+            if not is_taken or time.time() > started + POST_SECONDS:
                 return
-            state.posts.remove(post)
+
+    def _try(self, state: State, post: Post) -> bool:
+        """Send a post, and say whether it was taken."""
+        try:
+            self._send(post.body)
+        except (Failure, ModelError) as error:
+            self._put_off(state, post, str(error))
+            return False
+        state.posts.remove(post)
+        return True
 
     def _send(self, body: dict[str, Any]) -> None:
         if urlsplit(self._url).hostname in ONLY_TEXT:
