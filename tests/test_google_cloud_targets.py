@@ -71,6 +71,16 @@ def test_a_piece_can_be_deleted_and_the_rest_works(desk: Desk, tmp_path: Path, p
     assert "Nothing is left" in rest.make("destroy").stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "counts"), [((), False), (("SAMPLE=models/penguins.csv",), True)]
+)
+def test_the_example_row_is_no_prediction_that_is_kept(
+    desk: Desk, given: tuple[str, ...], *, counts: bool
+) -> None:
+    shown = desk.make("--dry-run", "predict", *given).stdout
+    assert ("--header 'x-prediction-log: off'" in shown) is not counts
+
+
 def test_where_nothing_is_destroy_asks_for_nothing_and_lists_nothing(desk: Desk) -> None:
     out = desk.make("destroy").stdout
     assert f"These targets have made nothing in project {PROJECT} or on this machine." in out
