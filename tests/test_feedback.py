@@ -6,13 +6,17 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LinearRegression
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -22,6 +26,7 @@ from api.feedback.facts import new_id, time_of
 from api.feedback.recorder import Recorder
 from api.settings import Settings
 from models.engines import choose
+from models.errors import ModelError
 from models.model import Model
 from tests.conftest import Serve
 from tests.tasks.conftest import ROW
@@ -202,7 +207,8 @@ def test_a_prediction_that_another_process_has_not_written_yet_is_waited_for(
         fold()
 
     monkeypatch.setattr(keeps_feedback, "fold", lambda: None)
-    monkeypatch.setattr("api.feedback.truth.time.sleep", sleep)
+    # The threads of other tests sleep as before.
+    monkeypatch.setattr(truth, "time", SimpleNamespace(time=time.time, sleep=sleep))
     assert select(client, prediction_id=kept, label="Adelie").status_code == 200
     assert slept == [truth.LOOK_SECONDS]
 
@@ -515,6 +521,33 @@ def test_a_key_of_the_settings_hides_values_alike_everywhere(
         found.append(keeps_feedback.store.predictions_after("0" * 32, 0, 9e9, 9)[0].inputs[0])
         assert not (tmp_path / name / "feedback" / "key").exists()
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("variable", ["PREDICTION_HASH", "PREDICTION_DROP"])
+def test_a_name_that_hides_nothing_stops_the_start(
+    keeps_feedback: Recorder, model: Model, tmp_path: Path, variable: str
+) -> None:
+    environ = {variable: "sex, ilsand", "DATA_DIR": str(tmp_path)}
+    keeps_feedback.begin(Settings.from_env(environ))
+    with pytest.raises(ModelError) as error:
+        client_of(model)
+    said = f"{variable} names ilsand, and the model has no such feature: it has island, bill_length"
+    assert str(error.value).startswith(said)
+
+
+def test_rows_that_are_no_tables_are_kept_whole(keeps_feedback: Recorder, serve: Serve) -> None:
+    texts = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["a b", "aa bb"], [0, 1])
+    mappings = make_pipeline(DictVectorizer(), LogisticRegression())
+    rows: list[tuple[Any, Any]] = [
+        (texts, "good old text"),
+        (mappings.fit([{"a": 1.0}, {"b": 2.0}], [0, 1]), {"a": 3.0, "b": 0.5}),
+    ]
+    for estimator, row in rows:
+        kept = predict(serve(estimator), [row, row])
+        keeps_feedback.fold(everything=True)
+        found = keeps_feedback.store.prediction(kept, 1)
+        assert found is not None
+        assert found.inputs == [row]
 
 
 def test_probabilities_and_missing_values_are_kept(

@@ -6,28 +6,23 @@ second. A process that is killed loses what it noted since.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
 import tempfile
 import threading
 import time
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from api.feedback.facts import Hour, Prediction
-from api.feedback.notes import Answered, Kept, Notes, Purse
+from api.feedback.facts import Hour
+from api.feedback.notes import Answered, Notes, Purse
+from api.feedback.predictions import Maker
 from api.feedback.schema import hour_of
 from api.feedback.store import FeedbackStore
 from api.settings import Settings
 from models.drift import Layout
-from models.files import write_file
 from models.model import Model
-from models.text.results import as_python
 
 log = logging.getLogger("api")
 
@@ -40,8 +35,6 @@ WARNING_SECONDS = 60.0
 LINGER_SECONDS = 5.0
 # The most predictions that are kept in a temporary folder, which may be memory: about 6 MB.
 MAX_TEMPORARY = 50_000
-# Hexadecimal digits of a hash that stands for a value.
-HASH_DIGITS = 24
 NOTHING = "nothing is kept of predictions (PREDICTION_LOG=off): set PREDICTION_LOG=all"
 STATISTICS = (
     "only counts are kept of predictions (PREDICTION_LOG=statistics): set PREDICTION_LOG=all"
@@ -75,9 +68,7 @@ class Recorder:
         self._layouts: dict[str, Layout] = {}
         self._folds = 0
         self._warned = -WARNING_SECONDS
-        self._dropped: frozenset[str] = frozenset()
-        self._hashed: frozenset[str] = frozenset()
-        self._key = b""
+        self._maker: Maker
         self._most = 0
 
     @property
@@ -96,13 +87,11 @@ class Recorder:
             return
         try:
             self._open(settings)
-            self._key = _key(settings, self.store.folder)
+            self._maker = Maker(settings, self.store.folder)
         except OSError as error:
             self.mode, self.reason = "off", f"feedback cannot be kept: {error}"
             log.warning("%s", self.reason)
             return
-        self._hashed = frozenset(filter(None, settings.prediction_hash.split(",")))
-        self._dropped = frozenset(filter(None, settings.prediction_drop.split(",")))
         if self.mode == "all":
             self._purse = Purse(settings.prediction_log_rate)
         elif not self.reason:
@@ -132,9 +121,14 @@ class Recorder:
         self.store.expire(time.time() - ttl, self._most)
 
     def notes(self, model: Model) -> Notes | None:
-        """The notes on the answers of a version of the model; None where nothing is kept."""
+        """The notes on the answers of a version of the model; None where nothing is kept.
+
+        Raises ModelError where the first version has no feature that is to be hidden.
+        """
         if self.mode == "off":
             return None
+        if not self._notes:
+            self._maker.check(model)
         made = Notes(model, self._purse)
         self._notes.append(made)
         return made
@@ -166,7 +160,7 @@ class Recorder:
             if is_second and self._purse is not None:
                 self._purse.fill()
             kept = [(notes.model, each) for notes in self._notes for each in notes.kept()]
-            predictions = [made for model, each in kept for made in self._made(model, each)]
+            predictions = [made for model, each in kept for made in self._maker.made(model, each)]
             try:
                 if predictions:
                     self.store.add(predictions)
@@ -202,39 +196,6 @@ class Recorder:
             counts = counts + layout.count(each.method, each.rows, each.result)
         self._counts[key] = answers + rows, counts
 
-    def _made(self, model: Model, kept: Kept) -> list[Prediction]:
-        """The predictions of an answer, one for each row."""
-        labels, ranked = _labels(model, kept.answered)
-        names = [feature.name for feature in model.signature.features]
-        return [
-            Prediction(
-                id=kept.id,
-                row=kept.first + i,
-                at=kept.at,
-                version=model.version,
-                owner=kept.owner,
-                method=kept.answered.method,
-                inputs=self._shown(names, row),
-                label=labels[i],
-                ranked=ranked[i] if ranked else None,
-            )
-            for i, row in enumerate(_plain_rows(kept.answered.rows))
-        ]
-
-    def _shown(self, names: list[str], row: list[Any]) -> list[Any]:
-        """A row without the values that may not be kept."""
-        if not (self._hashed or self._dropped):
-            return row
-        return [self._hidden(name, value) for name, value in zip(names, row, strict=True)]
-
-    def _hidden(self, name: str, value: Any) -> Any:
-        if name in self._dropped:
-            return None
-        if name not in self._hashed or value is None:
-            return value
-        digest = hmac.new(self._key, f"{name}\0{value}".encode(), hashlib.sha256)
-        return f"hmac:{digest.hexdigest()[:HASH_DIGITS]}"
-
     def _write_counts(self) -> None:
         counts, self._counts = self._counts, {}
         try:
@@ -255,46 +216,3 @@ class Recorder:
 
 # That of this process; its store is opened before the fork.
 recorder = Recorder()
-
-
-def _key(settings: Settings, folder: Path) -> bytes:
-    """The key of the hashes that stand for values: PREDICTION_KEY, or one beside the store."""
-    if settings.prediction_key:
-        return settings.prediction_key.encode()
-    if not settings.prediction_hash:
-        return b""
-    path = folder / "key"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        write_file(path, secrets.token_hex(32).encode())
-        path.chmod(0o600)
-        return path.read_bytes()
-
-
-def _labels(model: Model, answered: Answered) -> tuple[list[Any], list[list[float]] | None]:
-    """The label of each row, and the probabilities of the classes if the method gave them."""
-    found = answered.result
-    values = list(found) if isinstance(found, (tuple, list)) else as_python(np.asarray(found))
-    if answered.method == "predict":
-        return values, None
-    classes = model.classes or []
-    return [classes[max(range(len(row)), key=partial(_at, row))] for row in values], values
-
-
-def _at(row: list[float | None], i: int) -> float:
-    # A probability that is missing is null in JSON.
-    value = row[i]
-    return value if isinstance(value, float) else -1.0
-
-
-def _plain_rows(rows: Any) -> list[list[Any]]:
-    """Rows as lists of plain values: None for a missing one."""
-    if isinstance(rows, np.ndarray):
-        rows = as_python(rows)
-    return [[_plain(value) for value in ([row] if isinstance(row, str) else row)] for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    # NaN is the only value that differs from itself.
-    return None if value != value else value  # noqa: PLR0124
