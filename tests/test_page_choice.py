@@ -206,7 +206,9 @@ def test_of_many_classes_the_likeliest_have_buttons_and_the_rest_a_list(
 def test_a_service_that_keeps_no_predictions_says_so(
     visit: Any, start: Any, penguins_path: Path
 ) -> None:
-    page = visit(start(MODEL_PATH=penguins_path, PREDICTION_LOG="statistics"), "status of 404")
+    page = visit(start(MODEL_PATH=penguins_path, PREDICTION_LOG="statistics"))
     choose(page, "Adelie")
-    expect(page.locator(SAID)).to_contain_text("Not kept: this service keeps no predictions")
-    expect(page.locator(SAID)).to_contain_text("PREDICTION_LOG")
+    expect(page.locator(SAID)).to_have_text(
+        "Not kept: only counts are kept of predictions (PREDICTION_LOG=statistics): set "
+        "PREDICTION_LOG=all."
+    )

@@ -2,7 +2,7 @@
 
 import { moment, table, timeline } from "./charts.js";
 import { count, format, grouped, make, percent } from "./dom.js";
-import { behind, empty, figures, HALF, heading, say, scroll, section, short, swapsIn } from "./part.js";
+import { behind, empty, figures, HALF, heading, say, scroll, section, sentence, short, swapsIn } from "./part.js";
 import { label } from "./service.js";
 
 const NOBODY = "Nobody has told the truth of a prediction yet: choose under an answer, or send many with POST /feedback.";
@@ -12,7 +12,7 @@ const VERDICTS = {
   better: "The model is surely better in use than its card says.",
   "no difference seen": "No difference from its card beyond chance.",
   "too few": "Too few truths were told to compare it with its card.",
-  unknown: "Its card has nothing to compare it with.",
+  unknown: "Its card has no interval to compare it with, so no difference is sure.",
 };
 
 export class Accuracy {
@@ -33,7 +33,7 @@ export class Accuracy {
 
   show({ accuracy, models, info }, times) {
     const told = accuracy.versions.filter(({ selected }) => selected);
-    say(this.empty, told.length ? "" : info.note || NOBODY);
+    say(this.empty, told.length ? "" : sentence(info.note) || NOBODY);
     this.drawn.hidden = !told.length;
     if (!told.length) return;
     this.measure = accuracy.metric === "accuracy" ? SHARE : ERROR;

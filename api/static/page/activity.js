@@ -19,9 +19,10 @@ export class Activity {
     this.empty = empty();
     this.models = scroll("Versions of the model");
     this.latency = scroll("Latency by route");
+    this.unasked = make("p", { class: "small", hidden: true });
     this.tasks = make("dl", { class: "figures" });
     this.note = make("p", { class: "small", hidden: true });
-    this.drawn = make("div", {}, heading("Versions"), this.models, heading("Latency"), this.latency, heading("Tasks"), this.note, this.tasks);
+    this.drawn = make("div", {}, heading("Versions"), this.models, heading("Latency"), this.unasked, this.latency, heading("Tasks"), this.note, this.tasks);
     this.element = section("activity", "What the service did", INTRO, this.empty, this.drawn);
   }
 
@@ -31,6 +32,8 @@ export class Activity {
     this.models.replaceChildren(table("Versions", ["Version", "State", "Release", "Added", "Served from", "Rows answered", "Told"], versions));
     const asked = latency.milliseconds.filter(({ route }) => !OWN.test(route)).sort((a, b) => b.requests - a.requests);
     const routes = asked.map((each) => [each.route, grouped(each.requests), time(each.p50), time(each.p90), time(each.p99)]);
+    say(this.unasked, routes.length ? "" : "The model has not been asked since the service was started.");
+    this.latency.hidden = !routes.length;
     this.latency.replaceChildren(table("Latency", ["Route", "Requests", "Half below", "90 % below", "99 % below"], routes));
     say(this.note, tasks.note);
     this.tasks.hidden = Boolean(tasks.note);

@@ -129,7 +129,7 @@ export class Choice {
 async function whyNot() {
   const { answer } = await ask("content/info");
   if (answer.mode === "all") return BUSY;
-  return `Not kept: this service keeps no predictions (PREDICTION_LOG${answer.mode ? `=${answer.mode}` : ""}), so it cannot keep what is true of them. ${answer.note ?? ""}`;
+  return `Not kept: ${answer.note || "this service keeps no predictions"}.`;
 }
 
 /** What was kept. */

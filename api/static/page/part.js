@@ -14,6 +14,9 @@ export function section(id, title, intro, ...elements) {
   return make("section", { "aria-labelledby": `${id}-title` }, inner);
 }
 
+/** Words of the service as a sentence; empty where there are none. */
+export const sentence = (words) => (words ? `${words[0].toUpperCase()}${words.slice(1)}.` : "");
+
 export const heading = (text) => make("h3", { class: "over" }, text);
 
 /** A place that scrolls, also by the keyboard. */
