@@ -77,9 +77,9 @@ def predictions(_: Site, span: Span) -> ContentPredictions:
 def inputs(site: Site, span: Span) -> ContentInputs:
     """The features of the version that serves, against its training."""
     model = site.service.model
-    layout, _, counts = _counts(model, span)
-    total = counts.sum(axis=0)
-    note = "" if len(counts) else NOTHING_YET
+    layout = Layout.of(model)
+    total, _ = _counted(model, layout, span)
+    note = "" if total[0] else NOTHING_YET
     if not layout.features:
         note = NO_FEATURES
     elif all(column.trained is None for column in layout.features):
@@ -92,20 +92,12 @@ def inputs(site: Site, span: Span) -> ContentInputs:
 def outputs(site: Site, span: Span) -> ContentOutputs:
     """The answers of the version that serves, against its training."""
     model = site.service.model
-    layout, hours, counts = _counts(model, span)
-    total = counts.sum(axis=0)
+    layout = Layout.of(model)
+    total, parts = _counted(model, layout, span)
     answers = report.answers(layout, total)
-    series = []
-    if answers is not None and len(counts):
-        starts, first = np.unique(np.array(hours) // span.each * span.each, return_index=True)
-        parts = np.add.reduceat(counts, first)
-        series = [
-            LabelsAt(at(start), part)
-            for start, part in zip(
-                starts.tolist(), report.answer_series(layout, parts), strict=True
-            )
-        ]
-    note = "" if len(counts) else NOTHING_YET
+    shown = report.answer_series(layout, list(parts.values())) if answers else []
+    series = [LabelsAt(at(start), part) for start, part in zip(parts, shown, strict=False)]
+    note = "" if total[0] else NOTHING_YET
     if answers is None:
         note = "This model answers several values a row."
     elif answers.verdict == "unknown":
@@ -228,8 +220,13 @@ def _cards(site: Site, versions: Iterable[Sum]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _counts(model: Model, span: Span) -> tuple[Layout, list[int], np.ndarray]:
-    """The layout of a version, its hours, and their counts of shape (hours, layout.size)."""
-    layout = Layout.of(model)
-    found = sums.counts(recorder.store, span.first, model.version, layout.name, layout.size)
-    return (layout, *found)
+def _counted(model: Model, layout: Layout, span: Span) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """All counts of a version, and those of answers in each hour or day by its first hour."""
+    total = np.zeros(layout.size, np.int64)
+    parts: dict[int, np.ndarray] = {}
+    cells = report.answer_cells(layout)
+    for hour, counts in sums.counts(recorder.store, span.first, model.version, layout.name):
+        total += counts
+        start = hour // span.each * span.each
+        parts[start] = parts.get(start, 0) + counts[cells]
+    return total, parts

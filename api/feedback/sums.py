@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -100,17 +101,17 @@ def told(store: FeedbackStore, first_hour: int) -> list[tuple[Any, Any, int]]:
 
 
 def counts(
-    store: FeedbackStore, first_hour: int, version: str, layout: str, size: int
-) -> tuple[list[int], np.ndarray]:
-    """The hours since one that have counts of a version, and these, of shape (hours, size)."""
+    store: FeedbackStore, first_hour: int, version: str, layout: str
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The hours since one that have counts of a version, one after another, and these."""
     with store.reading() as db:
         rows = db.execute(
             "SELECT hour, counts FROM hours JOIN names ON names.number = version "
             "WHERE hour >= ? AND names.name = ? AND layout = ? ORDER BY hour",
             (first_hour, version, layout),
-        ).fetchall()
-    content = b"".join(row["counts"] for row in rows)
-    return [row["hour"] for row in rows], np.frombuffer(content, np.int64).reshape(-1, size)
+        )
+        for row in rows:
+            yield row["hour"], np.frombuffer(row["counts"], np.int64)
 
 
 def span(store: FeedbackStore) -> tuple[int | None, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -89,21 +90,24 @@ def answers(layout: Layout, counts: np.ndarray) -> Drift | None:
     """What counts say of the answers; None where the layout has none."""
     if layout.output is None:
         return None
+    return _drift(layout.output, counts[answer_cells(layout)], 1)
+
+
+def answer_cells(layout: Layout) -> slice:
+    """Where the counts of answers are."""
     start = layout.starts[-1]
-    return _drift(layout.output, counts[start : start + layout.output.size], 1)
+    return slice(start, start + (layout.output.size if layout.output else 0))
 
 
-def answer_series(layout: Layout, counts: np.ndarray) -> list[list[int]]:
-    """The answers in each bin that `answers` tells of all counts, for each of them.
+def answer_series(layout: Layout, parts: Sequence[np.ndarray]) -> list[list[int]]:
+    """The answers in each bin that `answers` tells of all parts together, for each of these.
 
-    `counts` has the shape (n, layout.size).
+    A part is the counts in `answer_cells`.
     """
-    if layout.output is None:
-        return [[] for _ in counts]
-    start = layout.starts[-1]
-    cells = counts[:, start : start + layout.output.size]
-    shown = _shown(layout.output, cells.sum(axis=0))
-    return cells[:, shown].tolist()  # type: ignore[no-any-return]
+    if layout.output is None or not parts:
+        return [[] for _ in parts]
+    cells = np.stack(parts)
+    return cells[:, _shown(layout.output, cells.sum(axis=0))].tolist()  # type: ignore[no-any-return]
 
 
 def confidence(counts: np.ndarray) -> float | None:

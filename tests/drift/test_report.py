@@ -117,7 +117,7 @@ def test_a_card_of_no_rows_has_no_shares() -> None:
 def test_answers_of_several_outputs_are_not_told() -> None:
     layout = Layout.of(model_of((Feature(name="x"),), {}, [["a", "b"], ["c", "d"]]))
     assert report.answers(layout, np.zeros(layout.size, np.int64)) is None
-    assert report.answer_series(layout, np.zeros((2, layout.size), np.int64)) == [[], []]
+    assert report.answer_series(layout, [np.zeros(0, np.int64)]) == [[]]
 
 
 def test_the_mean_confidence_is_that_of_the_likeliest_classes() -> None:
