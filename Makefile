@@ -436,8 +436,9 @@ format: develop ## Format the code, and mend what ruff can mend
 bench: develop ## Measure this server and others side by side, 20 minutes; needs wrk
 	@printf '%s\n' "tests.bench $$BENCH_ARGS" | xargs -t $(VENV)/python -m
 
-torture: develop ## Kill workers, brokers and stores while 1,000 tasks run, in each way to run them, and change the truth while a model learns, 20 minutes
+torture: develop ## Kill workers, brokers and stores while 1,000 tasks run, in each way to run them, and while truths are told and learnt, 20 minutes
 	@for way in embedded celery-rabbitmq celery-redis; do (set -x; $(VENV)/python -m tests.torture $$way) || exit 1; done
+	$(VENV)/python -m tests.torture.feedback
 	$(VENV)/python -m tests.torture.learning
 
 easter:
