@@ -121,6 +121,9 @@ def equal(one: list[Hour], other: list[Hour]) -> bool:
 
 # Lines
 
+HOUR_LINE = (
+    b'{"hour": "2026-11-29T00:00:00Z", "version": "", "layout": "", "answers": 1, "counts": [%s]}'
+)
 KINDS = {"STRING": str, "INTEGER": int, "TIMESTAMP": str, "BOOLEAN": bool}
 RECORDS: dict[str, list[Any]] = {
     PREDICTIONS: [made(), made(label="a", ranked=[0.5, 0.5]), made(version="v2", label=None)],
@@ -163,8 +166,10 @@ def test_inputs_are_written_by_their_names_where_these_are_known() -> None:
         (PREDICTIONS, b"{}"),
         (SELECTIONS, b'{"at": "now"}'),
         (SELECTIONS, b'{"at": "2026-11-29T00:00:00Z", "id": 1}'),
+        (SELECTIONS, b'{"at": "2026-11-29T00:00:00Z", "id": "x", "row": 0, "label": 1}'),
         (STATISTICS, b'{"hour": "2026-11-29T00:00:00Z", "counts": ["a"]}'),
-        (STATISTICS, b'{"hour": "2026-11-29T00:00:00Z", "counts": [1], "more": 1}'),
+        (STATISTICS, b'{"hour": "now", "version": "", "layout": "", "answers": 1, "counts": [1]}'),
+        (STATISTICS, HOUR_LINE % b"9223372036854775808"),
     ],
 )
 def test_a_line_that_is_no_record_is_named(kind: str, line: bytes) -> None:

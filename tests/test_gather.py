@@ -178,8 +178,10 @@ def test_an_object_that_cannot_be_read_is_named_and_left_out_and_others_are_adde
 ) -> None:
     put(objects, PREDICTIONS, "aa-000001", made(0))
     objects["f/predictions/2026-11-29/zz.ndjson"] = b'{"id": 1}\n'
+    put(objects, SELECTIONS, "0", told(made(1), "b", is_number=True, predicted="a", version="v"))
     gather.gather(settings, PROJECT, REGION)
     said = capsys.readouterr().err
+    assert "warning: gs://ours/f/selections/2026-11-29/0.ndjson is left out: could not" in said
     assert "warning: gs://ours/f/predictions/2026-11-29/zz.ndjson is left out: line 1 is" in said
     assert store.count_predictions() == 1
 

@@ -104,7 +104,7 @@ def _merge(store: MergedStore, kind: str, uris: Sequence[str], project: str) -> 
             try:
                 content = Path(folder, uri.rpartition("/")[2]).read_bytes()
                 store.merge(uri, kind, [*lines.read(kind, content)])
-            except lines.Malformed as error:
+            except (lines.Malformed, *lines.LINE_ERRORS) as error:
                 sys.stderr.write(f"warning: {uri} is left out: {error}\n")
 
 

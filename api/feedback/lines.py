@@ -28,6 +28,18 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 Features = Callable[[str], Sequence[str] | None]
 Record = Prediction | Selection | Hour
 _ENCODER = msgspec.json.Encoder()
+# What a line raises that has other values in it than a record.
+LINE_ERRORS = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
+class _Hour(msgspec.Struct):
+    """A line of statistics."""
+
+    hour: str
+    version: str
+    layout: str
+    answers: int
+    counts: list[int]
 
 
 class Malformed(Exception):
@@ -60,16 +72,24 @@ def read(kind: str, content: bytes) -> Iterator[Record]:
     for number, line in enumerate(content.splitlines(), 1):
         try:
             yield _record(kind, msgspec.json.decode(line))
-        except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (*LINE_ERRORS, msgspec.DecodeError) as error:
             raise Malformed(f"line {number} is none of {kind}: {error}") from None
 
 
 def _record(kind: str, facts: dict[str, Any]) -> Record:
+    """The record of a line; raises one of LINE_ERRORS."""
     if kind == STATISTICS:
-        counts = np.array(facts["counts"], np.int64)
-        hour = int(_seconds(facts["hour"]) // HOUR_SECONDS)
-        return Hour(**facts | {"hour": hour, "counts": counts})
+        line = msgspec.convert(facts, _Hour)
+        return Hour(
+            hour=int(_seconds(line.hour) // HOUR_SECONDS),
+            version=line.version,
+            layout=line.layout,
+            answers=line.answers,
+            counts=np.array(line.counts, np.int64),
+        )
     facts["at"] = _seconds(facts["at"])
+    # The store has ids as bytes.
+    bytes.fromhex(facts["id"])
     if kind == SELECTIONS:
         return msgspec.convert(facts, Selection)
     inputs = facts["inputs"]
