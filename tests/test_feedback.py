@@ -466,6 +466,14 @@ def test_so_many_answers_a_second_are_kept_and_all_are_counted(
     assert sum(each.answers for each in keeps_feedback.store.hours(0)) == 9
 
 
+def test_a_purse_that_others_have_emptied_pays_nothing() -> None:
+    purse = notes.Purse(1)
+    assert purse.spend()
+    assert not purse.spend()
+    purse.fill()
+    assert purse.spend()
+
+
 def test_a_large_batch_is_counted_by_a_part_and_not_kept(
     client: FlaskClient, keeps_feedback: Recorder
 ) -> None:

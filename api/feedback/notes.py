@@ -104,7 +104,7 @@ class Notes:
         self._count()
         self._append((method, row, result))
         if self._coins and method in LABELLED:
-            self._keep(request, Answered(method, (row,), (result,)), 1)
+            self._keep(request, Answered(method, (row,), (result,)))
 
     def take(self, request: Request, method: str, batch: Batch, result: Any) -> None:
         """Note the rows of a request and their results."""
@@ -113,7 +113,7 @@ class Notes:
         answered = Answered(method, (batch.only_row,) if batch.only_row else batch.rows, result)
         self.take_rows(answered)
         if self._coins and method in LABELLED and batch.count <= MAX_KEPT_ROWS:
-            self._keep(request, answered, batch.count)
+            self._keep(request, answered)
 
     def take_chunk(self, task: Task, first: int, answered: Answered) -> None:
         """Note rows of a task, the first of which has this number."""
@@ -145,8 +145,8 @@ class Notes:
             self._kept.append(kept)
         return True
 
-    def _keep(self, request: Request, answered: Answered, rows: int) -> None:
-        if self._waiting < rows or not (self._purse and self._purse.spend()):
+    def _keep(self, request: Request, answered: Answered) -> None:
+        if not (self._purse and self._purse.spend()):
             return
         at = time.time()
         kept = Kept(new_id(at), at, request.key or "", answered)

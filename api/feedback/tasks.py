@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from api.feedback.facts import id_of_task
+from api.feedback.notes import LABELLED, has_labels
 from api.feedback.recorder import recorder
 from api.feedback.truth import Choice, Predicted, Untold
 from api.protocols.inference import Expired, check_success, find
@@ -32,8 +33,10 @@ def predicted(site: Site, choice: Choice) -> Predicted:
         raise Untold("task_id", "expected the task_id of a task, 32 hexadecimal digits")
     task = find(site, task_id)
     check_success(task)
-    if task.type != "inference" or task.method not in ("predict", "predict_proba"):
+    if task.type != "inference" or task.method not in LABELLED:
         raise Untold("task_id", "expected a task of /predict")
+    if not has_labels(site.service.model):
+        raise Untold("task_id", "expected a task of a model that answers one label a row")
     row = 0 if choice.row is UNSET else int(choice.row)
     if row >= task.rows_done:
         raise Untold("row", f"expected a row of this task, from 0 to {task.rows_done - 1}")
