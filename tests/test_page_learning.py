@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sklearn.linear_model import LinearRegression
 
 import models
@@ -134,6 +134,25 @@ def test_the_accuracy_is_that_of_the_service_beside_its_card(page: Page, server:
     expect(chart).to_contain_text(f"card {100 * found['card']['accuracy']:.0f} %")
     # The moments at which versions began to serve.
     assert chart.locator(".mark").count() == 2
+
+
+def test_a_version_that_nobody_has_told_about_leaves_the_figures_to_the_one_before(
+    page: Page,
+) -> None:
+    def tell_nothing(route: Route) -> None:
+        found = route.fetch().json()
+        found["versions"][0]["selected"] = 0
+        route.fulfill(json=found)
+
+    page.route("**/content/accuracy?*", tell_nothing)
+    page.get_by_label("Window").select_option("Last 7 days")
+    region = part(page, "How right it is")
+    expect(region).to_contain_text(
+        "Nobody has told the truth of a prediction of the version that serves yet. These are of "
+        f"{OLD[:12]}:"
+    )
+    # The card is that of the version that serves.
+    expect(region.locator(".figures")).not_to_contain_text("card")
 
 
 def test_the_figures_of_a_chart_can_be_read_as_a_table(page: Page) -> None:

@@ -39,14 +39,15 @@ export class Accuracy {
     this.measure = accuracy.metric === "accuracy" ? SHARE : ERROR;
     const { name, value, tell } = this.measure;
     const serving = told.find(({ version }) => version === this.model().version);
-    const newest = serving ?? told.at(-1);
+    // The version that answered last comes first.
+    const newest = serving ?? told[0];
     const { card } = accuracy;
     say(this.verdict, serving ? VERDICTS[serving.verdict] : `Nobody has told the truth of a prediction of the version that serves yet. These are of ${short(newest.version)}:`);
     this.figures.replaceChildren(
       ...figures({
         [`${name} in use`]: tell(value(newest)),
         "Its 95 % interval": between(newest, tell),
-        ...(value(card) === null ? {} : { [`${name} of its card`]: tell(value(card)) }),
+        ...(!serving || value(card) === null ? {} : { [`${name} of its card`]: tell(value(card)) }),
         Told: `${grouped(newest.selected)} of ${grouped(newest.answers)}`,
       })
     );

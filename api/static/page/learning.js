@@ -18,6 +18,7 @@ const WINDOWS = [
 
 export class Learning {
   constructor(model) {
+    this.model = model;
     this.sections = [new Accuracy(model), new Features(), new Outputs(model), new Activity()];
     this.names = [...new Set(this.sections.flatMap(({ needs }) => needs))];
     this.turn = 0;
@@ -61,11 +62,21 @@ export class Learning {
   /** Draw each part, or say why the service does not answer what it needs. */
   draw() {
     if (!this.found) return;
+    const width = $("learning").clientWidth;
     for (const part of this.sections) {
       const wrong = part.needs.map((name) => this.found.get(name)).find(({ status }) => status !== 200);
       part.drawn.hidden = Boolean(wrong);
-      if (wrong) say(part.empty, reason(wrong));
-      else part.show(Object.fromEntries(part.needs.map((name) => [name, this.found.get(name).answer])), this.times);
+      if (wrong) {
+        say(part.empty, reason(wrong));
+        part.drawnOf = "";
+        continue;
+      }
+      const found = Object.fromEntries(part.needs.map((name) => [name, this.found.get(name).answer]));
+      // What has not changed is left as it is, with whatever somebody has marked in it.
+      const of = JSON.stringify([found, this.model().version, width, Math.floor(this.times[1] / HOUR)]);
+      if (of === part.drawnOf) continue;
+      part.drawnOf = of;
+      part.show(found, this.times);
     }
   }
 }
