@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+import urllib.error
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,31 @@ def test_rows_of_a_task_are_kept_and_counted_and_can_be_told(
         assert server.post("/feedback", [choice])["kept"] == 1
     ((prediction, selection),) = store.labelled()
     assert (prediction.row, prediction.label, selection.label) == (2, "Gentoo", "Adelie")
+
+
+def test_no_value_of_a_row_is_shown_anywhere(penguins_path: Path, tmp_path: Path) -> None:
+    magic = {"bill_length_mm": 31337.125, "island": "Atlantis", "body_mass_g": 4242.4242}
+    shown = ""
+    with serving(
+        tmp_path, MODEL_PATH=penguins_path, LOG_LEVEL="debug", ACCESS_LOG="true", TASK_WORKERS=0
+    ) as server:
+        for changes in ({**magic, "island": "Dream"}, magic):
+            with contextlib.suppress(urllib.error.HTTPError):
+                server.post("/predict", [{**GOOD, **changes}] * 200)
+        with server.ask("/predict", {**GOOD, **magic, "island": "Dream"}) as answer:
+            kept = answer.headers["X-Prediction-Id"]
+        choice = {"prediction_id": kept, "label": "Gentoo"}
+        assert server.post("/feedback", [choice])["kept"] == 1
+        end = time.monotonic() + 20
+        while server.get("/content/inputs")["rows"] < 201:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        paths = [f"/content/{name}" for name in server.get("/content/info")["values"]]
+        for path in ["/metrics", *paths, *(f"{path}?format=csv&by=hour" for path in paths)]:
+            shown += server.ask(path).read().decode()
+    shown += server.log.read_text()
+    assert "bill_length_mm" in shown
+    assert not [value for value in ("31337.1", "Atlantis", "4242.4") if value in shown]
 
 
 def test_confirmed_selections_survive_kills_of_processes_and_of_the_service(tmp_path: Path) -> None:

@@ -82,13 +82,14 @@ class Server:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=BOUND) as answer:
             return json.load(answer)
 
+    def ask(self, path: str, body: Any = None) -> Any:
+        """The answer to a GET, or to a POST of a body."""
+        data = None if body is None else json.dumps(body).encode()
+        url, headers = f"http://127.0.0.1:{self.port}{path}", {"Content-Type": "application/json"}
+        return urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=BOUND)
+
     def post(self, path: str, body: Any) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=BOUND) as answer:
+        with self.ask(path, body) as answer:
             return json.load(answer)
 
     def stop(self) -> int:
