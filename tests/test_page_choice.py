@@ -186,6 +186,9 @@ def test_the_true_value_of_a_number_is_entered(
     page.get_by_role("button", name="Keep it").click()
     expect(page.locator(SAID)).to_have_text("Kept: 7.5. The model was 1.5 below.")
     assert kept(data)[0].label == 7.5
+    field.fill("6")
+    field.press("Enter")
+    expect(page.locator(SAID)).to_have_text("Kept: 6, as the model said.")
 
 
 def test_of_many_classes_the_likeliest_have_buttons_and_the_rest_a_list(

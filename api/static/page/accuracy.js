@@ -6,6 +6,7 @@ import { behind, empty, figures, HALF, heading, say, scroll, section, sentence, 
 import { label } from "./service.js";
 
 const NOBODY = "Nobody has told the truth of a prediction yet: choose under an answer, or send many with POST /feedback.";
+const UNTOLD = "The truth of its answers cannot be told here: they are not one class or one number for each row.";
 const INTRO = "By what people told of its predictions. Who tells is no random sample: the coverage says how many did.";
 const VERDICTS = {
   worse: "The model is surely worse in use than its card says.",
@@ -13,6 +14,7 @@ const VERDICTS = {
   "no difference seen": "No difference from its card beyond chance.",
   "too few": "Too few truths were told to compare it with its card.",
   unknown: "Its card has no interval to compare it with, so no difference is sure.",
+  "no figure": "Its card has no figure to compare it with.",
 };
 
 export class Accuracy {
@@ -33,7 +35,7 @@ export class Accuracy {
 
   show({ accuracy, models, info }, times) {
     const told = accuracy.versions.filter(({ selected }) => selected);
-    say(this.empty, told.length ? "" : sentence(info.note) || NOBODY);
+    say(this.empty, told.length ? "" : sentence(info.note) || (isTellable(this.model()) ? NOBODY : UNTOLD));
     this.drawn.hidden = !told.length;
     if (!told.length) return;
     this.measure = accuracy.metric === "accuracy" ? SHARE : ERROR;
@@ -42,7 +44,7 @@ export class Accuracy {
     // The version that answered last comes first.
     const newest = serving ?? told[0];
     const { card } = accuracy;
-    say(this.verdict, serving ? VERDICTS[serving.verdict] : `Nobody has told the truth of a prediction of the version that serves yet. These are of ${short(newest.version)}:`);
+    say(this.verdict, serving ? VERDICTS[value(card) === null ? "no figure" : serving.verdict] : `Nobody has told the truth of a prediction of the version that serves yet. These are of ${short(newest.version)}:`);
     this.figures.replaceChildren(
       ...figures({
         [`${name} in use`]: tell(value(newest)),
@@ -87,6 +89,8 @@ export class Accuracy {
     this.days.place.replaceChildren(table(`${name} over time`, ["From", "Version", "Told", name, "95 % interval"], rows));
   }
 }
+
+const isTellable = ({ classes, methods }) => methods.includes("predict") && !Array.isArray(classes?.[0]);
 
 const between = ({ low, high }, tell) => (low === null ? "–" : `${tell(low).replace(/ %$/, "")} to ${tell(high).replace(" ", "\u00a0")}`);
 

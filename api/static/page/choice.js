@@ -136,6 +136,7 @@ async function whyNot() {
 function sentence(label, { predicted, correct }) {
   if (label === null) return `Kept: none of the classes. The model said ${format(predicted)}.`;
   if (typeof label === "number" && typeof predicted === "number" && correct == null) {
+    if (label === predicted) return `Kept: ${format(label)}, as the model said.`;
     return `Kept: ${format(label)}. The model was ${format(Math.abs(predicted - label))} ${predicted < label ? "below" : "above"}.`;
   }
   return correct ? `Kept: ${format(label)}, as the model said.` : `Kept: ${format(label)}. The model said ${format(predicted)}.`;
