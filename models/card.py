@@ -25,8 +25,10 @@ BACKGROUND_ROWS = 50
 MAX_COUNTED_VALUES = 100
 MAX_TEXT_CHARACTERS = 200
 QUANTILES = {"min": 0.0, "quartile_1": 0.25, "median": 0.5, "quartile_3": 0.75, "max": 1.0}
-# The bins of numbers and dates have a tenth of the rows each, as far as equal values let them.
-DECILES = [n / 10 for n in range(1, 10)]
+# The bins of numbers and dates have a tenth of the rows each; a value that more rows have, and each
+# of so few values, has a bin of its own.
+MAX_OWN_BINS = PARTS = 10
+DECILES = [n / PARTS for n in range(1, PARTS)]
 
 
 def write_card(
@@ -89,7 +91,8 @@ def of_answers(answers: pd.Series[Any], *, is_class: bool) -> dict[str, Any]:
     """The part of a card about the known answers: the shares of classes, or what numbers are."""
     if is_class:
         return {"class_shares": shares(answers)}
-    return {"target_values": describe(answers)} if _is_number(answers) else {}
+    # Predicted numbers are hardly ever equal to a frequent one.
+    return {"target_values": describe(answers, own_bins=False)} if _is_number(answers) else {}
 
 
 def save(model_path: Path, card: Mapping[str, Any]) -> Path:
@@ -100,12 +103,12 @@ def save(model_path: Path, card: Mapping[str, Any]) -> Path:
     return path
 
 
-def describe(column: pd.Series[Any]) -> dict[str, Any]:
+def describe(column: pd.Series[Any], *, own_bins: bool = True) -> dict[str, Any]:
     """The training statistics of one feature: its pandas dtype, missing values, distribution.
 
     The dtype of objects that are dates without a time is called "date". Numbers and times have a
     range, quartiles and bins, numbers also mean and standard deviation; categories are listed in
-    their order; other values are counted.
+    their order; other values are counted. With `own_bins` frequent numbers have bins of their own.
     """
     known = column.dropna()
     dates = column.dtype == object and pd.api.types.infer_dtype(known) == "date"
@@ -121,7 +124,9 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
         if len(known):
             points = known.quantile(list(QUANTILES.values()), interpolation="nearest")
             facts |= dict(zip(QUANTILES, map(plain, points), strict=True))
-            facts["bins"] = bins(known, known.quantile(DECILES, interpolation="nearest"))
+            facts["bins"] = bins(
+                known, known.quantile(DECILES, interpolation="nearest"), own=own_bins
+            )
         return facts
     elif _is_number(column):
         numbers = known.astype(np.float64)
@@ -129,19 +134,32 @@ def describe(column: pd.Series[Any]) -> dict[str, Any]:
         found = {name: float(numbers.quantile(part)) for name, part in QUANTILES.items()}
         found |= {"mean": float(numbers.mean()), "std": float(numbers.std())}
         if len(numbers):
-            facts["bins"] = bins(numbers, numbers.quantile(DECILES))
+            facts["bins"] = bins(numbers, numbers.quantile(DECILES), own=own_bins)
         return facts | {name: value for name, value in found.items() if math.isfinite(value)}
     return facts | counted(known)
 
 
-def bins(known: pd.Series[Any], deciles: pd.Series[Any]) -> dict[str, Any]:
-    """How many values are up to each decile, and how many are above the last; equal ones are one.
+def bins(known: pd.Series[Any], deciles: pd.Series[Any], *, own: bool = True) -> dict[str, Any]:
+    """How many values are up to each edge, and how many are above the last.
 
-    Inputs are compared with them (`models.drift`).
+    Inputs are compared with them (`models.drift`). Edges are the deciles. With `own`, a value that
+    a tenth of the rows have gets a bin of its own: an edge that is there twice, of which the first
+    counts the values below it. The lowest value needs one edge only.
     """
-    edges = deciles.drop_duplicates().to_numpy()
-    counts = np.bincount(np.searchsorted(edges, known.to_numpy()), minlength=len(edges) + 1)
-    return {"edges": [plain(edge) for edge in deciles.drop_duplicates()], "counts": counts.tolist()}
+    often = known.value_counts()
+    few = own and len(often) <= MAX_OWN_BINS
+    frequent = often[(often * PARTS >= len(known)) | few].index if own else often.index[:0]
+    edges = pd.Series(frequent) if few else pd.concat([deciles, pd.Series(frequent)])
+    edges = edges.drop_duplicates().sort_values()
+    times = 1 + (edges.isin(frequent) & (edges > known.min())).to_numpy()
+    values, places = known.sort_values().to_numpy(), edges.to_numpy()
+    ends = np.repeat(np.searchsorted(values, places, side="right"), times)
+    first_of_two = np.cumsum(times)[times > 1] - 2
+    ends[first_of_two] = np.searchsorted(values, places[times > 1], side="left")
+    return {
+        "edges": [plain(edge) for edge in edges.repeat(times)],
+        "counts": np.diff([0, *ends.tolist(), len(values)]).tolist(),
+    }
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

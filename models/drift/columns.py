@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from models.drift.facts import Facts, seconds
+from models.drift.facts import Facts, below, seconds
 from models.signature.types import Feature, is_missing
 
 # Categories that have a cell of their own; the cell of all others is behind theirs.
@@ -25,8 +26,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The cells of one feature, and how many training rows are in each.
 
     Numbers have a cell below `edges[0]`, one above each edge, and the last above `edges[-1]`; the
-    first and the last edge are the range in training, the others quantiles. Dates are numbers:
-    seconds since 1970, in UTC. Categories have a cell for each text in `values`, and one for all
+    first and the last edge are the range in training, the others quantiles; a value that many
+    training rows have is between an edge just below it and one at it. Dates are numbers: seconds
+    since 1970, in UTC. Categories have a cell for each text in `values`, and one for all
     others. Two more cells are for missing and for unknown values. `trained` counts the training
     rows in each of these cells, and is None where they are not known. A value is unknown if it is
     none of `known`, where all that are known are listed.
@@ -50,6 +52,16 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The largest number that is not above each edge; the range begins with its first edge."""
         first = [math.nextafter(edge, -math.inf) for edge in self.edges[:1]]
         return (*first, *self.edges[1:])
+
+    @cached_property
+    def alone(self) -> frozenset[int]:
+        """Which edges begin a cell of one value only: the next edge."""
+        pairs = enumerate(itertools.pairwise(self.edges))
+        return frozenset(
+            i
+            for i, (low, high) in pairs
+            if low == below(high, float32=self.float32) or (i == 0 and low == high)
+        )
 
     @cached_property
     def _cells(self) -> dict[Any, int]:
@@ -129,7 +141,8 @@ def _keys(value: Any) -> list[Any]:
 def column_of(feature: Feature, card: Any, *, float32: bool) -> Column:
     """The cells of one feature, by what the card tells of its training rows."""
     facts = Facts.read(card)
-    edges, bins = facts.bins_of()
+    short = feature.kind != "datetime" and (float32 or feature.dtype == "float32")
+    edges, bins = facts.bins_of(float32=short)
     trained = _all(bins, facts.missing)
     if feature.kind == "datetime":
         return Column(name=feature.name, kind="date", edges=edges, trained=trained)
@@ -140,7 +153,7 @@ def column_of(feature: Feature, card: Any, *, float32: bool) -> Column:
             edges=edges,
             known=feature.categories,
             trained=trained,
-            float32=float32 or feature.dtype == "float32",
+            float32=short,
         )
     return _category(feature.name, feature.categories, facts)
 

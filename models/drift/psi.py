@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -21,7 +22,8 @@ ALPHA = 0.03
 MIN_ROWS = 100
 MIN_TRAINED_ROWS = 50
 # Cells with fewer rows expected in the smaller sample are merged: bins with their neighbours, as
-# few wide ones find a moved mean more often, and categories with other rare ones.
+# few wide ones find a moved mean more often, and categories with other rare ones. A bin of one
+# value is as a category, and so is the bin that ends below it.
 MIN_IN_BIN = 30
 MIN_IN_CATEGORY = 10
 # Added to each cell, so that an empty one has a logarithm.
@@ -42,18 +44,24 @@ class Difference(NamedTuple):
 
 
 def difference(
-    live: np.ndarray, trained: np.ndarray | None, features: int, *, ordered: int = 0
+    live: np.ndarray,
+    trained: np.ndarray | None,
+    features: int,
+    *,
+    ordered: int = 0,
+    alone: Collection[int] = (),
 ) -> Difference:
     """Compare the counts of a sample with those of the training rows, both of shape (cells,).
 
-    `features` is how many are compared at a time; the first `ordered` cells are neighbours.
+    `features` is how many are compared at a time; the first `ordered` cells are neighbours,
+    and those in `alone` are of one value each.
     """
     if trained is None:
         return Difference("unknown")
     rows, known = int(live.sum()), int(trained.sum())
     if rows < MIN_ROWS or known < MIN_TRAINED_ROWS:
         return Difference("too few")
-    both = _merged(np.stack([live, trained]), ordered)
+    both = _merged(np.stack([live, trained]), ordered, alone)
     cells = both.shape[1]
     shares = (both + SMOOTHING) / (both.sum(axis=1, keepdims=True) + cells * SMOOTHING)
     psi = float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
@@ -74,16 +82,17 @@ def _verdict(psi: float, noise: float, critical: float) -> Verdict:
     return "drifted" if psi < LARGE else "drifted much"
 
 
-def _merged(both: np.ndarray, ordered: int) -> np.ndarray:
+def _merged(both: np.ndarray, ordered: int, alone: Collection[int]) -> np.ndarray:
     """Both samples, shape (2, cells), without cells of few rows."""
     sizes = both.sum(axis=1)
     # The rows that both cells together let expect in the smaller sample, for each row.
     part = sizes.min() / sizes.sum()
     cells: list[np.ndarray] = []
     group = np.zeros(2, np.int64)
-    for cell in both[:, :ordered].T:
+    for i, cell in enumerate(both[:, :ordered].T):
         group = group + cell
-        if group.sum() * part >= MIN_IN_BIN:
+        is_apart = i in alone or i + 1 in alone
+        if group.sum() * part >= (MIN_IN_CATEGORY if is_apart else MIN_IN_BIN):
             cells.append(group)
             group = np.zeros(2, np.int64)
     if cells:

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from models.drift.columns import Column
 from models.drift.layout import CONFIDENCE_PARTS, Layout
-from models.drift.psi import Verdict, difference
+from models.drift.psi import Difference, Verdict, difference
 from models.evaluation.intervals import wilson
 
 Psi = Annotated[
@@ -126,14 +126,11 @@ def share(count: int, rows: int, trained: float | None = None) -> Share | None:
 
 def _drift(column: Column, live: np.ndarray, compared: int) -> Drift:
     trained = None if column.trained is None else np.array(column.trained, np.int64)
-    # No training row is below or above the range, so these cells are parts of their neighbours.
     inner = column.edges and column.kind != "category"
-    ordered = len(column.edges) - 1 if inner else 0
-    found = difference(
-        _folded(live) if inner else live,
-        _folded(trained) if inner and trained is not None else trained,
-        compared,
-        ordered=ordered,
+    found = (
+        _difference(column, live, trained, compared)
+        if inner
+        else difference(live, trained, compared)
     )
     rows, missing, unknown = int(live.sum()), int(live[-2]), int(live[-1])
     known = rows - missing
@@ -157,10 +154,28 @@ def _drift(column: Column, live: np.ndarray, compared: int) -> Drift:
     )
 
 
-def _folded(cells: np.ndarray) -> np.ndarray:
-    """The cells of numbers, with those out of the range in the first and the last bin."""
-    folded = cells[1:].copy()
-    folded[0] += cells[0]
+def _difference(
+    column: Column, live: np.ndarray, trained: np.ndarray | None, compared: int
+) -> Difference:
+    """How far numbers are from those of the training, those out of the range in the end bins.
+
+    No training row is out of the range. Numbers below a bin of one value stay apart from it; above
+    one, there is an empty bin.
+    """
+    first = 0 if 0 in column.alone else 1
+    return difference(
+        _folded(live, first),
+        None if trained is None else _folded(trained, first),
+        compared,
+        ordered=len(column.edges) - first,
+        alone={i + 1 - first for i in column.alone},
+    )
+
+
+def _folded(cells: np.ndarray, first: int) -> np.ndarray:
+    """The cells of numbers from the first one that stays, with all others in the end bins."""
+    folded = cells[first:].copy()
+    folded[0] += cells[:first].sum()
     # The last bin is before the numbers above it, the missing and the unknown values.
     folded[-4] += folded[-3]
     return np.delete(folded, -3)
@@ -189,6 +204,10 @@ def _shown(column: Column, live: np.ndarray) -> list[int]:
         other = found[-1]
         if not live[other] and not (column.trained and column.trained[other]):
             del found[-1]
+    elif column.trained is not None:
+        # Between two values with bins of their own there is nothing, most often.
+        last = len(column.edges)
+        found = [i for i in found if i in (0, last) or live[i] or column.trained[i]]
     return found
 
 
@@ -198,11 +217,14 @@ def labels(column: Column) -> list[str]:
         return [*column.values, "other"]
     if not column.edges:
         return ["all"]
-    names = [_name(column, edge) for edge in column.edges]
+    # The edge below a value is called as the value is.
+    names = [_name(column, column.edges[i + (i in column.alone)]) for i in range(len(column.edges))]
     ranges = [f"{low} to {high}" for low, high in itertools.pairwise(names)]
     for i, (low, high) in enumerate(itertools.pairwise(column.edges)):
-        if low == high:
-            ranges[i] = "" if i else names[0]
+        if i in column.alone:
+            ranges[i] = names[i]
+        elif low == high:
+            ranges[i] = ""
     return [f"below {names[0]}", *ranges, f"above {names[-1]}"]
 
 

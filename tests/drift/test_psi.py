@@ -88,6 +88,19 @@ def test_false_alarms_of_rare_categories_are_at_most_5_percent(live_rows: int) -
     assert np.array(found).reshape(1000, 6).any(axis=1).mean() <= 0.05
 
 
+@pytest.mark.parametrize("live_rows", [100, 300, 1000])
+def test_false_alarms_of_bins_of_one_value_are_at_most_5_percent(live_rows: int) -> None:
+    rng = np.random.default_rng(live_rows)
+    alone = {1, 3, 5}
+    shares = [0.05, 0.1, 0.02, 0.5, 0.03, 0.2, 0.1]
+    live, trained = (rng.multinomial(n, shares, 6000) for n in (live_rows, 275))
+    found = [
+        difference(*each, 6, ordered=7, alone=alone).verdict in DETECTED
+        for each in zip(live, trained, strict=True)
+    ]
+    assert np.array(found).reshape(1000, 6).any(axis=1).mean() <= 0.05
+
+
 def test_a_mean_moved_by_half_a_standard_deviation_is_found() -> None:
     rng = np.random.default_rng(0)
     found = 0

@@ -85,6 +85,7 @@ def test_bins_tell_live_rows_beside_the_share_in_training() -> None:
     [
         (Column(name="x", kind="number", edges=(0, 1, 2.5)), ["below 0", "0 to 1", "1 to 2.5", "above 2.5"]),
         (Column(name="x", kind="number", edges=(0, 0, 1, 1)), ["below 0", "0", "0 to 1", "", "above 1"]),
+        (Column(name="x", kind="number", edges=(-1, -5e-324, 0, 1)), ["below -1", "-1 to 0", "0", "0 to 1", "above 1"]),
         (Column(name="x", kind="number"), ["all"]),
         (Column(name="x", kind="category", values=("a",)), ["a", "other"]),
         (Column(name="x", kind="date", edges=(0, 86400)), ["below 1970-01-01", "1970-01-01 to 1970-01-02", "above 1970-01-02"]),
