@@ -6,7 +6,6 @@ import itertools
 import math
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from models.model import Model
     from models.rows.batch import Batch
 
-# In each second the statistics take the last answers of one row, and so many rows of batches.
+# In each second the statistics take the first answers of one row, and so many rows of batches.
 MAX_ONES = 256
 MAX_BATCH_ROWS = 1024
 # Batches of more rows are counted, and not kept; and so many kept rows wait to be written.
@@ -85,8 +84,7 @@ class Notes:
         self._purse = purse if has_labels(model) else None
         self._coins = self._purse.coins if self._purse else []
         # The method, the row and the result of each: a record would take five times as long.
-        self._ones: deque[tuple[str, Any, Any]] = deque(maxlen=MAX_ONES)
-        self._append = self._ones.append
+        self._ones: list[tuple[str, Any, Any]] = []
         # Counts without a lock: a thread may stop between the two halves of +=.
         self._count = itertools.count().__next__
         self._seen = 0
@@ -102,7 +100,9 @@ class Notes:
         if HEADER in request.environ and _is_off(request):
             return
         self._count()
-        self._append((method, row, result))
+        # A row that is kept in memory for long costs a request more than its note.
+        if len(self._ones) < MAX_ONES:
+            self._ones.append((method, row, result))
         if self._coins and method in LABELLED:
             self._keep(request, Answered(method, (row,), (result,)))
 
@@ -162,7 +162,7 @@ class Notes:
 
     def counted(self) -> tuple[list[Answered], int]:
         """The answers to count since the last call, and the number of the rows of all answers."""
-        ones = [self._ones.popleft() for _ in range(len(self._ones))]
+        ones, self._ones = self._ones, []
         with self._lock:
             batches, self._batches = self._batches, []
             rows, self._rows = self._rows, 0
