@@ -11,7 +11,7 @@ import msgspec
 
 from api.batching import MERGED_ROWS, Batcher
 from api.errors import Answer, UnknownMethod, UnknownOption
-from api.feedback.notes import Notes
+from api.feedback.notes import HEADER, Notes
 from api.formats import Reader, media, results, writers
 from api.formats.writers import JSON, WRITERS
 from api.http.bodies import read_body
@@ -158,7 +158,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             results.check_size(len(body), batch.count, self.contract.max_answer_bytes)
         self.count(request, batch)
         if (notes := self.notes) is not None:
-            if is_one:
+            if is_one and notes.is_full and HEADER not in request.environ:
+                # The call of a function would take as long as all that it does.
+                notes.count()
+            elif is_one:
                 notes.take_one(request, method, batch.only_row, result)
             else:
                 notes.take(request, method, batch, result)

@@ -78,6 +78,8 @@ class Notes:
 
     def __init__(self, model: Model, purse: Purse | None) -> None:
         self.model = model
+        # Whether answers of one row are only counted for the rest of this second.
+        self.is_full = False
         # When no request began with this version any more, in monotonic seconds.
         self.closed = math.inf
         # A model of several outputs has no label that somebody could choose.
@@ -86,7 +88,7 @@ class Notes:
         # The method, the row and the result of each: a record would take five times as long.
         self._ones: list[tuple[str, Any, Any]] = []
         # Counts without a lock: a thread may stop between the two halves of +=.
-        self._count = itertools.count().__next__
+        self.count = itertools.count().__next__
         self._seen = 0
         self._lock = threading.Lock()
         self._batches: list[Answered] = []
@@ -99,10 +101,12 @@ class Notes:
         """Note the only row of a request, and its result as JSON has it."""
         if HEADER in request.environ and _is_off(request):
             return
-        self._count()
+        self.count()
         # A row that is kept in memory for long costs a request more than its note.
         if len(self._ones) < MAX_ONES:
             self._ones.append((method, row, result))
+        else:
+            self.is_full = not self._coins
         if self._coins and method in LABELLED:
             self._keep(request, Answered(method, (row,), (result,)))
 
@@ -167,7 +171,8 @@ class Notes:
             batches, self._batches = self._batches, []
             rows, self._rows = self._rows, 0
             self._room = MAX_BATCH_ROWS
-        seen = self._count()
+        self.is_full = False
+        seen = self.count()
         # Asking is itself counted.
         rows += seen - self._seen
         self._seen = seen + 1
