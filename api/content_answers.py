@@ -212,8 +212,10 @@ class ContentInfo(Document, kw_only=True):
     kept_in: Annotated[str, Meta(description="Where it is kept, in words.")]
     ttl_seconds: float
     rate: Annotated[int, Meta(description="Answers a second and process whose rows are kept.")]
-    hashed: Annotated[list[str], Meta(description="Features that are kept as an HMAC.")]
-    dropped: Annotated[list[str], Meta(description="Features that are not kept.")]
+    hashed: Annotated[
+        list[str], Meta(description="Features that are kept as an HMAC, and not counted.")
+    ]
+    dropped: Annotated[list[str], Meta(description="Features that are neither kept nor counted.")]
     predictions: Annotated[int, Meta(description="Predictions that are kept.")]
     selections: Annotated[int, Meta(description="All selections since the store was made.")]
     first: Annotated[str | None, Meta(description="The first hour with counts, in ISO 8601.")]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,6 +98,37 @@ def test_inputs_are_compared_with_the_card(client: FlaskClient) -> None:
     assert (a["name"], a["rows"], a["missing"]) == ("a", 400, 0)
     assert a["psi"] < a["critical"] < b["psi"]
     assert (a["verdict"] in ("none", "within noise"), b["verdict"]) == (True, "drifted much")
+
+
+@pytest.mark.parametrize("variable", ["prediction_drop", "prediction_hash"])
+@pytest.mark.parametrize("hidden", ["a", "a, b"])
+def test_values_that_are_hidden_are_not_counted(
+    serve: Serve, keeps_feedback: Recorder, tmp_path: Path, variable: str, hidden: str
+) -> None:
+    keeps_feedback.begin(Settings(data_dir=str(tmp_path), **{variable: hidden}))  # type: ignore[arg-type]
+    client = serve(CLASSIFIER, json.dumps(CARD).encode())
+    for rows in ([[3.0, 0.5]] * 120, [[3.0, 0.5]], [{"a": 3.0, "b": 0.5}]):
+        ask(client, rows)
+    found = get(client, "inputs")
+    a, b = found["features"]
+    assert (found["rows"], found["note"], a["verdict"], a["bins"]) == (122, "", "not counted", [])
+    assert (b["rows"], b["verdict"]) == (
+        (122, "drifted much") if hidden == "a" else (0, a["verdict"])
+    )
+    (hour,) = recorder.store.hours(0)
+    assert len(hour.counts) == (22 if hidden == "a" else 8)
+
+
+def test_counts_from_before_a_feature_was_hidden_are_not_mixed_with_others(
+    serve: Serve, keeps_feedback: Recorder, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=str(tmp_path))
+    for hidden in ("", "b"):
+        keeps_feedback.begin(msgspec.structs.replace(settings, prediction_drop=hidden))
+        client = serve(CLASSIFIER, json.dumps(CARD).encode())
+        ask(client, [[3.0, 0.5]] * (3 if hidden else 50))
+    assert get(client, "inputs")["rows"] == 3
+    assert get(client, "predictions")["answers"] == 53
 
 
 def test_values_out_of_the_range_are_told_and_not_shown(client: FlaskClient) -> None:

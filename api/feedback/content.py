@@ -77,12 +77,13 @@ def predictions(_: Site, span: Span) -> ContentPredictions:
 def inputs(site: Site, span: Span) -> ContentInputs:
     """The features of the version that serves, against its training."""
     model = site.service.model
-    layout = Layout.of(model)
+    layout = recorder.layout(model)
     total, _ = _counted(model, layout, span)
     note = "" if total[0] else NOTHING_YET
+    counted = [column for column in layout.features if not column.hidden]
     if not layout.features:
         note = NO_FEATURES
-    elif all(column.trained is None for column in layout.features):
+    elif counted and all(column.trained is None for column in counted):
         note = NO_STATISTICS
     return ContentInputs(
         span.window, model.version, int(total[0]), report.features(layout, total), note
@@ -92,7 +93,7 @@ def inputs(site: Site, span: Span) -> ContentInputs:
 def outputs(site: Site, span: Span) -> ContentOutputs:
     """The answers of the version that serves, against its training."""
     model = site.service.model
-    layout = Layout.of(model)
+    layout = recorder.layout(model)
     total, parts = _counted(model, layout, span)
     answers = report.answers(layout, total)
     shown = report.answer_series(layout, list(parts.values())) if answers else []

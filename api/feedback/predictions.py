@@ -35,6 +35,11 @@ class Maker:
         self._hashed = _names(settings.prediction_hash)
         self._key = _key(settings, folder) if self._hashed else b""
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The features whose values are not kept, and not counted."""
+        return self._dropped | self._hashed
+
     def check(self, model: Model) -> None:
         """Raise ModelError if the settings name a feature that the model does not have."""
         have = [feature.name for feature in model.signature.features]

@@ -140,6 +140,10 @@ class Recorder:
                 return [feature.name for feature in notes.model.signature.features]
         return None
 
+    def layout(self, model: Model) -> Layout:
+        """What the counts of a model mean; features that are hidden have none."""
+        return Layout.of(model, self._maker.hidden)
+
     def watch(self) -> None:
         """Write down what is noted, for ever; in a thread of each process."""
         while True:
@@ -189,7 +193,7 @@ class Recorder:
         """Add the answers of one version, of so many rows, to the counts of this hour."""
         layout = self._layouts.get(model.version)
         if layout is None:
-            layout = self._layouts[model.version] = Layout.of(model)
+            layout = self._layouts[model.version] = self.layout(model)
         key = hour_of(time.time()), model.version, layout.name
         answers, counts = self._counts.get(key, (0, np.zeros(layout.size, np.int64)))
         for each in answered:

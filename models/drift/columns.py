@@ -31,7 +31,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     since 1970, in UTC. Categories have a cell for each text in `values`, and one for all
     others. Two more cells are for missing and for unknown values. `trained` counts the training
     rows in each of these cells, and is None where they are not known. A value is unknown if it is
-    none of `known`, where all that are known are listed.
+    none of `known`, where all that are known are listed. A hidden column has no cells.
     """
 
     name: str
@@ -41,10 +41,13 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     known: tuple[Any, ...] | None = None
     trained: tuple[int, ...] | None = None
     float32: bool = False
+    hidden: bool = False
 
     @property
     def size(self) -> int:
         """The number of cells."""
+        if self.hidden:
+            return 0
         return (len(self.values) if self.kind == "category" else len(self.edges)) + 3
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any, Self
 
@@ -31,8 +32,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     output: Column | None
 
     @classmethod
-    def of(cls, model: Model) -> Self:
-        """The layout for a model, by the statistics in its card."""
+    def of(cls, model: Model, hidden: Collection[str] = ()) -> Self:
+        """The layout for a model, by the statistics in its card; hidden features have no cells."""
         signature, card = model.signature, model.card
         facts = card.get("features")
         facts = facts if isinstance(facts, dict) else {}
@@ -40,6 +41,10 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         columns = [
             column_of(each, facts.get(each.name, {}), float32=signature.float32)
             for each in features
+        ]
+        columns = [
+            Column(name=each.name, kind=each.kind, hidden=True) if each.name in hidden else each
+            for each in columns
         ]
         classes = model.classes
         several = bool(classes) and isinstance(classes[0], list)  # type: ignore[index]
@@ -71,20 +76,30 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         counts = np.zeros(self.size, np.int64)
         counts[0] = len(rows)
-        if self.features and len(rows):
+        if self._counted and len(rows):
             self._count_features(counts, rows)
         if len(rows):
             self._count_answers(counts, method, result, len(rows))
         return counts
 
+    @cached_property
+    def _counted(self) -> list[int]:
+        """The places of the features that are not hidden."""
+        return [i for i, column in enumerate(self.features) if not column.hidden]
+
     def _count_features(self, counts: np.ndarray, rows: Any) -> None:
+        counted = self._counted
+        if len(counted) < len(self.features):
+            is_array = isinstance(rows, np.ndarray)
+            rows = rows[:, counted] if is_array else [[row[i] for i in counted] for row in rows]
         if self._edges is not None and not isinstance(rows, np.ndarray):
             rows = _array(rows)
         if isinstance(rows, np.ndarray) and rows.dtype.kind in "biuf" and self._edges is not None:
             self._count_array(counts, rows.astype(np.float64, copy=False))
             return
         columns = rows.T.tolist() if isinstance(rows, np.ndarray) else zip(*rows, strict=True)
-        for start, column, values in zip(self.starts, self.features, columns, strict=False):
+        for i, values in zip(counted, columns, strict=True):
+            start, column = self.starts[i], self.features[i]
             counts[start : start + column.size] += column.count(values)
 
     def _count_array(self, counts: np.ndarray, rows: np.ndarray) -> None:
@@ -102,19 +117,19 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _short(self) -> list[bool]:
         """Which features are rounded to float32; empty if none is."""
-        short = [column.float32 for column in self.features]
+        short = [self.features[i].float32 for i in self._counted]
         return short if any(short) else []
 
     @cached_property
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """The edges, first and missing cells of all features, if all are numbers."""
-        columns = self.features
+        columns = [self.features[i] for i in self._counted]
         if any(column.kind != "number" or column.known is not None for column in columns):
             return None
         edges = np.full((max(len(column.lows) for column in columns), len(columns)), np.inf)
         for j, column in enumerate(columns):
             edges[: len(column.lows), j] = column.lows
-        starts = np.array(self.starts[:-1])
+        starts = np.array([self.starts[i] for i in self._counted])
         return edges, starts, starts + [column.size - 2 for column in columns]
 
     def _count_answers(self, counts: np.ndarray, method: str, result: Any, rows: int) -> None:

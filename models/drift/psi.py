@@ -9,7 +9,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-Verdict = Literal["unknown", "too few", "none", "within noise", "slight", "drifted", "drifted much"]
+Verdict = Literal[
+    "unknown",
+    "not counted",
+    "too few",
+    "none",
+    "within noise",
+    "slight",
+    "drifted",
+    "drifted much",
+]
 # The verdicts that somebody should be told of: a slight drift is sure, and too small to matter.
 DRIFTED: tuple[Verdict, ...] = ("drifted", "drifted much")
 # The usual sizes of an index that matter: Siddiqi (2006), Credit Risk Scorecards.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -31,7 +31,8 @@ Critical = Annotated[
 Word = Annotated[
     Verdict,
     Meta(
-        description="unknown: there is nothing to compare with; too few: there are not enough "
+        description="unknown: there is nothing to compare with; not counted: the feature "
+        "is hidden by PREDICTION_DROP or PREDICTION_HASH; too few: there are not enough "
         "rows; none: no more than noise has on average; within noise: not above the critical "
         "index; slight, drifted, drifted much: above it, and below 0.1, from 0.1, from 0.25."
     ),
@@ -124,7 +125,23 @@ def share(count: int, rows: int, trained: float | None = None) -> Share | None:
     return Share(count=count, share=count / rows, low=low, high=high, trained=trained)
 
 
+def _not_counted(column: Column) -> Drift:
+    fields = ("psi", "noise", "critical", "missing_share", "outside_share", "unknown_share")
+    nothing: dict[str, Any] = dict.fromkeys(fields)
+    return Drift(
+        name=column.name,
+        kind=column.kind,
+        rows=0,
+        missing=0,
+        verdict="not counted",
+        bins=[],
+        **nothing,
+    )
+
+
 def _drift(column: Column, live: np.ndarray, compared: int) -> Drift:
+    if column.hidden:
+        return _not_counted(column)
     trained = None if column.trained is None else np.array(column.trained, np.int64)
     inner = column.edges and column.kind != "category"
     found = (
@@ -206,8 +223,7 @@ def _shown(column: Column, live: np.ndarray) -> list[int]:
             del found[-1]
     elif column.trained is not None:
         # Between two values with bins of their own there is nothing, most often.
-        last = len(column.edges)
-        found = [i for i in found if i in (0, last) or live[i] or column.trained[i]]
+        found = [i for i in found if i in (0, len(column.edges)) or live[i] or column.trained[i]]
     return found
 
 

@@ -10,6 +10,7 @@ const GETS = "The bars are the rows answered in this time, the line those of tra
 const ANSWERS = "The bars are the answers of this time, the line those of training.";
 const VERDICTS = {
   unknown: "nothing to compare with",
+  "not counted": "not counted: PREDICTION_DROP or PREDICTION_HASH hides it",
   "too few": "too few rows to say",
   none: "no drift",
   "within noise": "no more than chance",
@@ -47,7 +48,7 @@ export class Features {
     this.features = inputs.features.toSorted((a, b) => surprise(b) - surprise(a));
     const drifted = this.features.filter(({ verdict }) => DRIFTED.includes(verdict));
     const names = drifted.slice(0, 5).map(({ name }) => name).join(", ");
-    const few = this.features.every(({ verdict }) => verdict === "too few");
+    const few = this.features.every(({ verdict }) => verdict === "too few" || verdict === "not counted");
     const found = drifted.length ? `${drifted.length} of ${count(this.features.length, "feature")} drifted: ${names}${drifted.length > 5 ? " and more" : ""}.` : few ? "Too few rows were answered to say." : "No feature has drifted by more than chance.";
     this.verdict.textContent = inputs.note || `${found} By ${count(inputs.rows, "row")} that version ${short(inputs.version)} has answered.`;
     this.draw();
