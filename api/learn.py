@@ -50,9 +50,10 @@ def verdict(report: Mapping[str, Any]) -> str:
     learnt, compared = report["feedback"], report["comparison"]
     version, active = (report[name][:SHOWN_DIGITS] for name in ("version", "active_version"))
     rows = [f"{learnt['selections']:,} selections"]
+    without = learnt.get("without_data", "")
     if learnt["data_rows"]:
         rows.insert(0, f"{learnt['data_rows']:,} rows of the data")
-    learnt_from = f"It learnt from {' and '.join(rows)}."
+    learnt_from = f"It learnt from {' and '.join(rows)}{without and f' alone: {without}'}."
     if not report["activated"]:
         reason = report["not_activated"]
         return f"Version {version} is kept and does not serve: {reason}. {learnt_from}"

@@ -79,7 +79,7 @@ Addresses = Annotated[
 Function = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*)?\Z",
         description="a module and a function in it, as in sales:train for train() in sales.py",
     ),
 ]
@@ -167,8 +167,9 @@ class Settings(ModelSettings, frozen=True, kw_only=True):
     durable: Literal["false", "true"] = "false"
     celery_broker_url: Url = ""
     celery_backend_url: Url = ""
-    # The function that POST /train/start has a process call, and for how long.
-    train: Function = "models.pipeline:build"
+    # The function that POST /train/start has a process call, and for how long; by default that of
+    # the example, or a table's with feedback on a version that was made of one.
+    train: Function = ""
     train_seconds: Seconds = 3600
     # Feedback: what is kept of predictions and where, who is told of faults, and when it is learnt
     # from.

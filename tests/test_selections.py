@@ -114,18 +114,62 @@ NUMBERS = pd.DataFrame({"a": [1.0, 2.0]})
 @pytest.mark.parametrize(
     ("served", "inputs", "words"),
     [
-        (served_of("text", form="text"), ["a"], "a model of texts does not learn from selections"),
-        (served_of("b"), [1.0], "the predictions that are kept have no column a, for the active"),
-        (served_of("a", "b"), [1.0, 1.0], "the data have no column b, which the active version tak"),
         (served_of("a"), ["hmac:12"], "a of the rows that are kept is hidden by PREDICTION_HASH"),
         (served_of("a"), ["red"], "a is float64 in the data, and the rows that are kept have other values: train"),
     ],
 )  # fmt: skip
-def test_rows_that_do_not_go_with_the_data_are_told(
+def test_values_that_do_not_go_with_the_data_are_told(
     tmp_path: Path, served: Served, inputs: list[Any], words: str
 ) -> None:
     with pytest.raises(Unusable, match=words):
         load(tmp_path, served, data_of(NUMBERS, [1.0, 2.0]), [(1.0, 1.0, inputs)])
+
+
+def asking(served: Served, function: str = "", made_by: str = "") -> Job:
+    """A job on an active version that the function `made_by` made."""
+    return Job(
+        function=function, beside="", folder="", seconds=1, parent=0, store="", name="",
+        served=served, settings=ModelSettings(), card={"training": {"function": made_by}},
+    )  # fmt: skip
+
+
+OF_THE_EXAMPLE = (
+    "TRAIN is not set: models.pipeline:build trains on rows.csv, whose columns have a, which the "
+    "active version does not take, and lack b, which the active version takes. Set "
+    "TRAIN=module:function, the function that makes the active version, and start the service "
+    "again, or train and activate a version without feedback first"
+)
+OF_ANOTHER = (
+    "TRAIN=own:build trains on rows.csv, whose columns lack b, which the active version takes. Set "
+    "TRAIN=models.houses:build, the function that makes the active version, and start the service "
+    "again, or train and activate a version without feedback first"
+)
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (asking(served_of("text", form="text")), "a model of texts does not learn from selections"),
+        (asking(served_of("b"), made_by=TABLE), OF_THE_EXAMPLE),
+        (
+            asking(served_of(), "own:build"),
+            "TRAIN=own:build trains on rows.csv, whose columns have",
+        ),
+        (asking(served_of("a", "b"), "own:build", made_by="models.houses:build"), OF_ANOTHER),
+    ],
+)
+def test_the_columns_of_another_training_are_told_with_what_to_set(job: Job, words: str) -> None:
+    with pytest.raises(Unusable) as raised:
+        selections.fit_to(data_of(NUMBERS, [1.0, 2.0]), job)
+    assert str(raised.value).startswith(words)
+
+
+def test_columns_come_in_the_order_of_the_active_version() -> None:
+    rows = pd.DataFrame({"a": [1.0], "b": [2.0]})
+    assert list(selections.fit_to(data_of(rows, [1.0]), asking(served_of("b", "a"))).rows) == [
+        "b",
+        "a",
+    ]
 
 
 @pytest.mark.parametrize("card", [{}, {"training": None}, {"training": {"feedback": {"until": 5}}}])

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -135,10 +135,10 @@ class _Training:
         active = self._versions.active()
         if active is None:
             raise ModelError(f"{self._versions.folder} has no active.json any more")
-        served = Served.of(self._worker.models(active.version).model)
+        served = Served.of(model := self._worker.models(active.version).model)
         place = self._versions.folder / f"{UNDER_WAY}{self._task.id}"
         try:
-            trained, verdict = self._train(place, served)
+            trained, verdict = self._train(place, served, model.card)
             self._say("stage")
             version, is_new = self._stage(verdict, place / "checked")
         finally:
@@ -160,7 +160,7 @@ class _Training:
             seconds=round(time.monotonic() - self._started, 3),
         )
 
-    def _train(self, place: Path, served: Served) -> tuple[Trained, Verdict]:
+    def _train(self, place: Path, served: Served, card: dict[str, Any]) -> tuple[Trained, Verdict]:
         """What a process has trained, with its files in `checked` in the folder `place`.
 
         Raises Untrained if there is no model.
@@ -176,6 +176,7 @@ class _Training:
             name=settings.model_name,
             served=served,
             settings=settings,
+            card=card,
         )
         while True:
             place.mkdir()
@@ -227,8 +228,9 @@ class _Training:
 
     def _activate(self, version: Version, trained: Trained, served: Served) -> str:
         """Have the version take over; "" if it serves then, else why it does not."""
-        short = version.version[:DIGITS]
-        by_hand = f'POST /model/activate with {{"version": "{short}"}} has it serve'
+        by_hand = (
+            f'POST /model/activate with {{"version": "{version.version[:DIGITS]}"}} has it serve'
+        )
         active = self._versions.active()
         if active is not None and active.version == version.version:
             return ""

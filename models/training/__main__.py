@@ -121,13 +121,16 @@ def _be_child(do: Do, job: Job, say: Say) -> NoReturn:
 
 def _train(job: Job, say: Say) -> Trained:
     """Train, and keep what the function gave. Raises Unusable."""
-    from models.training import feedback, function, learn
-    from models.training.recipe import Recipe
+    from models.training import again, feedback, function, learn
+    from models.training.recipe import EXAMPLE, Recipe
     from models.training.train import fit
 
     say(Message(step="train"))
     how = feedback.learning(job) if job.feedback else learn.learn
-    result = fit(Recipe(function=job.function), Path(job.beside), str, how=how)
+    if job.feedback and not job.function and again.is_table(job.card):
+        result = again.learn_again(job, how)
+    else:
+        result = fit(Recipe(function=job.function or EXAMPLE), Path(job.beside), str, how=how)
     function.keep(result, Path(job.folder) / MODEL, Path(job.folder) / FACTS)
     return Trained()
 

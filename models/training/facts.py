@@ -47,7 +47,8 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     and `until` are the times of the predictions of the oldest one that it was fitted on, and of the
     newest one held out, in ISO 8601. `left_out` selections do not fit the contract of today.
     `chosen` says in words what it was fitted on, and `scores` has the mean score of each choice
-    in cross-validation on the newest rows.
+    in cross-validation on the newest rows. `without_data` says why it was fitted on no data, "" if
+    that was its choice.
     """
 
     chosen: str
@@ -58,15 +59,17 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     until: str
     scores: dict[str, float]
+    without_data: str = ""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the process is told.
 
-    `function` is TRAIN, `beside` the folder of MODEL_PATH. The process may leave files in `folder`,
-    which it removes if it is ended. It ends with the process `parent`, and after `seconds` of
-    training. `store` and `name` are those of `models.versions.Store`, `served` the contract of the
-    active version. `feedback` is None where it trains on the data alone.
+    `function` is TRAIN, "" where it is not set, `beside` the folder of MODEL_PATH. The process may
+    leave files in `folder`, which it removes if it is ended. It ends with the process `parent`, and
+    after `seconds` of training. `store` and `name` are those of `models.versions.Store`, `served`
+    the contract of the active version, and `card` its card. `feedback` is None where it trains on
+    the data alone.
     """
 
     function: str
@@ -78,6 +81,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     served: Served
     settings: ModelSettings
+    card: Mapping[str, Any] = {}
     feedback: Feedback | None = None
 
 

@@ -33,7 +33,7 @@ HELD_PART, LARGE, LARGE_PART = 1 / 3, 100, 0.1
 # The newest rows alone are fitted if there are so many, and so many of each class.
 MIN_WINDOW, MIN_OF_CLASS = 60, 5
 BLOCKS = 5
-ALL = "the data and all selections"
+ALL, ALL_TOLD = "the data and all selections", "all selections"
 
 
 class _Choice(NamedTuple):
@@ -47,9 +47,10 @@ def learning(job: Job) -> learn.Learn:
     """What a training does with its data where the job has feedback."""
 
     def do(build: learn.Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
-        if recipe.function == TABLE:
+        if recipe.function == TABLE and not recipe.features:
             data, _ = learn.usable(data)
         assert job.feedback is not None  # noqa: S101
+        data = selections.fit_to(data, job)
         told = selections.load(job.feedback, job.served, data)
         held = held_out(told.times, job.feedback.until)
         return _learn(build, data, told, held, recipe, say)
@@ -124,8 +125,10 @@ def _learn(
 
 def _with(data: Data, told: Selections, count: int) -> Data:
     """The data, and behind them the `count` oldest selections."""
-    rows = [data.rows, told.rows.iloc[:count]]
-    answers = [data.answers, told.answers.iloc[:count]]
+    rows, answers = [told.rows.iloc[:count]], [told.answers.iloc[:count]]
+    # pandas mixes the types of a column without rows with that of the others.
+    if len(data.rows):
+        rows, answers = [data.rows, *rows], [data.answers, *answers]
     return msgspec.structs.replace(
         data,
         rows=pd.concat(rows, ignore_index=True),
@@ -139,8 +142,8 @@ def _choices(
     """The metric, and what may be fitted, the most rows first; selections begin at `first`."""
     every = np.arange(len(known.rows))
     estimator = learn.built(build, known.rows, known.answers, recipe)
-    choices = [_Choice(ALL, every)]
-    size = len(every) - first
+    choices = [_Choice(ALL if first else ALL_TOLD, every)]
+    size = len(every) - first if first else len(every) // 2
     least = known.answers.nunique() if is_classifier(estimator) else 0
     while size >= MIN_WINDOW:
         places = every[-size:]
@@ -166,8 +169,8 @@ def _scores(
     """
     if len(choices) == 1 or not metric:
         return {}
-    count = len(choices[1].places)
-    newest = choices[1].places[-_part(count, count // 2) :]
+    told = next(choice.places for choice in choices if choice.name != ALL)
+    newest = told[-_part(len(told), len(told) // 2) :]
     found = {}
     for choice in choices:
         blocks = [

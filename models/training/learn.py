@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import msgspec
@@ -150,14 +150,23 @@ def facts(data: Data, recipe: Recipe) -> dict[str, Any]:
     """Which data a model was trained on, and how, for its card."""
     return {
         "function": recipe.function,
-        # The folders of the machine that trains are nobody's concern.
-        "data": data.source if "://" in data.source else Path(data.source).name,
+        "data": _public(data.source),
         "sha256": data.sha256,
         "rows": len(data.rows),
         "rows_without_answer": data.left_out,
         "seed": recipe.seed,
         **{name: getattr(recipe, name) for name in ("group", "time") if getattr(recipe, name)},
     }
+
+
+def _public(source: str) -> str:
+    """An address or a relative path; of others the name of the file.
+
+    The folders of the machine that trains are nobody's concern.
+    """
+    path = PurePath(source)
+    is_inside = not path.is_absolute() and ".." not in path.parts
+    return source if "://" in source or is_inside else path.name
 
 
 def _validation(recipe: Recipe, validated: list[search.Validated]) -> dict[str, Any]:

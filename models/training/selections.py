@@ -14,7 +14,8 @@ import pandas as pd
 from models.candidate.facts import Column, Served
 from models.rows.words import some
 from models.training.data import Data
-from models.training.facts import Feedback, Labelled, Unusable
+from models.training.facts import Feedback, Job, Labelled, Unusable
+from models.training.recipe import EXAMPLE, TABLE
 from models.training_rows import columns_of
 
 # What stands in the place of a value that is in PREDICTION_HASH.
@@ -37,7 +38,6 @@ class Selections(msgspec.Struct, frozen=True, kw_only=True):
 
 def load(feedback: Feedback, served: Served, data: Data) -> Selections:
     """The rows of a file of `Labelled` lines. Raises Unusable."""
-    _check_columns(served, data)
     lines = Path(feedback.path).read_bytes().splitlines()
     told = [msgspec.json.decode(line, type=Labelled) for line in lines]
     fitting = [row for row in told if _fits(served, row)]
@@ -56,22 +56,30 @@ def load(feedback: Feedback, served: Served, data: Data) -> Selections:
     )
 
 
-def _check_columns(served: Served, data: Data) -> None:
-    """Raise Unusable unless the rows that were kept have the columns of the data."""
-    if served.form != "table":
+def fit_to(data: Data, job: Job) -> Data:
+    """The data with their columns in the order of the active version's.
+
+    Raises Unusable where the columns are others: the rows that were kept have those of the active
+    version.
+    """
+    if job.served.form != "table":
         raise Unusable("a model of texts does not learn from selections: train it without feedback")
-    kept, wanted = [column.name for column in served.columns], columns_of(data.rows)
-    if missing := [name for name in wanted if name not in kept]:
-        raise Unusable(
-            f"the predictions that are kept have no column {some(missing)}, for the active version "
-            f"does not take it: it takes {some(kept)}. Train and activate a version without "
-            "feedback first, or leave the column out of the data"
-        )
+    kept, wanted = [column.name for column in job.served.columns], columns_of(data.rows)
+    if {*kept} == {*wanted}:
+        return msgspec.structs.replace(data, rows=data.rows[kept])
+    differing = []
+    if more := [name for name in wanted if name not in kept]:
+        differing.append(f"have {some(more)}, which the active version does not take")
     if missing := [name for name in kept if name not in wanted]:
-        raise Unusable(
-            f"the data have no column {some(missing)}, which the active version takes: train and "
-            "activate a version without feedback first"
-        )
+        differing.append(f"lack {some(missing)}, which the active version takes")
+    trained = f"TRAIN={job.function}" if job.function else f"TRAIN is not set: {EXAMPLE}"
+    own = str((job.card.get("training") or {}).get("function", ""))
+    set_it = f"TRAIN={own}" if own not in ("", TABLE, job.function) else "TRAIN=module:function"
+    raise Unusable(
+        f"{trained} trains on {data.source}, whose columns {', and '.join(differing)}. Set "
+        f"{set_it}, the function that makes the active version, and start the service again, or "
+        "train and activate a version without feedback first"
+    )
 
 
 def _fits(served: Served, row: Labelled) -> bool:

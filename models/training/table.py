@@ -35,15 +35,18 @@ def features(rows: pd.DataFrame) -> list[str]:
     return [name for name in columns_of(rows) if _is_plain(rows[name]) or _is_category(rows[name])]
 
 
-def build(rows: pd.DataFrame, answers: pd.Series[Any]) -> Pipeline:
+def build(rows: pd.DataFrame, answers: pd.Series[Any], *, classes: bool | None = None) -> Pipeline:
     """The pipeline, not fitted: impute, scale and encode the columns, then a linear model.
 
     `rows` have the shape (n_samples, n_columns). The model is a logistic regression for classes and
-    a ridge regression for quantities. Raises Unusable if no column is left.
+    a ridge regression for quantities; the answers tell which, unless `classes` does, and then all
+    columns are taken. Raises Unusable if no column is left.
     """
     booleans = [name for name in rows if pd.api.types.is_bool_dtype(rows[name])]
     numbers = [name for name in rows if _is_plain(rows[name]) and name not in booleans]
-    categories = [name for name in rows if _is_category(rows[name])]
+    others = [name for name in rows if name not in (*booleans, *numbers)]
+    # A few rows may have as many texts as a column of names has.
+    categories = [name for name in others if classes is not None or _is_category(rows[name])]
     impute = SimpleImputer(strategy="most_frequent")
     encode = OneHotEncoder(handle_unknown="ignore")
     parts: list[tuple[str, Any, list[Any]]] = [
@@ -62,7 +65,7 @@ def build(rows: pd.DataFrame, answers: pd.Series[Any]) -> Pipeline:
             f"{MAX_CATEGORIES} different values can; name a function of your own in TRAIN"
         )
     columns = ColumnTransformer(parts)
-    if has_classes(answers):
+    if has_classes(answers) if classes is None else classes:
         return Pipeline([("columns", columns), ("classify", LogisticRegression(max_iter=1000))])
     return Pipeline([("columns", columns), ("regress", Ridge())])
 

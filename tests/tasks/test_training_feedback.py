@@ -105,6 +105,7 @@ def test_it_learns_of_a_change_from_the_newest_selections(house: House) -> None:
         "left_out": 0,
         "since": "1970-01-01T00:18:20.000+00:00",
         "until": "1970-01-01T00:21:39.000+00:00",
+        "without_data": "",
     }
     assert report["comparison"]["rows"] == report["metrics"]["rows_held_out"] == 100
     assert report["comparison"]["interval"][0] > 0
