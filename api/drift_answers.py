@@ -15,6 +15,13 @@ from models.drift.report import Drift
 At = Annotated[str, Meta(description="When the hour or the day begins, in ISO 8601, in UTC.")]
 Version = Annotated[str, Meta(description="The SHA-256 of the model's file.")]
 Answers = Annotated[int, Meta(description="Rows that were answered.")]
+Counted = Annotated[
+    int,
+    Meta(
+        description="Rows whose values are counted: a sample of more than 256 answers of one row "
+        "or 1,024 rows of batches a second and process."
+    ),
+]
 Note = Annotated[str, Meta(description="Why there is nothing to see; empty if there is.")]
 
 
@@ -31,13 +38,13 @@ class ContentInputs(Document):
 
     window: Window
     version: Version
-    rows: Answers
+    rows: Counted
     features: list[Drift]
     note: Note
 
 
 class LabelsAt(Document):
-    """The answers of an hour or a day."""
+    """The counted answers of an hour or a day."""
 
     at: At
     counts: Annotated[list[int], Meta(description="In the order of the bins of `answers`.")]
@@ -48,7 +55,7 @@ class ContentOutputs(Document, kw_only=True):
 
     window: Window
     version: Version
-    rows: Answers
+    rows: Counted
     answers: Annotated[Drift | None, Meta(description="Classes, or ranges of numbers.")]
     confidence: Annotated[
         float | None, Meta(description="The mean probability of the class that was answered.")

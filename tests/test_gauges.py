@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import create_app
-from api.feedback import gauges
+from api.feedback import gauges, notes
 from api.feedback.recorder import Recorder, recorder
 from api.settings import Settings
 from tests.conftest import Serve
@@ -61,8 +61,20 @@ def test_metrics_tell_what_content_tells(client: FlaskClient) -> None:
     )
     assert found["feature_drifted", "a"] == found["answer_drifted",] == 1
     assert found["feature_missing_share", "a"] == 0
-    assert found["live_labels", "yes"] == found["predictions_kept",] == 150
+    assert (found["live_label_share", "yes"], found["predictions_kept",]) == (1, 150)
     assert found["selections_total",] == 40
+
+
+def test_labels_of_a_sample_are_told_as_shares_and_rows_as_all(client: FlaskClient) -> None:
+    rows = [[3.0, 0.0]] * 1000 + [[-3.0, 0.0]] * 500
+    assert len(rows) > notes.MAX_BATCH_ROWS
+    client.post("/predict", json=rows)
+    recorder.fold(everything=True)
+    found = samples(client)
+    assert [value for key, value in found.items() if key[0] == "live_answers"] == [1500]
+    shares = found["live_label_share", "yes"], found["live_label_share", "no"]
+    assert shares == pytest.approx((2 / 3, 1 / 3))
+    assert get(client, "outputs")["rows"] == get(client, "inputs")["rows"] == 750
 
 
 def test_metrics_of_numbers_are_errors(serve: Serve, keeps_feedback: Recorder) -> None:

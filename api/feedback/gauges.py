@@ -130,11 +130,12 @@ def _outputs(site: Site, span: Span) -> Iterator[Metric]:
     if found.answers is None:
         return
     yield from _drift("answer", "answers", {(): found.answers})
+    rows = found.answers.rows
     yield _gauge(
-        "live_labels",
-        "Answers of the last 24 hours by their class or range.",
+        "live_label_share",
+        "The share of each class or range among the counted answers of the last 24 hours.",
         ["label"],
-        {(each.label,): each.count for each in found.answers.bins},
+        {(each.label,): each.count / rows for each in found.answers.bins if rows},
     )
     yield _gauge(
         "live_confidence",

@@ -62,7 +62,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: Literal["number", "date", "category"]
-    rows: Annotated[int, Meta(description="Live rows.")]
+    rows: Annotated[int, Meta(description="Live rows that are counted: of many a sample.")]
     missing: Annotated[int, Meta(description="Live rows without a value.")]
     psi: Psi
     noise: Noise

@@ -50,7 +50,7 @@ export class Features {
     const names = drifted.slice(0, 5).map(({ name }) => name).join(", ");
     const few = this.features.every(({ verdict }) => verdict === "too few" || verdict === "not counted");
     const found = drifted.length ? `${drifted.length} of ${count(this.features.length, "feature")} drifted: ${names}${drifted.length > 5 ? " and more" : ""}.` : few ? "Too few rows were answered to say." : "No feature has drifted by more than chance.";
-    this.verdict.textContent = inputs.note || `${found} By ${count(inputs.rows, "row")} that version ${short(inputs.version)} has answered.`;
+    this.verdict.textContent = inputs.note || `${found} By ${count(inputs.rows, "counted row")} of version ${short(inputs.version)}.`;
     this.draw();
   }
 
