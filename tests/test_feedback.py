@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -138,8 +139,11 @@ def test_tensors_are_kept_under_the_label_of_several_methods(client: FlaskClient
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        ({"label": "Emu"}, "/label: expected one of Adelie, Chinstrap, Gentoo, or null for none"),
-        ({"label": 1}, "/label: expected one of Adelie"),
+        (
+            {"label": "Emu"},
+            '/label: expected one of "Adelie", "Chinstrap", "Gentoo", or null for none',
+        ),
+        ({"label": 1}, '/label: expected one of "Adelie"'),
         ({}, "object missing required field label"),
         ({"label": "Adelie", "row": 7}, "/row: expected a row of this answer, from 0 to 0"),
         ({"label": "Adelie", "row": -1}, "/row: expected `int` >= 0"),
@@ -191,7 +195,7 @@ def test_an_id_of_nobody_is_404_and_one_of_long_ago_410(client: FlaskClient) -> 
     answer = select(client, prediction_id=new_id(), label="Adelie")
     assert "No prediction that is kept has this id" in problem(answer, 404)
     answer = select(client, prediction_id=new_id(time.time() - 3e6), label="Adelie")
-    assert "kept for 2.592e+06 seconds (PREDICTION_TTL)" in problem(answer, 410)
+    assert "kept for 30 days (PREDICTION_TTL)" in problem(answer, 410)
 
 
 def test_a_prediction_that_another_process_has_not_written_yet_is_waited_for(
@@ -257,9 +261,9 @@ def test_the_truth_of_a_regression_is_a_number(keeps_feedback: Recorder, serve: 
     found = select(client, prediction_id=kept, label=3).json
     assert (found["label"], found["correct"]) == (3.0, None)
     assert select(client, prediction_id=kept, label=None).status_code == 200
-    for wrong in ("three", True):
+    for wrong in ("three", True, 1e200, -(10**400)):
         answer = select(client, prediction_id=kept, label=wrong)
-        assert problem(answer, 422) == "/label: expected the true number, or null"
+        assert problem(answer, 422) == "/label: expected the true number, below 1e+140, or null"
     assert len(keeps_feedback.store.errors(0)) == 0
 
 
@@ -317,6 +321,7 @@ def lines(*choices: Any) -> str:
             "text/tab-separated-values",
             lambda c: f"label\tprediction_id\nGentoo\t{c[0]['prediction_id']}",
         ),
+        ("text/csv", lambda c: f",prediction_id,row,label\n7,{c[0]['prediction_id']},0.0,Gentoo"),
         ("application/x-www-form-urlencoded", json.dumps),
         ("application/x-www-form-urlencoded", lambda choices: lines(*choices)),
     ],
@@ -352,8 +357,7 @@ def test_where_one_choice_is_wrong_none_is_kept(
     kept = predict(client)
     body = [{"prediction_id": kept, "label": label} for label in ("Adelie", "Emu", 3)]
     said = problem(client.post("/feedback", json=[*body, {}]), 422)
-    assert said.split(": ")[0] == "/3"
-    assert "/1/label" in said
+    assert [each.split(": ")[0] for each in said.split("; ")] == ["/1/label", "/2/label", "/3"]
     assert keeps_feedback.store.count_selections() == 0
 
 
@@ -369,7 +373,7 @@ def test_where_one_choice_is_wrong_none_is_kept(
         ("prediction_id,label\n1,", "text/csv", 422, "/0/label: expected the truth, or null"),
         ("prediction_id,label,row\n1,a,x", "text/csv", 422, "/0/row: expected int"),
         ('prediction_id,label\n"1', "text/csv", 400, "The body is not CSV: line 1"),
-        ("prediction_id,label\n", "text/csv", 422, "expected at least one sample"),
+        ("prediction_id,label\n", "text/csv", 422, "expected at least one choice"),
         (b"prediction_id,label\n\xff,1", "text/csv", 400, "not UTF-8"),
         ("{", "application/x-ndjson", 400, "line 1: "),
         ("{}", "application/json", 422, "expected a list of choices"),
@@ -411,11 +415,68 @@ def test_a_cell_names_a_class_by_its_text(
     assert type(selection.label) is type(label)
 
 
+@pytest.mark.parametrize(
+    ("cell", "label"),
+    [
+        ("450000,5", 450000.5),
+        ("-0,5", -0.5),
+        ("1,5e3", 1500.0),
+        ("450.5", 450.5),
+        ("12", 12.0),
+        ("450.000", "a point that could separate thousands"),
+        ("1.000,5", "a point that could separate thousands"),
+        ("1_000", "expected the true number"),
+        ("9" * 400, "expected the true number"),
+        ("nan", "expected the true number"),
+    ],
+)
+def test_numbers_of_excel_are_read_as_they_are_meant(
+    keeps_feedback: Recorder, serve: Serve, cell: str, label: Any
+) -> None:
+    client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]))
+    body = f"prediction_id;label\n{predict(client, [[1.0, 0.0]])};{cell}"
+    answer = client.post("/feedback", data=body, content_type="text/csv")
+    if isinstance(label, str):
+        assert label in problem(answer, 422)
+        return
+    assert answer.json["kept"] == 1, answer.text
+    assert [each.label for each in keeps_feedback.store.recent_selections(9)] == [label]
+
+
+def test_texts_are_told_as_a_reader_sees_them(keeps_feedback: Recorder, serve: Serve) -> None:
+    client = serve(DecisionTreeClassifier().fit(X, ["caf\u00e9", " b ", "caf\u00e9", " b "]))
+    kept = predict(client, [[1.0, 0.0]])
+    for given, label in (("cafe\u0301", "caf\u00e9"), ("b", " b "), (" b ", " b ")):
+        assert select(client, prediction_id=kept, label=given).json["label"] == label
+    body = f"prediction_id,label\n{kept}, b \n"
+    assert client.post("/feedback", data=body, content_type="text/csv").json["kept"] == 1
+    assert keeps_feedback.store.recent_selections(1)[0].label == " b "
+
+
+def test_a_regression_of_several_targets_keeps_counts_only(
+    keeps_feedback: Recorder, serve: Serve
+) -> None:
+    client = serve(LinearRegression().fit(X, X))
+    assert predict(client, [[1.0, 0.0]]) == predict(client, [[1.0, 0.0]] * 2) == ""
+    keeps_feedback.fold(everything=True)
+    assert [each.answers for each in keeps_feedback.store.hours(0)] == [3]
+
+
+def test_a_number_told_to_another_instance_is_taken(
+    keeps_feedback: Recorder, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.feedback.bucket.write", lambda *_: None)
+    client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]), feedback_uri="gs://bucket/f")
+    found = select(client, prediction_id=new_id(), label=3).json
+    assert (found["label"], found["predicted"], found["correct"]) == (3.0, None, None)
+    assert keeps_feedback.store.recent_selections(1)[0].is_number
+
+
 def test_words_for_a_regression_are_told(keeps_feedback: Recorder, serve: Serve) -> None:
     client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]))
     body = f"prediction_id,label\n{predict(client, [[1.0, 0.0]])},much"
     answer = client.post("/feedback", data=body, content_type="text/csv")
-    assert problem(answer, 422) == "/0/label: expected the true number, or null"
+    assert problem(answer, 422) == "/0/label: expected the true number, below 1e+140, or null"
     assert keeps_feedback.store.count_selections() == 0
 
 
@@ -639,6 +700,38 @@ def test_a_version_that_was_replaced_is_counted_and_then_forgotten(
     monkeypatch.setattr("api.feedback.recorder.LINGER_SECONDS", -1)
     keeps_feedback.fold(everything=True)
     assert keeps_feedback.features(model.version) is None
+
+
+def test_a_store_that_is_removed_is_made_anew(
+    client: FlaskClient, keeps_feedback: Recorder
+) -> None:
+    kept = predict(client)
+    keeps_feedback.fold()
+    shutil.rmtree(keeps_feedback.store.folder)
+    answer = select(client, prediction_id=kept, label="Adelie")
+    assert answer.status_code in (200, 404, 503)
+    for _ in range(4):
+        keeps_feedback.fold()
+    kept = predict(client)
+    keeps_feedback.fold()
+    assert select(client, prediction_id=kept, label="Adelie").status_code == 200
+
+
+def test_where_nothing_can_be_written_no_id_is_given(
+    client: FlaskClient, keeps_feedback: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert predict(client) != ""
+    folder = keeps_feedback.store.folder
+    shutil.rmtree(folder)
+    folder.touch()
+    for _ in range(4):
+        keeps_feedback.fold()
+    assert predict(client) == ""
+    assert "feedback is lost" in caplog.text
+    folder.unlink()
+    for _ in range(8):
+        keeps_feedback.fold()
+    assert predict(client) != ""
 
 
 def test_counts_that_cannot_be_written_wait_and_are_warned_of_once(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from api.feedback import exact
 from api.feedback.facts import (
     HOUR_SECONDS,
     Hour,
@@ -61,7 +65,7 @@ def test_the_last_selection_counts_and_all_are_kept(store: FeedbackStore) -> Non
     store.add([kept])
     store.select([told(kept, "b", 1), told(kept, "a", 3), told(kept, "c", 2)])
     assert counted(store) == {("v1", "a", "a"): 1}
-    assert store.count_selections() == 3
+    assert store.count_selections() == 1
     assert [each.label for each in store.recent_selections(9)] == ["c", "a", "b"]
     ((prediction, selection),) = store.labelled()
     assert (prediction, selection.label, selection.predicted) == (kept, "a", "a")
@@ -94,7 +98,7 @@ def test_a_selection_of_a_task_counts_by_what_is_known_of_its_row(store: Feedbac
 
 
 def test_errors_of_numbers_are_summed(store: FeedbackStore) -> None:
-    first, second = made(label=3.0), made(label=5)
+    first, second = made(label=3.0), made(label=5.0)
     store.add([first, second])
     store.select([told(first, 1, is_number=True), told(second, 6, is_number=True)])
     store.select([told(first, None, 2, is_number=True)])
@@ -102,6 +106,43 @@ def test_errors_of_numbers_are_summed(store: FeedbackStore) -> None:
     assert (found.count, found.signed, found.absolute, found.squared) == (1, -1, 1, 1)
     store.select([told(second, None, 2, is_number=True)])
     assert store.errors(0) == []
+
+
+def test_a_number_that_is_corrected_leaves_no_trace(store: FeedbackStore) -> None:
+    kept = [made(label=0.1 * i) for i in range(30)]
+    store.add(kept)
+    store.select([told(each, 1.0, is_number=True) for each in kept])
+    before = store.errors(0)
+    for i, wrong in enumerate((1e18, 1e30, 1e139, -4.5e12)):
+        store.select([told(kept[3], wrong, 2 + i, is_number=True)])
+        assert store.errors(0) != before
+    store.select([told(kept[3], 1.0, 9, is_number=True)])
+    assert store.errors(0) == before
+
+
+def test_an_infinite_prediction_has_no_error(store: FeedbackStore) -> None:
+    kept = made(label=float("inf"))
+    store.add([kept])
+    store.select([told(kept, 1.0, is_number=True)])
+    assert store.errors(0) == []
+
+
+@given(st.lists(st.floats(-1e100, 1e100), max_size=20), st.integers(0, 19))
+def test_an_exact_sum_forgets_what_is_taken_away(values: list[float], place: int) -> None:
+    parts: list[float] = []
+    for value in values:
+        parts = exact.add(parts, value)
+    assert math.fsum(parts) == math.fsum(values)
+    for value in values[:place]:
+        parts = exact.add(parts, -value)
+    assert math.fsum(parts) == math.fsum(values[place:])
+
+
+def test_a_number_told_of_a_cluster_is_a_class(store: FeedbackStore) -> None:
+    kept = made(label=2)
+    store.select([told(kept, 2, is_number=True)])
+    store.add([kept])
+    assert counted(store) == {("v1", 2, 2): 1}
 
 
 def test_counts_of_an_hour_are_added(store: FeedbackStore) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET
 
-from api.errors import UnsupportedType
-from api.feedback.truth import Choice, read_label
+from api.errors import Problem, UnsupportedType
+from api.feedback.truth import Choice, Untold, read_label
 from api.formats import media
 from api.formats.writers import JSON
-from models.errors import InvalidRows, MalformedBody, Place
+from models.errors import MAX_PLACES, MalformedBody, Place
 from models.rows import DELIMITERS
 from models.text.parse import parse
 
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
 LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 CSV = ("text/csv", "text/tab-separated-values")
 COLUMNS = ("prediction_id", "task_id", "row", "label")
+INDEX = "the index"
+WHOLE = re.compile(r"[0-9]{1,9}(\.0*)?")
+
+
+class Wrong(Problem):
+    """Choices cannot be read, or are none of the model's."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        many = f"the first {MAX_PLACES} places" if len(places) > MAX_PLACES else "see errors"
+        super().__init__(f"The choice cannot be kept: {many}.", places[:MAX_PLACES])
 
 
 def read_one(service: Service, request: Request) -> Any:
@@ -39,7 +53,7 @@ def read_one(service: Service, request: Request) -> Any:
 def read(service: Service, request: Request) -> list[tuple[str, Any]]:
     """What a body tells, each with its place: JSON, NDJSON or CSV.
 
-    Raises MalformedBody, InvalidRows, UnsupportedType.
+    Raises MalformedBody, Wrong, UnsupportedType.
     """
     given, _ = media.parsed(request.content_type)
     body = service.body(request)
@@ -56,12 +70,12 @@ def read(service: Service, request: Request) -> list[tuple[str, Any]]:
         raise UnsupportedType(f"The Content-Type {given} is not read: send {listed}.")
     values = parse(body)
     if not isinstance(values, list):
-        raise InvalidRows([Place("", "expected a list of choices")])
+        raise Wrong([Place("", "expected a list of choices")])
     return [(f"/{i}", value) for i, value in enumerate(values)]
 
 
 def _table(service: Service, body: bytes) -> Iterator[tuple[str, Any]]:
-    """The choices of a CSV, whose header names the columns. Raises MalformedBody, InvalidRows."""
+    """The choices of a CSV, whose header names the columns. Raises MalformedBody, Wrong."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,15 +87,18 @@ def _table(service: Service, body: bytes) -> Iterator[tuple[str, Any]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         names = [name.strip() for name in reader.fieldnames or ()]
-        known = set(names) <= set(COLUMNS) and "label" in names
+        # pandas writes its index as a first column without a name.
+        names[:1] = [INDEX] if names[:1] == [""] else names[:1]
+        known = set(names) <= {INDEX, *COLUMNS} and "label" in names
         if not known or len(set(names)) < len(names) or not {"prediction_id", "task_id"} & {*names}:
             raise MalformedBody(
                 "Expected a CSV whose first line names the columns prediction_id (or task_id), "
                 f"label, and row if there are several rows: it has {first.strip()[:80]!r}."
             )
         reader.fieldnames = names
+        read = partial(read_label, model=service.model, commas=delimiter == ";")
         for number, cells in enumerate(reader):
-            yield f"/{number}", _cells(cells, number, partial(read_label, model=service.model))
+            yield f"/{number}", _cells(cells, number, read)
     except csv.Error as error:
         raise MalformedBody(f"The body is not CSV: line {reader.line_num}: {error}.") from None
 
@@ -89,22 +106,27 @@ def _table(service: Service, body: bytes) -> Iterator[tuple[str, Any]]:
 def _cells(
     cells: dict[str | Any, str | Any], number: int, read_label: Callable[[str], Any]
 ) -> dict[str, Any]:
-    """A line of a CSV as JSON would have it. Raises InvalidRows."""
+    """A line of a CSV as JSON would have it. Raises Wrong."""
     if None in cells or None in cells.values():
-        raise InvalidRows([Place(f"/{number}", "expected a cell for each column")])
-    found: dict[str, Any] = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
+        raise Wrong([Place(f"/{number}", "expected a cell for each column")])
+    found: dict[str, Any] = {
+        name: cell.strip() for name, cell in cells.items() if cell.strip() and name != INDEX
+    }
     if "label" not in found:
         expected = "expected the truth, or null for none of the classes; leave out rows without it"
-        raise InvalidRows([Place(f"/{number}/label", expected)])
-    found["label"] = read_label(found["label"])
-    row = found.get("row", "0")
-    if row.isascii() and row.isdigit():
-        found |= {"row": int(row)} if "row" in found else {}
+        raise Wrong([Place(f"/{number}/label", expected)])
+    try:
+        found["label"] = read_label(cells["label"])
+    except Untold as error:
+        raise Wrong([Place(f"/{number}/label", error.expected)]) from None
+    # pandas writes whole numbers with a point where some are missing.
+    if WHOLE.fullmatch(row := found.get("row", "")):
+        found["row"] = int(row.partition(".")[0])
     return found
 
 
 def choice_in(value: Any, pointer: str) -> Choice:
-    """The choice that a value of JSON is. Raises InvalidRows."""
+    """The choice that a value of JSON is. Raises Wrong."""
     row = value.get("row") if isinstance(value, dict) else None
     if isinstance(row, float) and row.is_integer():
         # JSON does not tell 3.0 from 3.
@@ -115,7 +137,7 @@ def choice_in(value: Any, pointer: str) -> Choice:
         words, _, where = str(error).partition(" - at `$")
         place = where.strip("`").replace(".", "/")
         expected = words[:1].lower() + words[1:].replace("`", "")
-        raise InvalidRows([Place(f"{pointer}{place}", expected)]) from None
+        raise Wrong([Place(f"{pointer}{place}", expected)]) from None
     if (choice.prediction_id is UNSET) == (choice.task_id is UNSET):
-        raise InvalidRows([Place(pointer, "expected either prediction_id or task_id")])
+        raise Wrong([Place(pointer, "expected either prediction_id or task_id")])
     return choice

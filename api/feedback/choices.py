@@ -25,17 +25,29 @@ def selection(db: sqlite3.Connection, number: int) -> Selection:
     return schema.selection_in(db, found)
 
 
+def _joined(chosen: Selection, made: Prediction) -> Selection:
+    """A selection with what is known of its prediction; clusters have numbers, and no errors."""
+    return msgspec.structs.replace(
+        chosen,
+        predicted=made.label,
+        version=made.version,
+        is_number=chosen.is_number and isinstance(made.label, float),
+    )
+
+
 def select(db: sqlite3.Connection, chosen: Selection) -> None:
     """Keep one selection, and have it count where it is the last of its prediction."""
     key = bytes.fromhex(chosen.id), chosen.row
     made = prediction(db, *key)
     if made is not None:
-        chosen = msgspec.structs.replace(chosen, predicted=made.label, version=made.version)
+        chosen = _joined(chosen, made)
     number = schema.insert_selection(db, chosen)
     if not number:
         return
     old = db.execute("SELECT * FROM latest WHERE id = ? AND row = ?", key).fetchone()
-    if old is not None:
+    if old is None:
+        schema.note_more(db, schema.TOLD, 1)
+    else:
         before = selection(db, old["number"])
         if before.at > chosen.at:
             return
@@ -58,18 +70,15 @@ def count_late(db: sqlite3.Connection) -> None:
     )
     for late in found.fetchall():
         made = schema.prediction_in(db, late)
-        chosen = msgspec.structs.replace(
-            selection(db, late["number"]),
-            predicted=made.label,
-            version=made.version,
-        )
+        chosen = _joined(selection(db, late["number"]), made)
         hour = hour_of(made.at)
         schema.count(db, chosen, hour, MORE)
         db.execute(
-            "UPDATE selections SET predicted = ?, version = ? WHERE number = ?",
+            "UPDATE selections SET predicted = ?, version = ?, is_number = ? WHERE number = ?",
             (
                 schema.plain(chosen.predicted),
                 schema.named(db, chosen.version),
+                chosen.is_number,
                 late["number"],
             ),
         )

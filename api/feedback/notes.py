@@ -126,6 +126,8 @@ class Notes:
             return
         few = slice(0, MAX_KEPT_ROWS - first)
         some = Answered(answered.method, answered.rows[few], answered.result[few])
+        if _has_several(some):
+            return
         if first or (self._purse and self._purse.spend()):
             kept_as = id_of_task(task.id, task.created)
             self.keep_rows(Kept(kept_as, task.created, task.owner, some, first))
@@ -150,7 +152,7 @@ class Notes:
         return True
 
     def _keep(self, request: Request, answered: Answered) -> None:
-        if not (self._purse and self._purse.spend()):
+        if _has_several(answered) or not (self._purse and self._purse.spend()):
             return
         at = time.time()
         kept = Kept(new_id(at), at, request.key or "", answered)
@@ -179,8 +181,19 @@ class Notes:
         return _joined(ones) + batches, rows
 
 
+def _has_several(answered: Answered) -> bool:
+    """Whether a row has several predictions, as of a regression with several targets."""
+    if answered.method != "predict":
+        return False
+    result = answered.result
+    return result.ndim > 1 if isinstance(result, np.ndarray) else isinstance(result[0], list)
+
+
 def has_labels(model: Model) -> bool:
-    """Whether somebody can tell the truth of one prediction by one label."""
+    """Whether somebody can tell the truth of one prediction by one of the classes, if any.
+
+    What a regression predicts is seen in its answers only.
+    """
     classes = model.classes or []
     return "predict" in model.methods and not any(isinstance(each, list) for each in classes)
 

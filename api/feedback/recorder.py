@@ -161,17 +161,28 @@ class Recorder:
         with self._folding:
             self._folds += 1
             is_second = self._folds % FOLDS_A_SECOND == 0
-            if is_second and self._purse is not None:
-                self._purse.fill()
             kept = [(notes.model, each) for notes in self._notes for each in notes.kept()]
             predictions = [made for model, each in kept for made in self._maker.made(model, each)]
             try:
+                if is_second:
+                    self._mend()
                 if predictions:
                     self.store.add(predictions)
                 if is_second or everything:
                     self._count()
             except OSError as error:
                 self._warn(error)
+                if self._purse is not None:
+                    # What cannot be written down gets no id.
+                    self._purse.coins.clear()
+            else:
+                if is_second and self._purse is not None:
+                    self._purse.fill()
+
+    def _mend(self) -> None:
+        """Make the file anew where somebody has removed it. Raises OSError."""
+        if not self.store.is_there():
+            self._store = FeedbackStore(self.store.folder)
 
     def close(self) -> None:
         """Write down all that this process has noted, at its end."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from api.feedback import exact
 from api.feedback.facts import HOUR_SECONDS, TIME_DIGITS, Hour, Prediction, Selection
 
 SCHEMA = (
@@ -33,12 +34,15 @@ SCHEMA = (
         hour INTEGER, version INTEGER, predicted TEXT, label TEXT, count INTEGER,
         PRIMARY KEY (hour, version, predicted, label)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS errors (
-        hour INTEGER, version INTEGER, count INTEGER, signed REAL, absolute REAL, squared REAL,
+        hour INTEGER, version INTEGER, count INTEGER, signed TEXT, absolute TEXT, squared TEXT,
         PRIMARY KEY (hour, version)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
-# The note that counts the predictions.
+# The notes that count the predictions, and those that have ever got their truth.
 KEPT = "predictions"
+TOLD = "told"
+# The sums of squares of larger errors would be infinite.
+MAX_ERROR = 1e140
 # Whether one more is told, or one less.
 MORE, LESS = 1, -1
 
@@ -74,12 +78,11 @@ def insert_prediction(db: sqlite3.Connection, prediction: Prediction) -> int:
     return done.rowcount
 
 
-def kept(db: sqlite3.Connection, more: int = 0) -> int:
-    """The number of predictions, once so many more are counted: SQLite would read them all."""
-    found = db.execute("SELECT value FROM notes WHERE name = ?", (KEPT,)).fetchone()
+def note_more(db: sqlite3.Connection, name: str, more: int) -> None:
+    """Add to a number that is noted, since SQLite would count all rows."""
+    found = db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
     total = (int(found["value"]) if found else 0) + more
-    db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (KEPT, str(total)))
-    return total
+    db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, str(total)))
 
 
 def prediction_in(db: sqlite3.Connection, row: sqlite3.Row) -> Prediction:
@@ -137,19 +140,31 @@ def count(db: sqlite3.Connection, selection: Selection, hour: int, sign: int) ->
     if selection.is_number:
         if selection.label is None:
             return
-        error = float(selection.predicted) - float(selection.label)
-        values = (sign, sign * error, sign * abs(error), sign * error * error)
-        db.execute(
-            "INSERT INTO errors VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "count = count + excluded.count, signed = signed + excluded.signed, "
-            "absolute = absolute + excluded.absolute, squared = squared + excluded.squared",
-            (hour, version, *values),
-        )
+        _count_error(db, float(selection.predicted) - float(selection.label), hour, version, sign)
         return
     db.execute(
         "INSERT INTO told VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET count = count + excluded.count",
         (hour, version, plain(selection.predicted), plain(selection.label), sign),
+    )
+
+
+def _count_error(db: sqlite3.Connection, error: float, hour: int, version: int, sign: int) -> None:
+    """Add an error to the sums of an hour, or take it away, exactly."""
+    if not abs(error) < MAX_ERROR:
+        # A prediction that is infinite has no error.
+        return
+    found = db.execute(
+        "SELECT * FROM errors WHERE hour = ? AND version = ?", (hour, version)
+    ).fetchone()
+    terms = {"signed": error, "absolute": abs(error), "squared": error * error}
+    sums = [
+        plain(exact.add(msgspec.json.decode(found[name]) if found else [], sign * term))
+        for name, term in terms.items()
+    ]
+    count = sign + (found["count"] if found else 0)
+    db.execute(
+        "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)", (hour, version, count, *sums)
     )
 
 

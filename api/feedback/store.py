@@ -42,10 +42,15 @@ class FeedbackStore:
         path = folder / "feedback.db"
         self._database = Database(path, schema.SCHEMA, durable=False, cache_kib=CACHE_KIB)
 
+    def is_there(self) -> bool:
+        """Whether the file is still there: SQLite goes on writing to one that was removed."""
+        return (self.folder / "feedback.db").exists()
+
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Keep predictions; those that are there stay as they are."""
         with self._database.writing() as db:
-            schema.kept(db, sum(schema.insert_prediction(db, each) for each in predictions))
+            inserted = sum(schema.insert_prediction(db, each) for each in predictions)
+            schema.note_more(db, schema.KEPT, inserted)
             choices.count_late(db)
 
     def add_counts(self, hours: Iterable[Hour]) -> None:
@@ -113,9 +118,14 @@ class FeedbackStore:
     def errors(self, since: float, until: float = math.inf) -> list[Errors]:
         """The sums of the errors of predictions made in these hours."""
         with self._database.reading() as db:
-            names = ("hour", "count", "signed", "absolute", "squared")
+            sums = ("signed", "absolute", "squared")
             return [
-                Errors(version=row["name"], **{name: row[name] for name in names})
+                Errors(
+                    hour=row["hour"],
+                    version=row["name"],
+                    count=row["count"],
+                    **{name: math.fsum(msgspec.json.decode(row[name])) for name in sums},
+                )
                 for row in _within(db, "errors", since, until)
                 if row["count"]
             ]
@@ -170,10 +180,8 @@ class FeedbackStore:
             return [schema.prediction_in(db, each) for each in found]
 
     def count_selections(self) -> int:
-        """How many selections have been made since the store was made."""
-        with self._database.reading() as db:
-            found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'selections'")
-            return int((found.fetchone() or {"seq": 0})["seq"])
+        """How many predictions have got their truth since the store was made."""
+        return int(self.note(schema.TOLD) or 0)
 
     def note(self, name: str) -> Any:
         """What was noted under a name; None if nothing was."""
@@ -226,7 +234,7 @@ class FeedbackStore:
                 values,
             ).rowcount
             if table == "predictions":
-                schema.kept(db, -removed)
+                schema.note_more(db, schema.KEPT, -removed)
         return removed
 
 

@@ -49,6 +49,8 @@ def predicted(site: Site, choice: Choice) -> Predicted:
             raise Expired(GONE)
         lists = next(iter(Part(store, task, store.chunks(task_id), row, 1).lists()))
     label = lists[0][0]
+    if task.method == "predict" and isinstance(label, list):
+        raise Untold("task_id", "expected a task of a model that answers one label a row")
     if task.method == "predict_proba":
         label = max(zip(label, task.classes or [], strict=True), key=lambda pair: pair[0] or 0)[1]
     return Predicted(kept, row, label, task.version)

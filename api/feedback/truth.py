@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
-from collections.abc import Callable
+import unicodedata
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -20,6 +19,11 @@ ID = re.compile(r"([0-9a-f]{32})(?:/([0-9]{1,9}))?")
 RECENT_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 MAX_LISTED = 20
+# The squares of larger errors could not be summed.
+MAX_NUMBER = 1e140
+NUMBER = re.compile(r"[-+]?(\d{1,200}\.?\d*|\.\d+)([eE][-+]?\d{1,4})?")
+DECIMAL_COMMA = re.compile(r"^([-+]?\d*),(\d+([eE][-+]?\d+)?)$")
+THOUSANDS = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d*)?")
 
 Row = Annotated[int, Meta(ge=0, le=2**53)]
 Label = str | bool | int | float | None
@@ -109,7 +113,9 @@ def place_of(choice: Choice) -> tuple[str, int]:
 def selection_of(choice: Choice, predicted: Predicted, model: Model, owner: str) -> Selection:
     """The selection that a choice makes. Raises Untold if its label is none of the model's."""
     label = label_of(choice.label, predicted, model.classes)
-    is_number = model.classes is None and isinstance(predicted.label, float)
+    # Of a prediction that another instance has made, nothing is known yet.
+    numbers = (float,) if predicted.version else (float, type(None))
+    is_number = model.classes is None and isinstance(predicted.label, numbers)
     return Selection(
         id=predicted.id,
         row=predicted.row,
@@ -134,27 +140,39 @@ def label_of(given: Label, predicted: Predicted, classes: list[Any] | None) -> A
         return None
     if classes is None:
         return _value(given, predicted.label)
-    for label in (*classes, predicted.label):
-        if _is_same(given, label):
-            return label
-    listed = ", ".join(str(label) for label in classes[:MAX_LISTED])
+    labels = [*classes, predicted.label]
+    for is_same in (_is_equal, _reads_equal):
+        for label in labels:
+            if is_same(given, label):
+                return label
+    listed = ", ".join(msgspec.json.encode(label).decode() for label in classes[:MAX_LISTED])
     more = f" and {len(classes) - MAX_LISTED} more" if len(classes) > MAX_LISTED else ""
     raise Untold("label", f"expected one of {listed}{more}, or null for none of them")
 
 
-def _is_same(given: Label, label: Any) -> bool:
+def _is_equal(given: Label, label: Any) -> bool:
     if isinstance(given, bool) or isinstance(label, bool):
         return given is label
     return bool(given == label)
 
 
+def _reads_equal(given: Label, label: Any) -> bool:
+    """Whether two texts look the same to a reader, as names of features do."""
+    if not (isinstance(given, str) and isinstance(label, str)):
+        return False
+    return unicodedata.normalize("NFC", given.strip()) == unicodedata.normalize(
+        "NFC", label.strip()
+    )
+
+
 def _value(given: Label, predicted: Any) -> Any:
     """A value of a model without classes, in the type of its predictions."""
-    number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if isinstance(predicted, float):
-        if not number or not math.isfinite(float(given or 0)):
-            raise Untold("label", "expected the true number, or null")
-        return float(given or 0)
+    if predicted is None or isinstance(predicted, float):
+        # Not with `float`: an integer may be too large for one.
+        is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+        if not is_number or not abs(given) < MAX_NUMBER:  # type: ignore[arg-type]
+            raise Untold("label", f"expected the true number, below {MAX_NUMBER:g}, or null")
+        return float(given)  # type: ignore[arg-type]
     if isinstance(given, float) and given.is_integer():
         given = int(given)
     if type(given) is not type(predicted):
@@ -163,17 +181,26 @@ def _value(given: Label, predicted: Any) -> Any:
     return given
 
 
-def read_label(text: str, model: Model) -> Label:
-    """The label that a cell of a CSV names; the text where it names none."""
-    readings: list[Callable[[str], Any]] = [int, float]
+def read_label(text: str, model: Model, *, commas: bool) -> Label:
+    """The label that a cell of a CSV names; the text where it names none.
+
+    With `commas` numbers may have a decimal comma. Raises Untold where a number is not clear.
+    """
+    stripped = text.strip()
     for label in model.classes or ():
-        if str(label) == text or (isinstance(label, bool) and str(label).lower() == text.lower()):
+        if str(label) in (text, stripped):
             return label  # type: ignore[no-any-return]
-    if text == "null":
+        if isinstance(label, bool) and str(label).lower() == stripped.lower():
+            return label
+    if stripped == "null":
         return None
-    for reading in readings:
-        try:
-            return reading(text)  # type: ignore[no-any-return]
-        except ValueError:
-            continue
-    return text
+    if commas:
+        if THOUSANDS.fullmatch(stripped):
+            raise Untold(
+                "label",
+                "expected a number without a point that could separate thousands, as 450000 or 0,5",
+            )
+        stripped = DECIMAL_COMMA.sub(r"\1.\2", stripped)
+    if not NUMBER.fullmatch(stripped):
+        return text
+    return int(stripped) if stripped.lstrip("+-").isdigit() else float(stripped)

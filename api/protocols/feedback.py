@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET
@@ -19,7 +20,7 @@ from api.http.request import Request
 from api.http.route import Route, Site, Tag
 from api.protocols.inference import Expired, may_see
 from api.server.aside import aside
-from models.errors import InvalidRows, Place
+from models.errors import Place
 
 if TYPE_CHECKING:
     from api.feedback.facts import Selection
@@ -32,9 +33,8 @@ NOT_HERE = (
     "No prediction that is kept has this id: it stands in X-Prediction-Id of an answer whose rows "
     "are kept, and for tasks in task_id."
 )
-TOO_OLD = (
-    "This prediction is not kept any more: predictions are kept for {:g} seconds (PREDICTION_TTL)."
-)
+TOO_OLD = "This prediction is not kept any more: predictions are kept for {} (PREDICTION_TTL)."
+DAY_SECONDS = 86_400
 
 
 class NoFeedback(Problem):
@@ -77,49 +77,34 @@ def routes(site: Site) -> Iterator[Route]:
 def select(site: Site, request: Request) -> Answer:
     """Keep one choice, and answer with it.
 
-    Raises MalformedBody, InvalidRows, UnknownThing, Expired, NoFeedback.
+    Raises MalformedBody, Wrong, UnknownThing, Expired, NoFeedback.
     """
     # Many services are never told.
     from api.feedback import bodies
 
     _check()
-    given = bodies.read_one(site.service, request)
-    selection = _selection(site, request, bodies.choice_in(given, ""), "")
-    _keep(site, [selection])
+    choice = bodies.choice_in(bodies.read_one(site.service, request), "")
+    with _reached():
+        selection = _selection(site, request, choice, "")
+        _keep(site, [selection])
     return _answer(_chosen(selection))
 
 
 def tell(site: Site, request: Request) -> Answer:
     """Keep many choices: all that have a prediction, once each of them can be read.
 
-    Raises MalformedBody, InvalidRows, TooLarge, UnsupportedType, NoFeedback.
+    Raises MalformedBody, Wrong, TooLarge, UnsupportedType, NoFeedback.
     """
     from api.feedback import bodies
 
     _check()
     given = bodies.read(site.service, request)
+    if not given:
+        raise bodies.Wrong([Place("", "expected at least one choice")])
     site.service.contract.check_count(len(given))
-    places: list[Place] = []
-    choices: list[tuple[str, Choice]] = []
-    for pointer, value in given:
-        try:
-            choices.append((pointer, bodies.choice_in(value, pointer)))
-        except InvalidRows as error:
-            places.extend(error.places)
-    selections: list[Selection] = []
-    lost: dict[str, list[str]] = {"unknown": [], "expired": []}
-    for pointer, choice in choices:
-        try:
-            selections.append(_selection(site, request, choice, pointer))
-        except UnknownThing:
-            lost["unknown"].append(pointer)
-        except Expired:
-            lost["expired"].append(pointer)
-        except InvalidRows as error:
-            places.extend(error.places)
-    if places:
-        raise InvalidRows(places)
-    _keep(site, selections)
+    selections, lost = _selections(site, request, given)
+    with _reached():
+        _keep(site, selections)
     return _answer(
         Told(
             kept=len(selections),
@@ -131,6 +116,34 @@ def tell(site: Site, request: Request) -> Answer:
     )
 
 
+def _selections(
+    site: Site, request: Request, given: list[tuple[str, Any]]
+) -> tuple[list[Selection], dict[str, list[str]]]:
+    """The selections of many choices, and where those stand whose prediction is not kept.
+
+    Raises Wrong where one of them cannot be taken.
+    """
+    from api.feedback import bodies
+
+    selections: list[Selection] = []
+    places: list[Place] = []
+    lost: dict[str, list[str]] = {"unknown": [], "expired": []}
+    for pointer, value in given:
+        try:
+            choice = bodies.choice_in(value, pointer)
+            with _reached():
+                selections.append(_selection(site, request, choice, pointer))
+        except UnknownThing:
+            lost["unknown"].append(pointer)
+        except Expired:
+            lost["expired"].append(pointer)
+        except bodies.Wrong as error:
+            places.extend(error.places)
+    if places:
+        raise bodies.Wrong(places)
+    return selections, lost
+
+
 def _check() -> None:
     """Raise NoFeedback where no rows are kept."""
     if recorder.mode != "all":
@@ -138,8 +151,8 @@ def _check() -> None:
 
 
 def _selection(site: Site, request: Request, choice: Choice, pointer: str) -> Selection:
-    """The selection of a choice. Raises InvalidRows, UnknownThing, Expired."""
-    from api.feedback import truth
+    """The selection of a choice. Raises Wrong, UnknownThing, Expired, OSError."""
+    from api.feedback import bodies, truth
 
     model = site.service.model
     try:
@@ -152,7 +165,7 @@ def _selection(site: Site, request: Request, choice: Choice, pointer: str) -> Se
             raise
         return truth.selection_of(choice, predicted, model, request.key or "")
     except truth.Untold as error:
-        raise InvalidRows([Place(f"{pointer}/{error.name}", error.expected)]) from None
+        raise bodies.Wrong([Place(f"{pointer}/{error.name}", error.expected)]) from None
 
 
 def _of_answer(site: Site, choice: Choice) -> Predicted:
@@ -163,7 +176,7 @@ def _of_answer(site: Site, choice: Choice) -> Predicted:
     try:
         found = truth.find(choice, settings.prediction_ttl)
     except truth.Old:
-        raise Expired(TOO_OLD.format(settings.prediction_ttl)) from None
+        raise Expired(TOO_OLD.format(_duration(settings.prediction_ttl))) from None
     except truth.Unknown:
         if not settings.feedback_uri:
             raise UnknownThing(NOT_HERE) from None
@@ -182,18 +195,29 @@ def _of_task(site: Site, choice: Choice) -> Predicted:
 
 
 def _keep(site: Site, selections: Iterable[Selection]) -> None:
-    """Keep selections for good. Raises NoFeedback where that is not possible."""
+    """Keep selections for good. Raises OSError."""
     found = list(selections)
-    try:
-        if site.settings.feedback_uri and found:
-            # The store of an instance may end with it.
-            from api.feedback import bucket
+    if site.settings.feedback_uri and found:
+        # The store of an instance may end with it.
+        from api.feedback import bucket
 
-            with aside:
-                bucket.write(site.settings, found)
-        recorder.store.select(found)
+        with aside:
+            bucket.write(site.settings, found)
+    recorder.store.select(found)
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """Reach the store: where it cannot be read or written, NoFeedback says so."""
+    try:
+        yield
     except OSError as error:
         raise NoFeedback(f"it cannot be kept now ({error}), so tell it again later") from None
+
+
+def _duration(seconds: float) -> str:
+    days = seconds / DAY_SECONDS
+    return f"{days:g} days" if days > 1 and days == int(days) else f"{seconds:g} seconds"
 
 
 def _chosen(selection: Selection) -> Chosen:
