@@ -131,7 +131,7 @@ def test_what_several_instances_wrote_is_brought_together_once(
     assert first[0] == "gs://ours/f has 6 objects, of which 6 are new"
     date = dt.datetime.fromtimestamp(NOW, dt.UTC).date()
     assert first[1] == (
-        f"{store.folder} has 3 predictions, 4 selections, and counts of 10 answers from {date} to "
+        f"{store.folder} has 3 predictions, 3 selections, and counts of 10 answers from {date} to "
         f"{date}"
     )
     assert first[2] == "version v1: accuracy 0.3333 (0.06149 to 0.7923) in 3 selections"

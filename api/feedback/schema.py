@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from typing import Any
 
@@ -33,9 +34,10 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS told (
         hour INTEGER, version INTEGER, predicted TEXT, label TEXT, count INTEGER,
         PRIMARY KEY (hour, version, predicted, label)) WITHOUT ROWID""",
+    # `parts` are the exact sums, from which a corrected number can be taken away.
     """CREATE TABLE IF NOT EXISTS errors (
-        hour INTEGER, version INTEGER, count INTEGER, signed TEXT, absolute TEXT, squared TEXT,
-        PRIMARY KEY (hour, version)) WITHOUT ROWID""",
+        hour INTEGER, version INTEGER, count INTEGER, signed REAL, absolute REAL, squared REAL,
+        parts TEXT, PRIMARY KEY (hour, version)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
 # The notes that count the predictions, and those that have ever got their truth.
@@ -158,13 +160,12 @@ def _count_error(db: sqlite3.Connection, error: float, hour: int, version: int, 
         "SELECT * FROM errors WHERE hour = ? AND version = ?", (hour, version)
     ).fetchone()
     terms = {"signed": error, "absolute": abs(error), "squared": error * error}
-    sums = [
-        plain(exact.add(msgspec.json.decode(found[name]) if found else [], sign * term))
-        for name, term in terms.items()
-    ]
+    old = msgspec.json.decode(found["parts"]) if found else {}
+    parts = {name: exact.add(old.get(name, []), sign * term) for name, term in terms.items()}
     count = sign + (found["count"] if found else 0)
     db.execute(
-        "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)", (hour, version, count, *sums)
+        "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (hour, version, count, *map(math.fsum, parts.values()), plain(parts)),
     )
 
 

@@ -118,14 +118,9 @@ class FeedbackStore:
     def errors(self, since: float, until: float = math.inf) -> list[Errors]:
         """The sums of the errors of predictions made in these hours."""
         with self._database.reading() as db:
-            sums = ("signed", "absolute", "squared")
+            names = ("hour", "count", "signed", "absolute", "squared")
             return [
-                Errors(
-                    hour=row["hour"],
-                    version=row["name"],
-                    count=row["count"],
-                    **{name: math.fsum(msgspec.json.decode(row[name])) for name in sums},
-                )
+                Errors(version=row["name"], **{name: row[name] for name in names})
                 for row in _within(db, "errors", since, until)
                 if row["count"]
             ]
