@@ -14,7 +14,13 @@ from api.drift_answers import Answers, At, Note, Version, Window
 from models.drift.accuracy import AccuracyVerdict
 
 Selected = Annotated[int, Meta(description="Predictions whose truth was told.")]
-Coverage = Annotated[float | None, Meta(description="Selections for each answer.")]
+Coverage = Annotated[
+    float | None,
+    Meta(
+        description="Selections for each answer; null where there is none, and for the second in "
+        "which answers are told and not counted yet."
+    ),
+]
 Bound = float | None
 
 

@@ -165,6 +165,24 @@ def test_selections_are_counted_by_class(client: FlaskClient) -> None:
     }
 
 
+def test_the_process_that_is_asked_counts_its_answers_first(client: FlaskClient) -> None:
+    kept = client.post("/predict", json=[[3.0, 0.0]] * 4).headers["X-Prediction-Id"]
+    recorder.fold()
+    choose(client, kept, ["yes"])
+    (version,) = get(client, "accuracy")["versions"]
+    assert (version["answers"], version["selected"], version["coverage"]) == (4, 1, 0.25)
+
+
+def test_the_coverage_of_answers_that_are_not_counted_yet_is_not_told(client: FlaskClient) -> None:
+    choose(client, ask(client, [[3.0, 0.0]] * 4), ["yes"] * 4)
+    with sqlite3.connect(recorder.store.folder / "feedback.db") as db:
+        db.execute("UPDATE hours SET answers = 1")
+    (version,) = get(client, "accuracy")["versions"]
+    assert (version["answers"], version["selected"], version["coverage"]) == (1, 4, None)
+    assert get(client, "selections")["coverage"] is None
+    assert get(client, "predictions")["versions"][0]["coverage"] is None
+
+
 def test_accuracy_is_told_with_its_interval_against_the_card(client: FlaskClient) -> None:
     choose(client, ask(client, [[3.0, 0.0]] * 40), ["yes"] * 20 + ["no"] * 18 + [None] * 2)
     found = get(client, "accuracy")

@@ -209,7 +209,10 @@ def _value(found: Measured, metric: Metric) -> dict[str, float | None]:
 
 
 def _coverage(total: Sum) -> float | None:
-    return min(total.selected / total.answers, 1.0) if total.answers else None
+    """The share of answers that was told; None as long as more is told than is counted."""
+    # Counts are written once a second, and selections at once.
+    is_counted = total.answers >= max(total.selected, 1)
+    return total.selected / total.answers if is_counted else None
 
 
 def _cards(site: Site, versions: Iterable[Sum]) -> dict[str, dict[str, Any]]:

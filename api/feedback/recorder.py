@@ -156,11 +156,11 @@ class Recorder:
     def fold(self, *, everything: bool = False) -> None:
         """Write down the kept rows, and once a second the counts.
 
-        With `everything` the counts as well.
+        With `everything` the counts as well, at any time.
         """
         with self._folding:
-            self._folds += 1
-            is_second = self._folds % FOLDS_A_SECOND == 0
+            self._folds += not everything
+            is_second = not everything and self._folds % FOLDS_A_SECOND == 0
             kept = [(notes.model, each) for notes in self._notes for each in notes.kept()]
             predictions = [made for model, each in kept for made in self._maker.made(model, each)]
             try:

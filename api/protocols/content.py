@@ -107,6 +107,8 @@ def show(site: Site, name: str, request: Request) -> Answer:
     if value.counted and recorder.mode == "off":
         raise NoCounts(f"There are no counts: {recorder.reason}.")
     try:
+        if value.counted:
+            recorder.fold(everything=True)
         document = value.make(site, span)
     except OSError as error:
         raise NoCounts(f"The counts cannot be read now: {error}.") from None
