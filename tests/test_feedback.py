@@ -649,6 +649,29 @@ def test_a_folder_that_cannot_be_written_gives_way_to_a_temporary_one(
     assert (keeps_feedback.mode, keeps_feedback.reason) == ("all", "")
 
 
+@pytest.mark.parametrize(
+    ("more", "level"),
+    [({}, "INFO"), ({"data_dir": "file"}, "WARNING"), ({"prediction_log": "all"}, "WARNING")],
+    ids=["by default", "DATA_DIR", "PREDICTION_LOG"],
+)
+def test_a_folder_that_somebody_has_set_and_cannot_be_written_is_warned_of(
+    keeps_feedback: Recorder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    more: dict[str, Any],
+    level: str,
+) -> None:
+    for name in ("file", "data"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO")
+    keeps_feedback.begin(Settings(**more))
+    (record,) = [each for each in caplog.records if "cannot be written" in each.message]
+    assert record.levelname == level
+    assert "only counts are kept of predictions, since DATA_DIR=" in record.message
+
+
 def test_in_memory_few_predictions_are_kept_and_nowhere_old_ones(
     client: FlaskClient,
     model: Model,

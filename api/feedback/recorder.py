@@ -114,7 +114,8 @@ class Recorder:
         self._most = MAX_TEMPORARY
         if self.mode == "all" and not settings.feedback_uri:
             self.mode, self.reason = "statistics", reason
-            log.log(logging.INFO if settings.prediction_log == "auto" else logging.WARNING, reason)
+            is_asked = settings.data_dir or settings.prediction_log != "auto"
+            log.log(logging.WARNING if is_asked else logging.INFO, reason)
 
     def expire(self, ttl: float) -> None:
         """Remove what is older than so many seconds, and the oldest predictions of too many."""
