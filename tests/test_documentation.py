@@ -16,6 +16,9 @@ from flask.testing import FlaskClient
 from ruamel.yaml import YAML
 
 from api import create_app
+from api.feedback.notes import MAX_KEPT_ROWS
+from api.http.route import Routes, Site
+from api.protocols import feedback
 from api.server import shutdown
 from api.settings import Settings
 from tests.checkout import ROOT
@@ -108,6 +111,25 @@ def test_every_file_that_is_named_is_there(path: Path) -> None:
     # A name without its ending stands for all of that name.
     missing = [name for name in named if not own.fullmatch(name) and not [*ROOT.glob(f"{name}*")]]
     assert missing == []
+
+
+def test_each_refusal_of_a_truth_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "api.md").read_text().partition("## What is true of a prediction")[2]
+    known = {"select": "", "feedback": "yes"}
+    said: dict[str, set[int]] = {name: set() for name in known}
+    for line in re.findall(r"^\| \d.*$", page.partition("\n## ")[0], re.MULTILINE):
+        _, statuses, _, of_post, _ = (cell.strip() for cell in line.split("|"))
+        for name, cell in known.items():
+            said[name] |= {*map(int, statuses.split(","))} if cell in of_post else set()
+    site = Site(None, Settings(), Routes(), None)  # type: ignore[arg-type]
+    listed = {route.name: {*route.errors} for route in feedback.routes(site)}
+    assert said == listed
+
+
+def test_the_docs_say_how_many_rows_are_kept_of_a_request() -> None:
+    for name in ("docs/api.md", "docs/learning.md", "example.env"):
+        text = " ".join((ROOT / name).read_text().replace("\n#", "").split())
+        assert re.search(rf"{MAX_KEPT_ROWS:,} rows of a task", text), name
 
 
 def headings(path: Path) -> set[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TAG = Tag("Feedback", "The truth of predictions, as people choose it or as it turns out.")
 # Places that one answer lists of predictions that are not here.
 MAX_LISTED = 100
+ERRORS = (400, 404, 409, 410, 411, 413, 415, 422, 503)
 NOT_HERE = (
     "No prediction that is kept has this id: it stands in X-Prediction-Id of an answer whose rows "
     "are kept, and for tasks in task_id."
@@ -58,7 +59,7 @@ def routes(site: Site) -> Iterator[Route]:
             summary="" if path.endswith("/") else "Tell what is true of a prediction",
             takes="choice",
             gives={JSON: "Chosen"},
-            errors=(400, 404, 409, 410, 411, 413, 415, 422, 503),
+            errors=ERRORS,
             listed=not path.endswith("/"),
         )
     yield own(
@@ -69,7 +70,8 @@ def routes(site: Site) -> Iterator[Route]:
         summary="Tell what is true of many predictions",
         takes="feedback",
         gives={JSON: "Told"},
-        errors=(400, 411, 413, 415, 422, 503),
+        # A prediction that is not here is counted, and refuses no others.
+        errors=tuple(status for status in ERRORS if status not in (404, 410)),
         listed=True,
     )
 
