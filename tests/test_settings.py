@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.settings import ApiKeys, Secret, Settings, Url, WebUrl, add_file, misspelt
+from api.setting_types import ApiKeys, Secret, Url, WebUrl
+from api.settings import Settings, add_file, misspelt
 from models.settings import SettingsError
 
 
