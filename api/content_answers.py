@@ -144,8 +144,9 @@ class CardAccuracy(Document, kw_only=True):
 class Confusion(Document):
     """How often a class was told (columns) where a class was predicted (rows).
 
-    The last column, whose label is null, is none of the classes. Of more than 50 classes, it has
-    those that were predicted or told most often.
+    The last column, whose label is null, is none of the classes. The classes are those of the
+    version that serves, and of others that are kept. Of more than 50, it has those that were
+    predicted or told most often.
     """
 
     labels: list[Any]
@@ -155,7 +156,8 @@ class Confusion(Document):
 class ContentAccuracy(Document, kw_only=True):
     """How good the answers were, by version, and in each hour or day, against the card.
 
-    For numbers, it is the mean absolute error, whose interval needs 30 selections.
+    The metric is that of the version that serves; versions of which the other kind was told have
+    no figures. For numbers, it is the mean absolute error, whose interval needs 30 selections.
     """
 
     window: Window

@@ -211,9 +211,39 @@ def test_of_many_classes_the_most_frequent_are_confused(
     assert len(get(client, "selections")["labels"]) == 50
 
 
-def test_classes_of_other_versions_are_confused_as_well() -> None:
-    found = confusion(["a"], [("a", "a", 3), ("b", "a", 2), ("a", None, 1), (None, "a", 1)])
+def test_classes_of_several_versions_are_confused_and_nothing_else() -> None:
+    pairs = [("a", "a", 3), ("b", "a", 2), ("a", None, 1), (None, "a", 1), ([1.5, 2.5], "a", 1)]
+    cards: list[dict[str, Any]] = [{"classes": ["b", "a"]}, {}, {"classes": None}]
+    found = confusion(["a"], cards, [*pairs, (1.5, None, 1)])
+    assert found is not None
     assert (found.labels, found.counts) == (["a", "b", None], [[3, 0, 1], [2, 0, 0]])
+
+
+def test_the_metric_is_that_of_the_version_that_serves(
+    client: FlaskClient, serve: Serve, keeps_feedback: Recorder
+) -> None:
+    choose(client, ask(client, [[3.0, 0.0]] * 4), ["yes", "yes", "no", None])
+    numbers = serve(REGRESSOR)
+    for told in (0, 3):
+        kept = ask(numbers, [[1.0, 0.0]] * 3)
+        if told:
+            choose(numbers, kept, [2.0] * told)
+        found = get(numbers, "accuracy")
+        of_labels = found["versions"][-1]
+        assert (found["metric"], found["confusion"]) == ("mean_absolute_error", None)
+        assert (of_labels["selected"], of_labels["verdict"]) == (4, "unknown")
+        figures = ("accuracy", "mean_absolute_error", "low", "correct")
+        assert [of_labels[name] for name in figures] == [None] * 4
+        assert sum(day["selected"] for day in found["days"]) == told
+    again = get(client, "accuracy")
+    of_numbers, of_labels = sorted(again["versions"], key=lambda each: each["accuracy"] or 0)
+    assert (of_labels["accuracy"], of_numbers["accuracy"], of_numbers["correct"]) == (
+        0.5,
+        None,
+        None,
+    )
+    assert again["confusion"]["labels"] == ["no", "yes", None]
+    assert [day["selected"] for day in again["days"]] == [4]
 
 
 def test_accuracy_of_numbers_is_a_mean_error(serve: Serve, keeps_feedback: Recorder) -> None:

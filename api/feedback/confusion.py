@@ -14,22 +14,26 @@ from api.content_answers import Confusion
 MAX_LABELS = 50
 
 
-def confusion(classes: Sequence[Any] | None, told: Iterable[tuple[Any, Any, int]]) -> Confusion:
+def confusion(
+    classes: Sequence[Any] | None,
+    cards: Iterable[dict[str, Any]],
+    told: Iterable[tuple[Any, Any, int]],
+) -> Confusion | None:
     """The table of what was predicted (rows) and told (columns); the last column is for none.
 
-    `told` are what was predicted, what was told, and how often. Classes of other versions of the
-    model come behind its own.
+    `told` are what was predicted, what was told, and how often. The classes in the cards of other
+    versions come behind the model's own. All else is left out: an answer of a model without classes
+    is nobody's label. None for such a model.
     """
+    if classes is None:
+        return None
     found = list(told)
-    labels = list(classes or ())
-    known = set(map(repr, labels))
+    others = [each for card in cards for each in card.get("classes") or ()]
+    labels = list({repr(label): label for label in (*classes, *others)}.values())
     often: Counter[str] = Counter()
     for predicted, label, count in found:
         for each in (predicted, label):
             often[repr(each)] += count
-            if each is not None and repr(each) not in known:
-                known.add(repr(each))
-                labels.append(each)
     if len(labels) > MAX_LABELS:
         labels.sort(key=lambda each: -often[repr(each)])
         del labels[MAX_LABELS:]

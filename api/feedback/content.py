@@ -153,17 +153,21 @@ def accuracy(site: Site, span: Span) -> ContentAccuracy:
             rows=card.rows,
             **_value(card, metric),
         ),
-        days=[_at(each, metric) for each in parts if each.selected],
-        confusion=confusion(model.classes, sums.told(recorder.store, span.first))
-        if metric == "accuracy"
-        else None,
+        days=[_at(each, metric) for each in parts if measured(each, metric).rows],
+        confusion=confusion(model.classes, cards.values(), sums.told(recorder.store, span.first)),
     )
 
 
 def metric_of(model: Model, versions: Iterable[Sum]) -> Metric:
-    """What tells how good a model's answers are: labels are right or wrong, numbers are off."""
-    is_labelled = any(each.labels for each in versions) and not any(e.numbers for e in versions)
-    return "accuracy" if model.classes is not None or is_labelled else "mean_absolute_error"
+    """What tells how good a model's answers are: labels are right or wrong, numbers are off.
+
+    Of a model without classes, its own selections tell it, or its card.
+    """
+    own = next((each for each in versions if each.version == model.version), None)
+    is_labelled = model.classes is not None or of_card(model.card, "accuracy").value is not None
+    if model.classes is None and own is not None and (own.numbers or own.labels > own.none):
+        is_labelled = not own.numbers
+    return "accuracy" if is_labelled else "mean_absolute_error"
 
 
 def measured(total: Sum, metric: Metric) -> Measured:
@@ -179,7 +183,7 @@ def _of_version(total: Sum, metric: Metric, card: dict[str, Any]) -> VersionAccu
     return VersionAccuracy(
         version=total.version,
         selected=total.selected,
-        correct=total.correct if metric == "accuracy" else None,
+        correct=_correct(total, metric),
         bias=total.signed / total.numbers if total.numbers else None,
         low=live.low,
         high=live.high,
@@ -190,13 +194,18 @@ def _of_version(total: Sum, metric: Metric, card: dict[str, Any]) -> VersionAccu
     )
 
 
+def _correct(total: Sum, metric: Metric) -> int | None:
+    """The selections equal to the prediction; None where only numbers were told."""
+    return total.correct if metric == "accuracy" and (total.labels or not total.numbers) else None
+
+
 def _at(part: Sum, metric: Metric) -> AccuracyAt:
     live = measured(part, metric)
     return AccuracyAt(
         at=at(part.hour),
         version=part.version,
         selected=part.selected,
-        correct=part.correct if metric == "accuracy" else None,
+        correct=_correct(part, metric),
         low=live.low,
         high=live.high,
         **_value(live, metric),

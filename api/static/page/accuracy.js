@@ -34,7 +34,8 @@ export class Accuracy {
   }
 
   show({ accuracy, models, info }, times) {
-    const told = accuracy.versions.filter(({ selected }) => selected);
+    // Another model, of numbers where this one has classes, has no figure of this metric.
+    const told = accuracy.versions.filter((each) => each.selected && each[accuracy.metric] !== null);
     say(this.empty, told.length ? "" : sentence(info.note) || (isTellable(this.model()) ? NOBODY : UNTOLD));
     this.drawn.hidden = !told.length;
     if (!told.length) return;
