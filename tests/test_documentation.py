@@ -154,6 +154,23 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme() -> None:
 # What the docs show
 
 
+def test_the_readme_s_commands_of_a_model_that_learns_can_be_pasted(server: Server) -> None:
+    section = (ROOT / "README.md").read_text().partition("## A model that learns")[2]
+    (block,) = re.findall(r"```sh\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    commands = re.findall(r"^curl .*(?:\n    .*)*", block, re.MULTILINE)
+    said: list[str] = []
+    for command in commands:
+        words = re.sub("[0-9a-f]{32}", said[0][-32:] if said else "", command)
+        words = words.replace("localhost:8080", f"localhost:{server.port}")
+        done = subprocess.run(
+            ["sh", "-c", words.replace("curl ", "curl --fail -s ", 1)],
+            capture_output=True, text=True, check=True, timeout=30,
+        ).stdout  # fmt: skip
+        said.append("".join(re.findall(r"(?i)X-Prediction-Id: (\w+)", done)) or done)
+    assert len(said) == 4
+    assert '"label":"Gentoo","predicted":"Adelie","correct":false' in said[1]
+
+
 @pytest.fixture(scope="module")
 def server(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("shown"), MODEL_PATH=example, PROCESSES=1) as server:
