@@ -72,6 +72,10 @@ class LabelCount(Document):
     """How often a class was told; the label is null for none of the classes."""
 
     label: Any
+    kind: Annotated[
+        Literal["class", "none of the classes"],
+        Meta(description="Tells an empty label in a table from a class of that name."),
+    ]
     count: int
 
 

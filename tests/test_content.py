@@ -183,6 +183,20 @@ def test_the_coverage_of_answers_that_are_not_counted_yet_is_not_told(client: Fl
     assert get(client, "predictions")["versions"][0]["coverage"] is None
 
 
+def test_none_of_the_classes_is_no_class_in_a_table(serve: Serve, keeps_feedback: Recorder) -> None:
+    labels = ["", "NA", "null"] * 10
+    client = serve(DecisionTreeClassifier().fit(np.arange(30).reshape(-1, 1), labels))
+    choose(client, ask(client, [[n] for n in range(4)]), ["", "NA", "null", None])
+    text = client.get("/content/selections?format=csv").text
+    found = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    assert sorted(zip(found["label"], found["kind"], strict=True)) == [
+        ("", "class"),
+        ("", "none of the classes"),
+        ("NA", "class"),
+        ("null", "class"),
+    ]
+
+
 def test_accuracy_is_told_with_its_interval_against_the_card(client: FlaskClient) -> None:
     choose(client, ask(client, [[3.0, 0.0]] * 40), ["yes"] * 20 + ["no"] * 18 + [None] * 2)
     found = get(client, "accuracy")

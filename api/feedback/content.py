@@ -122,7 +122,7 @@ def selections(_: Site, span: Span) -> ContentSelections:
         total.add(part)
     counts: dict[str, LabelCount] = {}
     for _, label, count in sums.told(recorder.store, span.first):
-        counts.setdefault(repr(label), LabelCount(label, 0)).count += count
+        counts.setdefault(repr(label), _uncounted(label)).count += count
     return ContentSelections(
         span.window,
         total.answers,
@@ -132,6 +132,11 @@ def selections(_: Site, span: Span) -> ContentSelections:
         sorted(counts.values(), key=lambda each: -each.count)[:MAX_LABELS],
         [SelectionsAt(at(e.hour), e.version, e.selected, e.none) for e in parts if e.selected],
     )
+
+
+def _uncounted(label: Any) -> LabelCount:
+    """A label that was told, not counted yet."""
+    return LabelCount(label, "none of the classes" if label is None else "class", 0)
 
 
 def accuracy(site: Site, span: Span) -> ContentAccuracy:
