@@ -51,15 +51,24 @@ class ContentPredictions(Document):
     series: list[CountsAt]
 
 
+Quantile = Annotated[
+    float,
+    Meta(
+        description="Interpolated within a bucket of the histogram in /metrics: of few requests it "
+        "may be far from the time of each, and below the mean; it is in the same bucket."
+    ),
+]
+
+
 class RouteLatency(Document):
-    """The times of one route, in milliseconds: quantiles are read off a histogram."""
+    """The times of one route, in milliseconds: the mean is exact, quantiles are estimates."""
 
     route: str
     requests: int
     mean: float
-    p50: float
-    p90: float
-    p99: float
+    p50: Quantile
+    p90: Quantile
+    p99: Quantile
 
 
 class ContentLatency(Document):

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -368,6 +369,13 @@ def test_latency_tells_quantiles_of_each_route(client: FlaskClient) -> None:
     found = {each["route"]: each for each in get(client, "latency")["milliseconds"]}
     predict = found["/predict"]
     assert 0 < predict["p50"] <= predict["p90"] <= predict["p99"]
+
+
+def test_quantiles_of_one_request_are_estimates_within_its_bucket() -> None:
+    counts = [float(bound == 0.1) for bound in (*metrics.SECONDS, math.inf)]
+    low = metrics.SECONDS[metrics.SECONDS.index(0.1) - 1]
+    found = [quantile(counts, part) for part in (0.5, 0.99)]
+    assert [low, *found, 0.1] == pytest.approx([0.05, 0.075, 0.0995, 0.1])
 
 
 @pytest.mark.parametrize(
