@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -26,9 +27,11 @@ from api.feedback import notes, truth
 from api.feedback.facts import new_id, time_of
 from api.feedback.recorder import Recorder
 from api.settings import Settings
+from models.baking import bake
 from models.engines import choose
 from models.errors import ModelError
 from models.model import Model
+from models.plan import proof_rows
 from tests.conftest import Serve
 from tests.tasks.conftest import ROW
 
@@ -480,6 +483,60 @@ def test_words_for_a_regression_are_told(keeps_feedback: Recorder, serve: Serve)
     assert keeps_feedback.store.count_selections() == 0
 
 
+# One row with a plan, whose way is shorter.
+
+
+ONE = {"x0": 1.0, "x1": 0.0}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    path = tmp_path_factory.mktemp("planned") / "latest.joblib"
+    joblib.dump(LogisticRegression().fit(X, [0, 1, 0, 1]), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof_rows, "ROWS", 1_000)
+        bake(path)
+    found = choose.load(path)
+    assert "predict" in found.engine.one_row
+    return found
+
+
+def test_one_row_with_a_plan_is_kept_and_told(keeps_feedback: Recorder, planned: Model) -> None:
+    client = client_of(planned)
+    kept = predict(client, ONE)
+    assert select(client, prediction_id=kept, label=1).json["predicted"] in (0, 1)
+    assert predict(client, ONE, X_Prediction_Log="off") == ""
+    keeps_feedback.fold(everything=True)
+    assert [each.answers for each in keeps_feedback.store.hours(0)] == [1]
+
+
+def test_of_many_rows_a_second_the_first_are_looked_at_and_all_are_counted(
+    keeps_feedback: Recorder, planned: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "MAX_ONES", 30)
+    client = client_of(planned)
+    for _ in range(2):
+        for method in ("/predict", "/decision_function"):
+            for _ in range(30):
+                predict(client, ONE, method)
+        predict(client, ONE, X_Prediction_Log="off")
+        keeps_feedback.fold(everything=True)
+    (hour,) = keeps_feedback.store.hours(0)
+    assert (hour.answers, hour.counts[0]) == (120, 60)
+    assert keeps_feedback.store.count_predictions() == 20
+
+
+def test_one_row_of_several_targets_is_counted_only(
+    keeps_feedback: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_rows, "ROWS", 1_000)
+    path = tmp_path / "latest.joblib"
+    joblib.dump(LinearRegression().fit(X, X), path)
+    bake(path)
+    assert predict(client_of(choose.load(path)), ONE) == ""
+    assert keeps_feedback.mode == "all"
+
+
 # Keys.
 
 
@@ -707,6 +764,34 @@ def test_where_no_folder_can_be_written_nothing_is_kept_and_that_is_said(
     assert keeps_feedback.mode == "off"
     assert "feedback cannot be kept" in caplog.text
     keeps_feedback.close()
+
+
+def test_a_fold_that_fails_is_told_of_and_the_next_goes_on(
+    keeps_feedback: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folds = iter([ValueError("a fault of ours"), None, KeyboardInterrupt()])
+
+    def fold() -> None:
+        if error := next(folds):
+            raise error
+
+    monkeypatch.setattr(keeps_feedback, "fold", fold)
+    monkeypatch.setattr("api.feedback.recorder.FOLD_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        keeps_feedback.watch()
+    assert caplog.text.count("a fault of ours") == 1
+
+
+def test_where_only_counts_are_kept_they_are_written(
+    keeps_feedback: Recorder, model: Model, tmp_path: Path
+) -> None:
+    keeps_feedback.begin(Settings(prediction_log="statistics", data_dir=str(tmp_path)))
+    client = client_of(model)
+    assert predict(client) == ""
+    for _ in range(4):
+        keeps_feedback.fold()
+    assert [each.answers for each in keeps_feedback.store.hours(0)] == [1]
+    assert keeps_feedback.features("another version") is None
 
 
 def test_a_version_that_was_replaced_is_counted_and_then_forgotten(

@@ -82,12 +82,12 @@ def test_a_selection_that_is_told_twice_counts_once(store: FeedbackStore) -> Non
 
 def test_a_selection_may_come_before_its_prediction(store: FeedbackStore) -> None:
     kept = made()
-    store.select([told(kept, "b"), told(made(), "a")])
+    store.select([told(kept, "a"), told(kept, "b", 2), told(made(), "a")])
     assert counted(store) == {}
     store.add([kept])
     assert counted(store) == {("v1", "a", "b"): 1}
     store.add([made()])
-    store.select([told(kept, "a", 2)])
+    store.select([told(kept, "a", 3)])
     assert counted(store) == {("v1", "a", "a"): 1}
 
 
@@ -218,12 +218,16 @@ def test_what_is_expired_is_gone_and_the_rest_stays(store: FeedbackStore) -> Non
     assert store.count_selections() == 2
 
 
-def test_the_oldest_predictions_make_room(store: FeedbackStore) -> None:
+def test_the_oldest_predictions_make_room(
+    store: FeedbackStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.feedback.store.EXPIRED_AT_ONCE", 2)
     kept = [made(NOON + i) for i in range(5)]
     store.add([*kept, kept[0]])
     store.add(kept)
     assert store.count_predictions() == 5
-    store.expire(0, 3)
+    store.expire(0, 4)
+    store.expire(NOON + 2, 9)
     assert store.count_predictions() == 3
     assert store.predictions_after("0" * 32, 0, NOON + 9, 9) == kept[2:]
     store.expire(NOON + 4, 3)

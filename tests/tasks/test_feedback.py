@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from api.feedback import notes
 from api.feedback.recorder import Recorder
@@ -104,6 +104,7 @@ def test_a_task_whose_results_are_gone_is_410(kept: House) -> None:
     [
         (StandardScaler(), "transform", "expected a task of /predict"),
         (DecisionTreeClassifier(), "predict", "a model that answers one label a row"),
+        (DecisionTreeRegressor(), "predict", "a model that answers one label a row"),
     ],
 )
 def test_a_task_without_labels_has_no_truth(
