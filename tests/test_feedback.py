@@ -783,7 +783,7 @@ def test_a_fold_that_fails_is_told_of_and_the_next_goes_on(
 
 
 def test_where_only_counts_are_kept_they_are_written(
-    keeps_feedback: Recorder, model: Model, tmp_path: Path
+    keeps_feedback: Recorder, model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeps_feedback.begin(Settings(prediction_log="statistics", data_dir=str(tmp_path)))
     client = client_of(model)
@@ -792,6 +792,11 @@ def test_where_only_counts_are_kept_they_are_written(
         keeps_feedback.fold()
     assert [each.answers for each in keeps_feedback.store.hours(0)] == [1]
     assert keeps_feedback.features("another version") is None
+    shutil.rmtree(keeps_feedback.store.folder)
+    keeps_feedback.store.folder.touch()
+    for _ in range(4):
+        keeps_feedback.fold()
+    assert "feedback is lost" in caplog.text
 
 
 def test_a_version_that_was_replaced_is_counted_and_then_forgotten(

@@ -79,6 +79,15 @@ def test_a_task_is_not_kept_where_the_rate_is_reached(
     assert keeps_feedback.store.count_predictions() == 20
 
 
+def test_a_task_is_not_kept_where_another_thread_takes_the_last_coin(
+    kept: House, keeps_feedback: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes.Purse, "spend", lambda _: False)
+    done(kept, [ROW])
+    keeps_feedback.fold()
+    assert keeps_feedback.store.count_predictions() == 0
+
+
 def test_a_row_that_the_task_has_not_is_told(kept: House) -> None:
     task_id = done(kept, [ROW, ROW])
     assert tell(kept, task_id, row=2, label="Adelie") == (
