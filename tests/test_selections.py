@@ -26,7 +26,7 @@ from models.training.selections import Selections
 def data_of(rows: pd.DataFrame, answers: Any) -> Data:
     return Data(
         rows=rows, others=pd.DataFrame(index=rows.index), answers=pd.Series(answers, name="y"),
-        order=None, left_out=0, source="rows.csv", sha256="", said=(),
+        order=None, left_out=0, source="/data/rows.csv", sha256="", said=(),
     )  # fmt: skip
 
 
@@ -133,11 +133,17 @@ def asking(served: Served, function: str = "", made_by: str = "") -> Job:
     )  # fmt: skip
 
 
+OF_TEXTS = "a model of texts does not learn from selections: train it without feedback"
 OF_THE_EXAMPLE = (
     "TRAIN is not set: models.pipeline:build trains on rows.csv, whose columns have a, which the "
     "active version does not take, and lack b, which the active version takes. Set "
     "TRAIN=module:function, the function that makes the active version, and start the service "
-    "again, or train and activate a version without feedback first"
+    "again"
+)
+OF_MORE = (
+    "TRAIN=own:build trains on rows.csv, whose columns have a, which the active version does not "
+    "take. Set TRAIN=module:function, the function that makes the active version, and start the "
+    "service again, or train and activate a version without feedback first"
 )
 OF_ANOTHER = (
     "TRAIN=own:build trains on rows.csv, whose columns lack b, which the active version takes. Set "
@@ -149,19 +155,16 @@ OF_ANOTHER = (
 @pytest.mark.parametrize(
     ("job", "words"),
     [
-        (asking(served_of("text", form="text")), "a model of texts does not learn from selections"),
+        (asking(served_of("text", form="text")), OF_TEXTS),
         (asking(served_of("b"), made_by=TABLE), OF_THE_EXAMPLE),
-        (
-            asking(served_of(), "own:build"),
-            "TRAIN=own:build trains on rows.csv, whose columns have",
-        ),
+        (asking(served_of(), "own:build"), OF_MORE),
         (asking(served_of("a", "b"), "own:build", made_by="models.houses:build"), OF_ANOTHER),
     ],
 )
 def test_the_columns_of_another_training_are_told_with_what_to_set(job: Job, words: str) -> None:
     with pytest.raises(Unusable) as raised:
         selections.fit_to(data_of(NUMBERS, [1.0, 2.0]), job)
-    assert str(raised.value).startswith(words)
+    assert str(raised.value) == words
 
 
 def test_columns_come_in_the_order_of_the_active_version() -> None:

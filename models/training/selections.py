@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
@@ -75,10 +75,12 @@ def fit_to(data: Data, job: Job) -> Data:
     trained = f"TRAIN={job.function}" if job.function else f"TRAIN is not set: {EXAMPLE}"
     own = str((job.card.get("training") or {}).get("function", ""))
     set_it = f"TRAIN={own}" if own not in ("", TABLE, job.function) else "TRAIN=module:function"
+    # The example's versions would be refused.
+    first = ", or train and activate a version without feedback first" if job.function else ""
     raise Unusable(
-        f"{trained} trains on {data.source}, whose columns {', and '.join(differing)}. Set "
-        f"{set_it}, the function that makes the active version, and start the service again, or "
-        "train and activate a version without feedback first"
+        f"{trained} trains on {PurePath(data.source).name}, whose columns "
+        f"{', and '.join(differing)}. Set {set_it}, the function that makes the active version, "
+        f"and start the service again{first}"
     )
 
 
