@@ -148,7 +148,7 @@ def test_no_function_is_taken_from_a_card(training_facts: Any, *, expected: bool
 
 
 @pytest.mark.parametrize(
-    ("trained", "is_table"), [("", True), ("own:build", False)], ids=["not set", "set"]
+    ("trained", "is_table"), [("", True), ("own_houses:build", False)], ids=["not set", "set"]
 )
 def test_the_table_is_learnt_unless_train_is_set(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: str, *, is_table: bool
@@ -157,7 +157,7 @@ def test_the_table_is_learnt_unless_train_is_set(
     module = (
         "DATA, TARGET = 'houses.csv', 'price'\nFEATURES = ['town', 'garden', 'built', 'area']\n"
     )
-    (made.parent / "own.py").write_text(
+    (made.parent / "own_houses.py").write_text(
         f"from sklearn.dummy import DummyRegressor\n{module}build = lambda x, y: DummyRegressor()"
     )
     monkeypatch.syspath_prepend(str(made.parent))
