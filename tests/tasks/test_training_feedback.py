@@ -287,6 +287,16 @@ def test_a_training_that_gives_the_active_version_is_told() -> None:
     )
 
 
+def test_make_learn_says_why_it_learnt_without_the_data() -> None:
+    report = {
+        "version": "a" * 64, "active_version": "a" * 64, "activated": True, "comparison": {},
+        "feedback": {"selections": 80, "data_rows": 0, "without_data": "houses.csv is not there"},
+    }  # fmt: skip
+    assert learn.verdict(report).endswith(
+        "It learnt from 80 selections alone: houses.csv is not there."
+    )
+
+
 def learner_of(house: House, **settings: Any) -> Learner:
     known = msgspec.structs.replace(house.settings, **settings)
     return Learner(known, kept(house), house.swap)
