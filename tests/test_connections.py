@@ -714,6 +714,19 @@ def test_at_the_end_nothing_stands_by_and_nothing_is_kept(
     assert ask(served, pair[0]) == [("Connection", "close")]
 
 
+def test_at_the_end_a_client_that_sends_nothing_is_ended(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "is_ending", lambda: True)
+    watcher, _ = watcher_of(Connections(plain, threads=48, keeps=True))
+    watcher.tick(now := time.perf_counter())
+    pair[0].settimeout(0)
+    with pytest.raises(BlockingIOError):
+        pair[0].recv(1)
+    watcher.tick(now + IDLE_SECONDS)
+    assert pair[0].recv(1) == b""
+
+
 def test_the_watcher_goes_on_after_a_failure(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -141,9 +141,11 @@ def run_main(
     handed_over: list[str] = []
     monkeypatch.setattr("pyuwsgi.run", handed_over.extend)
     for part in ("uwsgi_log.keep_stderr", "uwsgi_log.watch", "shutdown.obey"):
-        monkeypatch.setattr(f"api.server.{part}", lambda *_: None)
+        monkeypatch.setattr(f"api.server.{part}", lambda *_, **__: None)
     monkeypatch.setattr("api.server.shutdown.watch", watch)
     monkeypatch.setattr("api.monitor.telemetry.configure_logging", lambda **_: None)
+    # The recorder is this process's own.
+    monkeypatch.setenv("PREDICTION_LOG", "off")
     monkeypatch.setattr(sys, "argv", ["api", *arguments])
     monkeypatch.delitem(sys.modules, "api.server.wsgi", raising=False)
     monkeypatch.delattr(server, "wsgi", raising=False)

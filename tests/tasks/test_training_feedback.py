@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import runpy
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from wsgiref.simple_server import make_server
@@ -231,8 +233,12 @@ def run(
 
     def run_it(key: str = KEY) -> str:
         monkeypatch.setenv("API_KEY", key)
-        # The training is done once the client waits for it.
-        monkeypatch.setattr("api.learn.time.sleep", lambda _: house.work())
+        # The training is done once the client waits for it; other threads sleep as before.
+        client, sleep = threading.get_ident(), time.sleep
+        monkeypatch.setattr(
+            "time.sleep",
+            lambda seconds: house.work() if threading.get_ident() == client else sleep(seconds),
+        )
         with answering(make_server("127.0.0.1", 0, house.swap)) as url:
             monkeypatch.setenv("URL", url)
             try:
@@ -433,7 +439,11 @@ def test_learning_is_a_duty_where_it_is_asked_for(
 ) -> None:
     monkeypatch.setattr(recorder, "mode", "all")
     monkeypatch.setattr(recorder, "_store", kept(house))
-    for settings, count in (({}, 1), ({"learn_every": 5}, 2), ({"task_workers": 0}, 1)):
+    for settings, count in (
+        ({}, 1),
+        ({"learn_every": 5}, 2),
+        ({"learn_every": 5, "task_workers": 0}, 1),
+    ):
         known = msgspec.structs.replace(house.settings, **settings)
         duties = keeper.duties(known, house.service, house.swap)
         assert [each.seconds for each in duties][1:] == [2.0] * (count - 1)
