@@ -174,16 +174,12 @@ def test_labelled_predictions_come_by_time_and_within_it(store: FeedbackStore) -
     assert [each.at - NOON for each, _ in store.labelled(NOON + 1, NOON + 2)] == [1]
 
 
-def test_predictions_and_selections_are_read_on_from_where_one_was(store: FeedbackStore) -> None:
+def test_predictions_are_read_on_from_where_one_was(store: FeedbackStore) -> None:
     kept = [made(NOON + i) for i in range(4)]
     store.add(kept)
-    store.select([told(each, "b") for each in kept])
     first = store.predictions_after("0" * 32, 0, NOON + 3, 2)
     assert first == kept[:2]
     assert store.predictions_after(first[-1].id, 0, NOON + 3, 2) == kept[2:3]
-    ((one, _), (two, _)) = store.selections_after(0, 2)
-    assert [number for number, _ in store.selections_after(two, 9)] == [two + 1, two + 2]
-    assert two == one + 1
 
 
 def test_rows_of_a_task_are_kept_under_one_id_with_its_time() -> None:

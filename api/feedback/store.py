@@ -144,14 +144,6 @@ class FeedbackStore:
                 if prediction is not None:
                     yield prediction, choices.selection(db, row["number"])
 
-    def selections_after(self, number: int, most: int) -> list[tuple[int, Selection]]:
-        """The first selections behind this number, with their numbers, which rise from 1."""
-        with self._database.reading() as db:
-            found = db.execute(
-                "SELECT * FROM selections WHERE number > ? ORDER BY number LIMIT ?", (number, most)
-            )
-            return [(row["number"], schema.selection_in(db, row)) for row in found]
-
     def recent_selections(self, most: int) -> list[Selection]:
         """The newest selections, the newest first."""
         with self._database.reading() as db:
