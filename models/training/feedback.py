@@ -66,8 +66,9 @@ def held_out(times: np.ndarray, until: float) -> int:
     new = int((times > until).sum())
     more = max(MIN_HELD - new, MIN_HELD + MIN_FITTED - len(times))
     if more > 0:
+        told = "is 1 selection" if len(times) == 1 else f"are {len(times)} selections"
         raise Unusable(
-            f"there are {len(times)} selections, {new} of them newer than all that the active "
+            f"there {told}, {new} of them newer than all that the active "
             f"version was trained on: it takes {MIN_HELD} such to compare, and {MIN_FITTED} others "
             f"to learn from. Train again after {more} more"
         )

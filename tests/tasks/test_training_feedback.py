@@ -169,6 +169,7 @@ def test_the_rows_held_out_are_newer_than_all_that_the_active_version_knows(hous
 @pytest.mark.parametrize(
     ("count", "words"),
     [
+        (1, "there is 1 selection, 1 of them newer than all that the active version was"),
         (0, "there are 0 selections, 0 of them newer than all that the active version was"),
         (55, "takes 30 such to compare, and 30 others to learn from. Train again after 5 more."),
     ],
