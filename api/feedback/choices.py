@@ -1,8 +1,9 @@
-"""Keep a selection, and the sums over all that count, in one transaction."""
+"""Keep predictions and selections, and the sums over all that count, in one transaction."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
@@ -62,7 +63,14 @@ def select(db: sqlite3.Connection, chosen: Selection) -> None:
     )
 
 
-def count_late(db: sqlite3.Connection) -> None:
+def add(db: sqlite3.Connection, predictions: Iterable[Prediction]) -> None:
+    """Keep predictions; those that are there stay as they are."""
+    inserted = sum(schema.insert_prediction(db, each) for each in predictions)
+    schema.note_more(db, schema.KEPT, inserted)
+    _count_late(db)
+
+
+def _count_late(db: sqlite3.Connection) -> None:
     """Count the selections that came before their predictions."""
     found = db.execute(
         "SELECT predictions.*, number FROM latest JOIN predictions USING (id, row) "

@@ -31,17 +31,10 @@ class MergedStore(FeedbackStore):
             if not db.execute("INSERT OR IGNORE INTO merged VALUES (?)", (uri,)).rowcount:
                 return
             if kind == PREDICTIONS:
-                for prediction in records:
-                    schema.insert_prediction(db, prediction)
-                choices.count_late(db)
+                choices.add(db, records)
             elif kind == SELECTIONS:
                 for selection in records:
                     choices.select(db, selection)
             else:
                 for hour in records:
                     schema.add_hour(db, hour)
-
-    def count_predictions(self) -> int:
-        """How many predictions are kept."""
-        with self._database.reading() as db:
-            return int(db.execute("SELECT count(*) FROM predictions").fetchone()[0])

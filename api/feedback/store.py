@@ -49,9 +49,7 @@ class FeedbackStore:
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Keep predictions; those that are there stay as they are."""
         with self._database.writing() as db:
-            inserted = sum(schema.insert_prediction(db, each) for each in predictions)
-            schema.note_more(db, schema.KEPT, inserted)
-            choices.count_late(db)
+            choices.add(db, predictions)
 
     def add_counts(self, hours: Iterable[Hour]) -> None:
         """Add counts to those of their hour, version and layout."""
