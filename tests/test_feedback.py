@@ -33,6 +33,7 @@ from models.errors import ModelError
 from models.model import Model
 from models.plan import proof_rows
 from tests.conftest import Serve
+from tests.kept import errors_in, recent_in, told_in
 from tests.tasks.conftest import ROW
 
 X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 3.0], [3.0, 2.0]])
@@ -267,7 +268,7 @@ def test_the_truth_of_a_regression_is_a_number(keeps_feedback: Recorder, serve: 
     for wrong in ("three", True, 1e200, -(10**400)):
         answer = select(client, prediction_id=kept, label=wrong)
         assert problem(answer, 422) == "/label: expected the true number, below 1e+140, or null"
-    assert len(keeps_feedback.store.errors(0)) == 0
+    assert len(errors_in(keeps_feedback.store, 0)) == 0
 
 
 def test_the_truth_of_a_cluster_is_a_whole_number(keeps_feedback: Recorder, serve: Serve) -> None:
@@ -276,7 +277,7 @@ def test_the_truth_of_a_cluster_is_a_whole_number(keeps_feedback: Recorder, serv
     assert select(client, prediction_id=kept, label=1.0).json["correct"] in (True, False)
     answer = select(client, prediction_id=kept, label=1.5)
     assert problem(answer, 422) == "/label: expected a whole number, or null"
-    assert len(keeps_feedback.store.told(0)) == 1
+    assert len(told_in(keeps_feedback.store, 0)) == 1
 
 
 def test_classes_of_numbers_are_found_by_value(keeps_feedback: Recorder, serve: Serve) -> None:
@@ -443,7 +444,7 @@ def test_numbers_of_excel_are_read_as_they_are_meant(
         assert label in problem(answer, 422)
         return
     assert answer.json["kept"] == 1, answer.text
-    assert [each.label for each in keeps_feedback.store.recent_selections(9)] == [label]
+    assert [each.label for each in recent_in(keeps_feedback.store, 9)] == [label]
 
 
 def test_texts_are_told_as_a_reader_sees_them(keeps_feedback: Recorder, serve: Serve) -> None:
@@ -453,7 +454,7 @@ def test_texts_are_told_as_a_reader_sees_them(keeps_feedback: Recorder, serve: S
         assert select(client, prediction_id=kept, label=given).json["label"] == label
     body = f"prediction_id,label\n{kept}, b \n"
     assert client.post("/feedback", data=body, content_type="text/csv").json["kept"] == 1
-    assert keeps_feedback.store.recent_selections(1)[0].label == " b "
+    assert recent_in(keeps_feedback.store, 1)[0].label == " b "
 
 
 def test_a_regression_of_several_targets_keeps_counts_only(
@@ -472,7 +473,7 @@ def test_a_number_told_to_another_instance_is_taken(
     client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]), feedback_uri="gs://bucket/f")
     found = select(client, prediction_id=new_id(), label=3).json
     assert (found["label"], found["predicted"], found["correct"]) == (3.0, None, None)
-    assert keeps_feedback.store.recent_selections(1)[0].is_number
+    assert recent_in(keeps_feedback.store, 1)[0].is_number
 
 
 def test_words_for_a_regression_are_told(keeps_feedback: Recorder, serve: Serve) -> None:

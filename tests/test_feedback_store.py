@@ -23,6 +23,7 @@ from api.feedback.facts import (
     time_of,
 )
 from api.feedback.store import FeedbackStore
+from tests.kept import errors_in, recent_in, told_in
 
 NOON = 1_750_000_000 // HOUR_SECONDS * HOUR_SECONDS
 
@@ -44,7 +45,7 @@ def told(prediction: Prediction, label: Any, after: float = 1, **others: Any) ->
 
 
 def counted(store: FeedbackStore) -> dict[tuple[str, Any, Any], int]:
-    return {(each.version, each.predicted, each.label): each.count for each in store.told(0)}
+    return {(each.version, each.predicted, each.label): each.count for each in told_in(store, 0)}
 
 
 def test_a_prediction_comes_back_as_it_was_kept(store: FeedbackStore) -> None:
@@ -66,7 +67,7 @@ def test_the_last_selection_counts_and_all_are_kept(store: FeedbackStore) -> Non
     store.select([told(kept, "b", 1), told(kept, "a", 3), told(kept, "c", 2)])
     assert counted(store) == {("v1", "a", "a"): 1}
     assert store.count_selections() == 1
-    assert [each.label for each in store.recent_selections(9)] == ["c", "a", "b"]
+    assert [each.label for each in recent_in(store, 9)] == ["c", "a", "b"]
     ((prediction, selection),) = store.labelled()
     assert (prediction, selection.label, selection.predicted) == (kept, "a", "a")
 
@@ -102,29 +103,29 @@ def test_errors_of_numbers_are_summed(store: FeedbackStore) -> None:
     store.add([first, second])
     store.select([told(first, 1, is_number=True), told(second, 6, is_number=True)])
     store.select([told(first, None, 2, is_number=True)])
-    (found,) = store.errors(0)
+    (found,) = errors_in(store, 0)
     assert (found.count, found.signed, found.absolute, found.squared) == (1, -1, 1, 1)
     store.select([told(second, None, 2, is_number=True)])
-    assert store.errors(0) == []
+    assert errors_in(store, 0) == []
 
 
 def test_a_number_that_is_corrected_leaves_no_trace(store: FeedbackStore) -> None:
     kept = [made(label=0.1 * i) for i in range(30)]
     store.add(kept)
     store.select([told(each, 1.0, is_number=True) for each in kept])
-    before = store.errors(0)
+    before = errors_in(store, 0)
     for i, wrong in enumerate((1e18, 1e30, 1e139, -4.5e12)):
         store.select([told(kept[3], wrong, 2 + i, is_number=True)])
-        assert store.errors(0) != before
+        assert errors_in(store, 0) != before
     store.select([told(kept[3], 1.0, 9, is_number=True)])
-    assert store.errors(0) == before
+    assert errors_in(store, 0) == before
 
 
 def test_an_infinite_prediction_has_no_error(store: FeedbackStore) -> None:
     kept = made(label=float("inf"))
     store.add([kept])
     store.select([told(kept, 1.0, is_number=True)])
-    assert store.errors(0) == []
+    assert errors_in(store, 0) == []
 
 
 @given(st.lists(st.floats(-1e100, 1e100), max_size=20), st.integers(0, 19))
@@ -161,9 +162,9 @@ def test_sums_are_of_the_hour_of_the_prediction(store: FeedbackStore) -> None:
     early, late = made(NOON - 1), made(NOON)
     store.add([early, late])
     store.select([told(early, "b", HOUR_SECONDS), told(late, "b", HOUR_SECONDS)])
-    assert [each.hour for each in store.told(0)] == [NOON // 3600 - 1, NOON // 3600]
-    assert len(store.told(NOON)) == 1
-    assert len(store.told(0, NOON - 1)) == 1
+    assert [each.hour for each in told_in(store, 0)] == [NOON // 3600 - 1, NOON // 3600]
+    assert len(told_in(store, NOON)) == 1
+    assert len(told_in(store, 0, NOON - 1)) == 1
 
 
 def test_labelled_predictions_come_by_time_and_within_it(store: FeedbackStore) -> None:
@@ -208,9 +209,9 @@ def test_what_is_expired_is_gone_and_the_rest_stays(store: FeedbackStore) -> Non
     store.expire(NOON, 9)
     assert store.prediction(old.id, 0) is None
     assert [each.id for each, _ in store.labelled()] == [new.id]
-    assert len(store.told(0)) == len(store.hours(0)) == len(store.recent_selections(9)) == 1
+    assert len(told_in(store, 0)) == len(store.hours(0)) == len(recent_in(store, 9)) == 1
     store.expire(NOON + 9 * HOUR_SECONDS, 9)
-    assert store.recent_selections(9) == []
+    assert recent_in(store, 9) == []
     assert store.count_selections() == 2
 
 

@@ -15,6 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from api.feedback.facts import Selection
 from api.feedback.store import FeedbackStore
 from tests.conftest import CHROMIUM
+from tests.kept import recent_in
 from tests.test_page import PHONE, serve_file, start, visit
 from tests.test_serving import Server, serving
 
@@ -47,7 +48,7 @@ def page(visit: Any, server: Server) -> Page:
 
 def kept(data: Path, most: int = 1) -> list[Selection]:
     """The newest selections that the service has kept, the newest first."""
-    return FeedbackStore(data / "feedback").recent_selections(most)
+    return recent_in(FeedbackStore(data / "feedback"), most)
 
 
 def enter(page: Page, length: str) -> None:

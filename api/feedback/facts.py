@@ -69,30 +69,6 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
     counts: np.ndarray
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a class was told for predictions of another, in one hour, for one version.
-
-    `label` is None for none of the classes. The hour is that of the prediction.
-    """
-
-    hour: int
-    version: str
-    predicted: Any
-    label: Any
-    count: int
-
-
-class Errors(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums of the errors (predicted minus told) of numbers, in one hour, for one version."""
-
-    hour: int
-    version: str
-    count: int
-    signed: float
-    absolute: float
-    squared: float
-
-
 def new_id(at: float | None = None) -> str:
     """An id of a prediction made `at` these seconds since 1970, as 32 hexadecimal digits."""
     milliseconds = int((time.time() if at is None else at) * 1000)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from api.feedback import choices, schema
-from api.feedback.facts import Errors, Hour, Prediction, Selection, Told
+from api.feedback.facts import Hour, Prediction, Selection
 from api.feedback.schema import first_id, hour_of
 from api.tasks.database import Database
 
@@ -95,32 +95,7 @@ class FeedbackStore:
                     answers=row["answers"],
                     counts=np.frombuffer(row["counts"], np.int64),
                 )
-                for row in _within(db, "hours", since, until)
-            ]
-
-    def told(self, since: float, until: float = math.inf) -> list[Told]:
-        """How often each class was told for each prediction made in these hours."""
-        with self._database.reading() as db:
-            return [
-                Told(
-                    hour=row["hour"],
-                    version=row["name"],
-                    predicted=msgspec.json.decode(row["predicted"]),
-                    label=msgspec.json.decode(row["label"]),
-                    count=row["count"],
-                )
-                for row in _within(db, "told", since, until)
-                if row["count"]
-            ]
-
-    def errors(self, since: float, until: float = math.inf) -> list[Errors]:
-        """The sums of the errors of predictions made in these hours."""
-        with self._database.reading() as db:
-            names = ("hour", "count", "signed", "absolute", "squared")
-            return [
-                Errors(version=row["name"], **{name: row[name] for name in names})
-                for row in _within(db, "errors", since, until)
-                if row["count"]
+                for row in _within(db, since, until)
             ]
 
     def labelled(
@@ -141,12 +116,6 @@ class FeedbackStore:
                 prediction = choices.prediction(db, row["id"], row["row"])
                 if prediction is not None:
                     yield prediction, choices.selection(db, row["number"])
-
-    def recent_selections(self, most: int) -> list[Selection]:
-        """The newest selections, the newest first."""
-        with self._database.reading() as db:
-            found = db.execute("SELECT * FROM selections ORDER BY number DESC LIMIT ?", (most,))
-            return [schema.selection_in(db, row) for row in found]
 
     def predictions_after(
         self, prediction_id: str, row: int, until: float, most: int
@@ -223,11 +192,11 @@ class FeedbackStore:
         return removed
 
 
-def _within(db: sqlite3.Connection, table: str, since: float, until: float) -> sqlite3.Cursor:
-    """The rows of the hours in this time, each with the name of its version."""
+def _within(db: sqlite3.Connection, since: float, until: float) -> sqlite3.Cursor:
+    """The counts of the hours in this time, each with the name of its version."""
     last = 2**62 if math.isinf(until) else hour_of(until)
     return db.execute(
-        f"SELECT {table}.*, names.name FROM {table} JOIN names ON names.number = version "  # noqa: S608
+        "SELECT hours.*, names.name FROM hours JOIN names ON names.number = version "
         "WHERE hour >= ? AND hour <= ? ORDER BY hour",
         (hour_of(since), last),
     )

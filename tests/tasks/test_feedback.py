@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from api.feedback import notes
 from api.feedback.recorder import Recorder
+from tests.kept import told_in
 from tests.tasks.conftest import ROW, Build, House
 
 GENTOO = {**ROW, "bill_length_mm": 50.0, "body_mass_g": 6000.0, "bill_depth_mm": 14.0}
@@ -55,7 +56,7 @@ def test_a_row_that_is_not_kept_is_told_by_its_result(
         task_id = done(kept, [ROW, GENTOO], query_string={"method": method})
         assert tell(kept, task_id, row=1, label="Gentoo")["correct"] is True
     assert list(keeps_feedback.store.labelled()) == []
-    assert [each.count for each in keeps_feedback.store.told(0)] == [2]
+    assert [each.count for each in told_in(keeps_feedback.store, 0)] == [2]
 
 
 def test_the_first_rows_of_a_large_task_are_kept(

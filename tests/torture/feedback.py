@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from api.feedback.store import FeedbackStore
+from tests.kept import told_in
 from tests.test_serving import Server, free_port
 from tests.torture import driver
 from tests.torture.embedded import children
@@ -183,7 +184,7 @@ class Torture:
                 self.outcome.lost += 1
             elif kept[prediction_id] != label:
                 self.outcome.wrong += 1
-        self.outcome.counted = sum(each.count for each in store.told(0))
+        self.outcome.counted = sum(each.count for each in told_in(store, 0))
 
 
 def main() -> None:
