@@ -25,7 +25,7 @@ Bound = float | None
 
 
 class VersionCounts(Document):
-    """What one version answered, and how much of it was told."""
+    """The rows that one version answered, and those whose truth was told."""
 
     version: Version
     answers: Answers
@@ -34,7 +34,7 @@ class VersionCounts(Document):
 
 
 class CountsAt(Document):
-    """What one version answered in an hour or a day, and how much of it was told."""
+    """The rows that one version answered in an hour or a day, and those with their truth."""
 
     at: At
     version: Version
@@ -221,7 +221,7 @@ class ContentModels(Document):
 
 
 class ContentInfo(Document, kw_only=True):
-    """What is kept of predictions, where, and for how long."""
+    """The settings of feedback: which rows are kept, where, and for how long."""
 
     model: str
     version: Version

@@ -1,1 +1,1 @@
-"""What becomes of predictions: their rows, the truth that people tell, and statistics of both."""
+"""Feedback on predictions: rows that are kept, truths that people tell, and statistics of both."""

@@ -61,7 +61,7 @@ class Post(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """What the store notes: the episodes, by their keys, and what is not delivered yet."""
+    """The episodes by their keys, and the alerts not delivered yet, as the store notes them."""
 
     episodes: dict[str, Episode] = {}
     posts: list[Post] = []

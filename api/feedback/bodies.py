@@ -51,7 +51,7 @@ def read_one(service: Service, request: Request) -> Any:
 
 
 def read(service: Service, request: Request) -> list[tuple[str, Any]]:
-    """What a body tells, each with its place: JSON, NDJSON or CSV.
+    """The choices in a body of JSON, NDJSON or CSV, each with its JSON Pointer.
 
     Raises MalformedBody, Wrong, UnsupportedType.
     """

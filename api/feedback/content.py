@@ -1,4 +1,4 @@
-"""What the counts of feedback tell: the answers of `/content/` about predictions."""
+"""The answers of `/content/` about predictions, made of counts and sums of feedback."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def outputs(site: Site, span: Span) -> ContentOutputs:
 
 
 def selections(_: Site, span: Span) -> ContentSelections:
-    """What was told of predictions, and when these were made."""
+    """The selections by class, and by the hour or day of their predictions."""
     parts = sums.sums(recorder.store, span.first, span.each)
     total = Sum(hour=span.first, version="")
     for part in parts:
@@ -164,7 +164,7 @@ def accuracy(site: Site, span: Span) -> ContentAccuracy:
 
 
 def metric_of(model: Model, versions: Iterable[Sum]) -> Metric:
-    """What tells how good a model's answers are: labels are right or wrong, numbers are off.
+    """The metric of a model: accuracy for labels, the mean absolute error for numbers.
 
     Of a model without classes, its own selections tell it, or its card.
     """

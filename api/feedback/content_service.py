@@ -1,4 +1,4 @@
-"""What else `/content/` tells: times, tasks, versions, and what is kept of predictions."""
+"""The answers of `/content/` about the service: times, tasks, versions, and its settings."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _swaps() -> list[SwapAt]:
 
 
 def info(site: Site, _: Span) -> ContentInfo:
-    """What is kept of predictions, where, and for how long."""
+    """The settings of feedback: which rows are kept, where, and for how long."""
     settings, model = site.settings, site.service.model
     first = last = None
     predictions = selections = 0

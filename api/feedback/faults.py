@@ -18,7 +18,7 @@ WINDOW = f"of the last {WINDOW_HOURS} hours"
 
 
 class Fault(NamedTuple):
-    """What is wrong now: a sentence, and the figures behind it."""
+    """One fault of the version that serves: a sentence, and the figures behind it."""
 
     kind: Literal["accuracy", "drift"]
     version: str
@@ -28,7 +28,7 @@ class Fault(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What its episodes have in common."""
+        """A name that all episodes of this fault share."""
         return f"{self.kind}/{self.version}/{self.feature}"
 
 

@@ -1,4 +1,4 @@
-"""What was predicted for a row of a task."""
+"""The prediction for one row of a task."""
 
 from __future__ import annotations
 
