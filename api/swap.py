@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import select
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -28,6 +27,7 @@ from models.candidate.facts import Served
 from models.errors import ModelError, brief
 from models.model import Model
 from models.versions import Active, Store, Version
+from models.waiting import readable
 
 log = logging.getLogger("api")
 
@@ -192,7 +192,7 @@ class Swap:
         bell = board.bell(self._place)
         while True:
             self.look()
-            if select.select([bell], [], [], HEAL_SECONDS)[0]:
+            if readable(bell, HEAL_SECONDS):
                 os.read(bell, 4096)
             else:
                 self._heal()

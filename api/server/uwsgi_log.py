@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import re
-import select
 import signal
 import sys
 import threading
@@ -19,6 +18,7 @@ from io import TextIOWrapper
 from types import ModuleType
 
 from api.server import process
+from models.waiting import readable
 
 log = logging.getLogger("api")
 
@@ -184,7 +184,7 @@ def watch(translator: Translator, leave: Callable[[], object]) -> None:
     def follow() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
-            select.select([ours], [], [])
+            readable(ours)
             drain()
 
     def end() -> None:

@@ -14,7 +14,6 @@ import ctypes
 import fcntl
 import logging
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 from api.server import process
 from api.settings import Settings
 from api.tasks.desk import NoTasks
+from models.waiting import readable
 
 if TYPE_CHECKING:
     from api.service import Service
@@ -55,7 +55,7 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Wait until somebody rings, or for so many seconds."""
-        if select.select([self._reading], [], [], seconds)[0]:
+        if readable(self._reading, seconds):
             # Another worker may have read the byte.
             with contextlib.suppress(BlockingIOError):
                 os.read(self._reading, 1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import select
 import signal
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from api.tasks.embedded import end_with
+from models.waiting import readable
 
 BLOCK_BYTES = 1024 * 1024
 
@@ -57,7 +57,7 @@ def _receive(descriptor: int, pid: int, seconds: float) -> bytes | None:
     parts: list[bytes] = []
     while True:
         left = end - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+        if left <= 0 or not readable(descriptor, left):
             os.kill(pid, signal.SIGKILL)
             return None
         part = os.read(descriptor, BLOCK_BYTES)

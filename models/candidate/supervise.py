@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from models.files import PLAN, version_of
 from models.plan import format as plans
 from models.plan.errors import PlanError
 from models.settings import ModelSettings
+from models.waiting import readable
 
 # The process ends itself at its limits; this much later it is ended from here.
 GRACE_SECONDS = 30.0
@@ -203,7 +203,7 @@ def _lines(descriptor: int, seconds: float) -> Iterator[bytes]:
     rest, count = b"", 0
     while True:
         left = end - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+        if left <= 0 or not readable(descriptor, left):
             raise TimeoutError(f"it has not ended after {seconds:g} seconds")
         part = os.read(descriptor, 65536)
         if not part:

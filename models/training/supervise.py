@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from models.training.facts import Job, Message
+from models.waiting import readable
 
 # Between two looks whether the training is still wanted.
 LOOK_SECONDS = 0.25
@@ -74,7 +74,7 @@ def _lines(descriptor: int, is_wanted: Callable[[], bool]) -> Iterator[bytes]:
     rest = b""
     looked = time.monotonic()
     while True:
-        came = select.select([descriptor], [], [], LOOK_SECONDS)[0]
+        came = readable(descriptor, LOOK_SECONDS)
         if time.monotonic() - looked >= LOOK_SECONDS:
             looked = time.monotonic()
             if not is_wanted():
