@@ -9,9 +9,27 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 # A reader waits so long for a checkpoint of another process.
 BUSY_SECONDS = 5.0
+
+
+class _Opened:
+    """A connection of one thread and the file that it locks; both are closed with the thread."""
+
+    # A child of the process may neither use nor close one: https://sqlite.org/howtocorrupt
+    _inherited: ClassVar[list[sqlite3.Connection]] = []
+
+    def __init__(self, db: sqlite3.Connection, lock: int) -> None:
+        self.db, self.lock, self.pid = db, lock, os.getpid()
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
+            self.db.close()
+        else:
+            self._inherited.append(self.db)
+        os.close(self.lock)
 
 
 class Database:
@@ -28,7 +46,6 @@ class Database:
         self.path = path
         self._durable = durable
         self._cache_kib = cache_kib
-        # A connection may not be used in a child of its process: https://sqlite.org/howtocorrupt
         self._own = threading.local()
         with self.writing() as db:
             for statement in schema:
@@ -38,7 +55,7 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection to read from."""
         with self._explained():
-            yield self._connection()
+            yield self._opened().db
 
     @contextlib.contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -47,14 +64,15 @@ class Database:
         One that is `durable` survives a loss of power where the others do not.
         """
         with self._explained():
-            db = self._connection()
+            opened = self._opened()
+            db = opened.db
             if durable and not self._durable:
                 with self._fsynced(db), self.writing() as same:
                     yield same
                 return
             # SQLite's own waiting sleeps up to 0.1 s, and is not fair. The lock ends with its
             # process.
-            fcntl.flock(self._own.lock, fcntl.LOCK_EX)
+            fcntl.flock(opened.lock, fcntl.LOCK_EX)
             try:
                 db.execute("BEGIN IMMEDIATE")
                 try:
@@ -64,7 +82,7 @@ class Database:
                     raise
                 db.commit()
             finally:
-                fcntl.flock(self._own.lock, fcntl.LOCK_UN)
+                fcntl.flock(opened.lock, fcntl.LOCK_UN)
 
     @contextlib.contextmanager
     def _fsynced(self, db: sqlite3.Connection) -> Iterator[None]:
@@ -74,11 +92,17 @@ class Database:
         finally:
             db.execute("PRAGMA synchronous=NORMAL")
 
-    def _connection(self) -> sqlite3.Connection:
-        own = self._own
-        if getattr(own, "pid", None) != os.getpid():
-            own.lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+    def _opened(self) -> _Opened:
+        """The connection of this thread of this process."""
+        opened: _Opened | None = getattr(self._own, "opened", None)
+        if opened is None or opened.pid != os.getpid():
+            db = sqlite3.connect(
+                self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                # Whatever thread drops the database closes it.
+                check_same_thread=False,
+            )
             db.row_factory = sqlite3.Row
             # Expired tasks give their room back.
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -86,10 +110,9 @@ class Database:
             db.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
             # Each thread has a cache of its own.
             db.execute(f"PRAGMA cache_size=-{self._cache_kib}")
-            # The parent's is never closed here: that would take its files away.
-            own.before = getattr(own, "db", None)
-            own.db, own.pid = db, os.getpid()
-        return own.db  # type: ignore[no-any-return]
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._own.opened = opened = _Opened(db, lock)
+        return opened
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

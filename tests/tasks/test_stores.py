@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -271,6 +273,28 @@ def test_files_without_a_task_are_removed_in_time(
     monkeypatch.setattr(time, "time", lambda: later)
     store.expire(TTL)
     assert blobs.names("stray") == set()
+
+
+def test_threads_that_have_ended_leave_no_file_of_sqlite_open(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path, most=MOST)
+    counts = []
+    for _ in range(3):
+        asking = threading.Thread(target=store.get, args=("0" * 32,))
+        asking.start()
+        asking.join()
+        counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    # SQLite itself may keep one file of the first thread for the next.
+    assert counts[1:] == counts[:1] * 2
+
+
+def test_a_child_of_the_process_leaves_its_parents_files_as_they_are(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path, most=MOST)
+    task = created(store)
+    if (child := os.fork()) == 0:
+        os._exit(store.get(task.id) is None)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (tmp_path / "tasks.db-wal").exists()
+    assert store.get(task.id) == task
 
 
 # What Redis alone promises.
