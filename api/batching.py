@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -129,7 +130,11 @@ class Batcher:
             # Started by the first request: a thread does not outlive a fork.
             self._watched = True
             try:
-                threading.Thread(target=self._watch, args=(self._give_up,), daemon=True).start()
+                threading.Thread(
+                    target=self._watch,
+                    args=(weakref.ref(self), min(self._timeout / 4, 1)),
+                    daemon=True,
+                ).start()
             except RuntimeError:
                 # There is no memory for the stack of a thread.
                 self._watched = False
@@ -197,16 +202,23 @@ class Batcher:
                 return older
         return ticket
 
-    def _watch(self, give_up: Callable[[Any], None]) -> None:
-        """Look every second for a call that runs longer than the timeout."""
-        while True:
-            time.sleep(min(self._timeout / 4, 1))
-            call = self._call
-            if call is not None and time.monotonic() - call.started > self._timeout:
-                break
-            if self._closed and call is None:
-                self._watched = False
-                return
+    @staticmethod
+    def _watch(reference: weakref.ref[Batcher], seconds: float) -> None:
+        """Look every so many seconds for a call that runs too long, while the batcher is in use."""
+        is_needed = True
+        while is_needed:
+            time.sleep(seconds)
+            batcher = reference()
+            is_needed = batcher is not None and batcher._look()  # noqa: SLF001 - its own thread
+            # The thread keeps neither the batcher nor its model while it sleeps.
+            del batcher
+
+    def _look(self) -> bool:
+        """Give up a call that runs longer than the timeout; False if nobody has to look again."""
+        call = self._call
+        if call is None or time.monotonic() - call.started <= self._timeout:
+            self._watched = not self._closed or call is not None
+            return self._watched
         log.error("a call ran for over %g seconds: this process is replaced", self._timeout)
         with self._mutex:
             # No further request may wait.
@@ -216,7 +228,9 @@ class Batcher:
         for ticket in left:
             ticket.error = self._too_slow()
             ticket.lock.release()
-        give_up(call.held)
+        assert self._give_up is not None  # noqa: S101
+        self._give_up(call.held)
+        return False
 
     def _too_slow(self) -> Busy:
         return Busy(f"The model gave no answer for {self._timeout:g} seconds.")

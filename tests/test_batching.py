@@ -345,3 +345,13 @@ def test_a_closed_batcher_ends_its_thread_and_starts_another_for_a_late_call() -
         while batcher._watched:
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+def test_a_batcher_that_nobody_has_any_more_ends_its_thread() -> None:
+    batcher = Batcher(Doubling(), max_waiting=8, timeout=0.1, give_up=lambda _: None)
+    before = set(threading.enumerate())
+    batcher.run("predict", [[1]])
+    [watching] = set(threading.enumerate()) - before
+    del batcher
+    watching.join(BOUND)
+    assert not watching.is_alive()
