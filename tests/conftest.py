@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -97,6 +98,8 @@ for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
     os.environ.pop(name, None)
 # make starts python3 in nearly every recipe. A launcher of it, as pyenv's, takes eight times as long.
 os.environ["PATH"] = f"{sys.base_prefix}/bin{os.pathsep}{os.environ['PATH']}"
+# A process makes one service and keeps it. Here hundreds are dropped, and their files must be closed.
+vars(gc)["freeze"] = lambda: None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
