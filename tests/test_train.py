@@ -666,6 +666,17 @@ def test_a_score_that_is_no_number_is_told() -> None:
         search.validate(model, data, one_row, "r2", str)
 
 
+def test_a_fold_without_a_class_has_its_log_loss() -> None:
+    dear = np.flatnonzero(HOUSES["kind"] == "dear")
+    folds = [(np.arange(len(HOUSES)), dear)]
+    recipe = Recipe(function=TABLE, target="kind", drop=("id", "price"))
+    data = take(recipe, HOUSES, "t.csv")
+    model = table.build(data.rows, data.answers)
+    found = search.validate(model, data, folds, "neg_log_loss", str)
+    chances = model.fit(data.rows, data.answers).predict_proba(data.rows.iloc[dear])[:, 1]
+    assert found.mean == pytest.approx(np.log(chances).mean())
+
+
 def test_progress_is_said() -> None:
     said: list[str] = []
     recipe = Recipe(function=TABLE, target="price", drop=("id", "kind"), folds=2)

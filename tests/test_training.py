@@ -58,9 +58,35 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
     assert evaluate.measure(model, X[:1], X["a"][:1], "").keys() == {"mean_absolute_error"}
 
 
-def test_a_metric_that_these_rows_do_not_allow_is_left_out() -> None:
-    one = Y == "yes"
-    assert evaluate.measure(GOOD, X[one], Y[one], "").keys() == {"accuracy", "f1_macro"}
+THREE = LogisticRegression().fit(X, np.where(X["b"] > 1, "both", Y))
+
+
+@pytest.mark.parametrize("kept", [["yes"], ["no", "both"], ["yes", "no", "both"]])
+def test_the_log_loss_knows_a_class_without_a_row(kept: list[str]) -> None:
+    truth = np.where(X["b"] > 1, "both", Y)
+    rows = np.isin(truth, kept)
+    found = evaluate.measure(THREE, X[rows], truth[rows], "neg_brier_score")
+    chances = THREE.predict_proba(X[rows])
+    is_true = truth[rows][:, None] == THREE.classes_
+    assert found["log_loss"] == pytest.approx(-np.log(chances[is_true]).mean())
+    assert -found["neg_brier_score"] == pytest.approx(((chances - is_true) ** 2).sum(1).mean())
+
+
+# As many labels as the model has classes: scikit-learn takes one for the other.
+OTHERS = np.where(X["b"] > 1, "new", Y)
+
+
+def test_a_label_that_is_no_class_has_no_log_loss() -> None:
+    assert evaluate.measure(THREE, X, OTHERS, "").keys() == {"accuracy", "f1_macro"}
+
+
+@pytest.mark.parametrize("metric", ["neg_log_loss", "roc_auc_ovr", "neg_brier_score"])
+def test_no_probability_is_scored_of_a_label_that_is_no_class(tmp_path: Path, metric: str) -> None:
+    model = model_of(THREE, tmp_path)
+    with pytest.raises(Unusable, match=r"labels outside the model's classes, new"):
+        evaluate.compare(model, model, X, OTHERS, metric)
+    with pytest.raises(Unusable, match=r"labels outside the model's classes, new"):
+        evaluate.measure(THREE, X, OTHERS, metric)
 
 
 LACKS = ModuleNotFoundError("No module named 'pandas'", name="pandas")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier, is_regressor
-from sklearn.metrics import get_scorer
 
 from models.errors import brief
 from models.evaluation.answers import predicted
@@ -22,6 +21,7 @@ from models.evaluation.truth import as_truth
 from models.model import Model
 from models.training.comparison import Comparison
 from models.training.facts import Unusable
+from models.training.scoring import score
 
 # The names in a card, each with its scoring name of scikit-learn and a sign.
 CLASSIFIER = {"accuracy": ("accuracy", 1), "f1_macro": ("f1_macro", 1)}
@@ -64,12 +64,12 @@ def measure(estimator: Any, rows: Any, answers: Any, metric: str) -> dict[str, f
             _try(estimator, rows)
         for name, (scoring, sign) in asked.items():
             try:
-                score = float(get_scorer(scoring)(estimator, rows, answers))
-            except ValueError:
-                # As the log loss, where the rows held out do not have all classes.
+                found_score = score(scoring, estimator, rows, answers)
+            except (ValueError, Unmeasurable):
+                # As the log loss, where a label of these rows is no class of the model.
                 continue
-            if math.isfinite(score):
-                found[name] = sign * score
+            if math.isfinite(found_score):
+                found[name] = sign * found_score
         if metric not in ("", *asked):
             found[metric] = _score_of(metric, estimator, rows, answers)
     return found
@@ -84,7 +84,7 @@ def _try(estimator: Any, rows: Any) -> None:
 
 def _score_of(metric: str, estimator: Any, rows: Any, answers: Any) -> float:
     try:
-        return float(get_scorer(metric)(estimator, rows, answers))
+        return score(metric, estimator, rows, answers)
     except Exception as error:
         raise Unusable(
             f"the metric {metric!r} cannot be had ({brief(error)}): name one of scikit-learn's "
@@ -136,15 +136,14 @@ def compare(new: Model, active: Model, rows: Any, answers: Any, metric: str) -> 
         raise Unusable("there is no held-out row that both versions answer")
     truth = np.asarray(answers)[places]
     known = [_known(model, rows.iloc[places]) for model in (new, active)]
-    scorer = get_scorer(metric)
     every = np.arange(len(places))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            new_score, active_score = (float(scorer(each, every, truth)) for each in known)
+            new_score, active_score = (score(metric, each, every, truth) for each in known)
         except Exception as error:
             raise Unusable(f"{metric} cannot be had of both versions: {brief(error)}") from None
-        interval = _interval(metric, (new, active), known, scorer, truth)
+        interval = _interval(metric, (new, active), known, truth)
     closer = _closer(
         known[0].predict(every), known[1].predict(every), truth, labels=new.classes is not None
     )
@@ -172,7 +171,7 @@ def _known(model: Model, rows: Any) -> Any:
 
 
 def _interval(
-    metric: str, models: Sequence[Model], known: Sequence[Any], scorer: Any, truth: np.ndarray
+    metric: str, models: Sequence[Model], known: Sequence[Any], truth: np.ndarray
 ) -> tuple[float, float] | None:
     """The interval of the difference of two versions' scores; None if these rows do not tell it."""
     name, sign = OURS.get(metric, ("", 1))
@@ -181,7 +180,7 @@ def _interval(
         answers = [_answers(*each, truth) for each in zip(models, known, strict=True)]
         pair = [metric_of(each.kind, name).statistic(each) for each in answers]
     except Unmeasurable:
-        pair, sign = [_resampled(each, scorer, truth) for each in known], 1
+        pair, sign = [_resampled(each, metric, truth) for each in known], 1
     first, second = pair[::sign]
     return interval_of_difference(first, second, RESAMPLES, SEED)
 
@@ -204,12 +203,12 @@ def _answers(model: Model, known: Any, truth: np.ndarray) -> Answers:
     )
 
 
-def _resampled(known: Any, scorer: Any, truth: np.ndarray) -> Resampled:
+def _resampled(known: Any, metric: str, truth: np.ndarray) -> Resampled:
     """A score of scikit-learn that is none of ours, for resamples of the rows."""
 
     def at(places: np.ndarray) -> float:
         try:
-            return float(scorer(known, places, truth[places]))
+            return score(metric, known, places, truth[places])
         except ValueError:
             # As where all rows have one class.
             return math.nan

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import ParameterGrid
 
 from models.errors import brief
 from models.rows.words import some
 from models.training.data import Data
 from models.training.facts import Unusable
+from models.training.scoring import score
 from models.training.split import Places
 
 Say = Callable[[str], object]
@@ -85,7 +85,6 @@ def _validate(
     progress: Iterator[None],
 ) -> Validated:
     scores = []
-    scorer = get_scorer(metric)
     for fit, held in folds:
         next(progress)
         with warnings.catch_warnings():
@@ -93,15 +92,15 @@ def _validate(
             warnings.simplefilter("ignore")
             try:
                 fitted = clone(estimator).fit(data.rows.iloc[fit], data.answers.iloc[fit])
-                score = float(scorer(fitted, data.rows.iloc[held], data.answers.iloc[held]))
+                found = score(metric, fitted, data.rows.iloc[held], data.answers.iloc[held])
             except Exception as error:
                 raise Unusable(
                     f"a fold of the cross-validation cannot be had ({brief(error)}): mend the "
                     "model, or set FOLDS=0"
                 ) from None
-        if not math.isfinite(score):
+        if not math.isfinite(found):
             raise Unusable(f"the {metric} of a fold is no number: set FOLDS to fewer, or to 0")
-        scores.append(score)
+        scores.append(found)
     return Validated(
         metric=metric, scores=scores, mean=float(np.mean(scores)), std=float(np.std(scores))
     )
