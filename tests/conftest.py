@@ -279,5 +279,5 @@ def desk(built: Path, example: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A person who has just begun, on a small Google Cloud of their own."""
     if why := tools.missing():
         pytest.skip(why)
-    with begin(tmp_path_factory.mktemp("desk"), example) as desk:
+    with begin(tmp_path_factory.mktemp("desk"), example, NAME) as desk:
         yield desk

@@ -23,14 +23,17 @@ Done = subprocess.CompletedProcess[str]
 
 
 @contextlib.contextmanager
-def begin(folder: Path, model: Path) -> Iterator[Desk]:
+def begin(folder: Path, model: Path, base: str = "") -> Iterator[Desk]:
     """A person who has just begun, on a small Google Cloud of their own; it ends with nothing left.
 
-    `folder` gets a copy of the project with `model` in it, and all of their settings.
+    `folder` gets a copy of the project with `model` in it, and all of their settings. With a `base`,
+    images are that image and the model: a build takes a tenth of the time.
     """
     project = folder / "project"
     project.mkdir()
     checkout(project, model)
+    if base:
+        (project / "Dockerfile").write_text(f"FROM {base}\nCOPY models/latest.* models/\n")
     (project / "secrets" / "key.json").unlink()
     (project / ".env").write_text(f"GCP_PROJECT_ID={PROJECT}\nIMAGE={IMAGE}\n")
     for command in (["git", "init", "--quiet"], ["git", "add", "."]):

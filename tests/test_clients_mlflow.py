@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from sklearn.linear_model import LinearRegression
 
 from tests import clients
-from tests.checkout import docker, make
+from tests.checkout import NAME, docker
 from tests.test_container import post
 from tests.test_rejections import GOOD
 from tests.test_serving import BOUND, Server, free_port, serving
@@ -26,7 +26,6 @@ from tests.test_serving import BOUND, Server, free_port, serving
 MLFLOW = ("mlflow-skinny==3.17.2", "pandas==3.1.1", "numpy==2.4.6", "scipy==1.17.1")
 VETIVER = ("vetiver==0.2.6", "setuptools")
 AIPLATFORM = ("google-cloud-aiplatform[prediction]==2.7.0",)
-IMAGE = "machine-learning-api-clients-test"
 ADELIE = {**GOOD, "island": "Torgersen", "bill_length_mm": 39.1, "bill_depth_mm": 18.7}
 ADELIE |= {"flipper_length_mm": 181, "body_mass_g": 3750, "sex": "male"}
 ROWS = [GOOD, ADELIE]
@@ -45,11 +44,9 @@ def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def image(built: Path) -> Iterator[str]:
+def image(built: Path) -> str:
     """The image of the example model."""
-    make(built, "build-image", f"IMAGE={IMAGE}")
-    yield IMAGE
-    docker("rmi", "--force", IMAGE)
+    return NAME
 
 
 @pytest.fixture(scope="module")
