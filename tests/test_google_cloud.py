@@ -20,7 +20,7 @@ from tests.google_cloud import Cloud, tools, warm
 from tests.google_cloud.api import APIS
 from tests.google_cloud.artifact_registry import Repositories
 from tests.google_cloud.iam import Accounts
-from tests.google_cloud.identity import LIFETIME, Caller, Unauthenticated, caller, new_key
+from tests.google_cloud.identity import LIFETIME, Caller, Unauthenticated, caller, new_key, pem
 from tests.google_cloud.roles import BECOME_ACCOUNT, ROLES, SOURCES, expand
 from tests.google_cloud.service_usage import Billing
 
@@ -371,7 +371,7 @@ def test_a_key_is_worth_tokens_until_it_is_deleted(cloud: Cloud, call: Call, acc
     assert cloud.identity.who(answer["access_token"]) == caller(ACCOUNT)
     _, answer = call("own", "POST", "/token", token="", form=signed(key, target_audience="here"))
     assert cloud.identity.who_identifies(answer["id_token"], "here") == caller(ACCOUNT)
-    another = signed(key | {"private_key": new_key()[0]}, scope="all")
+    another = signed(key | {"private_key": pem(new_key())}, scope="all")
     assert call("own", "POST", "/token", token="", form=another)[0] == 400
     assert call("iam", "DELETE", f"{keys}/{key['private_key_id']}")[0] == 200
     status, answer = call("own", "POST", "/token", token="", form=signed(key, scope="all"))

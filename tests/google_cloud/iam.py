@@ -14,7 +14,7 @@ import flask
 
 from tests.google_cloud import errors, policy_paths
 from tests.google_cloud.cloud import Api, Cloud, Json, Part
-from tests.google_cloud.identity import caller, new_key
+from tests.google_cloud.identity import caller, new_key, pem
 
 ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 # https://cloud.google.com/iam/quotas: user-managed keys of an account
@@ -159,24 +159,24 @@ class Accounts(Part):
             )
         if len(account.user_keys()) >= MOST_KEYS:
             raise errors.invalid("Precondition check failed.", "FAILED_PRECONDITION")
-        pem, public = new_key()
+        private = new_key()
         key = secrets.token_hex(20)
-        self.cloud.identity.account_keys[key] = (account.email, public)
+        self.cloud.identity.account_keys[key] = (account.email, private.public_key())
         shown = account.add_key(key, "USER_MANAGED")
         file = {
             "type": "service_account",
             "project_id": account.project,
             "private_key_id": key,
-            "private_key": pem,
+            "private_key": pem(private),
             "client_email": account.email,
             "client_id": account.unique_id,
             "auth_uri": "https://accounts.google.com/o/oauth2/auth",
             "token_uri": f"http://{self.cloud.address}/token",
             "universe_domain": "googleapis.com",
         }
-        private = base64.b64encode(json.dumps(file, indent=2).encode()).decode()
+        encoded = base64.b64encode(json.dumps(file, indent=2).encode()).decode()
         kind = "TYPE_GOOGLE_CREDENTIALS_FILE"
-        return shown | {"privateKeyType": kind, "privateKeyData": private}
+        return shown | {"privateKeyType": kind, "privateKeyData": encoded}
 
     def delete_key(self, account: Account, key: str) -> None:
         """Make a key worthless."""

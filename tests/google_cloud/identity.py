@@ -49,18 +49,21 @@ def caller(email: str) -> Caller:
     return Caller(f"{kind}:{email}")
 
 
-def new_key() -> tuple[str, rsa.RSAPublicKey]:
-    """A private key in PEM, and its public half."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def new_key() -> rsa.RSAPrivateKey:
+    """A private key, with its public half."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def pem(key: rsa.RSAPrivateKey) -> str:
+    """The private key as the file of a service account has it."""
     form = serialization.PrivateFormat.PKCS8
-    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return pem.decode(), key.public_key()
+    return key.private_bytes(
+        serialization.Encoding.PEM, form, serialization.NoEncryption()
+    ).decode()
 
 
-@functools.cache
-def google_key() -> tuple[str, rsa.RSAPublicKey]:
-    """The key with which Google signs; made once, for it takes a while."""
-    return new_key()
+# Reading a key from PEM takes a hundred times as long as signing with it.
+google_key = functools.cache(new_key)
 
 
 class Identity:
@@ -71,8 +74,8 @@ class Identity:
         self.logins: dict[str, Caller] = {}  # refresh token: who logged in
         self.account_keys: dict[str, tuple[str, rsa.RSAPublicKey]] = {}  # key id: email, key
         self.subjects: dict[str, Caller] = {}  # of identity tokens
-        self.private, self.public = google_key()
-        self.issuers: dict[str, tuple[str, rsa.RSAPublicKey]] = {}  # issuer: its keys
+        self.key = google_key()
+        self.issuers: dict[str, rsa.RSAPrivateKey] = {}
 
     def access_token(self, who: Caller, lifetime: float = LIFETIME) -> str:
         """A fresh access token of this caller."""
@@ -111,12 +114,13 @@ class Identity:
         claims |= {"iat": now, "exp": now + LIFETIME}
         if named:
             claims |= {"email": who.email, "email_verified": True}
-        return jwt.encode(claims, self.private, "RS256", headers={"kid": "google"})
+        return jwt.encode(claims, self.key, "RS256", headers={"kid": "google"})
 
     def who_identifies(self, token: str, audience: str | list[str]) -> Caller:
         """The caller that an identity token for (one of) these audiences names."""
         try:
-            claims = jwt.decode(token, self.public, ["RS256"], audience=audience, issuer=ISSUER)
+            key = self.key.public_key()
+            claims = jwt.decode(token, key, ["RS256"], audience=audience, issuer=ISSUER)
             return self.subjects[claims["sub"]]
         except (jwt.PyJWTError, KeyError) as error:
             raise Unauthenticated(str(error)) from error
@@ -136,12 +140,12 @@ class Identity:
             self.issuers[issuer] = new_key()
         now = int(time.time())
         times = {"iss": issuer, "iat": now, "exp": now + LIFETIME}
-        return jwt.encode({**times, **claims}, self.issuers[issuer][0], "RS256")
+        return jwt.encode({**times, **claims}, self.issuers[issuer], "RS256")
 
     def read_foreign_token(self, token: str, issuer: str, audience: list[str]) -> dict[str, Any]:
         """The claims of another issuer's token, once it is proven to be one."""
         try:
-            key = self.issuers[issuer][1]
+            key = self.issuers[issuer].public_key()
             claims = jwt.decode(token, key, ["RS256"], audience=audience, issuer=issuer)
         except (jwt.PyJWTError, KeyError) as error:
             raise Unauthenticated(str(error)) from error
