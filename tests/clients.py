@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.tracing import CONFIG
+
 CLIENTS = Path(__file__).parents[1] / ".clients"
 UV = Path(sys.executable).with_name("uv")
 INSTALL_SECONDS = 900
@@ -39,6 +41,14 @@ def environment(name: str, *pins: str) -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return place
+
+
+def untraced() -> dict[str, str]:
+    """Our environment for a process without coverage: to trace one takes as long as it does itself.
+
+    It is for processes whose lines of ours other tests execute too.
+    """
+    return {name: value for name, value in os.environ.items() if name != CONFIG}
 
 
 def run(place: Path, script: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,9 @@ from api.feedback.recorder import Recorder, recorder
 from api.settings import Settings
 from api.tasks import desk as task_desk
 from api.tasks.store import SqliteStore
-from models import fitted
+from models import fitted, releases
+from models.baking import bake
+from models.plan import proof_rows
 from models.training.train import example as train_example
 from tests import tracing
 from tests.checkout import NAME, checkout, docker, make
@@ -255,6 +257,31 @@ def penguins_path(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("models")
     for path in (example, example.with_suffix(".json")):
         shutil.copy2(path, folder)
+    return folder / example.name
+
+
+@pytest.fixture(scope="session")
+def baked_path(shared: Path, example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example model with its card and a plan, by which a service starts without scikit-learn.
+
+    The plan is proved with few rows: tests/test_choice.py proves it with all.
+    """
+    made = shared / "baked"
+
+    def build() -> None:
+        for path in (example, example.with_suffix(".json")):
+            shutil.copy2(path, made)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fitted, "apart", here)
+            patch.setattr(proof_rows, "ROWS", 1_200)
+            patch.setattr(proof_rows, "ONE_ROW_BATCHES", 5)
+            report = bake(made / example.name)
+        assert not [facts for facts in report.values() if "reason" in facts]
+
+    folder = tmp_path_factory.mktemp("baked")
+    for path in releases.files_of(once(made, build) / example.name):
+        if path.exists():
+            shutil.copy2(path, folder)
     return folder / example.name
 
 

@@ -36,15 +36,15 @@ def listed(name: str, key: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service with two versions, the older of which is active."""
     folder = tmp_path_factory.mktemp("client")
-    for path in (penguins_path, penguins_path.with_suffix(".json")):
+    for path in (baked_path, baked_path.with_suffix(".json")):
         shutil.copy(path, folder)
     newer = tmp_path_factory.mktemp("newer") / "newer.joblib"
     joblib.dump(LinearRegression().fit([[1.0], [2.0]], [1, 2]), newer)
     settings = {"ADMIN_KEYS": listed("admin", ADMIN), "API_KEYS": listed("reader", READER)}
-    with serving(folder, MODEL_PATH=folder / penguins_path.name, **settings) as server:
+    with serving(folder, traced=False, MODEL_PATH=folder / baked_path.name, **settings) as server:
         version = hashlib.sha256(newer.read_bytes()).hexdigest()
         Store(folder, "model").add(version, newer, origin="gs://models/newer.joblib")
         yield server

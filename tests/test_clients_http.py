@@ -39,6 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     joblib.dump(StandardScaler().fit([[-1.0], [1.0]]), folder / "same.joblib")
     with serving(
         folder,
+        traced=False,
         MODEL_PATH="same.joblib",
         KEEP_ALIVE=KEEP_ALIVE,
         MAX_BODY_BYTES=MAX_BODY_BYTES,

@@ -18,8 +18,8 @@ ROWS = [{**GOOD, "bill_length_mm": 30.0 + 0.3 * i, "flipper_length_mm": 211.5} f
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("kserve"), MODEL_PATH=penguins_path) as server:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("kserve"), traced=False, MODEL_PATH=baked_path) as server:
         yield server
 
 

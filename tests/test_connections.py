@@ -37,11 +37,12 @@ THREADS = 12
 
 
 @pytest.fixture(scope="module")
-def kept(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def kept(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that is quick to lose patience."""
     with serving(
         tmp_path_factory.mktemp("kept"),
-        MODEL_PATH=penguins_path,
+        traced=False,
+        MODEL_PATH=baked_path,
         PROCESSES=1,
         THREADS=THREADS,
         KEEP_ALIVE=1,

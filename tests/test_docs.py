@@ -18,8 +18,8 @@ from tests.test_serving import BOUND, Server, serving
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("docs"), MODEL_PATH=penguins_path) as server:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("docs"), traced=False, MODEL_PATH=baked_path) as server:
         yield server
 
 

@@ -173,7 +173,9 @@ def test_the_readme_s_commands_of_a_model_that_learns_can_be_pasted(server: Serv
 
 @pytest.fixture(scope="module")
 def server(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("shown"), MODEL_PATH=example, PROCESSES=1) as server:
+    with serving(
+        tmp_path_factory.mktemp("shown"), traced=False, MODEL_PATH=example, PROCESSES=1
+    ) as server:
         yield server
 
 

@@ -55,11 +55,12 @@ def elsewhere() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def server(
-    penguins_path: Path, tmp_path_factory: pytest.TempPathFactory, elsewhere: int
+    baked_path: Path, tmp_path_factory: pytest.TempPathFactory, elsewhere: int
 ) -> Iterator[Server]:
     with serving(
         tmp_path_factory.mktemp("locked"),
-        MODEL_PATH=penguins_path,
+        traced=False,
+        MODEL_PATH=baked_path,
         PROCESSES=1,
         API_KEYS=API_KEYS,
         ALLOWED_ORIGINS=f"https://a.example,http://localhost:{elsewhere}",

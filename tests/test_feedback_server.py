@@ -27,12 +27,8 @@ def answers(store: FeedbackStore) -> int:
     return sum(each.answers for each in store.hours(0))
 
 
-def test_what_was_answered_is_kept_when_the_service_stops(
-    penguins_path: Path, tmp_path: Path
-) -> None:
-    with serving(
-        tmp_path, MODEL_PATH=penguins_path, TASK_WORKERS=0, PREDICTION_LOG_RATE=99
-    ) as server:
+def test_what_was_answered_is_kept_when_the_service_stops(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=baked_path, TASK_WORKERS=0, PREDICTION_LOG_RATE=99) as server:
         for _ in range(30):
             server.post("/predict", GOOD)
         server.stop()
@@ -42,9 +38,9 @@ def test_what_was_answered_is_kept_when_the_service_stops(
 
 
 def test_rows_of_a_task_are_kept_and_counted_and_can_be_told(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path, PROCESSES=1) as server:
+    with serving(tmp_path, MODEL_PATH=baked_path, PROCESSES=1) as server:
         begun = server.post("/inference/start", [GOOD] * 3)
         choice: dict[str, Any] = {"task_id": begun["task_id"], "row": 2, "label": "Adelie"}
         end = time.monotonic() + 20
@@ -60,11 +56,11 @@ def test_rows_of_a_task_are_kept_and_counted_and_can_be_told(
     assert (prediction.row, prediction.label, selection.label) == (2, "Gentoo", "Adelie")
 
 
-def test_no_value_of_a_row_is_shown_anywhere(penguins_path: Path, tmp_path: Path) -> None:
+def test_no_value_of_a_row_is_shown_anywhere(baked_path: Path, tmp_path: Path) -> None:
     magic = {"bill_length_mm": 31337.125, "island": "Atlantis", "body_mass_g": 4242.4242}
     shown = ""
     with serving(
-        tmp_path, MODEL_PATH=penguins_path, LOG_LEVEL="debug", ACCESS_LOG="true", TASK_WORKERS=0
+        tmp_path, MODEL_PATH=baked_path, LOG_LEVEL="debug", ACCESS_LOG="true", TASK_WORKERS=0
     ) as server:
         for changes in ({**magic, "island": "Dream"}, magic):
             with contextlib.suppress(urllib.error.HTTPError):

@@ -25,7 +25,9 @@ def test_schemathesis_finds_nothing_wrong(name: str, penguins_path: Path, tmp_pa
     if name in MODELS:
         path = tmp_path / "latest.joblib"
         joblib.dump(MODELS[name], path)
-    with serving(tmp_path, MODEL_PATH=path, MAX_ROWS=100, MAX_TASK_ROWS=100) as server:
+    with serving(
+        tmp_path, traced=False, MODEL_PATH=path, MAX_ROWS=100, MAX_TASK_ROWS=100
+    ) as server:
         url = f"http://127.0.0.1:{server.port}/openapi.json"
         done = subprocess.run(
             [

@@ -321,14 +321,14 @@ def test_an_instance_without_a_disk_loses_nothing_when_it_is_told_to_end(
     objects: dict[str, bytes],
     run: Callable[[], list[str]],
     store: MergedStore,
-    penguins_path: Path,
+    baked_path: Path,
     tmp_path: Path,
 ) -> None:
     small.part(Machine).account = RUNTIME
     with serving(
         tmp_path,
         K_SERVICE="penguins",
-        MODEL_PATH=penguins_path,
+        MODEL_PATH=baked_path,
         PREDICTION_LOG="all",
         FEEDBACK_URI="gs://ours/f",
         GCE_METADATA_HOST=small.address,
@@ -360,7 +360,7 @@ def test_an_instance_without_a_disk_loses_nothing_when_it_is_told_to_end(
     assert "version v1: accuracy 1 (0.2065 to 1) in 1 selections" in found
     assert any("accuracy 1 (0.3424 to 1) in 2 selections" in line for line in found)
     # A service that is started on this folder has it all.
-    here = Settings(model_path=str(penguins_path), data_dir=str(store.folder.parent))
+    here = Settings(model_path=str(baked_path), data_dir=str(store.folder.parent))
     recorder.begin(here)
     shown = create_app(here).test_client().get("/content/accuracy").get_json()
     recorder.begin(Settings(prediction_log="off"))

@@ -132,14 +132,14 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         "DATA_DIR": tmp_path_factory.mktemp("data"),
     }
     found: dict[str, set[str]] = {}
-    with serving(folder, MODEL_PATH=folder / "latest.joblib", **settings) as server:
+    with serving(folder, traced=False, MODEL_PATH=folder / "latest.joblib", **settings) as server:
         client = Client(server)
         live(client, newer.read_bytes())
         gather(client, found)
     numbers = folder / "numbers.joblib"
     save_numbers(numbers)
     settings["DATA_DIR"] = tmp_path_factory.mktemp("data")
-    with serving(folder, MODEL_PATH=numbers, **settings) as server:
+    with serving(folder, traced=False, MODEL_PATH=numbers, **settings) as server:
         client = Client(server)
         headers, _ = client.ask(
             "POST", "/predict", json.dumps([[float(i)] for i in range(50)]).encode()

@@ -39,9 +39,9 @@ def test_a_hostile_body_costs_little(penguins: FlaskClient, hostile: Hostile) ->
 
 
 def test_the_server_answers_hostile_bodies_and_does_not_grow(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path, PROCESSES=1) as server:
+    with serving(tmp_path, traced=False, MODEL_PATH=baked_path, PROCESSES=1) as server:
         (worker,) = workers(server.process)
         status = Path(f"/proc/{worker}/status")
         before = mebibytes("VmHWM", status)

@@ -190,6 +190,7 @@ def test_many_clients_are_answered_after_each_start(
         with serving(
             folder,
             python=place / "bin" / "python",
+            traced=False,
             MODEL_PATH=folder / f"{name}.joblib",
             ENGINE="sklearn",
             PROCESSES=2,

@@ -44,7 +44,7 @@ def test_the_service_answers_as_the_page_says(folder: Path) -> None:
     (command, said), *_ = re.findall(r"\$ (make card .*?)\n(.*?)\$ make run", TEXT, re.DOTALL)
     assert run(folder, *command.split()) == said
     (body, answer), *_ = CURL.findall(TEXT)
-    with serving(folder, PYTHONPATH=folder) as server:
+    with serving(folder, traced=False, PYTHONPATH=folder) as server:
         served = server.post("/predict", json.loads(body))
     assert served["predictions"] == pytest.approx(json.loads(answer)["predictions"])
 

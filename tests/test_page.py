@@ -121,8 +121,8 @@ def test_the_metadata_has_the_name(serve: Serve) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("page"), MODEL_PATH=penguins_path) as server:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("page"), traced=False, MODEL_PATH=baked_path) as server:
         yield server
 
 
@@ -136,7 +136,7 @@ CHANGED = "ERR_NETWORK_CHANGED"
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """The real server, with these variables."""
     with contextlib.ExitStack() as stack:
-        yield lambda **variables: stack.enter_context(serving(tmp_path, **variables))
+        yield lambda **variables: stack.enter_context(serving(tmp_path, traced=False, **variables))
 
 
 @pytest.fixture
@@ -749,9 +749,9 @@ def test_the_template_is_a_file_that_works(page: Page) -> None:
 
 @in_chromium
 def test_a_service_that_takes_fewer_rows_at_once_gets_fewer(
-    visit: Visit, start: Any, penguins_path: Path
+    visit: Visit, start: Any, baked_path: Path
 ) -> None:
-    page = visit(start(MODEL_PATH=penguins_path, MAX_ROWS=150), "status of 413")
+    page = visit(start(MODEL_PATH=baked_path, MAX_ROWS=150), "status of 413")
     choose_file(page, many(1000))
     expect(page.locator("#progress-text")).to_have_text(
         "All 1,000 rows read: 1,000 predicted, 0 failed.", timeout=20_000
@@ -759,8 +759,8 @@ def test_a_service_that_takes_fewer_rows_at_once_gets_fewer(
 
 
 @in_chromium
-def test_a_service_that_is_gone_is_told(visit: Visit, start: Any, penguins_path: Path) -> None:
-    server = start(MODEL_PATH=penguins_path)
+def test_a_service_that_is_gone_is_told(visit: Visit, start: Any, baked_path: Path) -> None:
+    server = start(MODEL_PATH=baked_path)
     page = visit(server, "ERR_CONNECTION_")
     expect(page.locator("#verdict")).to_have_text("Adelie")
     server.stop()

@@ -32,10 +32,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(
-    penguins_path: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
+    baked_path: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("page")
-    with serving(folder, MODEL_PATH=penguins_path, DATA_DIR=data) as server:
+    with serving(folder, traced=False, MODEL_PATH=baked_path, DATA_DIR=data) as server:
         yield server
 
 
@@ -208,9 +208,9 @@ def test_of_many_classes_the_likeliest_have_buttons_and_the_rest_a_list(
 
 
 def test_a_service_that_keeps_no_predictions_says_so(
-    visit: Any, start: Any, penguins_path: Path
+    visit: Any, start: Any, baked_path: Path
 ) -> None:
-    page = visit(start(MODEL_PATH=penguins_path, PREDICTION_LOG="statistics"))
+    page = visit(start(MODEL_PATH=baked_path, PREDICTION_LOG="statistics"))
     choose(page, "Adelie")
     expect(page.locator(SAID)).to_have_text(
         "Not kept: only counts are kept of predictions (PREDICTION_LOG=statistics): set "

@@ -69,11 +69,11 @@ def fill(store: FeedbackStore, path: Path, days: int, swapped: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("data")
-    fill(FeedbackStore(data / "feedback"), penguins_path, days=14, swapped=4)
+    fill(FeedbackStore(data / "feedback"), baked_path, days=14, swapped=4)
     folder = tmp_path_factory.mktemp("page")
-    with serving(folder, MODEL_PATH=penguins_path, DATA_DIR=data) as server:
+    with serving(folder, traced=False, MODEL_PATH=baked_path, DATA_DIR=data) as server:
         yield server
 
 
@@ -267,10 +267,8 @@ def test_a_new_service_says_what_to_do(
     expect(part(page, "What it gets")).to_contain_text("x0", timeout=15_000)
 
 
-def test_a_service_that_counts_nothing_says_why(
-    visit: Any, start: Any, penguins_path: Path
-) -> None:
-    page = visit(start(MODEL_PATH=penguins_path, PREDICTION_LOG="off"), "status of 503")
+def test_a_service_that_counts_nothing_says_why(visit: Any, start: Any, baked_path: Path) -> None:
+    page = visit(start(MODEL_PATH=baked_path, PREDICTION_LOG="off"), "status of 503")
     page.get_by_role("tab", name="Learning").click()
     expect(part(page, "How right it is")).to_contain_text("PREDICTION_LOG=off")
     expect(part(page, "What the service did")).to_contain_text("serves")

@@ -31,9 +31,11 @@ LIMITS = {"MAX_BODY_BYTES": 20_000, "MAX_ROWS": 100, "THREADS": 10, "PROCESSES":
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tasks")
-    with serving(folder, MODEL_PATH=penguins_path, DATA_DIR=folder / "data", **LIMITS) as server:
+    with serving(
+        folder, traced=False, MODEL_PATH=baked_path, DATA_DIR=folder / "data", **LIMITS
+    ) as server:
         yield server
 
 

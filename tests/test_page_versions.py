@@ -70,15 +70,15 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def both(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def both(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("page")
-    for path in (penguins_path, penguins_path.with_suffix(".json")):
+    for path in (baked_path, baked_path.with_suffix(".json")):
         shutil.copy(path, folder)
     newer = tmp_path_factory.mktemp("newer") / "newer.joblib"
     save_newer(newer)
-    old, new = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (penguins_path, newer))
+    old, new = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (baked_path, newer))
     settings = {"ADMIN_KEYS": listed("admin", ADMIN), "API_KEYS": listed("reader", KEY)}
-    with serving(folder, MODEL_PATH=folder / penguins_path.name, **settings) as server:
+    with serving(folder, traced=False, MODEL_PATH=folder / baked_path.name, **settings) as server:
         Store(folder, "model").add(new, newer, origin="gs://models/newer.joblib")
         yield Service(server, old, new)
 

@@ -36,9 +36,9 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("proxied")
-    with serving(folder, MODEL_PATH=penguins_path, PROCESSES=1) as server:
+    with serving(folder, traced=False, MODEL_PATH=baked_path, PROCESSES=1) as server:
         yield server
 
 

@@ -75,33 +75,33 @@ def vanish(port: int, body: bytes) -> None:
 
 
 def test_nothing_but_the_greeting_is_printed_whatever_clients_do(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as served:
+    with serving(tmp_path, MODEL_PATH=baked_path) as served:
         for body in (b"{", b"x" * 1000):
             vanish(served.port, body)
         version = served.get("/metadata")["version"][:12]
     assert served.process.returncode == 0
-    expected = GREETING.format(path=penguins_path, version=version, port=served.port)
+    expected = GREETING.format(path=baked_path, version=version, port=served.port)
     assert served.log.read_text() == expected
 
 
 def test_the_greeting_names_the_port_that_a_container_publishes(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path, PUBLISHED_PORT=9001, PROCESSES=8) as served:
+    with serving(tmp_path, MODEL_PATH=baked_path, PUBLISHED_PORT=9001, PROCESSES=8) as served:
         wait_for(served, "In a browser: http://localhost:9001, and")
 
 
-def test_what_uwsgi_says_is_there_at_the_level_debug(penguins_path: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path, LOG_LEVEL="debug") as served:
+def test_what_uwsgi_says_is_there_at_the_level_debug(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=baked_path, LOG_LEVEL="debug") as served:
         pass
     log = served.log.read_text()
     assert "\nDEBUG uWSGI: *** Starting uWSGI 2." in log
     assert log.endswith("\nDEBUG uWSGI: goodbye to uWSGI.\n")
 
 
-def test_why_uwsgi_cannot_start_is_told(penguins_path: Path, tmp_path: Path) -> None:
+def test_why_uwsgi_cannot_start_is_told(baked_path: Path, tmp_path: Path) -> None:
     """The address is taken after it was found free."""
     (tmp_path / "sitecustomize.py").write_text(
         "from api.server import process\nprocess.check_address = lambda settings: None\n"
@@ -109,7 +109,7 @@ def test_why_uwsgi_cannot_start_is_told(penguins_path: Path, tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         path = f"{tmp_path}:{process.__file__.removesuffix('/api/server/process.py')}"
-        served = Server(tmp_path, MODEL_PATH=penguins_path, PYTHONPATH=path, PORT=port)
+        served = Server(tmp_path, MODEL_PATH=baked_path, PYTHONPATH=path, PORT=port)
         assert served.process.wait(60) == 1
     assert served.log.read_text() == ("ERROR uWSGI ended: bind(): Address already in use\n")
 

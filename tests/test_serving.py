@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
+from tests.clients import untraced
 from tests.test_rejections import GOOD
 
 BOUND = 60
@@ -45,15 +46,20 @@ def free_port() -> int:
 
 
 class Server:
-    """A service in a process of its own."""
+    """A service in a process of its own, whose coverage is measured unless the test is not of it."""
 
     def __init__(
-        self, cwd: Path, *words: str, python: Path | str = sys.executable, **variables: Any
+        self,
+        cwd: Path,
+        *words: str,
+        python: Path | str = sys.executable,
+        traced: bool = True,
+        **variables: Any,
     ) -> None:
         self.port = free_port()
         self.log = cwd / "server.log"
         environment = {
-            **os.environ,
+            **(os.environ if traced else untraced()),
             "PORT": str(self.port),
             "PYTHONPATH": str(ROOT),
             **{name: str(value) for name, value in variables.items()},
@@ -291,8 +297,8 @@ def workers(master: subprocess.Popen[Any]) -> list[int]:
     ]
 
 
-def test_the_word_that_sagemaker_says_changes_nothing(penguins_path: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, "serve", MODEL_PATH=penguins_path) as server:
+def test_the_word_that_sagemaker_says_changes_nothing(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, "serve", MODEL_PATH=baked_path) as server:
         assert server.post("/invocations", GOOD) == {"predictions": ["Gentoo"]}
 
 
@@ -328,7 +334,7 @@ def test_no_other_word_is_known(tmp_path: Path, words: list[str]) -> None:
     ],
 )
 def test_what_cannot_start_stops_with_one_sentence(
-    tmp_path: Path, variables: dict[str, str], sentence: str
+    tmp_path: Path, variables: dict[str, Any], sentence: str
 ) -> None:
     server = Server(tmp_path, **variables)
     assert server.process.wait(BOUND) == 1
@@ -344,9 +350,9 @@ def test_a_port_in_use_is_told(server: Server, tmp_path: Path) -> None:
 
 
 def test_settings_come_from_env_in_the_folder_it_is_started_in(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text(f"MODEL_PATH={penguins_path}\nMAX_ROWS=1\n")
+    (tmp_path / ".env").write_text(f"MODEL_PATH={baked_path}\nMAX_ROWS=1\n")
     with (
         serving(tmp_path, MODEL_PAHT="elsewhere") as server,
         pytest.raises(urllib.error.HTTPError) as error,

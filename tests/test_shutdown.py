@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import pty
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +24,6 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 from api.server import shutdown
-from models.baking import bake
 from tests.test_rejections import GOOD
 from tests.test_serving import (
     BOUND,
@@ -37,16 +35,6 @@ from tests.test_serving import (
     wait_for,
     workers,
 )
-
-
-@pytest.fixture(scope="module")
-def penguins_path(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example model with a plan, by which the service starts sooner."""
-    path = tmp_path_factory.mktemp("planned") / penguins_path.name
-    for name in (penguins_path, penguins_path.with_suffix(".json")):
-        shutil.copy(name, path.parent)
-    bake(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +90,9 @@ class Crowd:
     ids=["docker", "systemd", "Ctrl-C", "Ctrl-backslash"],
 )
 def test_no_request_is_lost_when_it_stops(
-    penguins_path: Path, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None]
+    baked_path: Path, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None]
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         crowd = Crowd(server.port)
         while len(crowd.answered) < 100 and not crowd.lost:
             time.sleep(0.05)
@@ -138,10 +126,8 @@ def test_requests_that_no_thread_has_taken_up_are_answered(
         assert [answer.result()["predictions"] for answer in answers] == [[[0.3]]] * 5
 
 
-def test_a_connection_that_is_kept_gets_one_more_answer(
-    penguins_path: Path, tmp_path: Path
-) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+def test_a_connection_that_is_kept_gets_one_more_answer(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND)
         with contextlib.closing(kept):
             for moment in ("before", "after"):
@@ -153,9 +139,9 @@ def test_a_connection_that_is_kept_gets_one_more_answer(
                 time.sleep(0.1)
 
 
-def test_idle_connections_do_not_hold_it_up(penguins_path: Path, tmp_path: Path) -> None:
+def test_idle_connections_do_not_hold_it_up(baked_path: Path, tmp_path: Path) -> None:
     with (
-        serving(tmp_path, MODEL_PATH=penguins_path) as server,
+        serving(tmp_path, MODEL_PATH=baked_path) as server,
         socket.create_connection(("127.0.0.1", server.port), BOUND) as kept,
         socket.create_connection(("127.0.0.1", server.port), BOUND) as half,
     ):
@@ -189,8 +175,8 @@ def changed(folder: Path, program: str) -> str:
 
 
 @pytest.mark.parametrize("moment", ["getting INI", "Starting uWSGI", "spawned uWSGI worker 1"])
-def test_it_stops_when_told_to_while_it_starts(penguins_path: Path, moment: str) -> None:
-    assert told_to_stop(penguins_path, moment) == 0
+def test_it_stops_when_told_to_while_it_starts(baked_path: Path, moment: str) -> None:
+    assert told_to_stop(baked_path, moment) == 0
 
 
 def told_to_stop(model: Path, moment: str, **variables: str) -> int:
@@ -221,9 +207,9 @@ def test_it_stops_when_told_to_while_its_model_is_loaded(tmp_path: Path) -> None
 
 
 def test_a_process_that_is_killed_comes_back_and_the_other_goes_on(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         wait_for(server, "In a browser")
         first, second = workers(server.process)
         os.kill(first, signal.SIGKILL)
@@ -237,7 +223,7 @@ def test_a_process_that_is_killed_comes_back_and_the_other_goes_on(
     assert f"WARNING worker 1 (pid {first}) was killed by SIGKILL" in server.log.read_text()
 
 
-def test_workers_that_cannot_start_end_the_service(penguins_path: Path, tmp_path: Path) -> None:
+def test_workers_that_cannot_start_end_the_service(baked_path: Path, tmp_path: Path) -> None:
     program = (
         "import os, sys\n"
         "from api.server import uwsgi_log as server_log\n"
@@ -245,7 +231,7 @@ def test_workers_that_cannot_start_end_the_service(penguins_path: Path, tmp_path
         "os.register_at_fork(after_in_child=lambda: 'uwsgi' in sys.modules and os._exit(3))\n"
     )
     path = changed(tmp_path, program)
-    server = Server(tmp_path, MODEL_PATH=penguins_path, PYTHONPATH=path, PROCESSES=1)
+    server = Server(tmp_path, MODEL_PATH=baked_path, PYTHONPATH=path, PROCESSES=1)
     assert server.process.wait(BOUND) == 1
     assert server.log.read_text() == (
         "WARNING worker 1 ended as it started: another takes its place\n"
@@ -286,10 +272,10 @@ os.register_at_fork(before=forbid)
     ],
 )
 def test_where_no_worker_can_be_forked_the_service_ends(
-    penguins_path: Path, tmp_path: Path, processes: int, status: int, said: str
+    baked_path: Path, tmp_path: Path, processes: int, status: int, said: str
 ) -> None:
     path = changed(tmp_path, NO_FORK)
-    server = Server(tmp_path, MODEL_PATH=penguins_path, PYTHONPATH=path, PROCESSES=processes)
+    server = Server(tmp_path, MODEL_PATH=baked_path, PYTHONPATH=path, PROCESSES=processes)
     assert server.process.wait(BOUND) == status
     assert server.log.read_text() == said
 
@@ -305,8 +291,8 @@ def test_a_worker_that_forks_sets_no_alarm() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=BOUND)
 
 
-def test_no_worker_outlives_the_master(penguins_path: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+def test_no_worker_outlives_the_master(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         left = workers(server.process)
         server.process.kill()
         server.process.wait(BOUND)
@@ -319,8 +305,8 @@ def test_no_worker_outlives_the_master(penguins_path: Path, tmp_path: Path) -> N
             again.bind(("127.0.0.1", server.port))
 
 
-def test_a_hangup_changes_nothing(penguins_path: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+def test_a_hangup_changes_nothing(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         wait_for(server, "In a browser")
         before = workers(server.process)
         server.process.send_signal(signal.SIGHUP)
@@ -348,8 +334,8 @@ def in_a_terminal(model: Path, hangup: signal.Handlers) -> Iterator[tuple[int, i
         os.waitpid(pid, 0)
 
 
-def test_a_terminal_that_is_closed_takes_the_service_with_it(penguins_path: Path) -> None:
-    with in_a_terminal(penguins_path, signal.SIG_DFL) as (pid, _, terminal):
+def test_a_terminal_that_is_closed_takes_the_service_with_it(baked_path: Path) -> None:
+    with in_a_terminal(baked_path, signal.SIG_DFL) as (pid, _, terminal):
         os.close(terminal)
         deadline = time.monotonic() + BOUND
         while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -357,8 +343,8 @@ def test_a_terminal_that_is_closed_takes_the_service_with_it(penguins_path: Path
             time.sleep(0.05)
 
 
-def test_a_terminal_that_is_closed_leaves_it_alone_under_nohup(penguins_path: Path) -> None:
-    with in_a_terminal(penguins_path, signal.SIG_IGN) as (_, port, terminal):
+def test_a_terminal_that_is_closed_leaves_it_alone_under_nohup(baked_path: Path) -> None:
+    with in_a_terminal(baked_path, signal.SIG_IGN) as (_, port, terminal):
         os.close(terminal)
         time.sleep(0.5)
         socket.create_connection(("127.0.0.1", port), BOUND).close()

@@ -22,8 +22,10 @@ NODE = shutil.which("node")
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("snippets"), MODEL_PATH=penguins_path) as server:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(
+        tmp_path_factory.mktemp("snippets"), traced=False, MODEL_PATH=baked_path
+    ) as server:
         yield server
 
 
@@ -77,9 +79,11 @@ def test_the_javascript_snippet_runs_in_node(server: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def locked(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def locked(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("locked")
-    with serving(folder, MODEL_PATH=penguins_path, PROCESSES=1, API_KEYS=API_KEYS) as server:
+    with serving(
+        folder, traced=False, MODEL_PATH=baked_path, PROCESSES=1, API_KEYS=API_KEYS
+    ) as server:
         yield server
 
 

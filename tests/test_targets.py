@@ -22,9 +22,9 @@ HOST = "\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("targets")
-    with serving(folder, MODEL_PATH=penguins_path, PROCESSES=1) as server:
+    with serving(folder, traced=False, MODEL_PATH=baked_path, PROCESSES=1) as server:
         yield server
 
 

@@ -457,9 +457,9 @@ PREDICTED = ("http_requests_total", "POST", "/predict", "200")
 
 
 def test_all_processes_count_together_and_a_killed_one_takes_nothing_with_it(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving_alone(tmp_path, MODEL_PATH=penguins_path, PROCESSES=2) as server:
+    with serving_alone(tmp_path, MODEL_PATH=baked_path, PROCESSES=2) as server:
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             list(pool.map(lambda _: server.post("/predict", GOOD), range(50)))
             time.sleep(4 * metrics.FLUSH_SECONDS)

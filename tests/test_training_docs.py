@@ -61,7 +61,7 @@ def test_the_example_of_houses_says_what_the_page_shows(folder: Path) -> None:
     for command, shown in found[:-1]:
         check(make(folder, command), shown)
     ((row, answer),) = re.findall(r"-d '(.*?)'\n(\{\"predictions\".*?\})\n", HOUSES)
-    with serving(folder, PYTHONPATH=folder) as server:
+    with serving(folder, traced=False, PYTHONPATH=folder) as server:
         found = server.post("/predict", json.loads(row))["predictions"]
     assert found == pytest.approx(json.loads(answer)["predictions"])
 
@@ -75,7 +75,7 @@ def test_five_commands_take_the_example_to_a_service(folder: Path) -> None:
     for command in made[:-1]:
         make(folder, command)
     make(folder, made[-1].replace(" run", ""))
-    with serving(folder, PYTHONPATH=folder) as server:
+    with serving(folder, traced=False, PYTHONPATH=folder) as server:
         assert server.post("/predict", GOOD) == {"predictions": ["Gentoo"]}
 
 

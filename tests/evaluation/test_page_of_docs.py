@@ -98,7 +98,7 @@ def test_a_command_prints_what_stands_below_it(folder: Path, command: str) -> No
         check(command, run(folder, command))
         return
     model = folder / "models" / "model-1.2.0.joblib"
-    with serving(folder, MODEL_PATH=model) as server:
+    with serving(folder, traced=False, MODEL_PATH=model) as server:
         here = f"localhost:{server.port}"
         got = run(folder, command.replace("localhost:8080", here))
         check(command, got.replace(here, "localhost:8080"))

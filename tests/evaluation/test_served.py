@@ -38,11 +38,13 @@ KEY = "k" * 32
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service that takes few rows at once, and needs a key."""
     folder = tmp_path_factory.mktemp("served")
     keys = f"tester:{hashlib.sha256(KEY.encode()).hexdigest()}"
-    with serving(folder, MODEL_PATH=penguins_path, MAX_ROWS=100, API_KEYS=keys) as server:
+    with serving(
+        folder, traced=False, MODEL_PATH=baked_path, MAX_ROWS=100, API_KEYS=keys
+    ) as server:
         yield server
 
 

@@ -74,9 +74,9 @@ def workers(server: Server) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def server(penguins_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(baked_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tasks")
-    with serving(folder, MODEL_PATH=penguins_path, TASK_WORKERS=2, MAX_BODY_BYTES=1_000_000) as it:
+    with serving(folder, MODEL_PATH=baked_path, TASK_WORKERS=2, MAX_BODY_BYTES=1_000_000) as it:
         yield it
 
 
@@ -144,16 +144,16 @@ def test_small_tasks_pass_large_ones(server: Server) -> None:
 
 
 def test_what_was_accepted_survives_the_end_of_all_processes(
-    penguins_path: Path, tmp_path: Path
+    baked_path: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         large = start(server, table(100_000))
         while not state(server, large)["rows_done"]:
             time.sleep(0.01)
         small = start(server, ROW)
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         assert end(server, small)["status"] == "SUCCESS"
         assert end(server, large)["rows_done"] == 100_000
         assert server.stop() == 0
@@ -179,18 +179,18 @@ def test_rows_that_end_the_process_each_time_fail_and_others_go_on(tmp_path: Pat
         assert end(server, other)["status"] == "SUCCESS"
 
 
-def test_two_services_do_not_share_a_folder(penguins_path: Path, tmp_path: Path) -> None:
+def test_two_services_do_not_share_a_folder(baked_path: Path, tmp_path: Path) -> None:
     with (
-        serving(tmp_path, MODEL_PATH=penguins_path),
-        serving(tmp_path, MODEL_PATH=penguins_path) as second,
+        serving(tmp_path, MODEL_PATH=baked_path),
+        serving(tmp_path, MODEL_PATH=baked_path) as second,
     ):
         status, answer = ask(second, "POST", "/inference/start", json.dumps(ROW))
         assert (status, "set another folder" in answer["detail"]) == (503, True)
         assert second.post("/predict", ROW) == {"predictions": ["Adelie"]}
 
 
-def test_a_service_whose_foreman_is_gone_says_so(penguins_path: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, MODEL_PATH=penguins_path) as server:
+def test_a_service_whose_foreman_is_gone_says_so(baked_path: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, MODEL_PATH=baked_path) as server:
         os.kill(foreman(server), signal.SIGKILL)
         time.sleep(0.2)
         status, answer = ask(server, "POST", "/inference/start", json.dumps(ROW))

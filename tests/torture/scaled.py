@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tests.brokers import Broker, RabbitMQ, Redis
 from tests.test_serving import BOUND, ROOT, Server
@@ -36,7 +36,7 @@ class Torn:
         self._count = workers
         self.redis = Redis(folder / "redis")
         self.broker: Broker = RabbitMQ(folder / "rabbitmq") if broker == "rabbitmq" else self.redis
-        self.variables = {
+        self.variables: dict[str, Any] = {
             "MODEL_PATH": str(model),
             "CELERY_BROKER_URL": self.broker.url,
             "CELERY_BACKEND_URL": self.redis.url,
