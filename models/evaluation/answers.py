@@ -158,6 +158,9 @@ def _answers(
     inputs: np.ndarray | None,
 ) -> Answers:
     predictions = methods["predict"]()
+    if predictions.ndim == 2 and predictions.shape[1] == 1 and kind == "regressor":
+        # As of an estimator that was fitted on answers in a column.
+        predictions = predictions[:, 0]
     if predictions.ndim != 1:
         raise Unmeasurable("the model answers with several values a row: only one can be measured")
     if asked.truth is None and kind in ("classifier", "regressor"):

@@ -41,6 +41,12 @@ def model_of(estimator: Any, folder: Path) -> Model:
     return fitted.load(path)
 
 
+def test_a_regressor_that_was_fitted_on_a_column_is_measured(tmp_path: Path) -> None:
+    line = LinearRegression().fit(ROWS, TRUTH[:, None])
+    found = answered(model_of(line, tmp_path), ROWS, TRUTH)
+    assert found.predictions.tolist() == pytest.approx(line.predict(ROWS)[:, 0])
+
+
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return model_of(CLASSIFIER, tmp_path_factory.mktemp("classifier"))
