@@ -127,8 +127,18 @@ def take(
     if answer and _all_text(classes):
         texts.append(answer)
     if texts:
-        frame = read(data, list(columns.values()), texts)
+        words = _words(signature, columns) | {answer: list(map(str, classes or ()))}
+        frame = read(data, list(columns.values()), texts, words)
     return chosen(frame, columns, classes, answer)
+
+
+def _words(signature: Signature, columns: Mapping[str, str]) -> dict[str, list[str]]:
+    """The texts that are categories of a feature, by the file's columns."""
+    return {
+        columns[feature.name]: [each for each in feature.categories or () if isinstance(each, str)]
+        for feature in signature.features
+        if feature.name in columns
+    }
 
 
 def chosen(

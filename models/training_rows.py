@@ -4,45 +4,58 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from models.rows import DELIMITERS
+from models import training_csv
 from models.rows.names import plain_name
 from models.rows.words import some
 from models.signature.types import Signature
+from models.training_csv import NO_WORDS, Words, read_csv
 
 # Rows that are read from the beginning of a file.
 MAX_ROWS = 1_000_000
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 CSV = {".csv", ".tsv", ".txt"}
 EXPECTED = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
+AS_CSV = "save the sheet as CSV in UTF-8"
+# How to write the rows of another file.
+HOW = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), AS_CSV),
+    ".json": 'write an object a line, as frame.to_json("a.jsonl", orient="records", lines=True)',
+}
 
 
 class DataError(Exception):
     """The rows cannot be used; the message says why and what to do."""
 
 
-def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -> pd.DataFrame:
-    """Read the rows of a file, up to MAX_ROWS.
+def read(
+    path: Path,
+    names: Collection[str] = (),
+    texts: Collection[str] = (),
+    words: Words = NO_WORDS,
+) -> pd.DataFrame:
+    """Read the rows of a file, up to MAX_ROWS. Raises DataError.
 
-    `names` are the expected columns: a CSV is split at the delimiter that finds most of them.
-    `texts` are columns of a CSV that stay text even if they look like numbers. Raises DataError.
+    `names`, `texts` and `words` tell how a CSV is read: see `models.training_csv.read_csv`.
     """
     kinds = _kinds(path)
     kind = kinds[-1] if kinds else ""
     try:
         if kind in CSV:
-            frame = _read_csv(path, names, texts)
+            frame = read_csv(path, MAX_ROWS, names, texts, words)
         elif kind in (".parquet", ".pq"):
             frame = pd.read_parquet(path).head(MAX_ROWS)
         elif kind in (".ndjson", ".jsonl"):
             frame = _read_lines(path)
         else:
-            raise DataError(f"{path} is none of the files that are read: {EXPECTED}")
+            how = f": {HOW[kind]}" if kind in HOW else ""
+            raise DataError(f"{path} is none of the files that are read: {EXPECTED}{how}")
     except ImportError:
         raise DataError(
             f"to read {path}, add the line pyarrow to models/requirements.txt and run make again, "
@@ -51,7 +64,7 @@ def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path} is not UTF-8: save it as UTF-8") from None
+        raise DataError(f"{path} {_encoding(path)}") from None
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} cannot be read as {kind[1:]}: {reason}") from None
@@ -61,70 +74,31 @@ def read(path: Path, names: Collection[str] = (), texts: Collection[str] = ()) -
     return frame.reset_index(drop=True)
 
 
-def _read_csv(
-    path: Path, names: Collection[str], texts: Collection[str], *, keep_default_na: bool = True
-) -> pd.DataFrame:
-    headers = {sep: pd.read_csv(path, sep=sep, nrows=0).columns for sep in DELIMITERS}
-    known = {plain_name(name) for name in names}
-
-    def fit(sep: str) -> tuple[int, int]:
-        header = headers[sep]
-        return sum(plain_name(name) in known for name in header), len(header)
-
-    sep = max(DELIMITERS, key=fit)
-    dtypes = {name: str for name in headers[sep] if plain_name(name) in set(map(plain_name, texts))}
-    rows = pd.read_csv(
-        path,
-        sep=sep,
-        nrows=MAX_ROWS,
-        dtype=dtypes,
-        low_memory=False,
-        keep_default_na=keep_default_na,
-    )
-    if sep != "," and any(_has_decimal_commas(rows[name]) for name in rows if name not in dtypes):
-        rows = pd.read_csv(
-            path, sep=sep, nrows=MAX_ROWS, dtype=dtypes, low_memory=False, decimal=","
-        )
-    return rows
-
-
 def as_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame | None:
     """The cells of the CSV from which a frame was read, as texts; None of other files."""
     if CSV.isdisjoint(_kinds(path)):
         return None
-    texts = _read_csv(path, columns_of(frame), columns_of(frame), keep_default_na=False)
-    texts.columns = frame.columns
-    return texts
+    return training_csv.as_texts(path, MAX_ROWS, frame)
 
 
-def whole(frame: pd.DataFrame) -> list[str]:
-    """The columns that were read as whole numbers."""
-    return [name for name in columns_of(frame) if pd.api.types.is_integer_dtype(frame[name])]
-
-
-def codes(texts: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
-    """The columns that were read as whole numbers, and of which a value is 01 or the like.
-
-    A zero in front is a part of a code, and no number has it.
-    """
-    return [name for name in whole(frame) if texts[name].str.match(r"0\d").any()]
-
-
-def missing_words(texts: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, int]:
-    """The texts in a column that pandas reads as missing, as NA, and how often each."""
-    known = texts[name][frame[name].isna().to_numpy()].str.strip()
-    return {str(word): int(n) for word, n in known.value_counts().items() if word}
+def _encoding(path: Path) -> str:
+    """What a file is that is not UTF-8, and how to write it so."""
+    if path.suffix.lower() in PACKED:
+        return "is not UTF-8: save it as UTF-8"
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return f"is a workbook, as of Excel: {AS_CSV}"
+    encoding = "UTF-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+    new = shlex.quote(f"{path.stem}-utf8{path.suffix}")
+    return (
+        f"is not UTF-8: save it as UTF-8, as with iconv -f {encoding} -t UTF-8 "
+        f"{shlex.quote(str(path))} > {new}"
+    )
 
 
 def _kinds(path: Path) -> list[str]:
     return [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
-
-
-def _has_decimal_commas(column: pd.Series[Any]) -> bool:
-    known = column.dropna()
-    if not len(known) or not is_text(column):
-        return False
-    return bool(known.astype(str).str.fullmatch(r"\s*[-+]?\d*,?\d+([eE][-+]?\d+)?\s*").all())
 
 
 def _read_lines(path: Path) -> pd.DataFrame:

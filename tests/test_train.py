@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from models import ModelError, load, pipeline, releases
 from models.training import data as training_data
-from models.training import function, learn, search, split, table, train
+from models.training import function, learn, options, search, split, table, texts, train
 from models.training.data import take
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe, read_grid
@@ -432,6 +433,21 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "a column twice": (
         HOUSES.set_axis([*HOUSES.columns[:-2], "area", "price"], axis=1), {"drop": ()},
         "t.csv has the column area twice"),
+    "words in a target of numbers": (
+        HOUSES.assign(price=HOUSES["price"].astype(str).where(HOUSES.index % 50 != 7, "?")), {},
+        "the target price of t.csv has 3 values beside numbers, as '?' in row 7: leave such a cell empty"),
+    "a word in a target of numbers": (
+        HOUSES.assign(price=HOUSES["price"].astype(str).where(HOUSES.index != 7, "sold")), {},
+        "the target price of t.csv has 1 value beside numbers, as 'sold' in row 7"),
+    "a total": (
+        pd.concat([HOUSES, HOUSES[["price"]].sum().to_frame().T]), {"features": ("area",)},
+        "the price of the last row of t.csv is the sum of all others: remove this row, which is a total"),
+    "an infinite answer behind a gap": (
+        HOUSES.assign(price=HOUSES["price"].mask(HOUSES.index == 3, np.inf).mask(HOUSES.index == 1)), {},
+        "the target price is infinite in row 3 of t.csv"),
+    "a name with blanks around": (
+        HOUSES.rename(columns={"price": " price"}), {},
+        'TARGET: t.csv has no column price: it has id, area, town, garden, built, agent, sold_on, " price", kind'),
     "one group": (HOUSES.assign(town="Ayr"), {"group": "town"}, "GROUP=town: all rows have one value"),
     "no times": (
         HOUSES, {"time": "agent"},
@@ -483,12 +499,38 @@ def test_times_of_several_zones_are_in_order() -> None:
     assert data.order.notna().all()
 
 
-def test_advice_on_a_column_with_a_blank_is_quoted(trained: Train, houses: Path) -> None:
-    HOUSES.to_csv(houses)
-    said = (
-        "the column Unnamed: 0 counts the rows: if it is an id, leave it out with 'DROP=Unnamed: 0'"
-    )
-    assert said in str(trained())
+ODD_NAMES = ("row number", "a, b", ' a "b"', "a,", "it's")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_advice_on_a_column_is_followed_to_the_letter(
+    trained: Train, houses: Path, name: str
+) -> None:
+    HOUSES.assign(**{name: range(N)}).to_csv(houses, index=False)
+    (said,) = [each for each in trained().said if "counts the rows" in each]
+    advice = shlex.split(said.partition("leave it out with ")[2])
+    assert len(advice) == 1
+    drop = options.names(advice[0].removeprefix("DROP=") + ",id, kind ")
+    assert drop == (name, "id", "kind")
+    assert not [each for each in trained(drop=drop).said if "counts the rows" in each]
+
+
+def test_a_name_with_a_dollar_is_left_out_without_make(trained: Train, houses: Path) -> None:
+    HOUSES.assign(**{"$": range(N)}).to_csv(houses, index=False)
+    assert "the column $ counts the rows: if it is an id, remove it from the rows" in str(trained())
+
+
+def test_a_column_without_a_name_is_left_out_unless_it_is_asked_for(
+    trained: Train, houses: Path
+) -> None:
+    # The index that pandas writes, and a comma at the end of each line.
+    houses.write_text(re.sub("$", ",", HOUSES.to_csv(), flags=re.MULTILINE).removesuffix(","))
+    done = trained()
+    assert "note: the model does not get Unnamed: 0, Unnamed: 10, which has no name in" in str(done)
+    assert "Unnamed: 0" not in card_of(done.path)["features"]
+    frame = pd.read_csv(houses)
+    recipe = Recipe(target="price", features=("area", "Unnamed: 0"))
+    assert list(take(recipe, frame, "t.csv").rows) == ["area", "Unnamed: 0"]
 
 
 def test_fewer_folds_than_asked_are_said(trained: Train) -> None:
@@ -516,6 +558,12 @@ def test_a_quantity_that_is_text_is_said_of_a_feature(trained: Train, houses: Pa
 SUSPICIONS: dict[str, tuple[pd.DataFrame, str]] = {
     "a multiple": (HOUSES.assign(a=HOUSES["price"] / 100), "the column a says the target price in other words"),
     "a counter": (HOUSES.assign(a=range(N)), "the column a counts the rows: if it is an id, leave it out with DROP=a"),
+    "a word among numbers": (
+        HOUSES.assign(area=HOUSES["area"].astype(str).where(HOUSES.index != 5, "Total")),
+        "the column area is text, since it has 1 value beside numbers, as 'Total' in row 5: leave such a"),
+    "two spellings": (
+        HOUSES.assign(town=HOUSES["town"].mask(HOUSES.index == 5, "ayr ")),
+        "some values of town differ only in blanks or capitals, and are told apart: 'Ayr', 'ayr '"),
     "no answer": (
         HOUSES.assign(price=HOUSES["price"].where(HOUSES.index > 1)), "2 rows have no price, and are left out"),
 }  # fmt: skip
@@ -528,10 +576,66 @@ def test_what_looks_wrong_is_said(name: str) -> None:
     assert said.startswith(words)
 
 
-def test_a_code_with_a_zero_in_front_stays_text(tmp_path: Path) -> None:
+TEXTS: dict[str, tuple[list[str], bool]] = {
+    "dollars": (["$1,098", "$2,000.50", "-$3"], True),
+    "euros": (["1.098,50 €", "2.000 €", "3 €"], True),
+    "a currency's name": (["EUR 1098", "EUR 2 000", "EUR 3"], True),
+    "percent": (["10 %", "20%", "3.5%"], True),
+    "narrow spaces": (["1\u202f098,5", "2\u202f000", "3"], True),
+    "lakh": (["1,00,000", "2,50,000", "3"], True),
+    "decimal commas": (["1,5", "2,25", "3"], True),
+    "codes": (["A10", "A20", "A3"], False),
+    "codes with a dash": (["A-00010", "B-00020", "C-3"], False),
+    "postcodes": (["01234", "12345", "99999"], False),
+    "dates": (["01.02.2024", "11.02.2024", "21.03.2024"], False),
+    "house numbers": (["10a", "11b", "12c", "13d"], False),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_quantity_is_told_from_a_code(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "MAX_CLASSES", 2)
+    values, is_quantity = TEXTS[name]
+    assert texts.quantity_as_text(pd.Series(values)) == (values[0] if is_quantity else "")
+
+
+def test_a_word_that_is_read_as_missing_in_many_rows_is_said(trained: Train, houses: Path) -> None:
+    HOUSES.assign(town=["None", "Ayr", "Cork"] * 40, garden=["NA"] * 5 + ["a"] * 115).to_csv(
+        houses, index=False
+    )
+    said = [each for each in trained().said if "read as missing" in each]
+    assert said == [
+        "town: 'None' in 40 is read as missing; if it is a category, give it another name"
+    ]
+
+
+def test_whole_numbers_beside_gaps_are_whole_classes(trained: Train, houses: Path) -> None:
+    kinds = HOUSES["kind"].map({"dear": 1, "cheap": 0})
+    HOUSES.assign(kind=kinds.where(HOUSES.index > 1)).to_csv(houses, index=False)
+    classes = card_of(trained(target="kind", drop=("id", "price")).path)["classes"]
+    assert json.dumps(classes) == "[0, 1]"
+
+
+def test_numbers_beyond_those_that_floats_have_stay_floats() -> None:
+    frame = pd.DataFrame({"a": range(4), "b": [1e19, 2e19, 3e19, np.nan]})
+    assert take(Recipe(target="b"), frame, "t.csv").answers.tolist() == [1e19, 2e19, 3e19]
+
+
+def test_whole_numbers_that_are_taken_as_classes_are_said(trained: Train, houses: Path) -> None:
+    HOUSES.assign(kind=HOUSES.index % 3).to_csv(houses, index=False)
+    said = (
+        "the 3 different whole numbers of kind are taken as classes: if they are quantities, name"
+    )
+    assert said in str(trained(target="kind", drop=("id", "price")))
+
+
+@pytest.mark.parametrize("rest", [[], [None, None]], ids=["whole", "with gaps"])
+def test_a_code_with_a_zero_in_front_stays_text(tmp_path: Path, rest: list[None]) -> None:
     path = tmp_path / "codes.csv"
     codes = HOUSES.assign(kind=np.where(HOUSES["kind"] == "dear", "01", "02"), zip="00501")
     codes.loc[0, "zip"] = "10001"
+    codes.loc[len(codes) - len(rest) :, "zip"] = None
+    codes.loc[len(codes) - len(rest) :, "kind"] = None
     codes.to_csv(path, sep=";", index=False)
     drop = ("id", "agent", "sold_on", "built", "price")
     done = train.train(data=path, target="kind", drop=drop, folder=tmp_path, bake=False, folds=0)
@@ -579,6 +683,17 @@ def parts(**options: Any) -> tuple[Any, Any, Any]:
 def test_each_row_is_either_fitted_on_or_held_out(options: dict[str, Any]) -> None:
     _, fit, held = parts(**options)
     assert sorted([*fit, *held]) == list(range(N))
+
+
+def test_advice_on_the_rows_to_hold_out_is_followed_to_the_letter() -> None:
+    frame = HOUSES[:5].assign(kind=["a", "b", "a", "b", "b"])
+    recipe = Recipe(function=TABLE, target="kind")
+    data = take(recipe, frame, "t.csv")
+    with pytest.raises(Unusable, match=r": set HELD_OUT=0\.4, or add rows$"):
+        split.hold_out(data, recipe, classes=True)
+    again = Recipe(function=TABLE, target="kind", held_out=0.4)
+    fit, held = split.hold_out(data, again, classes=True)
+    assert set(data.answers[fit]) == set(data.answers[held]) == {"a", "b"}
 
 
 def test_classes_keep_their_shares() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,19 +17,23 @@ from models import sources
 from models.rows.words import some
 from models.settings import ModelSettings
 from models.sources import shown
-from models.training import faults
+from models.training import faults, options
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe
-from models.training_rows import (
-    MAX_ROWS,
-    DataError,
-    as_texts,
-    codes,
-    columns_of,
-    missing_words,
-    read,
-    whole,
-)
+from models.training_csv import codes, missing_words, whole
+from models.training_rows import MAX_ROWS, DataError, as_texts, columns_of, is_text, read
+
+# How often each text of a column was read as missing, by the column.
+Words = Mapping[str, Mapping[str, int]]
+NO_WORDS: Words = MappingProxyType({})
+
+
+# Words for missing values in a larger share of the rows may be a category.
+MAX_GAPS = 0.1
+# Floats below this number have all whole numbers.
+MAX_EXACT = 2**53
+# A column without a name, as pandas calls it.
+UNNAMED = re.compile(r"Unnamed: \d+")
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,19 +81,20 @@ def load(recipe: Recipe, settings: ModelSettings, beside: Path) -> Data:
     return take(recipe, frame, shown(recipe.data), sha256, words)
 
 
-def _read(path: Path, target: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The rows of a file, and how often each text of the target was read as missing.
+def _read(path: Path, target: str) -> tuple[pd.DataFrame, Words]:
+    """The rows of a file, and how often each text of a column was read as missing.
 
-    Raises DataError.
+    Those of numbers are no categories, and are not counted, except in the target. Raises DataError.
     """
     frame = read(path)
-    has_gaps = target in frame and bool(frame[target].isna().any())
-    texts = as_texts(path, frame) if has_gaps or whole(frame) else None
+    gaps = [name for name in columns_of(frame) if frame[name].isna().any()]
+    counted = [name for name in gaps if name == target or is_text(frame[name])]
+    texts = as_texts(path, frame) if counted or whole(frame) else None
     if texts is None:
         return frame, {}
     if names := codes(texts, frame):
         frame = read(path, texts=names)
-    return frame, missing_words(texts, frame, target) if has_gaps else {}
+    return frame, {name: missing_words(texts, frame, name) for name in counted}
 
 
 def take(
@@ -96,12 +102,11 @@ def take(
     frame: pd.DataFrame,
     source: str,
     sha256: str = "",
-    words: Mapping[str, int] = MappingProxyType({}),
+    words: Words = NO_WORDS,
 ) -> Data:
     """The rows and the answers in a frame, whose columns' names are texts.
 
-    `words` counts the texts in the target's column that were read as missing, as NA. Raises
-    Unusable.
+    `words` counts the texts of each column that were read as missing, as NA. Raises Unusable.
     """
     columns = columns_of(frame)
     _check_names(recipe, columns, source)
@@ -109,24 +114,62 @@ def take(
     answers = frame[recipe.target]
     known = answers.notna().to_numpy()
     left_out = int((~known).sum())
-    missing = [_missing(recipe, left_out, words)] if left_out else []
+    missing = [_missing(recipe, left_out, words.get(recipe.target, {}))] if left_out else []
     if not known.any():
         raise Unusable(f"the target {recipe.target} of {source} has no value in any row")
-    others = [name for name in columns if name not in {recipe.target, split, *recipe.drop}]
-    rows = frame[list(recipe.features) or others][known].reset_index(drop=True)
-    # Truth values beside gaps are objects in pandas.
-    answers = answers[known].reset_index(drop=True).infer_objects()
-    order = _order(recipe, frame[split][known].reset_index(drop=True)) if split else None
+    unnamed = [name for name in columns if _is_left_out(name, recipe)]
+    left = {recipe.target, split, *recipe.drop, *unnamed}
+    others = [name for name in columns if name not in left]
+    rows = frame[list(recipe.features) or others][known]
+    answers = _without_gaps(answers[known], left_out)
+    order = _order(recipe, frame[split][known]) if split else None
     faults.check(recipe, rows, answers, source, "".join(f" ({each})" for each in missing))
-    said = [*faults.suspicions(recipe, rows, answers), *missing]
+    said = [*faults.suspicions(recipe, rows, answers), *missing, *_passed(unnamed)]
+    gaps = {name: words.get(name, {}) for name in columns_of(rows)}
+    said += [
+        f"{name}: {_read_as_missing(found, 'category')}"
+        for name, found in gaps.items()
+        if sum(found.values()) > MAX_GAPS * len(rows)
+    ]
     if len(frame) == MAX_ROWS:
         said.append(f"{source} has more rows: the first {MAX_ROWS:,} are read")
     rest = [name for name in columns if name not in {recipe.target, *columns_of(rows)}]
-    passed = frame[rest][known].reset_index(drop=True)
     return Data(
-        rows=rows, others=passed, answers=answers, order=order, left_out=left_out, source=source,
-        sha256=sha256, said=tuple(said),
-    )  # fmt: skip
+        rows=rows.reset_index(drop=True),
+        others=frame[rest][known].reset_index(drop=True),
+        answers=answers.reset_index(drop=True),
+        order=None if order is None else order.reset_index(drop=True),
+        left_out=left_out,
+        source=source,
+        sha256=sha256,
+        said=tuple(said),
+    )
+
+
+def _is_left_out(name: str, recipe: Recipe) -> bool:
+    """Whether a column has no name, and nobody asks for it."""
+    named = {recipe.target, recipe.group, recipe.time, *recipe.features, *recipe.drop}
+    return UNNAMED.fullmatch(name) is not None and name not in named
+
+
+def _passed(unnamed: list[str]) -> list[str]:
+    said = (
+        f"the model does not get {some(unnamed)}, which has no name in the first line: it may be "
+        "the index that pandas writes without index=False"
+    )
+    return [said] if unnamed else []
+
+
+def _without_gaps(answers: pd.Series[Any], gaps: int) -> pd.Series[Any]:
+    """The answers in the type that they have without gaps.
+
+    Beside gaps, truth values are objects in pandas, and whole numbers floats.
+    """
+    found = answers.infer_objects()
+    if not gaps or not pd.api.types.is_float_dtype(found):
+        return found
+    is_whole = (found == found.round()) & (found.abs() < MAX_EXACT)
+    return found.astype("int64") if is_whole.all() else found
 
 
 def _check_names(recipe: Recipe, columns: list[str], source: str) -> None:
@@ -140,7 +183,7 @@ def _check_names(recipe: Recipe, columns: list[str], source: str) -> None:
     }
     for name, wanted in named.items():
         if missing := [each for each in wanted if each and each not in columns]:
-            have = f"it has {some(columns)}"
+            have = f"it has {some(list(map(options.quoted, columns)))}"
             if name == "TARGET" and {*recipe.target.split(",")} <= {*columns}:
                 have = "TARGET is one column; a function that takes nothing can fit several"
             raise Unusable(f"{name}: {source} has no column {some(missing)}: {have}")
@@ -156,19 +199,19 @@ def _order(recipe: Recipe, column: pd.Series[Any]) -> pd.Series[Any]:
                 f"GROUP={recipe.group}: all rows have one value, and none could be held out"
             )
         # A missing value is a group as any other is.
-        return pd.Series(pd.factorize(column, use_na_sentinel=False)[0])
+        return pd.Series(pd.factorize(column, use_na_sentinel=False)[0], column.index)
     times = column
     if not pd.api.types.is_numeric_dtype(column):
         times = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
-        wrong = (times.isna() & column.notna()).to_numpy()
+        wrong = times.isna() & column.notna()
         if wrong.any():
-            row = int(wrong.argmax())
+            row, value = next(column[wrong].items())
             raise Unusable(
-                f"TIME={recipe.time}: row {row} has {str(column.iloc[row])!r}: expected numbers, "
-                "or times in ISO 8601, as 2026-11-29"
+                f"TIME={recipe.time}: row {row} has {str(value)!r}: expected numbers, or times in "
+                "ISO 8601, as 2026-11-29"
             )
     if times.isna().any():
-        row = int(times.isna().to_numpy().argmax())
+        row = times.isna().idxmax()
         raise Unusable(f"TIME={recipe.time}: row {row} has none: each row must have a time")
     return times
 
@@ -177,7 +220,9 @@ def _missing(recipe: Recipe, count: int, words: Mapping[str, int]) -> str:
     """A sentence on the rows without an answer, and on the words that pandas reads as none."""
     rows = "1 row has" if count == 1 else f"{count:,} rows have"
     said = f"{rows} no {recipe.target}, and {'is' if count == 1 else 'are'} left out"
-    if words:
-        listed = some([f"{word!r} in {number:,}" for word, number in words.items()])
-        said += f": {listed} is read as missing; if it is a class, give it another name"
-    return said
+    return f"{said}: {_read_as_missing(words, 'class')}" if words else said
+
+
+def _read_as_missing(words: Mapping[str, int], noun: str) -> str:
+    listed = some([f"{word!r} in {number:,}" for word, number in words.items()])
+    return f"{listed} is read as missing; if it is a {noun}, give it another name"

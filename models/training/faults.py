@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from models.card import plain
+from models.training import options
 from models.training.facts import Unusable
 from models.training.recipe import Recipe
-from models.training.table import quantity_as_text
+from models.training.table import MAX_CLASSES
+from models.training.texts import quantity_as_text, spellings, words_among_numbers
 from models.training_rows import columns_of
 
 # In fewer rows than these, a column may say the target in other words by accident.
@@ -40,16 +43,26 @@ def check(
             f"the target {recipe.target} of {source} is text, as {example!r}: write plain numbers, "
             "as 7229.5"
         )
+    if answers.nunique() > MAX_CLASSES and (found := words_among_numbers(answers)):
+        raise Unusable(
+            f"the target {recipe.target} of {source} has {found}: leave such a cell empty, or "
+            "write a number"
+        )
     if pd.api.types.is_float_dtype(answers) and not np.isfinite(answers).all():
-        row = int((~np.isfinite(answers)).to_numpy().argmax())
+        row = (~np.isfinite(answers)).idxmax()
         raise Unusable(f"the target {recipe.target} is infinite in row {row} of {source}")
+    if _ends_in_total(answers):
+        raise Unusable(
+            f"the {recipe.target} of the last row of {source} is the sum of all others: remove "
+            "this row, which is a total"
+        )
     if not rows.shape[1]:
         raise Unusable(f"{source} has no column but the target {recipe.target}")
     for name in columns_of(rows):
         if rows[name].isna().all():
             raise Unusable(f"the column {name} has no value in any row: {leave(name)}")
         if pd.api.types.is_float_dtype(rows[name]) and np.isinf(rows[name]).any():
-            row = int(np.isinf(rows[name]).to_numpy().argmax())
+            row = np.isinf(rows[name]).idxmax()
             raise Unusable(
                 f"the column {name} is infinite in row {row}: replace it, or {leave(name)}"
             )
@@ -60,9 +73,20 @@ def check(
             )
 
 
+def _ends_in_total(answers: pd.Series[Any]) -> bool:
+    """Whether the last of many quantities is the sum of all others."""
+    if len(answers) < MIN_LEAK_ROWS or not _is_number(answers):
+        return False
+    *others, last = answers.to_numpy(float)
+    total = math.fsum(others)
+    return min(others) >= 0 and last > max(others) and math.isclose(total, last, rel_tol=1e-9)
+
+
 def leave(name: str) -> str:
     """The advice to leave a column out, as a shell takes it."""
-    return f"leave it out with {shlex.quote(f'DROP={name}')}"
+    if "$" in name:
+        return "remove it from the rows, or its dollar, which make does not take"
+    return f"leave it out with {shlex.quote(f'DROP={options.quoted(name)}')}"
 
 
 def _is_equal(column: pd.Series[Any], answers: pd.Series[Any]) -> bool:
@@ -85,7 +109,23 @@ def _is_counter(column: pd.Series[Any]) -> bool:
 
 
 def suspicions(recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any]) -> Iterator[str]:
-    """Sentences on columns that may give the answer away."""
+    """Sentences on columns that may give the answer away, or that are not what they seem."""
+    for column in (answers, *(rows[name] for name in columns_of(rows))):
+        if alike := spellings(column):
+            yield (
+                f"some values of {column.name} differ only in blanks or capitals, and are told "
+                f"apart: {alike}"
+            )
+    for name in columns_of(rows):
+        if found := words_among_numbers(rows[name]):
+            yield (
+                f"the column {name} is text, since it has {found}: leave such a cell empty if its "
+                "value is missing"
+            )
+    yield from _leaks(recipe, rows, answers)
+
+
+def _leaks(recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any]) -> Iterator[str]:
     if len(rows) < MIN_LEAK_ROWS:
         return
     for name in columns_of(rows):

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from models.errors import brief
-from models.training import search, split, table
+from models.training import search, split, table, texts
 from models.training.data import Data
 from models.training.evaluate import default_metric
 from models.training.facts import Unusable
@@ -45,6 +45,8 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
         data, passed = usable(data)
         said += passed
     parts = _build(build, data, recipe)
+    if recipe.function == TABLE and parts.classes:
+        said += _numbered(data.answers)
     metric = recipe.metric or default_metric(parts.estimator)
     folds = split.folds(data, parts.fit, recipe, classes=parts.classes) if recipe.folds else []
     if len(folds) != recipe.folds:
@@ -52,7 +54,7 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
             f"there are {len(folds)} folds of the {recipe.folds} in FOLDS: a class, or the groups, "
             "have no rows for more"
             if folds
-            else "there are too few rows for a cross-validation"
+            else "there is no cross-validation: too few rows, or too few of a class or a group"
         )
     estimator = parts.estimator
     validated: list[search.Validated] = []
@@ -93,9 +95,19 @@ def usable(data: Data) -> tuple[Data, list[str]]:
     said += [
         f"the column {name} is text, as {example!r}: write plain numbers if it is a quantity"
         for name in passed
-        if (example := table.quantity_as_text(data.rows[name]))
+        if (example := texts.quantity_as_text(data.rows[name]))
     ]
     return kept, said
+
+
+def _numbered(answers: pd.Series[Any]) -> list[str]:
+    """A sentence on whole numbers that are taken as classes, and may be quantities."""
+    said = (
+        f"the {answers.nunique()} different whole numbers of {answers.name} are taken as classes: "
+        "if they are quantities, name a function in TRAIN that builds a regression"
+    )
+    is_plain = not pd.api.types.is_integer_dtype(answers) or answers.nunique() == 2
+    return [] if is_plain else [said]
 
 
 def _build(build: Build, data: Data, recipe: Recipe) -> _Parts:
@@ -142,8 +154,8 @@ def fit(estimator: Any, rows: Any, answers: Any) -> list[str]:
             estimator.fit(rows, answers)
         except Exception as error:
             raise Unusable(f"the model cannot be fitted: {brief(error)}") from None
-    texts = dict.fromkeys(str(each.message).partition("\n")[0] for each in caught)
-    return [f"the fit warns: {text}" for text in list(texts)[:MAX_WARNINGS]]
+    warned = dict.fromkeys(str(each.message).partition("\n")[0] for each in caught)
+    return [f"the fit warns: {text}" for text in list(warned)[:MAX_WARNINGS]]
 
 
 def facts(data: Data, recipe: Recipe) -> dict[str, Any]:

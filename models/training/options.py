@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
 from models.training.facts import Unusable
 from models.training.recipe import read_grid
+
+# A name in a list: in quotes, or up to the next comma.
+NAME = re.compile(r'(?:^|,)\s*(?:"((?:[^"]|"")*)"\s*(?=,|$)|([^,]*))')
 
 
 def read(description: str | None) -> argparse.Namespace:
@@ -25,6 +29,20 @@ def read(description: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def names(text: str) -> tuple[str, ...]:
+    """The names in a list with commas; one with commas or blanks around stands in quotes."""
+    found = (match.groups() for match in NAME.finditer(text))
+    return tuple(
+        plain.strip() if quoted is None else quoted.replace('""', '"') for quoted, plain in found
+    )
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in a list with commas."""
+    is_plain = name == name.strip() and not {",", '"'} & set(name)
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
+
+
 def of_recipe(given: argparse.Namespace) -> dict[str, Any]:
     """The fields of a recipe that were given; raises Unusable for one that is no number."""
     found: dict[str, Any] = {"group": given.group, "time": given.time}
@@ -38,7 +56,7 @@ def of_recipe(given: argparse.Namespace) -> dict[str, Any]:
                     f"{name.upper()}={text}: expected a number, as in {name.upper()}={example}"
                 ) from None
     if given.drop:
-        found["drop"] = tuple(name.strip() for name in given.drop.split(","))
+        found["drop"] = names(given.drop)
     if given.search:
         found["search"] = read_grid(Path(given.search))
     return found

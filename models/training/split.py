@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,9 +53,11 @@ def hold_out(data: Data, recipe: Recipe, *, classes: bool) -> tuple[Places, Plac
                 stratify=data.answers if classes else None,
             )
         except ValueError as error:
+            # Each class has two rows at least.
+            enough = math.ceil(100 * data.answers.nunique() / len(places)) / 100
             raise Unusable(
                 f"HELD_OUT={recipe.held_out:g} of {len(places)} rows cannot have each class of "
-                f"{recipe.target} ({error})"
+                f"{recipe.target} ({error}): set HELD_OUT={enough:g}, or add rows"
             ) from None
     if classes:
         _check_fitted(data.answers, fit, recipe)

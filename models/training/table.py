@@ -16,8 +16,6 @@ from models.training_rows import columns_of, is_text
 
 # Integers with at most so many different values are classes.
 MAX_CLASSES = 20
-# A number with separators, and with a currency or a unit before or behind it.
-QUANTITY = r"\s*[^\s\d]{0,3}\s*[-+]?\d[\d.,' ]*\s*[^\s\d]{0,3}\s*"
 # A text with more different values than this is a name or an id, and not a category.
 MAX_CATEGORIES = 100
 
@@ -68,16 +66,6 @@ def build(rows: pd.DataFrame, answers: pd.Series[Any], *, classes: bool | None =
     if has_classes(answers) if classes is None else classes:
         return Pipeline([("columns", columns), ("classify", LogisticRegression(max_iter=1000))])
     return Pipeline([("columns", columns), ("regress", Ridge())])
-
-
-def quantity_as_text(column: pd.Series[Any]) -> str:
-    """A text of a column in which all are numbers with separators or a unit; "" of others."""
-    if not is_text(column):
-        return ""
-    known = column.dropna().astype(str)
-    if known.nunique() <= MAX_CLASSES or not known.str.fullmatch(QUANTITY).all():
-        return ""
-    return str(known.iloc[0])
 
 
 def _is_plain(column: pd.Series[Any]) -> bool:
