@@ -166,7 +166,7 @@ class Recorder:
             predictions = [made for model, each in kept for made in self._maker.made(model, each)]
             try:
                 if is_second:
-                    self._mend()
+                    self.store.check()
                 if predictions:
                     self.store.add(predictions)
                 if is_second or everything:
@@ -179,11 +179,6 @@ class Recorder:
             else:
                 if is_second and self._purse is not None:
                     self._purse.fill()
-
-    def _mend(self) -> None:
-        """Make the file anew where somebody has removed it. Raises OSError."""
-        if not self.store.is_there():
-            self._store = FeedbackStore(self.store.folder)
 
     def close(self) -> None:
         """Write down all that this process has noted, at its end."""

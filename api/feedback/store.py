@@ -31,20 +31,20 @@ KEYS = {
 
 
 class FeedbackStore:
-    """The file `feedback.db` in a folder, which is made if it is not there.
+    """The file `feedback.db` in a folder, which is made whenever it is not there.
 
     Raises OSError with a sentence where it cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / "feedback.db"
         self._database = Database(path, schema.SCHEMA, durable=False, cache_kib=CACHE_KIB)
 
-    def is_there(self) -> bool:
-        """Whether the file is still there: SQLite goes on writing to one that was removed."""
-        return (self.folder / "feedback.db").exists()
+    def check(self) -> None:
+        """Make the file anew where somebody has removed it; raise OSError if that cannot be."""
+        with self._database.reading():
+            pass
 
     def add(self, predictions: Iterable[Prediction]) -> None:
         """Keep predictions; those that are there stay as they are."""
