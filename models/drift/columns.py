@@ -150,11 +150,13 @@ def column_of(feature: Feature, card: Any, *, float32: bool) -> Column:
     if feature.kind == "datetime":
         return Column(name=feature.name, kind="date", edges=edges, trained=trained)
     if edges or (feature.kind == "number" and feature.categories is None and not facts.counts):
+        known = feature.categories
         return Column(
             name=feature.name,
             kind="number",
             edges=edges,
-            known=feature.categories,
+            # Of many numbers some are new in each sample: these are counted by their size.
+            known=known if known and len(known) <= MAX_LISTED else None,
             trained=trained,
             float32=short,
         )

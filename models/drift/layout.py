@@ -33,7 +33,10 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @classmethod
     def of(cls, model: Model, hidden: Collection[str] = ()) -> Self:
-        """The layout for a model, by the statistics in its card; hidden features have no cells."""
+        """The layout for a model, by the statistics in its card.
+
+        Hidden features have no cells, nor those that the model never looks at: a row may lack them.
+        """
         signature, card = model.signature, model.card
         facts = card.get("features")
         facts = facts if isinstance(facts, dict) else {}
@@ -42,8 +45,9 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             column_of(each, facts.get(each.name, {}), float32=signature.float32)
             for each in features
         ]
+        unseen = {each.name for each in features if each.kind == "unused"}.union(hidden)
         columns = [
-            Column(name=each.name, kind=each.kind, hidden=True) if each.name in hidden else each
+            Column(name=each.name, kind=each.kind, hidden=True) if each.name in unseen else each
             for each in columns
         ]
         classes = model.classes

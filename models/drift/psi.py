@@ -59,18 +59,20 @@ def difference(
     *,
     ordered: int = 0,
     alone: Collection[int] = (),
+    tail: Collection[int] = (),
 ) -> Difference:
     """Compare the counts of a sample with those of the training rows, both of shape (cells,).
 
     `features` is how many are compared at a time; the first `ordered` cells are neighbours,
-    and those in `alone` are of one value each.
+    and those in `alone` are of one value each. Cells in `tail` are of values that training had
+    seldom or never.
     """
     if trained is None:
         return Difference("unknown")
     rows, known = int(live.sum()), int(trained.sum())
     if rows < MIN_ROWS or known < MIN_TRAINED_ROWS:
         return Difference("too few")
-    both = _merged(np.stack([live, trained]), ordered, alone)
+    both = _merged(np.stack([live, trained]), ordered, alone, tail)
     cells = both.shape[1]
     shares = (both + SMOOTHING) / (both.sum(axis=1, keepdims=True) + cells * SMOOTHING)
     psi = float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
@@ -91,7 +93,9 @@ def _verdict(psi: float, noise: float, critical: float) -> Verdict:
     return "drifted" if psi < LARGE else "drifted much"
 
 
-def _merged(both: np.ndarray, ordered: int, alone: Collection[int]) -> np.ndarray:
+def _merged(
+    both: np.ndarray, ordered: int, alone: Collection[int], tail: Collection[int]
+) -> np.ndarray:
     """Both samples, shape (2, cells), without cells of few rows."""
     sizes = both.sum(axis=1)
     # The rows that both cells together let expect in the smaller sample, for each row.
@@ -108,9 +112,11 @@ def _merged(both: np.ndarray, ordered: int, alone: Collection[int]) -> np.ndarra
         cells[-1] = cells[-1] + group
     elif ordered:
         cells.append(group)
+    # Of many rare values some are new in each sample, also without drift: I. J. Good (1953), The
+    # Population Frequencies of Species. So unknown ones count as the rare ones of training.
     few = np.zeros(2, np.int64)
-    for cell in both[:, ordered:].T:
-        if cell.sum() * part >= MIN_IN_CATEGORY:
+    for i, cell in enumerate(both[:, ordered:].T, ordered):
+        if i not in tail and cell.sum() * part >= MIN_IN_CATEGORY:
             cells.append(cell)
         else:
             few = few + cell

@@ -32,8 +32,8 @@ Word = Annotated[
     Verdict,
     Meta(
         description="unknown: there is nothing to compare with; not counted: the feature "
-        "is hidden by PREDICTION_DROP or PREDICTION_HASH; too few: there are not enough "
-        "rows; none: no more than noise has on average; within noise: not above the critical "
+        "is hidden by PREDICTION_DROP or PREDICTION_HASH, or the model never looks at it; too few: "
+        "there are not enough rows; none: no more than noise has on average; within noise: not above the critical "
         "index; slight, drifted, drifted much: above it, and below 0.1, from 0.1, from 0.25."
     ),
 ]
@@ -147,7 +147,8 @@ def _drift(column: Column, live: np.ndarray, compared: int) -> Drift:
     found = (
         _difference(column, live, trained, compared)
         if inner
-        else difference(live, trained, compared)
+        # Categories that are not listed, and unknown ones.
+        else difference(live, trained, compared, tail={len(live) - 3, len(live) - 1})
     )
     rows, missing, unknown = int(live.sum()), int(live[-2]), int(live[-1])
     known = rows - missing

@@ -96,6 +96,7 @@ DATES = {
         (Feature(name="x"), {"count": "many"}, [1], {"any": 1}),
         (Feature(name="x"), {"count": 2, "min": 1, "max": 2}, [1], {"any": 1}),
         (Feature(name="x", categories=(0, 5)), TEN, [0, 5, 3], {"1": 1, "5": 1, "unknown": 1}),
+        (Feature(name="x", categories=tuple(range(51))), TEN, [0, 5, 3.5], {"1": 1, "4": 1, "5": 1}),
         (Feature(name="w", kind="string"), WORDS, ["a", "b", "c"], {"a": 1, "b": 1, "unknown": 1}),
         (Feature(name="w", kind="string"), WORDS, [None, []], {"missing": 1, "unknown": 1}),
         (Feature(name="w", kind="string"), WORDS | {"distinct": 9}, ["c"], {"other": 1}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,54 @@ def test_values_out_of_the_range_and_unknown_ones_are_told() -> None:
     assert outside is not None
     assert unknown is not None
     assert (outside.count, unknown.count, unknown.trained) == (30, 15, 0)
+
+
+def many(rows: int, seed: int) -> list[str]:
+    """Categories without an end: each sample has some that no other one has."""
+    return [f"c{number}" for number in np.random.default_rng(seed).zipf(1.5, rows)]
+
+
+def drift_of(live: list[str], trained: list[str], *, encoded: bool) -> report.Drift:
+    """The drift of one feature whose categories the model's encoder knows, or nobody does."""
+    counts = Counter(trained)
+    card = {
+        "count": len(trained),
+        "distinct": len(counts),
+        # As in a card: no category of one row alone.
+        "counts": {name: count for name, count in counts.most_common() if count > 1},
+    }
+    feature = Feature(name="w", kind="string", categories=tuple(counts) if encoded else None)
+    layout = Layout.of(model_of((feature,), {"features": {"w": card}}))
+    rows = [(name,) for name in live]
+    return report.features(layout, layout.count("predict", rows, [0.0] * len(rows)))[0]
+
+
+@pytest.mark.parametrize("encoded", ["by an encoder", ""])
+@pytest.mark.parametrize(("rows", "trained"), [(300, 1200), (1000, 1200), (10_000, 1200)])
+def test_where_each_sample_has_new_categories_these_are_no_drift(
+    encoded: str, rows: int, trained: int
+) -> None:
+    found = [
+        drift_of(many(rows, seed), many(trained, seed + 1000), encoded=bool(encoded))
+        for seed in range(20)
+    ]
+    assert sum(each.psi > each.critical for each in found) <= 2  # type: ignore[operator]
+
+
+def test_new_categories_are_drift_where_training_had_few_or_they_are_many() -> None:
+    of_four = drift_of(["a", "b", "c", "d", "new"] * 100, list("abcd") * 100, encoded=True)
+    of_many = drift_of([*many(500, 1), *["new"] * 300], many(1200, 2), encoded=True)
+    assert (of_four.verdict, of_many.verdict) == ("drifted much", "drifted much")
+    assert of_many.unknown_share is not None
+    assert of_many.unknown_share.low > 0.3
+
+
+def test_a_feature_that_the_model_never_looks_at_is_not_counted() -> None:
+    unused = Feature(name="u", kind="unused", missing=True)
+    card = {"features": {"x": facts_of(VALUES), "u": facts_of(VALUES)}}
+    layout = Layout.of(model_of((Feature(name="x"), unused), card))
+    found = report.features(layout, layout.count("predict", [(0.0, None)] * 200, [1.0] * 200))
+    assert [(each.verdict, each.missing) for each in found[1:]] == [("not counted", 0)]
 
 
 def test_labels_that_change_have_drifted() -> None:
