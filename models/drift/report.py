@@ -32,9 +32,10 @@ Word = Annotated[
     Verdict,
     Meta(
         description="unknown: there is nothing to compare with; not counted: the feature "
-        "is hidden by PREDICTION_DROP or PREDICTION_HASH, or the model never looks at it; too few: "
-        "there are not enough rows; none: no more than noise has on average; within noise: not above the critical "
-        "index; slight, drifted, drifted much: above it, and below 0.1, from 0.1, from 0.25."
+        "is hidden by PREDICTION_DROP or PREDICTION_HASH, or the model never looks at it; "
+        "too few: there are not enough rows; none: no more than noise has on average; "
+        "within noise: not above the critical index; slight, drifted, drifted much: above it, "
+        "and below 0.1, from 0.1, from 0.25."
     ),
 ]
 
