@@ -417,12 +417,12 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         HOUSES.assign(price=5), {}, "the target price is 5 in every row of t.csv: there is nothing to"),
     "an infinite target": (
         HOUSES.assign(price=HOUSES["price"].where(HOUSES.index != 3, np.inf)), {},
-        "the target price is infinite in row 3 of t.csv"),
+        "the target price is infinite in row 4 of t.csv"),
     "an empty column": (
         HOUSES.assign(a=np.nan), {}, "the column a has no value in any row: leave it out with DROP=a"),
     "an infinite value": (
         HOUSES.assign(a=HOUSES["built"].where(HOUSES.index != 4, -np.inf)), {},
-        "the column a is infinite in row 4: replace it, or leave it out with DROP=a"),
+        "the column a is infinite in row 5: replace it, or leave it out with DROP=a"),
     "a leak": (
         HOUSES.assign(a=HOUSES["price"]), {},
         "the column a is equal to the target price in every row, and no new row will have it: leave"),
@@ -435,24 +435,24 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         "t.csv has the column area twice"),
     "words in a target of numbers": (
         HOUSES.assign(price=HOUSES["price"].astype(str).where(HOUSES.index % 50 != 7, "?")), {},
-        "the target price of t.csv has 3 values beside numbers, as '?' in row 7: leave such a cell empty"),
+        "the target price of t.csv has 3 values beside numbers, as '?' in row 8: leave such a cell empty"),
     "a word in a target of numbers": (
         HOUSES.assign(price=HOUSES["price"].astype(str).where(HOUSES.index != 7, "sold")), {},
-        "the target price of t.csv has 1 value beside numbers, as 'sold' in row 7"),
+        "the target price of t.csv has 1 value beside numbers, as 'sold' in row 8"),
     "a total": (
         pd.concat([HOUSES, HOUSES[["price"]].sum().to_frame().T]), {"features": ("area",)},
         "the price of the last row of t.csv is the sum of all others: remove this row, which is a total"),
     "an infinite answer behind a gap": (
         HOUSES.assign(price=HOUSES["price"].mask(HOUSES.index == 3, np.inf).mask(HOUSES.index == 1)), {},
-        "the target price is infinite in row 3 of t.csv"),
+        "the target price is infinite in row 4 of t.csv"),
     "a name with blanks around": (
         HOUSES.rename(columns={"price": " price"}), {},
         'TARGET: t.csv has no column price: it has id, area, town, garden, built, agent, sold_on, " price", kind'),
     "one group": (HOUSES.assign(town="Ayr"), {"group": "town"}, "GROUP=town: all rows have one value"),
     "no times": (
         HOUSES, {"time": "agent"},
-        "TIME=agent: row 0 has 'agent 0': expected numbers, or times in ISO 8601, as 2026-11-29"),
-    "a row without a time": (HOUSES, {"time": "built"}, "TIME=built: row 0 has none: each row must"),
+        "TIME=agent: row 1 has 'agent 0': expected numbers, or times in ISO 8601, as 2026-11-29"),
+    "a row without a time": (HOUSES, {"time": "built"}, "TIME=built: row 1 has none: each row must"),
 }  # fmt: skip
 
 
@@ -560,7 +560,7 @@ SUSPICIONS: dict[str, tuple[pd.DataFrame, str]] = {
     "a counter": (HOUSES.assign(a=range(N)), "the column a counts the rows: if it is an id, leave it out with DROP=a"),
     "a word among numbers": (
         HOUSES.assign(area=HOUSES["area"].astype(str).where(HOUSES.index != 5, "Total")),
-        "the column area is text, since it has 1 value beside numbers, as 'Total' in row 5: leave such a"),
+        "the column area is text, since it has 1 value beside numbers, as 'Total' in row 6: leave such a"),
     "two spellings": (
         HOUSES.assign(town=HOUSES["town"].mask(HOUSES.index == 5, "ayr ")),
         "some values of town differ only in blanks or capitals, and are told apart: 'Ayr', 'ayr '"),

@@ -66,7 +66,7 @@ def predicted(
             if not any(place.pointer.startswith("row") for place in error.places):
                 raise Unmeasurable(f"the model refuses these rows: {error}") from None
             if len(part) == 1:
-                reasons.append(str(error).replace("row 0", f"row {part[0]}", 1))
+                reasons.append(str(error).replace("row 0", f"row {part[0] + 1}", 1))
                 return []
         # Halves find one refused row among n in log2(n) calls.
         half = len(part) // 2

@@ -205,13 +205,14 @@ def _order(recipe: Recipe, column: pd.Series[Any]) -> pd.Series[Any]:
         times = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
         wrong = times.isna() & column.notna()
         if wrong.any():
-            row, value = next(column[wrong].items())
+            bad = column[wrong]
+            row, value = bad.index[0] + 1, str(bad.iloc[0])
             raise Unusable(
-                f"TIME={recipe.time}: row {row} has {str(value)!r}: expected numbers, or times in "
-                "ISO 8601, as 2026-11-29"
+                f"TIME={recipe.time}: row {row} has {value!r}: expected numbers, or times in ISO "
+                "8601, as 2026-11-29"
             )
     if times.isna().any():
-        row = times.isna().idxmax()
+        row = times.index[times.isna()][0] + 1
         raise Unusable(f"TIME={recipe.time}: row {row} has none: each row must have a time")
     return times
 

@@ -49,8 +49,10 @@ def check(
             "write a number"
         )
     if pd.api.types.is_float_dtype(answers) and not np.isfinite(answers).all():
-        row = (~np.isfinite(answers)).idxmax()
-        raise Unusable(f"the target {recipe.target} is infinite in row {row} of {source}")
+        row = np.flatnonzero(~np.isfinite(answers))[0]
+        raise Unusable(
+            f"the target {recipe.target} is infinite in row {answers.index[row] + 1} of {source}"
+        )
     if _ends_in_total(answers):
         raise Unusable(
             f"the {recipe.target} of the last row of {source} is the sum of all others: remove "
@@ -62,7 +64,7 @@ def check(
         if rows[name].isna().all():
             raise Unusable(f"the column {name} has no value in any row: {leave(name)}")
         if pd.api.types.is_float_dtype(rows[name]) and np.isinf(rows[name]).any():
-            row = np.isinf(rows[name]).idxmax()
+            row = rows.index[np.isinf(rows[name])][0] + 1
             raise Unusable(
                 f"the column {name} is infinite in row {row}: replace it, or {leave(name)}"
             )

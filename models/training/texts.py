@@ -49,7 +49,7 @@ def words_among_numbers(column: pd.Series[Any]) -> str:
     if not 0 < len(words) <= MAX_WORDS * len(known):
         return ""
     count = "1 value" if len(words) == 1 else f"{len(words):,} values"
-    return f"{count} beside numbers, as {words.iloc[0]!r} in row {words.index[0]}"
+    return f"{count} beside numbers, as {words.iloc[0]!r} in row {words.index[0] + 1}"
 
 
 def spellings(column: pd.Series[Any]) -> str:

@@ -206,7 +206,7 @@ def test_a_model_that_refuses_all_rows_says_why(classifier: Model) -> None:
     with pytest.raises(Unmeasurable) as error:
         answered(classifier, ROWS.assign(a=np.nan), np.where(np.arange(60) < 2, np.nan, TRUTH))
     assert str(error.value) == (
-        "the model refuses all 58 rows; the first: The rows do not fit the model: row 2, a: "
+        "the model refuses all 58 rows; the first: The rows do not fit the model: row 3, a: "
         "expected a number; this model takes no missing value here."
     )
 
