@@ -31,11 +31,10 @@ Critical = Annotated[
 Word = Annotated[
     Verdict,
     Meta(
-        description="unknown: there is nothing to compare with; not counted: the feature "
-        "is hidden by PREDICTION_DROP or PREDICTION_HASH, or the model never looks at it; "
-        "too few: there are not enough rows; none: no more than noise has on average; "
-        "within noise: not above the critical index; slight, drifted, drifted much: above it, "
-        "and below 0.1, from 0.1, from 0.25."
+        description="unknown: there is nothing to compare with; not counted: hidden by "
+        "PREDICTION_DROP or PREDICTION_HASH, or never looked at by the model; too few: not enough "
+        "rows; none: no more than noise has on average; within noise: not above the critical "
+        "index; slight, drifted, drifted much: above it, and below 0.1, from 0.1, from 0.25."
     ),
 ]
 
@@ -148,8 +147,7 @@ def _drift(column: Column, live: np.ndarray, compared: int) -> Drift:
     found = (
         _difference(column, live, trained, compared)
         if inner
-        # Categories that are not listed, and unknown ones.
-        else difference(live, trained, compared, tail={len(live) - 3, len(live) - 1})
+        else difference(live, trained, compared, tail={column.size - 3, column.size - 1})
     )
     rows, missing, unknown = int(live.sum()), int(live[-2]), int(live[-1])
     known = rows - missing
