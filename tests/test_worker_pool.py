@@ -17,7 +17,6 @@ from tests.google_cloud import tools
 from tests.google_cloud.cloud import PROJECT
 from tests.google_cloud.run_worker_pools import WorkerPools
 from tests.google_cloud.secret_manager import Secrets
-from tests.google_cloud.warm import cold
 
 POOL = f"{SERVICE}-worker"
 BROKER = "amqps://user:password@rabbit.example.com"
@@ -163,7 +162,7 @@ def plain(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
         elif not place.exists() and not path.name.startswith("beta."):
             place.symlink_to(path)
     plain = Desk(desk.folder, desk.cloud)
-    plain.env = cold(desk.env) | {"PATH": f"{own / 'bin'}:{desk.env['PATH']}"}
+    plain.env = desk.env | {"PATH": f"{own / 'bin'}:{desk.env['PATH']}"}
     return plain
 
 

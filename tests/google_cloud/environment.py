@@ -29,7 +29,7 @@ def environment(home: Path, port: int, trusted: Path) -> dict[str, str]:
         if not name.startswith(("CLOUDSDK_", "GOOGLE_", "GCP_", "CLOUD_RUN_"))
         and name.lower() not in {"http_proxy", "https_proxy", "all_proxy"}
     }
-    return kept | overrides | warm.variables() | {
+    return kept | overrides | {
         "CLOUDSDK_CONFIG": str(home / "gcloud"),
         "CLOUDSDK_AUTH_TOKEN_HOST": f"http://{address}/token",
         "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(trusted),
@@ -42,5 +42,6 @@ def environment(home: Path, port: int, trusted: Path) -> dict[str, str]:
         "DOCKER_CONFIG": str(home / "docker"),
         "GCP_REGISTRY": f"localhost:{port}",
         "NO_PROXY": "127.0.0.1,localhost",
+        "PATH": warm.path(),
         "no_proxy": "127.0.0.1,localhost",
     }  # fmt: skip

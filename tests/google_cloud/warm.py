@@ -2,13 +2,15 @@
 
 Nearly all of the second that a call of gcloud takes goes into importing its modules. So its own
 Python keeps them (`warm_server`), and each call is a fork of that, which then runs as always.
-gcloud's launcher starts what CLOUDSDK_PYTHON names: here a client that hands over the call.
+The gcloud on PATH is a client that hands over the call: gcloud's launcher, a shell script, would
+start a dozen processes to find that Python.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,17 +21,17 @@ HERE = Path(__file__).parent
 
 
 @functools.cache
-def variables() -> dict[str, str]:
-    """The variables with which gcloud is warm; none where it does not bring its own Python."""
+def path() -> str:
+    """The PATH on which gcloud is warm; the one of this process where it has no Python of its own."""
     root = Path(shutil.which("gcloud") or "").resolve().parent.parent
     python = root / "platform" / "bundledpythonunix" / "bin" / "python3"
     if not python.exists():
-        return {}
+        return os.environ["PATH"]
     folder = Path(tempfile.mkdtemp(prefix="gcloud-"))
-    address, client = folder / "socket", folder / "python"
+    address, client = folder / "socket", folder / "gcloud"
     client.write_text(
         f"#!{python} -IS\nimport sys\nsys.path.append({str(HERE)!r})\nimport warm_client\n"
-        f"sys.exit(warm_client.main({str(address)!r}, sys.argv[1:]))\n"
+        f"sys.exit(warm_client.main({str(address)!r}, {str(root)!r}, sys.argv[1:]))\n"
     )
     client.chmod(0o700)
     server = subprocess.Popen(
@@ -50,9 +52,9 @@ def variables() -> dict[str, str]:
         if server.poll() is not None or time.monotonic() > ends:
             raise RuntimeError("gcloud's Python does not start")
         time.sleep(0.02)
-    return {"CLOUDSDK_PYTHON": str(client), "CLOUDSDK_PYTHON_SITEPACKAGES": "1"}
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def cold(environment: dict[str, str]) -> dict[str, str]:
     """These variables for a gcloud that starts as it does for anyone."""
-    return {name: value for name, value in environment.items() if name not in variables()}
+    return environment | {"PATH": os.environ["PATH"]}

@@ -9,7 +9,7 @@ import atexit
 import contextlib
 import gc
 import importlib
-import json
+import marshal
 import os
 import select
 import signal
@@ -65,9 +65,9 @@ def receive(connection: socket.socket) -> dict[str, Any]:
         for number, stream in enumerate(array.array("i", data)):
             os.dup2(stream, number)
             os.close(stream)
-    while not message.endswith(b"\n"):
+    while len(message) < 4 + int.from_bytes(message[:4], "little"):
         message += connection.recv(1 << 16)
-    call: dict[str, Any] = json.loads(message)
+    call: dict[str, Any] = marshal.loads(message[4:])
     return call
 
 
