@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -62,6 +63,10 @@ def _is_off(api: str) -> str:
     return f"API {api}.googleapis.com is off in project {PROJECT}: {mend}"
 
 
+# functools.cache lets two threads that ask at once both run gcloud.
+_ASKING = threading.Lock()
+
+
 @functools.cache
 def _asked(command: str) -> Future[list[str]]:
     return _POOL.submit(answer, command)
@@ -69,7 +74,9 @@ def _asked(command: str) -> Future[list[str]]:
 
 def ask(command: str) -> list[str]:
     """The lines that gcloud prints, cached until `run`; raises `Failed` if gcloud fails."""
-    return _asked(command).result()
+    with _ASKING:
+        future = _asked(command)
+    return future.result()
 
 
 def run(command: str, tries: int = 1) -> None:
