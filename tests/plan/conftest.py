@@ -26,7 +26,7 @@ def prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prove:
     """
     # A bake compares ten thousand; here there are hundreds of models.
     monkeypatch.setattr(proof_rows, "ROWS", 1_000)
-    monkeypatch.setattr(proof_rows, "ONE_ROW_BATCHES", 30)
+    monkeypatch.setattr(proof_rows, "ONE_ROW_BATCHES", 10)
     monkeypatch.setattr(proof_rows, "MIN_ROWS", 1_000)
     # A thousand forks take longer than what is tried in them.
     monkeypatch.setattr(fitted, "apart", here)
