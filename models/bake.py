@@ -6,6 +6,12 @@ the card `latest.json`. A plan belongs to the SHA-256 of its joblib file.
 
 from __future__ import annotations
 
+from models import printing
+
+if __name__ == "__main__":
+    # While the libraries are imported, too.
+    printing.end_quietly()
+
 import argparse
 import logging
 import os

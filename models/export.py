@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+from models import printing
+
+if __name__ == "__main__":
+    # While the libraries are imported, too.
+    printing.end_quietly()
+
 import argparse
 import sys
 from pathlib import Path

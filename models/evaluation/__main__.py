@@ -6,6 +6,12 @@ gate is not met, or the service at the URL answers otherwise than the file.
 
 from __future__ import annotations
 
+from models import printing
+
+if __name__ == "__main__":
+    # While the libraries are imported, too.
+    printing.end_quietly()
+
 import argparse
 import logging
 import os

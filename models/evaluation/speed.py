@@ -6,6 +6,12 @@ a Speed as JSON.
 
 from __future__ import annotations
 
+from models import printing
+
+if __name__ == "__main__":
+    # While the libraries are imported, too.
+    printing.end_quietly()
+
 import os
 import resource
 import statistics

@@ -7,6 +7,12 @@ GitHub release has to `dist/NAME-VERSION/`, and tags the commit.
 
 from __future__ import annotations
 
+from models import printing
+
+if __name__ == "__main__":
+    # While the libraries are imported, too.
+    printing.end_quietly()
+
 import argparse
 import hashlib
 import os

@@ -6,6 +6,12 @@ held out and the plan beside it, all of them or none.
 
 from __future__ import annotations
 
+from models import printing
+
+if __name__ == "__main__":
+    # While the libraries are imported, too.
+    printing.end_quietly()
+
 import argparse
 import logging
 import os
@@ -19,10 +25,9 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from models import printing, releases
+from models import releases
 from models.bound import Bound
 from models.errors import ModelError
-from models.evaluation.words import rows
 from models.files import plan_path, read_card, version_of
 from models.rows.words import some
 from models.settings import ModelSettings, SettingsError
@@ -52,7 +57,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
         count = self.metrics.get("rows_held_out", 0)
         scores = [name for name in self.metrics if not name.startswith("rows_")]
         listed = ", ".join(map(self._score, scores)) or "not measured"
-        measured = f"{listed}, on {rows(int(count))} held out" if count else listed
+        measured = f"{listed}, on {count:,} row{'s' * (count != 1)} held out" if count else listed
         return "\n".join([*(f"note: {each}" for each in self.said), f"{self.path}: {measured}"])
 
     def _score(self, name: str) -> str:
