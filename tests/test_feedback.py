@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -165,6 +166,19 @@ def test_a_choice_that_cannot_be_taken_is_told_where(
     assert said.replace("`", "") in problem(answer, 422)
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+def test_a_truth_that_is_missing_is_not_none_of_the_classes(
+    client: FlaskClient, keeps_feedback: Recorder, media_type: str
+) -> None:
+    choice = f'{{"prediction_id": "{predict(client)}", "label": NaN}}'
+    body = f"[{choice}]" if media_type == "application/json" else choice
+    answer = client.post("/feedback", data=body, content_type=media_type)
+    assert "/0/label: expected the truth, or null" in problem(answer, 422)
+    answer = client.put("/inference/select", data=choice, content_type="application/json")
+    assert "/label: expected the truth, or null" in problem(answer, 422)
+    assert keeps_feedback.store.count_selections() == 0
+
+
 def test_a_row_told_twice_has_to_be_the_same(client: FlaskClient) -> None:
     kept = predict(client, [ROW, ROW])
     assert select(client, prediction_id=f"{kept}/1", row=1, label="Adelie").status_code == 200
@@ -259,6 +273,19 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_counted(
 # Numbers, clusters, and models without a label.
 
 
+class Odd(RegressorMixin, BaseEstimator):
+    """Stands for code of somebody's own that has no finite number for each row."""
+
+    def fit(self, X: Any, _: Any) -> Odd:
+        self.n_features_in_ = np.shape(X)[1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        found = np.array(X, np.float64)[:, 0]
+        found[found < 0], found[found > 8] = np.nan, np.inf
+        return found
+
+
 def test_the_truth_of_a_regression_is_a_number(keeps_feedback: Recorder, serve: Serve) -> None:
     client = serve(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]))
     kept = predict(client, [[1.0, 2.0]])
@@ -269,6 +296,31 @@ def test_the_truth_of_a_regression_is_a_number(keeps_feedback: Recorder, serve: 
         answer = select(client, prediction_id=kept, label=wrong)
         assert problem(answer, 422) == "/label: expected the true number, below 1e+140, or null"
     assert len(errors_in(keeps_feedback.store, 0)) == 0
+
+
+def test_a_regression_on_a_table_of_one_column_has_one_truth_a_row(
+    keeps_feedback: Recorder, serve: Serve
+) -> None:
+    client = serve(LinearRegression().fit(X, X[:, :1]))
+    for rows in (X.tolist(), X[:1].tolist()):
+        kept = predict(client, rows)
+        found = select(client, prediction_id=f"{kept}/{len(rows) - 1}", label=1).json
+        assert (found["label"], found["predicted"]) == (1.0, pytest.approx(rows[-1][0]))
+    keeps_feedback.fold(everything=True)
+    assert client.get("/content/accuracy").json["versions"][0]["selected"] == 2
+
+
+def test_the_truth_of_a_regression_that_answers_no_number_is_one(
+    keeps_feedback: Recorder, serve: Serve
+) -> None:
+    client = serve(Odd().fit(X, X[:, 0]))
+    kept = predict(client, [[1.0, 0.0], [-1.0, 0.0], [9.0, 0.0]])
+    found = [select(client, prediction_id=kept, row=row, label=3).json for row in range(3)]
+    assert [each["predicted"] for each in found] == [1.0, None, "Infinity"]
+    assert [each["correct"] for each in found] == [None] * 3
+    keeps_feedback.fold(everything=True)
+    (version,) = client.get("/content/accuracy").json["versions"]
+    assert (version["selected"], version["mean_absolute_error"]) == (1, 2)
 
 
 def test_the_truth_of_a_cluster_is_a_whole_number(keeps_feedback: Recorder, serve: Serve) -> None:
@@ -288,6 +340,39 @@ def test_classes_of_numbers_are_found_by_value(keeps_feedback: Recorder, serve: 
         assert "/label: expected one of 0, 1" in problem(
             select(client, prediction_id=kept, label=wrong), 422
         )
+
+
+class Threshold(ClassifierMixin, BaseEstimator):
+    """Stands for code of somebody's own whose `predict` has another type than its classes."""
+
+    def __init__(self, answers: str = "float") -> None:
+        self.answers = answers
+
+    def fit(self, X: Any, y: Any) -> Threshold:
+        self.classes_ = np.unique(y)
+        self.n_features_in_ = np.shape(X)[1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return (np.asarray(X)[:, 0] > 0.5).astype(self.answers)
+
+
+@pytest.mark.parametrize("answers", ["float", "bool"])
+def test_an_answer_that_equals_a_class_in_another_type_is_that_class(
+    keeps_feedback: Recorder, serve: Serve, answers: str
+) -> None:
+    client = serve(Threshold(answers).fit(X, [0, 1, 0, 1]))
+    found = client.post("/predict", json=X.tolist())
+    kept, labels = found.headers["X-Prediction-Id"], found.json["predictions"]
+    told = [{"prediction_id": f"{kept}/{i}", "label": each} for i, each in enumerate(labels)]
+    assert client.post("/feedback", json=[*told[:2]]).json["kept"] == 2
+    for row, label in ((2, 1), (3, 0)):
+        answer = select(client, prediction_id=kept, row=row, label=label).json
+        assert answer["correct"] is (label == 1)
+    keeps_feedback.fold(everything=True)
+    accuracy = client.get("/content/accuracy").json
+    assert accuracy["versions"][0]["correct"] == 3
+    assert accuracy["confusion"]["counts"] == [[1, 0, 0], [1, 2, 0]]
 
 
 def test_classes_of_booleans_are_no_numbers(keeps_feedback: Recorder, serve: Serve) -> None:
@@ -383,6 +468,12 @@ def test_where_one_choice_is_wrong_none_is_kept(
         ("{}", "application/json", 422, "expected a list of choices"),
         ("[", "application/json", 400, "The body is not JSON"),
         ("[]", "application/json", 422, "expected at least one"),
+        ('{"label": {"0": "a"}}', "application/json", 422, 'to_json(orient="records")'),
+        ('[{"label": 1, "label": 2}]', "application/json", 422, "/0: expected label once"),
+        ('[{"prediction_id": "a", "label": NaN}]', "application/json", 422, "/0/prediction_id"),
+        ('{\n"label": 1}\n', "application/x-ndjson", 400, "line 1: expected a whole choice"),
+        ('{\n"label": 1}\n', "application/x-www-form-urlencoded", 400, "as jq -c writes it"),
+        ('\ufeff[{"label": 1}]', "application/x-www-form-urlencoded", 422, "/0: expected either"),
         ("a", "application/x-npy", 415, "send application/json, application/x-ndjson, text/csv"),
     ],
 )
@@ -583,6 +674,10 @@ def test_so_many_answers_a_second_are_kept_and_all_are_counted(
     assert [bool(predict(client)) for _ in range(4)] == [True] * 3 + [False]
     keeps_feedback.fold(everything=True)
     assert sum(each.answers for each in keeps_feedback.store.hours(0)) == 9
+
+
+def test_a_purse_has_no_more_coins_than_answers_find_room() -> None:
+    assert len(notes.Purse(10**9).coins) == notes.MAX_RATE
 
 
 def test_a_purse_that_others_have_emptied_pays_nothing() -> None:

@@ -22,6 +22,8 @@ from api.feedback.facts import (
     new_id,
     time_of,
 )
+from api.feedback.lines import PREDICTIONS, SELECTIONS
+from api.feedback.merge import MergedStore
 from api.feedback.store import FeedbackStore
 from tests.kept import errors_in, recent_in, told_in
 
@@ -64,12 +66,55 @@ def test_an_id_tells_its_time() -> None:
 def test_the_last_selection_counts_and_all_are_kept(store: FeedbackStore) -> None:
     kept = made()
     store.add([kept])
-    store.select([told(kept, "b", 1), told(kept, "a", 3), told(kept, "c", 2)])
+    store.select([told(kept, "b", 1), told(kept, "c", 2), told(kept, "a", 3)])
     assert counted(store) == {("v1", "a", "a"): 1}
     assert store.count_selections() == 1
-    assert [each.label for each in recent_in(store, 9)] == ["c", "a", "b"]
+    assert [each.label for each in recent_in(store, 9)] == ["a", "c", "b"]
     ((prediction, selection),) = store.labelled()
     assert (prediction, selection.label, selection.predicted) == (kept, "a", "a")
+
+
+def test_the_last_selection_counts_where_the_clock_has_gone_back(store: FeedbackStore) -> None:
+    kept = made()
+    store.add([kept])
+    store.select([told(kept, "b", 900), told(kept, "c", -900), told(kept, "a", 1)])
+    assert counted(store) == {("v1", "a", "a"): 1}
+    assert len(recent_in(store, 9)) == 3
+
+
+def test_of_selections_merged_from_several_instances_the_last_by_time_counts(
+    tmp_path: Path,
+) -> None:
+    store, kept = MergedStore(tmp_path / "feedback"), made()
+    store.merge("gs://b/predictions/1", PREDICTIONS, [kept])
+    for name, label, after in (("1", "b", 1), ("2", "a", 3), ("3", "c", 2)):
+        store.merge(f"gs://b/selections/{name}", SELECTIONS, [told(kept, label, after)])
+    assert counted(store) == {("v1", "a", "a"): 1}
+
+
+@pytest.mark.parametrize(("label", "predicted"), [(1, 1.0), (1, True), ("a", "a")])
+def test_a_class_equals_its_number_in_another_type(
+    store: FeedbackStore, label: Any, predicted: Any
+) -> None:
+    kept, late = made(label=predicted), made(label=predicted)
+    store.add([kept])
+    store.select([told(kept, label, predicted=label, version="v1"), told(late, label)])
+    store.add([late])
+    assert [(each.predicted, each.count) for each in told_in(store)] == [(label, 2)]
+    assert type(told_in(store)[0].predicted) is type(label)
+
+
+def test_a_selection_that_counts_stays_until_its_hour_has_passed(store: FeedbackStore) -> None:
+    kept = made(NOON + 60)
+    store.add([kept])
+    store.select([told(kept, "a")])
+    store.expire(NOON + 1800, 10)
+    assert store.prediction(kept.id, 0) is None
+    # As the task whose results are still here tells it.
+    store.select([told(kept, "b", 1800, predicted="a", version="v1")])
+    assert counted(store) == {("v1", "a", "b"): 1}
+    store.expire(NOON + 3600, 10)
+    assert (counted(store), recent_in(store, 9)) == ({}, [])
 
 
 def test_a_selection_that_is_told_twice_counts_once(store: FeedbackStore) -> None:
@@ -121,11 +166,14 @@ def test_a_number_that_is_corrected_leaves_no_trace(store: FeedbackStore) -> Non
     assert errors_in(store, 0) == before
 
 
-def test_an_infinite_prediction_has_no_error(store: FeedbackStore) -> None:
-    kept = made(label=float("inf"))
+@pytest.mark.parametrize("predicted", [float("inf"), "-Infinity", None])
+def test_a_prediction_that_is_no_finite_number_has_no_error(
+    store: FeedbackStore, predicted: Any
+) -> None:
+    kept = made(label=predicted)
     store.add([kept])
     store.select([told(kept, 1.0, is_number=True)])
-    assert errors_in(store, 0) == []
+    assert (errors_in(store, 0), counted(store)) == ([], {})
 
 
 @given(st.lists(st.floats(-1e100, 1e100), max_size=20), st.integers(0, 19))

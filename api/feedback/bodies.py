@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,11 +16,12 @@ import msgspec
 from msgspec import UNSET
 
 from api.errors import Problem, UnsupportedType
-from api.feedback.truth import Choice, Untold, read_label
+from api.feedback.truth import NO_TRUTH, Choice, Untold, read_label
 from api.formats import media
 from api.formats.writers import JSON
 from models.errors import MAX_PLACES, MalformedBody, Place
 from models.rows import DELIMITERS
+from models.rows.names import Repeated
 from models.text.parse import parse
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ def read_one(service: Service, request: Request) -> Any:
     given, _ = media.parsed(request.content_type)
     if not (given in media.GUESSED or media.is_json(request.content_type)):
         raise UnsupportedType(f"The Content-Type {given} is not read: send {JSON}.")
-    return parse(service.body(request))
+    return _parse(service.body(request))
 
 
 def read(service: Service, request: Request) -> list[tuple[str, Any]]:
@@ -59,19 +62,35 @@ def read(service: Service, request: Request) -> list[tuple[str, Any]]:
     body = service.body(request)
     if given in media.GUESSED:
         # curl -d says the same of any body.
-        given = {b"[": JSON, b"{": LINES[0]}.get(body.lstrip()[:1], CSV[0])
+        first = body.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+        given = {b"[": JSON, b"{": LINES[0]}.get(first, CSV[0])
     if given in LINES:
-        lines = enumerate(body.split(b"\n"))
-        return [(f"/{i}", parse(line, f"line {i + 1}: ")) for i, line in lines if line.strip()]
+        return list(_lines(body))
     if given in CSV:
         return list(_table(service, body))
     if not media.is_json(request.content_type) and given != JSON:
         listed = ", ".join((JSON, LINES[0], CSV[0]))
         raise UnsupportedType(f"The Content-Type {given} is not read: send {listed}.")
-    values = parse(body)
+    values = _parse(body)
     if not isinstance(values, list):
-        raise Wrong([Place("", "expected a list of choices")])
+        expected = 'expected a list of choices, as pandas\' to_json(orient="records") writes it'
+        raise Wrong([Place("", expected)])
     return [(f"/{i}", value) for i, value in enumerate(values)]
+
+
+# A truth that is missing is no null, which says that it is none of the classes.
+_parse = partial(parse, nan=math.nan)
+
+
+def _lines(body: bytes) -> Iterator[tuple[str, Any]]:
+    """The choices of NDJSON. Raises MalformedBody."""
+    for i, line in enumerate(body.split(b"\n")):
+        if line.strip() in (b"{", b"["):
+            raise MalformedBody(
+                f"line {i + 1}: expected a whole choice on each line, as jq -c writes it."
+            )
+        if line.strip():
+            yield f"/{i}", _parse(line, f"line {i + 1}: ")
 
 
 def _table(service: Service, body: bytes) -> Iterator[tuple[str, Any]]:
@@ -113,8 +132,7 @@ def _cells(
         name: cell.strip() for name, cell in cells.items() if cell.strip() and name != INDEX
     }
     if "label" not in found:
-        expected = "expected the truth, or null for none of the classes; leave out rows without it"
-        raise Wrong([Place(f"/{number}/label", expected)])
+        raise Wrong([Place(f"/{number}/label", NO_TRUTH)])
     try:
         found["label"] = read_label(cells["label"])
     except Untold as error:
@@ -127,6 +145,8 @@ def _cells(
 
 def choice_in(value: Any, pointer: str) -> Choice:
     """The choice that a value of JSON is. Raises Wrong."""
+    if isinstance(value, Repeated):
+        raise Wrong([Place(pointer, f"expected {value.name} once: it is repeated")])
     row = value.get("row") if isinstance(value, dict) else None
     if isinstance(row, float) and row.is_integer():
         # JSON does not tell 3.0 from 3.

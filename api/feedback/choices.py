@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable
 
 import msgspec
 
 from api.feedback import schema
-from api.feedback.facts import Prediction, Selection
+from api.feedback.facts import Prediction, Selection, is_number
 from api.feedback.schema import LESS, MORE, hour_of
 
 
@@ -28,28 +29,35 @@ def selection(db: sqlite3.Connection, number: int) -> Selection:
 
 def _joined(chosen: Selection, made: Prediction) -> Selection:
     """A selection with what is known of its prediction; clusters have numbers, and no errors."""
+    # The class 1, where 1.0 or True was predicted.
+    told = chosen.predicted, chosen.label
     return msgspec.structs.replace(
         chosen,
-        predicted=made.label,
+        predicted=next((each for each in told if each == made.label), made.label),
         version=made.version,
-        is_number=chosen.is_number and isinstance(made.label, float),
+        is_number=chosen.is_number and is_number(made.label),
     )
 
 
-def select(db: sqlite3.Connection, chosen: Selection) -> None:
-    """Keep one selection, and have it count where it is the last of its prediction."""
+def select(db: sqlite3.Connection, chosen: Selection, *, is_new: bool) -> None:
+    """Keep one selection, and have it count where it is the last of its prediction, by its time.
+
+    One that is new is the last in any case: the clock may have gone back since.
+    """
     key = bytes.fromhex(chosen.id), chosen.row
+    old = db.execute("SELECT * FROM latest WHERE id = ? AND row = ?", key).fetchone()
+    before = selection(db, old["number"]) if old else None
+    if is_new and before is not None and before.at >= chosen.at:
+        chosen = msgspec.structs.replace(chosen, at=math.nextafter(before.at, math.inf))
     made = prediction(db, *key)
     if made is not None:
         chosen = _joined(chosen, made)
     number = schema.insert_selection(db, chosen)
     if not number:
         return
-    old = db.execute("SELECT * FROM latest WHERE id = ? AND row = ?", key).fetchone()
-    if old is None:
+    if before is None:
         schema.note_more(db, schema.TOLD, 1)
     else:
-        before = selection(db, old["number"])
         if before.at > chosen.at:
             return
         if old["is_counted"]:

@@ -14,6 +14,7 @@ HOUR_SECONDS = 3600
 # Of an id: milliseconds since 1970 and random bits, as in a UUID of version 7, RFC 9562.
 TIME_DIGITS = 12
 ID_DIGITS = 32
+INFINITE = ("Infinity", "-Infinity")
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,14 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
     layout: str
     answers: int
     counts: np.ndarray
+
+
+def is_number(predicted: Any) -> bool:
+    """Whether a model without classes predicted a number: NaN and the infinities are kept as words.
+
+    Clusters are whole numbers, and none.
+    """
+    return predicted is None or isinstance(predicted, float) or predicted in INFINITE
 
 
 def new_id(at: float | None = None) -> str:

@@ -34,7 +34,7 @@ class MergedStore(FeedbackStore):
                 choices.add(db, records)
             elif kind == SELECTIONS:
                 for selection in records:
-                    choices.select(db, selection)
+                    choices.select(db, selection, is_new=False)
             else:
                 for hour in records:
                     schema.add_hour(db, hour)

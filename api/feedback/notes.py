@@ -24,6 +24,8 @@ MAX_BATCH_ROWS = 1024
 # Batches of more rows are counted, and not kept; and so many kept rows wait to be written.
 MAX_KEPT_ROWS = 1000
 MAX_WAITING_ROWS = 2000
+# More answers a second find no room among these.
+MAX_RATE = 4 * MAX_WAITING_ROWS
 # Methods whose results name a label.
 LABELLED = ("predict", "predict_proba")
 # A client sends this header with one of these words for a request that is no real prediction.
@@ -53,7 +55,7 @@ class Purse:
     """The answers that a process may still keep in this second, for all versions of the model."""
 
     def __init__(self, rate: int) -> None:
-        self._rate = rate
+        self._rate = min(rate, MAX_RATE)
         self.coins: list[None] = []
         self.fill()
 
@@ -186,7 +188,9 @@ def _has_several(answered: Answered) -> bool:
     if answered.method != "predict":
         return False
     result = answered.result
-    return result.ndim > 1 if isinstance(result, np.ndarray) else isinstance(result[0], list)
+    if isinstance(result, np.ndarray):
+        return result.ndim > 1 and result.shape[1:] != (1,)
+    return isinstance(result[0], list) and len(result[0]) != 1
 
 
 def has_labels(model: Model) -> bool:

@@ -109,9 +109,14 @@ def _labels(model: Model, answered: Answered) -> tuple[list[Any], list[list[floa
     found = answered.result
     values = list(found) if isinstance(found, (tuple, list)) else as_python(np.asarray(found))
     if answered.method == "predict":
-        return values, None
+        return [label_in(value) for value in values], None
     classes = model.classes or []
     return [classes[max(range(len(row)), key=partial(_at, row))] for row in values], values
+
+
+def label_in(predicted: Any) -> Any:
+    """The label of a row: a regression that was fitted on a table of one column answers a list."""
+    return predicted[0] if isinstance(predicted, list) else predicted
 
 
 def _at(row: list[float | None], i: int) -> float:

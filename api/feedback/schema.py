@@ -140,7 +140,8 @@ def count(db: sqlite3.Connection, selection: Selection, hour: int, sign: int) ->
     """Add a selection to the sums of an hour, or take it away."""
     version = named(db, selection.version)
     if selection.is_number:
-        if selection.label is None:
+        # A prediction of NaN has no error.
+        if selection.label is None or selection.predicted is None:
             return
         _count_error(db, float(selection.predicted) - float(selection.label), hour, version, sign)
         return

@@ -30,6 +30,12 @@ KEYS = {
 }
 
 
+COUNTS = (
+    "EXISTS (SELECT 1 FROM latest WHERE latest.id = selections.id "
+    "AND latest.row = selections.row AND latest.number = selections.number)"
+)
+
+
 class FeedbackStore:
     """The file `feedback.db` in a folder, which is made whenever it is not there.
 
@@ -74,11 +80,11 @@ class FeedbackStore:
     def select(self, selections: Iterable[Selection]) -> None:
         """Keep selections, all or none: they survive a loss of power once this returns.
 
-        Of several for one prediction the last one counts, by its time.
+        Of several for one prediction the last one counts.
         """
         with self._database.writing(durable=True) as db:
             for selection in selections:
-                choices.select(db, selection)
+                choices.select(db, selection, is_new=True)
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection to read sums from."""
@@ -165,7 +171,8 @@ class FeedbackStore:
         for table, condition, value in (
             ("predictions", "id < ?", first),
             ("latest", "hour < ?", hour),
-            ("selections", "at < ?", before),
+            # Those that count stay until their predictions' hour has passed.
+            ("selections", f"at < ? AND NOT {COUNTS}", before),
             ("hours", "hour < ?", hour),
             ("told", "hour < ?", hour),
             ("errors", "hour < ?", hour),

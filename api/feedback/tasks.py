@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from api.feedback.facts import id_of_task
 from api.feedback.notes import LABELLED, has_labels
+from api.feedback.predictions import label_in
 from api.feedback.recorder import recorder
 from api.feedback.truth import Choice, Predicted, Untold
 from api.protocols.inference import Expired, check_success, find
@@ -50,7 +51,9 @@ def predicted(site: Site, choice: Choice) -> Predicted:
         lists = next(iter(Part(store, task, store.chunks(task_id), row, 1).lists()))
     label = lists[0][0]
     if task.method == "predict" and isinstance(label, list):
-        raise Untold("task_id", "expected a task of a model that answers one label a row")
+        if len(label) > 1:
+            raise Untold("task_id", "expected a task of a model that answers one label a row")
+        label = label_in(label)
     if task.method == "predict_proba":
         label = max(zip(label, task.classes or [], strict=True), key=lambda pair: pair[0] or 0)[1]
     return Predicted(kept, row, label, task.version)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.feedback.facts import Prediction, Selection, time_of
+from api.feedback.facts import Prediction, Selection, is_number, time_of
 from api.feedback.recorder import recorder
 from models.model import Model
 
@@ -19,6 +19,7 @@ ID = re.compile(r"([0-9a-f]{32})(?:/([0-9]{1,9}))?")
 RECENT_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 MAX_LISTED = 20
+NO_TRUTH = "expected the truth, or null for none of the classes; leave out rows without it"
 # The squares of larger errors could not be summed.
 MAX_NUMBER = 1e140
 NUMBER = re.compile(r"[-+]?(\d{1,200}\.?\d*|\.\d+)([eE][-+]?\d{1,4})?")
@@ -113,19 +114,25 @@ def place_of(choice: Choice) -> tuple[str, int]:
 def selection_of(choice: Choice, predicted: Predicted, model: Model, owner: str) -> Selection:
     """The selection that a choice makes. Raises Untold if its label is none of the model's."""
     label = label_of(choice.label, predicted, model.classes)
-    # Of a prediction that another instance has made, nothing is known yet.
-    numbers = (float,) if predicted.version else (float, type(None))
-    is_number = model.classes is None and isinstance(predicted.label, numbers)
     return Selection(
         id=predicted.id,
         row=predicted.row,
         at=time.time(),
-        label=label,
+        label=_as_class(label, model.classes),
         owner=owner,
-        predicted=predicted.label,
+        predicted=_as_class(predicted.label, model.classes),
         version=predicted.version,
-        is_number=is_number,
+        # Of a prediction that another instance has made, nothing is known yet.
+        is_number=model.classes is None and is_number(predicted.label),
     )
+
+
+def _as_class(label: Any, classes: list[Any] | None) -> Any:
+    """The class that equals a label: code of somebody's own may answer 1.0 or True for the class 1.
+
+    As in scikit-learn's metrics, such answers are correct.
+    """
+    return next((each for each in classes or () if each == label), label)
 
 
 def check_label(choice: Choice, model: Model) -> None:
@@ -138,6 +145,8 @@ def label_of(given: Label, predicted: Predicted, classes: list[Any] | None) -> A
     """The label in the type that the model has it in. Raises Untold."""
     if given is None:
         return None
+    if given != given:  # noqa: PLR0124  (NaN)
+        raise Untold("label", NO_TRUTH)
     if classes is None:
         return _value(given, predicted.label)
     labels = [*classes, predicted.label]
@@ -167,10 +176,10 @@ def _reads_equal(given: Label, label: Any) -> bool:
 
 def _value(given: Label, predicted: Any) -> Any:
     """A value of a model without classes, in the type of its predictions."""
-    if predicted is None or isinstance(predicted, float):
+    if is_number(predicted):
         # Not with `float`: an integer may be too large for one.
-        is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
-        if not is_number or not abs(given) < MAX_NUMBER:  # type: ignore[arg-type]
+        is_told = isinstance(given, (int, float)) and not isinstance(given, bool)
+        if not is_told or not abs(given) < MAX_NUMBER:  # type: ignore[arg-type]
             raise Untold("label", f"expected the true number, below {MAX_NUMBER:g}, or null")
         return float(given)  # type: ignore[arg-type]
     if isinstance(given, float) and given.is_integer():

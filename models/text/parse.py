@@ -15,17 +15,18 @@ from models.text.limits import TOO_DEEP
 
 # Words that Python and MLflow write, and JSON does not have. NaN is a missing value; the infinities
 # are refused later, with their place.
-CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
+CONSTANTS: dict[str, float | None] = {"Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def parse(body: bytes, where: str = "") -> Any:
+def parse(body: bytes, where: str = "", *, nan: float | None = None) -> Any:
     """Decode JSON as Python does; an object with a repeated name becomes a `Repeated`.
 
-    Raises MalformedBody with the position, after `where`.
+    NaN becomes `nan`. Raises MalformedBody with the position, after `where`.
     """
+    constants = CONSTANTS | {"NaN": nan}
     try:
         text = body.removeprefix(codecs.BOM_UTF8).decode()
-        return json.loads(text, object_pairs_hook=_object, parse_constant=CONSTANTS.__getitem__)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=constants.__getitem__)
     except UnicodeDecodeError as error:
         raise MalformedBody(
             f"{where}The body is not UTF-8: {error.reason} at byte {error.start}."

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from api.feedback import notes
 from api.feedback.recorder import Recorder
-from tests.kept import told_in
+from tests.kept import errors_in, told_in
 from tests.tasks.conftest import ROW, Build, House
 
 GENTOO = {**ROW, "bill_length_mm": 50.0, "body_mass_g": 6000.0, "bill_depth_mm": 14.0}
@@ -125,3 +126,18 @@ def test_a_task_without_labels_has_no_truth(
     assert said in tell(house, task_id, label=0)
     keeps_feedback.fold(everything=True)
     assert keeps_feedback.store.count_predictions() == 0
+
+
+def test_a_task_of_a_regression_on_a_table_of_one_column_has_one_truth_a_row(
+    keeps_feedback: Recorder, build: Build
+) -> None:
+    X = np.arange(8.0).reshape(4, 2)
+    house = build(LinearRegression().fit(X, X[:, :1]))
+    task_id = done(house, [[3.0, 4.0]])
+    not_kept_yet = tell(house, task_id, label=5)
+    keeps_feedback.fold(everything=True)
+    for found in (not_kept_yet, tell(house, task_id, label=6)):
+        assert (found["predicted"], found["correct"]) == (pytest.approx(3), None)
+    (errors,) = errors_in(keeps_feedback.store)
+    assert errors.count == 1
+    assert errors.absolute == pytest.approx(3)
