@@ -676,6 +676,16 @@ def test_so_many_answers_a_second_are_kept_and_all_are_counted(
     assert sum(each.answers for each in keeps_feedback.store.hours(0)) == 9
 
 
+def test_two_requests_of_a_thousand_rows_are_kept_until_they_are_written(
+    client: FlaskClient, keeps_feedback: Recorder
+) -> None:
+    rows = [ROW] * notes.MAX_KEPT_ROWS
+    for _ in range(2):
+        assert [bool(predict(client, rows)) for _ in range(3)] == [True, True, False]
+        keeps_feedback.fold()
+    assert keeps_feedback.store.count_predictions() == 4 * notes.MAX_KEPT_ROWS
+
+
 def test_a_purse_has_no_more_coins_than_answers_find_room() -> None:
     assert len(notes.Purse(10**9).coins) == notes.MAX_RATE
 

@@ -10,7 +10,7 @@ const GETS = "The bars are the rows answered in this time, the line those of tra
 const ANSWERS = "The bars are the answers of this time, the line those of training.";
 const VERDICTS = {
   unknown: "nothing to compare with",
-  "not counted": "not counted: PREDICTION_DROP or PREDICTION_HASH hides it",
+  "not counted": "not counted: PREDICTION_DROP or PREDICTION_HASH hides it, or the model does not look at it",
   "too few": "too few rows to say",
   none: "no drift",
   "within noise": "no more than chance",
