@@ -18,6 +18,10 @@ Words = Mapping[str, Collection[str]]
 NO_WORDS: Words = MappingProxyType({})
 MISSING_CELLS = MISSING | {""}
 CODE = r"0\d+"
+# A number of thousands and smaller ones, with points between groups of three digits.
+GROUPED = r"\s*[-+]?(?:[1-9]\d{0,2}\.\d{3}|\d{1,3})\s*"
+# In fewer numbers than these, all may have three decimals by accident.
+MIN_GROUPED = 20
 
 
 def read_csv(
@@ -50,6 +54,10 @@ def read_csv(
         }
         options |= {"keep_default_na": False, "na_values": missing}
     rows = pd.DataFrame(pd.read_csv(path, **options))
+    if rows.iloc[:, -1].isna().all():
+        # Where each line ends with a delimiter, pandas takes the first column for an index.
+        options |= {"usecols": range(len(headers[sep])), "index_col": False}
+        rows = pd.DataFrame(pd.read_csv(path, **options))
     if sep != "," and any(_has_decimal_commas(rows[name]) for name in rows if name not in dtypes):
         rows = pd.DataFrame(pd.read_csv(path, **options, decimal=","))
     return rows
@@ -89,6 +97,28 @@ def codes(texts: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     A zero in front is a part of a code, and no number has it.
     """
     return [name for name in whole(frame) if texts[name].str.strip().str.fullmatch(CODE).any()]
+
+
+def maybe_grouped(frame: pd.DataFrame) -> list[str]:
+    """The columns of floats whose points may separate thousands, as in 1.234 and 987."""
+    return [name for name in map(str, frame.columns) if _may_be_grouped(frame[name])]
+
+
+def _may_be_grouped(column: pd.Series[Any]) -> bool:
+    if not pd.api.types.is_float_dtype(column):
+        return False
+    known = column.dropna().abs()
+    parts = known[known % 1 > 0]
+    if len(parts) < MIN_GROUPED or known.max() >= 1000 or parts.min() < 1:
+        return False
+    return bool(((parts * 1000).round() / 1000 == parts).all())
+
+
+def grouped(texts: pd.DataFrame, name: str) -> str:
+    """The first number of a column with a point that may separate thousands; "" if none may."""
+    known = texts[name][texts[name].str.strip() != ""]
+    is_grouped = known.str.fullmatch(GROUPED).all()
+    return str(known[known.str.contains(".", regex=False)].iloc[0]).strip() if is_grouped else ""
 
 
 def missing_words(texts: pd.DataFrame, frame: pd.DataFrame, name: str) -> dict[str, int]:

@@ -442,6 +442,18 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "a total": (
         pd.concat([HOUSES, HOUSES[["price"]].sum().to_frame().T]), {"features": ("area",)},
         "the price of the last row of t.csv is the sum of all others: remove this row, which is a total"),
+    "a total of rounded numbers": (
+        pd.concat([HOUSES, pd.DataFrame({"price": [round(HOUSES["price"].sum(), -3)]})]),
+        {"features": ("area",)}, "the price of the last row of t.csv is the sum of all others"),
+    "a target of texts": (
+        HOUSES.assign(price=HOUSES["agent"]), {"drop": ("agent",)},
+        "the target price of t.csv has 120 different values in 120 rows, as 'agent 0': expected numbers, or"),
+    "a target of times": (
+        HOUSES.assign(price=pd.to_datetime(HOUSES["sold_on"])), {},
+        "the target price of t.csv has 120 different values in 120 rows, as '2024-01-01 00:00:00'"),
+    "words in a target with decimal commas": (
+        HOUSES.assign(price=[f"{i},5" for i in range(N - 1)] + ["n/v"]), {},
+        "the target price of t.csv has 1 value beside numbers, as 'n/v' in row 120"),
     "an infinite answer behind a gap": (
         HOUSES.assign(price=HOUSES["price"].mask(HOUSES.index == 3, np.inf).mask(HOUSES.index == 1)), {},
         "the target price is infinite in row 4 of t.csv"),
@@ -609,6 +621,14 @@ def test_a_word_that_is_read_as_missing_in_many_rows_is_said(trained: Train, hou
     ]
 
 
+def test_points_that_may_separate_thousands_are_said(trained: Train, houses: Path) -> None:
+    area = [f"{900 + 5 * i:,}".replace(",", ".") for i in range(N)]
+    HOUSES.assign(area=area).to_csv(houses, sep=";", index=False)
+    said = "note: area: 1.000 is read with a decimal point; if it separates thousands, write 1000"
+    assert said in str(trained())
+    assert "decimal point" not in str(trained(drop=("area", "id", "kind")))
+
+
 def test_whole_numbers_beside_gaps_are_whole_classes(trained: Train, houses: Path) -> None:
     kinds = HOUSES["kind"].map({"dear": 1, "cheap": 0})
     HOUSES.assign(kind=kinds.where(HOUSES.index > 1)).to_csv(houses, index=False)
@@ -619,6 +639,15 @@ def test_whole_numbers_beside_gaps_are_whole_classes(trained: Train, houses: Pat
 def test_numbers_beyond_those_that_floats_have_stay_floats() -> None:
     frame = pd.DataFrame({"a": range(4), "b": [1e19, 2e19, 3e19, np.nan]})
     assert take(Recipe(target="b"), frame, "t.csv").answers.tolist() == [1e19, 2e19, 3e19]
+
+
+def test_a_quantity_with_a_value_of_one_row_has_its_own_advice(
+    trained: Train, houses: Path
+) -> None:
+    HOUSES.assign(kind=[9, *([1, 2] * (N // 2))[1:]]).to_csv(houses, index=False)
+    said = "has one row.*; if these are quantities, name a function in TRAIN that builds a regress"
+    with pytest.raises(Unusable, match=said):
+        trained(target="kind", drop=("id", "price"))
 
 
 def test_whole_numbers_that_are_taken_as_classes_are_said(trained: Train, houses: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import evaluate, training_rows
+from models import evaluate, training_csv, training_rows
 from models.training import train
 from models.training_rows import DataError, read
 
@@ -54,6 +54,47 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path.write_text("area;area;;price;\n1;2;3;4;5\n")
     with pytest.raises(DataError, match="it has the column area twice: rename one of the two"):
         read(path)
+
+
+SHIFTED = {
+    "a delimiter at the end of each line": ("x;z;y\n1;2;3;\n4;5;6;\n", {"x": [1, 4], "z": [2, 5], "y": [3, 6]}),
+    "a delimiter behind a counter": ("x;y\n0;2;\n1;5;\n", {"x": [0, 1], "y": [2, 5]}),
+    "a delimiter behind decimal commas": ("x;y\n0,5;2;\n1;5;\n", {"x": [0.5, 1], "y": [2, 5]}),
+    "the names of rows, as R writes them": ("x;y\nr1;2;3\nr2;5;6\n", {"x": [2, 5], "y": [3, 6]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_each_value_stays_in_its_column(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    text, expected = SHIFTED[name]
+    path.write_text(text)
+    assert read(path).to_dict("list") == expected
+
+
+GROUPED = {
+    "thousands and less": (["1.234", "987"] * 20, "1.234"),
+    "thousands only": (["-1.200", "15.000"] * 20, "-1.200"),
+    "two decimals": (["1.234", "2.5"] * 20, ""),
+    "below one": (["1.234", "0.500"] * 20, ""),
+    "few": (["1.234", "987"] * 5, ""),
+    "whole": (["5", "987"] * 20, ""),
+    "four decimals": (["1.2345", "987"] * 20, ""),
+    "more than groups": (["1.234", "1987"] * 20, ""),
+    "a zero more": (["1.234", "2.5000"] * 20, ""),
+}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_points_that_may_separate_thousands_are_found(tmp_path: Path, name: str) -> None:
+    values, example = GROUPED[name]
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"a": [*values, ""], "b": "x"}).to_csv(path, index=False, sep=";")
+    frame = read(path)
+    texts = training_rows.as_texts(path, frame)
+    assert texts is not None
+    found = [training_csv.grouped(texts, each) for each in training_csv.maybe_grouped(frame)]
+    assert "".join(found) == example
 
 
 ENCODINGS = {"UTF-16": "utf-16", "WINDOWS-1252": "cp1252"}

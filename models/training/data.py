@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,13 +19,8 @@ from models.sources import shown
 from models.training import faults, options
 from models.training.facts import Unusable
 from models.training.recipe import TABLE, Recipe
-from models.training_csv import codes, missing_words, whole
+from models.training_csv import codes, grouped, maybe_grouped, missing_words, whole
 from models.training_rows import MAX_ROWS, DataError, as_texts, columns_of, is_text, read
-
-# How often each text of a column was read as missing, by the column.
-Words = Mapping[str, Mapping[str, int]]
-NO_WORDS: Words = MappingProxyType({})
-
 
 # Words for missing values in a larger share of the rows may be a category.
 MAX_GAPS = 0.1
@@ -34,6 +28,20 @@ MAX_GAPS = 0.1
 MAX_EXACT = 2**53
 # A column without a name, as pandas calls it.
 UNNAMED = re.compile(r"Unnamed: \d+")
+
+
+class Cells(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cells of a CSV may mean otherwise than they were read, by the column.
+
+    `words` counts each text that was read as missing, as NA; `grouped` has a number whose point may
+    separate thousands.
+    """
+
+    words: Mapping[str, Mapping[str, int]] = {}
+    grouped: Mapping[str, str] = {}
+
+
+NO_CELLS = Cells()
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,48 +81,44 @@ def load(recipe: Recipe, settings: ModelSettings, beside: Path) -> Data:
         if not path.is_absolute() and not path.exists() and (beside / path).exists():
             path = beside / path
         try:
-            frame, words = _read(path, recipe.target)
+            frame, cells = _read(path, recipe.target)
         except DataError as error:
             raise Unusable(str(error)) from None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return take(recipe, frame, shown(recipe.data), sha256, words)
+    return take(recipe, frame, shown(recipe.data), sha256, cells)
 
 
-def _read(path: Path, target: str) -> tuple[pd.DataFrame, Words]:
-    """The rows of a file, and how often each text of a column was read as missing.
+def _read(path: Path, target: str) -> tuple[pd.DataFrame, Cells]:
+    """The rows of a file, and what its cells may mean otherwise. Raises DataError.
 
-    Those of numbers are no categories, and are not counted, except in the target. Raises DataError.
+    Words in a column of numbers are no categories, and are not counted, except in the target.
     """
     frame = read(path)
     gaps = [name for name in columns_of(frame) if frame[name].isna().any()]
     counted = [name for name in gaps if name == target or is_text(frame[name])]
-    texts = as_texts(path, frame) if counted or whole(frame) else None
+    points = maybe_grouped(frame)
+    texts = as_texts(path, frame) if counted or points or whole(frame) else None
     if texts is None:
-        return frame, {}
+        return frame, NO_CELLS
     if names := codes(texts, frame):
         frame = read(path, texts=names)
-    return frame, {name: missing_words(texts, frame, name) for name in counted}
+    words = {name: missing_words(texts, frame, name) for name in counted}
+    return frame, Cells(words=words, grouped={name: grouped(texts, name) for name in points})
 
 
 def take(
-    recipe: Recipe,
-    frame: pd.DataFrame,
-    source: str,
-    sha256: str = "",
-    words: Words = NO_WORDS,
+    recipe: Recipe, frame: pd.DataFrame, source: str, sha256: str = "", cells: Cells = NO_CELLS
 ) -> Data:
-    """The rows and the answers in a frame, whose columns' names are texts.
-
-    `words` counts the texts of each column that were read as missing, as NA. Raises Unusable.
-    """
+    """The rows and the answers in a frame, whose columns' names are texts. Raises Unusable."""
     columns = columns_of(frame)
     _check_names(recipe, columns, source)
     split = recipe.group or recipe.time
     answers = frame[recipe.target]
     known = answers.notna().to_numpy()
     left_out = int((~known).sum())
-    missing = [_missing(recipe, left_out, words.get(recipe.target, {}))] if left_out else []
+    words = cells.words.get(recipe.target, {})
+    missing = [_missing(recipe, left_out, words)] if left_out else []
     if not known.any():
         raise Unusable(f"the target {recipe.target} of {source} has no value in any row")
     unnamed = [name for name in columns if _is_left_out(name, recipe)]
@@ -125,12 +129,7 @@ def take(
     order = _order(recipe, frame[split][known]) if split else None
     faults.check(recipe, rows, answers, source, "".join(f" ({each})" for each in missing))
     said = [*faults.suspicions(recipe, rows, answers), *missing, *_passed(unnamed)]
-    gaps = {name: words.get(name, {}) for name in columns_of(rows)}
-    said += [
-        f"{name}: {_read_as_missing(found, 'category')}"
-        for name, found in gaps.items()
-        if sum(found.values()) > MAX_GAPS * len(rows)
-    ]
+    said += _doubts([recipe.target, *columns_of(rows)], cells, len(rows))
     if len(frame) == MAX_ROWS:
         said.append(f"{source} has more rows: the first {MAX_ROWS:,} are read")
     rest = [name for name in columns if name not in {recipe.target, *columns_of(rows)}]
@@ -144,6 +143,21 @@ def take(
         sha256=sha256,
         said=tuple(said),
     )
+
+
+def _doubts(names: list[str], cells: Cells, count: int) -> Iterator[str]:
+    """Sentences on what the cells of the columns `names` may mean, in `count` rows."""
+    target, *features = names
+    for name in features:
+        words = cells.words.get(name, {})
+        if sum(words.values()) > MAX_GAPS * count:
+            yield f"{name}: {_read_as_missing(words, 'category')}"
+    for name in (target, *features):
+        if number := cells.grouped.get(name):
+            yield (
+                f"{name}: {number} is read with a decimal point; if it separates thousands, write "
+                f"{number.replace('.', '')}"
+            )
 
 
 def _is_left_out(name: str, recipe: Recipe) -> bool:

@@ -18,6 +18,8 @@ from models.training.table import MAX_CLASSES
 from models.training.texts import quantity_as_text, spellings, words_among_numbers
 from models.training_rows import columns_of
 
+# By how much of itself a total may differ from the sum of rounded numbers.
+ROUNDED = 1e-4
 # In fewer rows than these, a column may say the target in other words by accident.
 MIN_LEAK_ROWS = 20
 # The correlation of a column that is a linear function of the target.
@@ -48,6 +50,8 @@ def check(
             f"the target {recipe.target} of {source} has {found}: leave such a cell empty, or "
             "write a number"
         )
+    if not pd.api.types.is_numeric_dtype(answers):
+        _check_kinds(recipe, answers, source)
     if pd.api.types.is_float_dtype(answers) and not np.isfinite(answers).all():
         row = np.flatnonzero(~np.isfinite(answers))[0]
         raise Unusable(
@@ -58,6 +62,10 @@ def check(
             f"the {recipe.target} of the last row of {source} is the sum of all others: remove "
             "this row, which is a total"
         )
+    _check_rows(recipe, rows, answers, source)
+
+
+def _check_rows(recipe: Recipe, rows: pd.DataFrame, answers: pd.Series[Any], source: str) -> None:
     if not rows.shape[1]:
         raise Unusable(f"{source} has no column but the target {recipe.target}")
     for name in columns_of(rows):
@@ -75,13 +83,24 @@ def check(
             )
 
 
+def _check_kinds(recipe: Recipe, answers: pd.Series[Any], source: str) -> None:
+    """Raise Unusable where nearly every row has a text, or a time, of its own."""
+    kinds = answers.nunique()
+    if kinds > max(MAX_CLASSES, len(answers) // 2):
+        raise Unusable(
+            f"the target {recipe.target} of {source} has {kinds:,} different values in "
+            f"{len(answers):,} rows, as {str(answers.iloc[0])!r}: expected numbers, or classes of "
+            "several rows each"
+        )
+
+
 def _ends_in_total(answers: pd.Series[Any]) -> bool:
     """Whether the last of many quantities is the sum of all others."""
     if len(answers) < MIN_LEAK_ROWS or not _is_number(answers):
         return False
     *others, last = answers.to_numpy(float)
     total = math.fsum(others)
-    return min(others) >= 0 and last > max(others) and math.isclose(total, last, rel_tol=1e-9)
+    return min(others) >= 0 and last > max(others) and math.isclose(total, last, rel_tol=ROUNDED)
 
 
 def leave(name: str) -> str:

@@ -82,8 +82,14 @@ def _check_classes(answers: pd.Series[Any], recipe: Recipe) -> None:
     if alone := [str(label) for label, n in counts.items() if n == 1]:
         raise Unusable(
             f"the class {alone[0]!r} of {recipe.target} has one row, which cannot be both fitted "
-            "on and held out: add rows of it, or remove it"
+            f"on and held out: add rows of it, or remove it{_or_regression(answers)}"
         )
+
+
+def _or_regression(answers: pd.Series[Any]) -> str:
+    if not pd.api.types.is_numeric_dtype(answers) or answers.nunique() == 2:
+        return ""
+    return "; if these are quantities, name a function in TRAIN that builds a regression"
 
 
 def _check_fitted(answers: pd.Series[Any], fit: Places, recipe: Recipe) -> None:

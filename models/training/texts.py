@@ -21,6 +21,7 @@ QUANTITY = re.compile(
     rf"(?:(?:{GROUPS})(?:[.,]\d+)?|\d+(?:[.,]\d+)?)(?:\s*[^\s\d]{{1,4}})?\s*"
 )
 DIGITS = r"\d+"
+DECIMAL_COMMA = r"^([-+]?\d*),(\d+)$"
 DATE = r"\s*\d{1,4}([./-])\d{1,2}\1\d{1,4}\s*"
 # A quantity is written in so many units at most.
 MAX_UNITS = 3
@@ -45,7 +46,8 @@ def words_among_numbers(column: pd.Series[Any]) -> str:
     if not is_text(column):
         return ""
     known = column.dropna().astype(str).str.strip()
-    words = known[pd.to_numeric(known, errors="coerce").isna()]
+    points = known.str.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
+    words = known[pd.to_numeric(points, errors="coerce").isna()]
     if not 0 < len(words) <= MAX_WORDS * len(known):
         return ""
     count = "1 value" if len(words) == 1 else f"{len(words):,} values"
