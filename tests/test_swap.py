@@ -21,6 +21,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from werkzeug.test import Client
 
 from api import keeping, swap
@@ -35,6 +36,7 @@ from models.baking import bake
 from models.errors import ModelError
 from models.files import version_of
 from models.versions import Store, Version
+from tests.kept import errors_in
 from tests.test_serving import Server, serving
 
 KEY = "an administrator's key"
@@ -726,3 +728,47 @@ def test_a_restart_of_the_server_begins_with_the_active_version(
         tmp_path, MODEL_PATH=pair.one, MODEL_STORE=tmp_path, ADMIN_KEYS=ADMIN_KEYS
     ) as again:
         assert post(again.port, "/predict", [[0, 0]])[1] == known[1]
+
+
+def test_the_truth_of_an_old_version_s_prediction_is_one_of_its_classes(
+    tmp_path: Path, keeps_feedback: Recorder
+) -> None:
+    X = np.arange(12.0).reshape(6, 2)
+    answers: dict[str, Any] = {
+        "old": ["a", "b", "c"] * 2,
+        "new": ["a", "b", "b"] * 2,
+        "number": [1.5, 2, 3] * 2,
+    }
+    found = {}
+    for name, values in answers.items():
+        model = DecisionTreeRegressor() if name == "number" else DecisionTreeClassifier()
+        path = tmp_path / name / "model.joblib"
+        path.parent.mkdir()
+        joblib.dump(model.fit(X, values), path)
+        classes = [] if name == "number" else sorted({*values})
+        card = {"sha256": version_of(path), "classes": classes}
+        path.with_suffix(".json").write_text(json.dumps(card))
+        found[name] = path
+    settings = Settings(model_path=str(found["old"]), model_store=str(tmp_path / "store"))
+    service, _ = keeping.begin(settings)
+    client = Client(service)
+    ids: dict[str, str] = {}
+
+    def tell(of: str, label: Any) -> int:
+        body = {"prediction_id": ids[of], "row": 1, "label": label}
+        return client.put("/inference/select", json=body).status_code
+
+    with following(service):
+        for name in answers:
+            if name != "old":
+                service.activate(service.store.adopt(found[name]))
+            ids[name] = client.post("/predict", json=X.tolist()).headers["X-Prediction-Id"]
+        assert [tell("old", label) for label in ("a", "c", "d", 1.5)] == [200, 200, 422, 422]
+        assert [tell("new", label) for label in ("a", "c")] == [200, 422]
+        assert [tell("number", label) for label in (7, "a")] == [200, 422]
+        service.activate(service.store.adopt(found["old"]))
+        assert [tell("number", label) for label in (7, "a")] == [200, 422]
+    body = [{"prediction_id": f"{ids['number']}/{i}", "label": 2} for i in range(6)]
+    assert client.post("/feedback", json=body).json["kept"] == 6
+    (errors,) = errors_in(keeps_feedback.store)
+    assert errors.count == 6

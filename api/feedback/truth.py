@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -13,6 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 from api.feedback.facts import Prediction, Selection, is_number, time_of
 from api.feedback.recorder import recorder
 from models.model import Model
+
+if TYPE_CHECKING:
+    from api.http.route import Site
 
 ID = re.compile(r"([0-9a-f]{32})(?:/([0-9]{1,9}))?")
 # Another process may write a prediction down so long after its answer.
@@ -28,6 +32,8 @@ THOUSANDS = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d*)?")
 
 Row = Annotated[int, Meta(ge=0, le=2**53)]
 Label = str | bool | int | float | None
+# The classes of a version of the model; None where it has none.
+Classes = Callable[[str], list[Any] | None]
 
 
 class Choice(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,20 +117,38 @@ def place_of(choice: Choice) -> tuple[str, int]:
     return found[1], 0 if isinstance(row, UnsetType) else row
 
 
-def selection_of(choice: Choice, predicted: Predicted, model: Model, owner: str) -> Selection:
-    """The selection that a choice makes. Raises Untold if its label is none of the model's."""
-    label = label_of(choice.label, predicted, model.classes)
+def selection_of(
+    choice: Choice, predicted: Predicted, classes: list[Any] | None, owner: str
+) -> Selection:
+    """The selection that a choice makes; `classes` are those of the version that predicted.
+
+    Raises Untold if its label is none of these.
+    """
+    label = label_of(choice.label, predicted, classes)
     return Selection(
         id=predicted.id,
         row=predicted.row,
         at=time.time(),
-        label=_as_class(label, model.classes),
+        label=_as_class(label, classes),
         owner=owner,
-        predicted=_as_class(predicted.label, model.classes),
+        predicted=_as_class(predicted.label, classes),
         version=predicted.version,
         # Of a prediction that another instance has made, nothing is known yet.
-        is_number=model.classes is None and is_number(predicted.label),
+        is_number=classes is None and is_number(predicted.label),
     )
+
+
+def classes_of(site: Site, version: str) -> list[Any] | None:
+    """The classes of a version: whoever tells the truth late tells that of an old one.
+
+    They are those of the version that serves where the version or its card is not kept.
+    """
+    model = site.service.model
+    if site.swap is not None and version not in ("", model.version):
+        for kept in site.swap.store.versions():
+            if kept.version == version and "classes" in kept.card:
+                return kept.card["classes"] or None
+    return model.classes
 
 
 def _as_class(label: Any, classes: list[Any] | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from models.errors import Place
 
 if TYPE_CHECKING:
     from api.feedback.facts import Selection
-    from api.feedback.truth import Choice, Predicted
+    from api.feedback.truth import Choice, Classes, Predicted
 
 TAG = Tag("Feedback", "The truth of predictions, as people choose it or as it turns out.")
 # Places that one answer lists of predictions that are not here.
@@ -82,12 +82,12 @@ def select(site: Site, request: Request) -> Answer:
     Raises MalformedBody, Wrong, UnknownThing, Expired, NoFeedback.
     """
     # Many services are never told.
-    from api.feedback import bodies
+    from api.feedback import bodies, truth
 
     _check()
     choice = bodies.choice_in(bodies.read_one(site.service, request), "")
     with _reached():
-        selection = _selection(site, request, choice, "")
+        selection = _selection(site, request, choice, "", partial(truth.classes_of, site))
         _keep(site, [selection])
     return _answer(_chosen(selection))
 
@@ -125,16 +125,17 @@ def _selections(
 
     Raises Wrong where one of them cannot be taken.
     """
-    from api.feedback import bodies
+    from api.feedback import bodies, truth
 
     selections: list[Selection] = []
     places: list[Place] = []
     lost: dict[str, list[str]] = {"unknown": [], "expired": []}
+    classes_of = cache(partial(truth.classes_of, site))
     for pointer, value in given:
         try:
             choice = bodies.choice_in(value, pointer)
             with _reached():
-                selections.append(_selection(site, request, choice, pointer))
+                selections.append(_selection(site, request, choice, pointer, classes_of))
         except UnknownThing:
             lost["unknown"].append(pointer)
         except Expired:
@@ -152,20 +153,22 @@ def _check() -> None:
         raise NoFeedback(recorder.reason)
 
 
-def _selection(site: Site, request: Request, choice: Choice, pointer: str) -> Selection:
+def _selection(
+    site: Site, request: Request, choice: Choice, pointer: str, classes_of: Classes
+) -> Selection:
     """The selection of a choice. Raises Wrong, UnknownThing, Expired, OSError."""
     from api.feedback import bodies, truth
 
-    model = site.service.model
     try:
         find = _of_answer if choice.task_id is UNSET else _of_task
         try:
             predicted = find(site, choice)
         except (UnknownThing, Expired):
             # What is wrong for any prediction is told first.
-            truth.check_label(choice, model)
+            truth.check_label(choice, site.service.model)
             raise
-        return truth.selection_of(choice, predicted, model, request.key or "")
+        classes = classes_of(predicted.version)
+        return truth.selection_of(choice, predicted, classes, request.key or "")
     except truth.Untold as error:
         raise bodies.Wrong([Place(f"{pointer}/{error.name}", error.expected)]) from None
 
