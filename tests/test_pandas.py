@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections import Counter
@@ -95,7 +94,7 @@ def matrix() -> list[tuple[str, str, str, dict[str, str]]]:
     run = subprocess.run(
         [python, "-c", "from tests import pandas_matrix; pandas_matrix.main()"],
         cwd=ROOT,
-        env=os.environ | dict.fromkeys(threads.VARIABLES, "1"),
+        env=clients.untraced() | dict.fromkeys(threads.VARIABLES, "1"),
         check=False,
         capture_output=True,
         text=True,

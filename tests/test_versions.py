@@ -33,7 +33,7 @@ from models.plan.sklearn_versions import (
 )
 from models.wheels import Misfit, pythons, required, set_for
 from tests.checkout import checkout
-from tests.clients import environment
+from tests.clients import environment, untraced
 from tests.tables import DOCS, check_table
 from tests.test_serving import free_port
 
@@ -101,7 +101,7 @@ def found() -> dict[str, dict[str, Any]]:
     for version in (*versions, NEWEST):
         command = [str(python_of(version)), "-m", "tests.usual_models"]
         done = subprocess.run(
-            command, cwd=ROOT, env=os.environ | ONE_THREAD,
+            command, cwd=ROOT, env=untraced() | ONE_THREAD,
             capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -165,7 +165,7 @@ def test_make_run_serves_what_an_older_version_saved(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w+") as log:
         server = subprocess.Popen(
             ["make", "run", f"MODEL_PATH={model}", f"PORT={port}", f"PYTHON={sys.executable}"],
-            cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            cwd=folder, env=untraced(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
             deadline = time.monotonic() + 240

@@ -43,7 +43,7 @@ from models.plan import compare, errors, proof_rows
 from models.plan import format as plans
 
 proof_rows.ROWS = 300
-proof_rows.ONE_ROW_BATCHES = 30
+proof_rows.ONE_ROW_BATCHES = 5
 ROWS = 120
 RNG = np.random.default_rng(0)
 FRAME = pd.DataFrame(
