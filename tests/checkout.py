@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from tests.clients import untraced
+
 ROOT = Path(__file__).parent.parent
 # The image of the example that all processes of a run have in common.
 NAME = f"machine-learning-api-test-{os.environ.setdefault('TEST_RUN', str(os.getpid()))}"
@@ -39,7 +41,13 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 def make(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     command = ["make", f"IMAGE={NAME}", *arguments]
     result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=600
+        command,
+        cwd=folder,
+        env=untraced(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     assert not check or result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from models import threads
 from tests.tracing import CONFIG
 
 CLIENTS = Path(__file__).parents[1] / ".clients"
@@ -46,7 +47,7 @@ def environment(name: str, *pins: str) -> Path:
 def untraced() -> dict[str, str]:
     """Our environment for a process without coverage: to trace one takes as long as it does itself.
 
-    It is for processes whose lines of ours other tests execute too.
+    It is for processes that run a copy of our code, or lines that other tests execute too.
     """
     return {name: value for name, value in os.environ.items() if name != CONFIG}
 
@@ -55,6 +56,7 @@ def run(place: Path, script: str, *arguments: object) -> subprocess.CompletedPro
     """Run tests/clients/<script> with an environment's Python, and take what it prints."""
     path = Path(__file__).with_name("clients") / script
     variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    variables |= dict.fromkeys(threads.VARIABLES, "1")
     return subprocess.run(
         [place / "bin" / "python", path, *map(str, arguments)],
         check=False,

@@ -16,12 +16,21 @@ from tests.test_serving import serving
 SCHEMATHESIS = ("schemathesis==4.32.5", "numpy==2.4.6")
 HOOKS = Path(__file__).with_name("clients")
 
+# The endpoints that are tried with each model. Those of the example have the most columns, and so the
+# most cases: methods of it that differ in their numbers only, and paths with a version, are tried
+# with the model of texts. Models with trees are left out: they refuse numbers out of the range of 32
+# bits, which they do not tell.
+SELECTED = {
+    "penguins": "--exclude-path-regex=log_proba|decision_function|/versions/",
+    "text": "--include-path-regex=/",
+    "one column, missing": "--include-method=POST",
+}
 
-# Not those with trees: they refuse numbers out of the range of 32 bits, which they do not tell.
-@pytest.mark.parametrize("name", ["penguins", "text", "one column, missing"])
-def test_schemathesis_finds_nothing_wrong(name: str, penguins_path: Path, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("name", SELECTED)
+def test_schemathesis_finds_nothing_wrong(name: str, baked_path: Path, tmp_path: Path) -> None:
     place = clients.environment("schemathesis", *SCHEMATHESIS)
-    path = penguins_path
+    path = baked_path
     if name in MODELS:
         path = tmp_path / "latest.joblib"
         joblib.dump(MODELS[name], path)
@@ -35,6 +44,7 @@ def test_schemathesis_finds_nothing_wrong(name: str, penguins_path: Path, tmp_pa
                 f"--config-file={HOOKS / 'fuzz.toml'}",
                 "run",
                 url,
+                SELECTED[name],
                 "--max-examples=10",
                 "--seed=1",
             ],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT, checkout
+from tests.clients import untraced
 from tests.test_serving import serving
 
 TEXT = (ROOT / "docs" / "own-code.md").read_text()
@@ -19,7 +20,9 @@ CURL = re.compile(r"-d '(.*?)'\n(\{\"predictions\".*?\})\n")
 
 
 def run(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=untraced(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

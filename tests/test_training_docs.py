@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from models import releases
 from tests.checkout import ROOT, checkout
+from tests.clients import untraced
 from tests.evaluation.test_page_of_docs import similar
 from tests.test_rejections import GOOD
 from tests.test_serving import serving
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, example: Path) -> Path:
 
 
 def make(folder: Path, command: str) -> str:
-    bare = {name: value for name, value in os.environ.items() if name not in ("NAME", "VERSION")}
+    bare = {name: value for name, value in untraced().items() if name not in ("NAME", "VERSION")}
     done = subprocess.run(
         command.split(), cwd=folder, env=bare, capture_output=True, text=True, check=False, timeout=200
     )  # fmt: skip
@@ -94,7 +94,13 @@ def test_a_target_in_other_letters_is_told_as_the_page_shows(folder: Path) -> No
     ((command, shown),) = re.findall(r"\$ (make train DATA=houses\.csv.*)\n(error: .*)\n", PAGE)
     (folder / "houses.csv").write_bytes((folder / "examples" / "houses.csv").read_bytes())
     done = subprocess.run(
-        command.split(), cwd=folder, capture_output=True, text=True, check=False, timeout=100
+        command.split(),
+        cwd=folder,
+        env=untraced(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert done.returncode
     assert done.stderr.splitlines()[0] == shown

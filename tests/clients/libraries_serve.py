@@ -9,6 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+# Before the forks, each of which would import them anew.
+import catboost  # noqa: F401
+import category_encoders  # noqa: F401
+import feature_engine.encoding
+import feature_engine.imputation  # noqa: F401
+import imblearn.over_sampling
+import imblearn.pipeline  # noqa: F401
+import lightgbm  # noqa: F401
+import xgboost  # noqa: F401
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from api import create_app
@@ -16,7 +26,11 @@ from api.settings import Settings
 from models.baking import bake
 from models.engines.trial import apart
 from models.errors import ModelError
+from models.plan import proof_rows
 
+# tests/plan/libraries.py compares more of their plans.
+proof_rows.ROWS = 1_200
+proof_rows.ONE_ROW_BATCHES = 10
 folder = Path(sys.argv[1])
 own = json.loads((folder / "own.json").read_text())
 

@@ -15,6 +15,7 @@ import pytest
 
 from models import releases
 from tests.checkout import ROOT, checkout
+from tests.clients import untraced
 from tests.conftest import CHROMIUM
 from tests.test_page import DESKTOP, PHONE, axe
 from tests.test_serving import serving
@@ -54,7 +55,12 @@ def folder(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, command: str) -> str:
     """What a command prints, without the lines of make."""
     done = subprocess.run(
-        ["sh", "-c", f"{command} 2>&1"], cwd=folder, capture_output=True, text=True, check=False
+        ["sh", "-c", f"{command} 2>&1"],
+        cwd=folder,
+        env=untraced(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return "".join(
         line for line in done.stdout.splitlines(keepends=True) if not line.startswith("make: ")

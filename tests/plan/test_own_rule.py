@@ -13,6 +13,7 @@ import pytest
 import models
 from models.baking import register_own_rules
 from tests.checkout import ROOT, checkout
+from tests.clients import untraced
 
 PAGE = (ROOT / "docs" / "own-code.md").read_text()
 RULE = re.search(r"## A rule of your own.*?```python\n(.*?)```", PAGE, re.DOTALL)
@@ -32,7 +33,12 @@ joblib.dump(model.fit(X, X[:, 0]), "models/latest.joblib")
 
 def python(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=untraced(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

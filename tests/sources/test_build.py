@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from models.sources import __main__ as command
 from tests.checkout import ROOT, checkout
+from tests.clients import untraced
 from tests.sources.servers import MLMODEL, Web, registry
 
 BIN = Path(sys.executable).parent
@@ -34,7 +34,7 @@ def make(tree: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run make with the environment of the tests."""
     return subprocess.run(
         ["make", "fetch-model", "FIT=:", f"VENV={BIN}", *map(str, arguments)],
-        cwd=tree, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=120,
+        cwd=tree, env=untraced(), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
 
