@@ -26,7 +26,8 @@ class Blobs:
     def write(self, task_id: str, name: str, write: Callable[[Path], object]) -> None:
         """Have `write` write a file of a task, at once or not at all."""
         path = self._folder / task_id / name
-        path.parent.mkdir(exist_ok=True)
+        # With its parents: somebody may have removed them.
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Two workers may write one chunk at a time, on two machines too.
         beside = path.with_name(f"{name}.{secrets.token_hex(4)}")
         try:
@@ -68,7 +69,7 @@ class Blobs:
 
     def remove_strays(self, now: float, is_known: Callable[[str], object]) -> None:
         """Remove the files of tasks that were never created."""
-        for folder in self._folder.iterdir():
+        for folder in self._folder.glob("*"):
             with contextlib.suppress(FileNotFoundError):
                 if folder.stat().st_mtime < now - STRAY_SECONDS and not is_known(folder.name):
                     self.remove(folder.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -273,6 +274,16 @@ def test_files_without_a_task_are_removed_in_time(
     monkeypatch.setattr(time, "time", lambda: later)
     store.expire(TTL)
     assert blobs.names("stray") == set()
+
+
+def test_a_store_whose_folder_was_removed_keeps_the_next_tasks(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "tasks", most=MOST)
+    created(store, LONG)
+    shutil.rmtree(tmp_path / "tasks")
+    store.expire(TTL)
+    task = created(store, LONG)
+    assert store.get(task.id) == task
+    assert store.read(task.id, 0, None) == LONG
 
 
 def test_threads_that_have_ended_leave_no_file_of_sqlite_open(tmp_path: Path) -> None:
