@@ -76,13 +76,13 @@ from api import create_app, explanations
 from api.errors import Busy
 from api.settings import Settings
 from models import load, pipeline
-from models.baking import bake
 from models.errors import RowRejected
 from models.explain.choose import TRIED_ROWS, Answers, choose
 from tests.conftest import Serve
 from tests.shapley import brute_force
 from tests.test_all_estimators import ESTIMATORS, fitted
 from tests.test_rejections import GOOD
+from tests.trials import bake
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(80, 4))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction import DictVectorizer
@@ -124,6 +124,7 @@ SAMPLES = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(rows=st.lists(SAMPLES, min_size=1, max_size=4), names=st.permutations(["a", "b", "kind"]))
 def test_all_forms_give_the_same_numbers_to_the_last_bit(
     mixed: FlaskClient, rows: list[Row], names: list[str]

@@ -24,8 +24,6 @@ from api.http.bodies import BIG_BODY_BYTES
 from api.http.gateway import Gateway
 from api.http.request import Request
 from api.http.route import Route, Routes
-from models.baking import bake
-from models.files import plan_path
 from tests.conftest import Serve
 from tests.test_rejections import GOOD
 
@@ -59,21 +57,17 @@ print([name for name in {names!r} if name in sys.modules])
 NOT_NEEDED = ["flask", "werkzeug", "jinja2", "prometheus_client", "ssl", "dotenv", "pandas"]
 
 
-def test_predictions_and_health_checks_do_without_flask(penguins_path: Path) -> None:
-    bake(penguins_path)
+def test_predictions_and_health_checks_do_without_flask(baked_path: Path) -> None:
     row = b'{"bill_length_mm": 46.1, "bill_depth_mm": 13.2, "flipper_length_mm": 211, '
     row += b'"body_mass_g": 4500, "island": "Biscoe", "sex": "female"}'
-    program = PROGRAM.format(path=str(penguins_path), row=row, names=NOT_NEEDED)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-        )
-    finally:
-        plan_path(penguins_path).unlink()
+    program = PROGRAM.format(path=str(baked_path), row=row, names=NOT_NEEDED)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+    )
     assert (done.stderr, done.stdout) == ("", "[]\n")
 
 

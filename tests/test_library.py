@@ -27,12 +27,12 @@ from sklearn.preprocessing import OneHotEncoder
 
 import models
 from models import pipeline
-from models.baking import bake
 from models.engines.plan import PlanEngine
 from models.model import Model
 from models.plan.operations.sparse import Sparse
 from models.tables import _public
 from tests.checkout import ROOT
+from tests.trials import bake
 
 PENGUINS = pd.read_csv(pipeline.DATA)[pipeline.FEATURES]
 X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0], [6.0, 8.0]])

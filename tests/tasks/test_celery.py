@@ -28,12 +28,12 @@ from api.tasks.redis_records import OPEN
 from api.tasks.task import Queue, Task
 from api.tasks.work import Worker
 from api.tasks.worker import Process
-from models.baking import bake
 from models.text.cut import Chunk
 from tests.brokers import free_ports
 from tests.test_serving import BOUND, ROOT, serving
 from tests.torture.driver import Torture, ask, work_of, write_model
 from tests.torture.scaled import READY, Torn
+from tests.trials import bake
 
 NAMES = "x0,x1,x2,x3,x4,x5"
 FAST = f"{NAMES}\n1,2,3,4,5,6\n".encode()
