@@ -42,14 +42,19 @@ class Installed(NamedTuple):
         )  # fmt: skip
 
 
+def bake(path: Path) -> None:
+    """Write the plan of a model beside it, as `make bake` does in a process of its own."""
+    model = fitted.load(path)
+    plan = msgspec.structs.replace(compile_model(model), batchable=model.engine.batchable)
+    save(plan, path.with_suffix(".plan.npz"))
+
+
 def baked(source: Path, folder: Path) -> Path:
     """A copy of a model with its card, and with the plan that its estimator compiles to."""
     for path in (source, source.with_suffix(".json")):
         shutil.copy2(path, folder)
-    model = fitted.load(source)
-    plan = msgspec.structs.replace(compile_model(model), batchable=model.engine.batchable)
-    save(plan, folder / "latest.plan.npz")
-    return folder / "latest.joblib"
+    bake(folder / source.name)
+    return folder / source.name
 
 
 def install(wheel: Path, folder: Path, *pins: str) -> Installed:

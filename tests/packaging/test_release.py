@@ -15,8 +15,10 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from models import pipeline, releases
+from models.evaluation import compare
 from models.packaging import release
 from models.training import train
+from tests.packaging.conftest import bake
 
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.com")
 
@@ -34,7 +36,8 @@ def guess(rows: Any, answers: Any) -> Any:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example as the release 0.1.0 of "model", and a poor one of "poor"."""
     folder = tmp_path_factory.mktemp("released") / "models"
-    train.train(version="0.1.0", folder=folder)
+    train.train(version="0.1.0", folder=folder, bake=False)
+    bake(folder / "model-0.1.0.joblib")
     data: Any = {"data": pipeline.DATA, "target": "species", "folds": 0}
     train.train(guess, version="0.1.0", name="poor", folder=folder, bake=False, **data)
     return folder
@@ -173,6 +176,7 @@ def test_where_there_is_no_git_nothing_is_released(
 def test_a_model_that_is_worse_is_released_only_if_that_is_said(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(compare, "measured", lambda *_: None)  # the speed decides nothing
     releases.use(place / "models" / "model-0.1.0.joblib")
     card = place / "models" / "latest.json"
     # Its model has no name of its own.
