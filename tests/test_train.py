@@ -650,6 +650,45 @@ def test_a_quantity_with_a_value_of_one_row_has_its_own_advice(
         trained(target="kind", drop=("id", "price"))
 
 
+def test_a_model_that_is_no_better_than_one_answer_is_said_to_be_so(
+    trained: Train, houses: Path
+) -> None:
+    chance = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        {"x": chance.normal(size=N), "k": chance.random(N) < 0.1, "y": np.arange(N)}
+    )
+    frame["t"] = frame["y"] / 2
+    frame.to_csv(houses, index=False)
+    said = "the answer False for each row held out is right on 22 of 24: the model is no better"
+    assert said in trained(target="k", drop=("t", "y")).said
+    said = (
+        "the mean of y for each row held out has no larger squared errors: the model is no better"
+    )
+    assert said in trained(target="y", drop="k", time="t").said
+    assert "no better" not in str(trained(data=HOUSES))
+
+
+def test_rows_that_stand_twice_are_said(trained: Train, houses: Path) -> None:
+    pd.concat([HOUSES, HOUSES]).to_csv(houses, index=False)
+    done = trained()
+    held = pd.read_csv(releases.held_out_path(done.path))["agent"]
+    share = 1 - held.duplicated(keep=False).mean()
+    said = (
+        f"{100 * share:.1f} % of the rows held out are equal to rows that are fitted on: if rows "
+        "stand twice in the data, the scores of new rows are lower"
+    )
+    assert said in done.said
+    assert "are equal to rows" not in str(trained(data=HOUSES))
+
+
+def test_rows_that_cannot_be_told_apart_are_not_compared() -> None:
+    lists: Any = [[i] for i in range(N)]
+    frame = HOUSES.assign(agent=lists)
+    recipe = Recipe(function="a:b", target="price", drop=("id", "kind"), folds=0)
+    result = learn.learn(table.build, take(recipe, frame, "t.csv"), recipe, str)
+    assert not [each for each in result.facts["said"] if "are equal to rows" in each]
+
+
 def test_whole_numbers_that_are_taken_as_classes_are_said(trained: Train, houses: Path) -> None:
     HOUSES.assign(kind=HOUSES.index % 3).to_csv(houses, index=False)
     said = (

@@ -106,6 +106,8 @@ def meaning(evaluation: Evaluation, name: str) -> str:
             f"{len(evaluation.classes)} classes alike gives {number(guess)}."
         )
     if name == "r2":
+        if value < 0:
+            return f"The mean of {evaluation.target} for each row has smaller squared errors."
         return f"The model explains {percent(value)} of the variance of {evaluation.target}."
     if name == "mean_absolute_error":
         return f"Predictions of {evaluation.target} are off by {number(value)} on average."
@@ -131,13 +133,25 @@ def calibration(evaluation: Evaluation) -> str:
     )
 
 
+def no_better(evaluation: Evaluation) -> str:
+    """A sentence on a model that is no better than one answer for all rows; "" on others."""
+    scores = evaluation.scores
+    if "accuracy" in scores:
+        most = max(evaluation.classes, key=lambda each: each.rows)
+        if round(scores["accuracy"].value * evaluation.rows) <= most.rows:
+            return f" The answer {most.label} for each row is right on {most.rows:,}."
+    if "r2" in scores and scores["r2"].value <= 0:
+        return f" The mean of {evaluation.target} for each row is no worse: R² is not above 0."
+    return ""
+
+
 def headline(evaluation: Evaluation) -> str:
-    """The first sentence of a report."""
+    """The first sentences of a report."""
     scores = evaluation.scores
     for name in ("accuracy", "mean_absolute_error"):
         if name in scores:
             score = scores[name]
-            said = meaning(evaluation, name)
+            said = meaning(evaluation, name) + no_better(evaluation)
             if evaluation.fitted or score.low is None or score.high is None:
                 return said
             if name == "accuracy":

@@ -185,6 +185,12 @@ def metric_of(result: Result) -> str:
     return str(result.facts.get("metric") or evaluate.default_metric(result.estimator))
 
 
+def no_better(result: Result, metrics: Mapping[str, float]) -> list[str]:
+    """A sentence on a model that is no better than one answer for all rows held out."""
+    facts = result.facts
+    return evaluate.no_better(metrics, facts.get("test_answers"), str(facts.get("target") or ""))
+
+
 def frame(path: Path, estimator: Any, rows: Any) -> pd.DataFrame:
     """Rows as a DataFrame, whose columns have the names that the service calls them by.
 

@@ -75,6 +75,23 @@ def measure(estimator: Any, rows: Any, answers: Any, metric: str) -> dict[str, f
     return found
 
 
+def no_better(metrics: Mapping[str, float], answers: Any, target: str) -> list[str]:
+    """A sentence on a model that is no better than one answer for all n rows held out.
+
+    `answers` are their known answers, shape (n,).
+    """
+    if "accuracy" in metrics and np.ndim(answers) == 1:
+        labels, counts = np.unique(np.asarray(answers).astype(str), return_counts=True)
+        most, rows = counts.max(), len(answers)
+        if round(metrics["accuracy"] * rows) <= most:
+            same = f"the answer {labels[counts.argmax()]} for each row held out"
+            return [f"{same} is right on {most:,} of {rows:,}: the model is no better"]
+    if metrics.get("r2", 1) <= 0:
+        same = f"the mean of {target or 'the answers'} for each row held out"
+        return [f"{same} has no larger squared errors: the model is no better"]
+    return []
+
+
 def _try(estimator: Any, rows: Any) -> None:
     try:
         estimator.predict(rows)

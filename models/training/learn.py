@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from models.errors import brief
+from models.evaluation.words import percent
 from models.training import search, split, table, texts
 from models.training.data import Data
 from models.training.evaluate import default_metric
@@ -24,6 +25,8 @@ Build = Callable[[Any, Any], Any]
 Learn = Callable[[Build, Data, Recipe, search.Say], Result]
 # The texts of more warnings than these say no more.
 MAX_WARNINGS = 3
+# Of rows with few different values, some are equal by chance.
+MAX_EQUAL = 0.1
 
 
 class _Parts(NamedTuple):
@@ -47,6 +50,7 @@ def learn(build: Build, data: Data, recipe: Recipe, say: search.Say) -> Result:
     parts = _build(build, data, recipe)
     if recipe.function == TABLE and parts.classes:
         said += _numbered(data.answers)
+    said += _twice(data, parts)
     metric = recipe.metric or default_metric(parts.estimator)
     folds = split.folds(data, parts.fit, recipe, classes=parts.classes) if recipe.folds else []
     if len(folds) != recipe.folds:
@@ -98,6 +102,22 @@ def usable(data: Data) -> tuple[Data, list[str]]:
         if (example := texts.quantity_as_text(data.rows[name]))
     ]
     return kept, said
+
+
+def _twice(data: Data, parts: _Parts) -> list[str]:
+    """A sentence on rows held out that are equal to rows fitted on, if they are many."""
+    every = pd.concat([data.rows, data.answers], axis=1)
+    try:
+        known = pd.util.hash_pandas_object(every, index=False)
+    except TypeError:
+        # As of lists.
+        return []
+    share = known.iloc[parts.held].isin(known.iloc[parts.fit]).mean()
+    said = (
+        f"{percent(share)} of the rows held out are equal to rows that are fitted on: if rows "
+        "stand twice in the data, the scores of new rows are lower"
+    )
+    return [said] if share > MAX_EQUAL else []
 
 
 def _numbered(answers: pd.Series[Any]) -> list[str]:

@@ -204,7 +204,7 @@ def write(found: Result, path: Path, names: dict[str, str], *, bake: bool = Fals
         path=path,
         metrics=metrics,
         intervals=card["intervals"],
-        said=tuple(found.facts.get("said", ())),
+        said=(*found.facts.get("said", ()), *cards.no_better(found, metrics)),
     )
 
 

@@ -169,6 +169,24 @@ def test_the_first_sentence_says_what_to_expect_unless_the_model_was_fitted_on_t
     assert words.headline(OUTLIERS) == "Of 200 rows, the model says 20 are outliers."
 
 
+def test_a_model_that_is_no_better_than_one_answer_is_said_to_be_so() -> None:
+    labels = np.array(["no"] * 8 + ["yes"] * 2)
+    known = msgspec.structs.replace(
+        answers_of(10, ("no", "yes")), truth=labels, predictions=np.array(["no"] * 9 + ["yes"])
+    )
+    assert "is right on" not in words.headline(evaluation(known))
+    poor = msgspec.structs.replace(known, predictions=np.array(["no"] * 10))
+    said = "Of 10 rows, 8 were right. The answer no for each row is right on 8. Of all rows like"
+    assert words.headline(evaluation(poor)).startswith(said)
+    numbers = numbers_of(200)
+    assert numbers.truth is not None
+    mean = np.full(200, numbers.truth.mean())
+    same = evaluation(msgspec.structs.replace(numbers, predictions=mean))
+    assert "The mean of y for each row is no worse: R² is not above 0." in words.headline(same)
+    worse = evaluation(msgspec.structs.replace(numbers, predictions=mean + 9))
+    assert words.meaning(worse, "r2") == "The mean of y for each row has smaller squared errors."
+
+
 def test_the_same_version_is_said_to_be_served() -> None:
     assert FULL.served
     changes: dict[str, Any] = {"version": "0a" * 32, "is_same_version": True, "different": 0}
