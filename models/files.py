@@ -105,6 +105,11 @@ class _Hashed(io.RawIOBase):
         super().close()
 
 
+def check_readable(path: Path) -> None:
+    """Raise ModelError if the file at `path` cannot be opened."""
+    _open(path).close()
+
+
 def _open(path: Path) -> io.BufferedReader:
     try:
         return path.open("rb")

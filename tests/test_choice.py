@@ -323,3 +323,16 @@ def test_the_example_is_served_by_its_plan(penguins_path: Path) -> None:
         assert here.post("/predict", json=odd).status_code == 200
     finally:
         plan_path(penguins_path).unlink()
+
+
+def test_a_file_that_is_not_there_is_told_without_scikit_learn() -> None:
+    program = (
+        "import sys; from models.engines import choose\n"
+        "try: choose.load('nowhere.joblib')\n"
+        "except Exception as error: print(error, 'sklearn' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("there is no file nowhere.joblib")
+    assert done.stdout.endswith("False\n")

@@ -14,7 +14,7 @@ from models import pins
 from models.engines import Engine
 from models.engines.plan import PlanEngine
 from models.errors import ModelError, Replaced
-from models.files import PLAN, plan_path, read_card, version_of
+from models.files import PLAN, check_readable, plan_path, read_card, version_of
 from models.model import Model
 from models.plan import format as plans
 from models.plan.errors import PlanError
@@ -140,6 +140,8 @@ def _fallback(path: Path, plan: plans.Plan) -> Engine:
 def _with_scikit_learn(
     path: Path, sha256: str, known: tuple[Signature, bool] | None = None
 ) -> Model:
+    # The import of scikit-learn takes a second.
+    check_readable(path)
     try:
         from models import fitted
     except ModuleNotFoundError as error:

@@ -330,9 +330,9 @@ BACKEND = "redis://127.0.0.1:1/0"
     ],
 )
 def test_a_worker_says_what_it_needs(
-    penguins_path: Path, tmp_path: Path, variables: dict[str, str], sentence: str
+    baked_path: Path, tmp_path: Path, variables: dict[str, str], sentence: str
 ) -> None:
-    said = worker(tmp_path, **{"MODEL_PATH": str(penguins_path), **variables})
+    said = worker(tmp_path, **{"MODEL_PATH": str(baked_path), **variables})
     assert said.startswith("error: ")
     assert sentence in said
 
