@@ -12,6 +12,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -20,7 +21,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from api import app
@@ -753,6 +754,21 @@ def test_a_key_of_the_settings_hides_values_alike_everywhere(
         found.append(keeps_feedback.store.predictions_after("0" * 32, 0, 9e9, 9)[0].inputs[0])
         assert not (tmp_path / name / "feedback" / "key").exists()
     assert found[0] == found[1]
+
+
+def test_equal_numbers_have_one_hash(
+    keeps_feedback: Recorder, serve: Serve, tmp_path: Path
+) -> None:
+    keeps_feedback.begin(Settings(data_dir=str(tmp_path), prediction_hash="zip"))
+    rows = pd.DataFrame({"zip": [10115, 20095] * 2})
+    client = serve(make_pipeline(OneHotEncoder(), LogisticRegression()).fit(rows, [0, 1] * 2))
+    for body in ([{"zip": 10115}, {"zip": 10115.0}], {"zip": 10115.0}, {"zip": 20095}):
+        predict(client, body)
+    keeps_feedback.fold()
+    kept = keeps_feedback.store.predictions_after("0" * 32, 0, 9e9, 9)
+    hashes = [each.inputs[0] for each in kept]
+    assert len({*hashes[:3]}) == 1
+    assert hashes[3] != hashes[0]
 
 
 @pytest.mark.parametrize("variable", ["PREDICTION_HASH", "PREDICTION_DROP"])

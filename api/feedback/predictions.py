@@ -85,6 +85,8 @@ class Maker:
             return None
         if name not in self._hashed or value is None:
             return value
+        # 10115.0, as JSON may have it, equals 10115.
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
         digest = hmac.new(self._key, f"{name}\0{value}".encode(), hashlib.sha256)
         return f"hmac:{digest.hexdigest()[:HASH_DIGITS]}"
 

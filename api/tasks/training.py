@@ -189,7 +189,7 @@ class _Training:
             if found.trained and found.verdict:
                 return found.trained, found.verdict
             if not found.died:
-                raise Untrained(f"The training has no result: {found.reason}.")
+                raise Untrained(f"The training has no result: {found.reason.rstrip('.')}.")
             log.warning("training %s: %s", self._task.id, found.reason)
             if runs >= MAX_DEATHS:
                 raise Untrained(
