@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import lzma
 import shlex
+import zipfile
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from models.training_csv import NO_WORDS, Words, read_csv
 # Rows that are read from the beginning of a file.
 MAX_ROWS = 1_000_000
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+# What a damaged file of those raises.
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 CSV = {".csv", ".tsv", ".txt"}
 EXPECTED = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"
 AS_CSV = "save the sheet as CSV in UTF-8"
@@ -65,7 +70,7 @@ def read(
         raise DataError(f"there is no file {path}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} {_encoding(path)}") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (*DAMAGED, OSError, ValueError, TypeError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} cannot be read as {kind[1:]}: {reason}") from None
     if not len(frame):
@@ -103,11 +108,21 @@ def _kinds(path: Path) -> list[str]:
 
 def _read_lines(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig") as file:
-        lines = itertools.islice((line for line in file if line.strip()), MAX_ROWS)
-        rows = [json.loads(line) for line in lines]
-    if not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path}: expected an object in each line")
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        rows = [_read_line(path, *each) for each in itertools.islice(lines, MAX_ROWS)]
     return pd.DataFrame(rows)
+
+
+def _read_line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}, line {number}: {error.msg} at character {error.pos + 1}"
+        ) from None
+    if not isinstance(row, dict):
+        raise DataError(f"{path}, line {number}: expected an object in each line")
+    return row
 
 
 def find(path: Path, frame: pd.DataFrame, signature: Signature, answer: str) -> dict[str, str]:

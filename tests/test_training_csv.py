@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -127,6 +128,34 @@ def test_other_files_are_refused_with_the_way_out(tmp_path: Path, name: str) -> 
     with pytest.raises(DataError) as refused:
         read(tmp_path / name)
     assert words in str(refused.value)
+
+
+DAMAGED = {
+    "a.csv.gz": b"\x1f\x8b\x08", "b.csv.gz": b"\x1f\x8b\x08\0\0\0\0\0\0\3ab", "c.csv.bz2": b"BZh9",
+    "d.csv.xz": b"\xfd7zXZ\0\0", "e.csv.zip": b"PK\3\4", "f.csv.gz": b"a,b\n1,2\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(DAMAGED[name])
+    with pytest.raises(DataError, match=rf"{re.escape(name)} cannot be read as csv: \w"):
+        read(tmp_path / name)
+
+
+LINES = {
+    '{"a": 1}\n\n{"a": \n': "line 3: Expecting value at character 8",
+    '{"a": 1}\n[1, 2]\n': "line 2: expected an object in each line",
+    '{"a": 1}\n' + "[" * 100_000: "cannot be read as jsonl: maximum recursion depth",
+}
+
+
+@pytest.mark.parametrize("text", LINES, ids=["cut", "list", "deep"])
+def test_the_line_of_json_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(text)
+    with pytest.raises(DataError, match=re.escape(LINES[text])):
+        read(path)
 
 
 def test_a_packed_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
