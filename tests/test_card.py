@@ -540,7 +540,7 @@ TEXT = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["good day", "
         (NUMBERS, "a", {"name": "a.xlsx"}, "expected .csv or .tsv, .parquet, .ndjson or .jsonl"),
         (NUMBERS, "a", {"name": "a.parquet"}, "add the line pyarrow to models/requirements.txt"),
         (NUMBERS, "[1]", {"name": "a.ndjson"}, "expected an object in each line"),
-        (NUMBERS, "{", {"name": "a.ndjson"}, "cannot be read as ndjson: Expecting property name"),
+        (NUMBERS, "{", {"name": "a.ndjson"}, "a.ndjson, line 1: Expecting property name"),
         (TWO, "a,b,c\n1,2,3\n", {},
          "{path} has 3: a, b, c. Leave those that it takes, in their order; TARGET=column says"),
         (TWO, "a,b,c,d\n1,2,3,4\n", {"answer": "d"}, "Leave those that it takes, in their order"),
