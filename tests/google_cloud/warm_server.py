@@ -87,6 +87,7 @@ def answer(gcloud: Any, connection: socket.socket, told: int) -> None:
     configs = importlib.import_module("googlecloudsdk.core.configurations.named_configs")
     configs.ActivePropertiesFile.Invalidate()
     known = set(sys.modules)
+    gc.disable()  # it would look through, and so copy, what all forks share
     try:
         gcloud.main()
         status = 0
