@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.checkout import ROOT, checkout
+from tests.clients import untraced
 from tests.test_serving import serving
 from tests.test_swap import ADMIN_KEYS, KEY
 from tests.torture.learning import simulate
@@ -35,7 +35,7 @@ def test_the_commands_of_the_page_teach_the_example(tmp_path: Path, example: Pat
     assert [command.split()[1] for command, _ in commands[:2]] == ["api-key", "run"]
     model = folder / "models" / "latest.joblib"
     with serving(folder, MODEL_PATH=model, ADMIN_KEYS=ADMIN_KEYS) as server:
-        environment = {**os.environ, "API_KEY": KEY, "PORT": str(server.port)}
+        environment = {**untraced(), "API_KEY": KEY, "PORT": str(server.port)}
         known = ""
         for command, shown in commands[2:]:
             words = ID.sub(known, command).replace("localhost:8080", f"localhost:{server.port}")
