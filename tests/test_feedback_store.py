@@ -88,8 +88,9 @@ def test_of_selections_merged_from_several_instances_the_last_by_time_counts(
     store, kept = MergedStore(tmp_path / "feedback"), made()
     store.merge("gs://b/predictions/1", PREDICTIONS, [kept])
     for name, label, after in (("1", "b", 1), ("2", "a", 3), ("3", "c", 2)):
-        store.merge(f"gs://b/selections/{name}", SELECTIONS, [told(kept, label, after)])
+        store.merge(f"gs://b/selections/{name}", SELECTIONS, [told(kept, label, after)] * 2)
     assert counted(store) == {("v1", "a", "a"): 1}
+    assert len(recent_in(store, 9)) == 3
 
 
 @pytest.mark.parametrize(("label", "predicted"), [(1, 1.0), (1, True), ("a", "a")])

@@ -84,6 +84,12 @@ def test_whoever_writes_to_a_file_while_it_is_removed_is_told(
     assert words(both[1]) == ["new"]
 
 
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "words.db").write_text("no database" * 100)
+    with pytest.raises(OSError, match=r"words\.db cannot be used: file is not a database"):
+        opened(tmp_path / "words.db")
+
+
 def test_a_folder_that_cannot_be_made_anew_is_named(
     both: tuple[Database, Database], tmp_path: Path
 ) -> None:
