@@ -547,12 +547,16 @@ def matrix(types: list[str], readers: list[str]) -> Iterator[tuple[str, str, str
 
 
 def main() -> None:
-    """Print all cells of the types and readers whose names have the words that are given."""
+    """Print all cells of the types and readers whose names have the words that are given.
+
+    `-date` means the types without this word.
+    """
     warnings.simplefilter("ignore")
     logging.disable()
     # Hundreds of forks would take longer than the matrix.
     vars(fitted)["apart"] = lambda function, seconds: function()
     type_, reader = [*sys.argv[1:], "", ""][:2]
-    types = [name for name in TYPES if type_ in name]
+    word = type_.removeprefix("-")
+    types = [name for name in TYPES if (word in name) == (word == type_)]
     readers = [name for name in READERS if reader in name]
     print(json.dumps(list(matrix(types, readers))))
