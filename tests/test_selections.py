@@ -65,6 +65,15 @@ COLUMNS: dict[str, tuple[Any, list[Any], Any]] = {
         TIMES.tz_localize("Europe/Berlin"), ["2026-11-30T01:00:00Z", None],
         pd.to_datetime(pd.Series(["2026-11-30T02:00+01:00", None])).dt.tz_convert("Europe/Berlin"),
     ),
+    "integers that may be missing": (
+        pd.Series([1, 2], dtype="Int64"), [3, 4], pd.Series([3, 4], dtype="Int64")
+    ),
+    "integers with a number beyond them": (
+        pd.Series([1, 2], dtype=np.int8), [3, 300], pd.Series([3.0, 300.0])
+    ),
+    "floats of 32 bits with a number beyond them": (
+        pd.Series([1.0], dtype=np.float32), [3.0, 1e100], pd.Series([3.0, 1e100])
+    ),
 }  # fmt: skip
 
 
@@ -109,6 +118,12 @@ def test_rows_come_in_the_order_of_their_times_whatever_their_labels_order(tmp_p
 
 
 NUMBERS = pd.DataFrame({"a": [1.0, 2.0]})
+
+
+def test_rows_with_numbers_that_no_fit_can_square_are_left_out(tmp_path: Path) -> None:
+    told = [(1.0, 2.0, [1e308]), (2.0, -1e200, [0.0]), (3.0, 4.0, [1e150])]
+    found = load(tmp_path, served_of("a"), data_of(NUMBERS, [1.0, 2.0]), told)
+    assert (found.left_out, found.answers.tolist()) == (2, [4.0])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from models.training_rows import columns_of
 
 # What stands in the place of a value that is in PREDICTION_HASH.
 HIDDEN = "hmac:"
+# A fit sums up squares of numbers: those of larger ones are infinite.
+MAX_NUMBER = 1e150
 
 
 class Selections(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +29,7 @@ class Selections(msgspec.Struct, frozen=True, kw_only=True):
 
     `rows` have the shape (n, n_features), with the columns and dtypes of the data; `answers` and
     `times`, in seconds since 1970, have the shape (n,). `left_out` rows do not fit the contract of
-    today, or have no value where it wants one.
+    today, have no value where it wants one, or a number beyond MAX_NUMBER.
     """
 
     rows: pd.DataFrame
@@ -85,6 +87,9 @@ def fit_to(data: Data, job: Job) -> Data:
 
 
 def _fits(served: Served, row: Labelled) -> bool:
+    values = [*row.inputs, row.label]
+    if any(isinstance(value, (int, float)) and abs(value) > MAX_NUMBER for value in values):
+        return False
     return len(row.inputs) == len(served.columns) and all(
         value is not None or column.optional
         for value, column in zip(row.inputs, served.columns, strict=True)
@@ -124,8 +129,13 @@ def _typed(values: pd.Series[Any], like: pd.Series[Any]) -> pd.Series[Any]:
         whole = values.notna().all() or not pd.api.types.is_bool_dtype(like)
         return values.astype(like.dtype) if whole else values.where(values.notna(), np.nan)
     numbers = values.astype(np.float64)
-    fits = pd.api.types.is_float_dtype(like) or bool((numbers == numbers.round()).all())
-    return numbers.astype(like.dtype) if fits else numbers
+    # Of Int64 and its like, whose values may be missing.
+    kind = getattr(like.dtype, "numpy_dtype", like.dtype)
+    if pd.api.types.is_float_dtype(like):
+        fits, most = True, float(np.finfo(kind).max)
+    else:
+        fits, most = bool((numbers == numbers.round()).all()), float(np.iinfo(kind).max)
+    return numbers.astype(like.dtype) if fits and not (numbers.abs() > most).any() else numbers
 
 
 def _answers(labels: Sequence[Any], served: Served, data: Data) -> pd.Series[Any]:
