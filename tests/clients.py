@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from models import threads
-from tests.tracing import CONFIG
+from tests.tracing import CONFIG, TOLD
 
 CLIENTS = Path(__file__).parents[1] / ".clients"
 UV = Path(sys.executable).with_name("uv")
@@ -49,7 +49,7 @@ def untraced() -> dict[str, str]:
 
     It is for processes that run a copy of our code, or lines that other tests execute too.
     """
-    return {name: value for name, value in os.environ.items() if name != CONFIG}
+    return {name: value for name, value in os.environ.items() if name not in (CONFIG, TOLD)}
 
 
 def run(place: Path, script: str, *arguments: object) -> subprocess.CompletedProcess[str]:

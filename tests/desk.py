@@ -14,7 +14,7 @@ from typing import Any
 from tests.checkout import ROOT, checkout, docker
 from tests.google_cloud.cloud import PROJECT, Cloud
 from tests.google_cloud.policies import Grant
-from tests.tracing import CONFIG
+from tests.tracing import CONFIG, TOLD
 
 IMAGE = f"machine-learning-api-ship-{os.getpid()}"  # who else tests here has their own
 SERVICE = "machine-learning-api"
@@ -74,6 +74,7 @@ class Desk:
             "MFLAGS",
             "MAKELEVEL",
             CONFIG,
+            TOLD,
         }
         self.env = {
             name: value for name, value in cloud.environment().items()

@@ -136,7 +136,9 @@ CHANGED = "ERR_NETWORK_CHANGED"
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """The real server, with these variables."""
     with contextlib.ExitStack() as stack:
-        yield lambda **variables: stack.enter_context(serving(tmp_path, traced=False, **variables))
+        yield lambda *, traced=False, **variables: stack.enter_context(
+            serving(tmp_path, traced=traced, **variables)
+        )
 
 
 @pytest.fixture

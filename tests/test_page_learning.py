@@ -268,7 +268,7 @@ def test_a_new_service_says_what_to_do(
 
 
 def test_a_service_that_counts_nothing_says_why(visit: Any, start: Any, baked_path: Path) -> None:
-    page = visit(start(MODEL_PATH=baked_path, PREDICTION_LOG="off"), "status of 503")
+    page = visit(start(traced=True, MODEL_PATH=baked_path, PREDICTION_LOG="off"), "status of 503")
     page.get_by_role("tab", name="Learning").click()
     expect(part(page, "How right it is")).to_contain_text("PREDICTION_LOG=off")
     expect(part(page, "What the service did")).to_contain_text("serves")

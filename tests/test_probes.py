@@ -27,9 +27,11 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from api.formats import npy
 from models import fitted
 from models.engines.plan import PlanEngine, compile_model
 from models.signature import kinds
+from models.signature.trials import VALUES, words_of
 from tests.conftest import Serve
 
 N = 60
@@ -583,6 +585,26 @@ def test_integers_of_an_array_stay_integers_on_the_way_to_own_code(serve: Serve)
     model = make_pipeline(*steps, LinearRegression()).fit(codes, Y)
     given = answered(serve(model), json=codes.tolist())
     assert given == pytest.approx(model.predict(codes).tolist())
+
+
+def test_a_whole_float_of_an_array_is_the_integer_that_it_equals(serve: Serve) -> None:
+    frame = FRAME[["postcode", "note"]]
+    model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame, Y)
+    dtype = [("postcode", "f8"), ("note", "U3")]
+    array = np.array(list(frame.itertuples(index=False, name=None)), dtype)
+    answer = serve(model).post("/predict", data=npy.write(array), content_type="application/x-npy")
+    assert answer.json["predictions"] == pytest.approx(model.predict(frame).tolist())
+
+
+def test_a_number_is_the_category_that_it_is_with_32_bits(serve: Serve) -> None:
+    frame = pd.DataFrame({"x": np.tile(np.array([0.1, 0.2], np.float32), 3)})
+    model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame, [1, 2] * 3)
+    assert answered(serve(model), json=[{"x": 0.1}, {"x": 0.2}]) == pytest.approx([1, 2])
+
+
+def test_what_an_encoder_has_for_a_missing_number_is_no_number_to_try() -> None:
+    encoder = OneHotEncoder().fit([[1.5], [np.nan]])
+    assert words_of(encoder)["number"][:2] == [1.5, VALUES["number"][0]]
 
 
 def test_a_large_integer_is_the_same_whoever_stands_beside_it(serve: Serve) -> None:
