@@ -418,7 +418,7 @@ develop: ## Make the environment .venv with all that tests, linters and benchmar
 
 # Three workers on two cores: tests of containers and of Chromium wait for them. The tests start
 # thousands of Pythons: without bytecode, each of them compiles all that it imports, scikit-learn in 2 s.
-test: develop ## Run all tests, about twenty minutes on two cores; every line and branch must be covered
+test: develop ## Run all tests, about a quarter of an hour on two cores; every line and branch must be covered
 	@printf '%s\n' "--numprocesses 3 --dist loadfile --no-loadscope-reorder -rs $$PYTEST_ARGS" | \
 		PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE= xargs -t $(VENV)/coverage run -m pytest
 	$(VENV)/coverage combine --quiet
