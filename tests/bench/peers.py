@@ -199,7 +199,7 @@ BENTOML = Peer(
     setup="2 workers, batchable endpoint, no log of requests",
     # 1.4.40 asks for a certifi that PyPI did not have when this was written.
     pins=("bentoml==1.4.39", *MODEL),
-    command="{bin}/bentoml serve bentoml_app:Predictor --host 127.0.0.1 --port {port}",
+    command="{bin}/bentoml serve bentoml_app:Batcher --host 127.0.0.1 --port {port}",
     variables={"BENTOML_HOME": "{state}/home", "BENTOML_DO_NOT_TRACK": "true"},
     read=lambda answer: answer,
 )
