@@ -87,7 +87,7 @@ def as_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _encoding(path: Path) -> str:
-    """What a file is that is not UTF-8, and how to write it so."""
+    """The encoding or kind of a file that is not UTF-8, and how to write it so."""
     if path.suffix.lower() in PACKED:
         return "is not UTF-8: save it as UTF-8"
     with path.open("rb") as file:

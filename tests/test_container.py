@@ -68,7 +68,7 @@ def port(built: Path) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What make says of an image that explains, of a slow model that another scikit-learn saved."""
+    """The output of make for an image that explains a slow model of another scikit-learn."""
     if docker("ps", "--quiet").returncode != 0:
         pytest.skip("docker does not answer")
     model = tmp_path_factory.mktemp("model") / "latest.joblib"

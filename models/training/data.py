@@ -31,7 +31,7 @@ UNNAMED = re.compile(r"Unnamed: \d+")
 
 
 class Cells(msgspec.Struct, frozen=True, kw_only=True):
-    """What the cells of a CSV may mean otherwise than they were read, by the column.
+    """Other meanings that the cells of a CSV may have than those that were read, by the column.
 
     `words` counts each text that was read as missing, as NA; `grouped` has a number whose point may
     separate thousands.
