@@ -23,7 +23,7 @@ from models.training_csv import NO_WORDS, Words, read_csv
 # Rows that are read from the beginning of a file.
 MAX_ROWS = 1_000_000
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
-# What a damaged file of those raises.
+# Errors of reading a damaged file in one of these formats.
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 CSV = {".csv", ".tsv", ".txt"}
 EXPECTED = "expected .csv or .tsv, .parquet, .ndjson or .jsonl"

@@ -1,4 +1,4 @@
-"""What a feedback store holds, as tests look at it: sums of each hour, and selections."""
+"""Reads of a feedback store for tests: sums of each hour, and selections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Errors(msgspec.Struct, frozen=True):
 
 
 def told_in(store: FeedbackStore, since: float = 0, until: float = FOREVER) -> list[Told]:
-    """What was told of predictions made in these hours, in seconds since 1970."""
+    """Counts of the classes told for predictions of these hours, in seconds since 1970."""
     decode = msgspec.json.decode
     return [
         Told(row["hour"], row["name"], decode(row["predicted"]), decode(row["label"]), row["count"])

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from api.feedback import schema
-from api.feedback.facts import Prediction, Selection, is_number
+from api.feedback.facts import Prediction, Selection, as_known, is_number
 from api.feedback.schema import LESS, MORE, hour_of
 
 
@@ -33,7 +33,7 @@ def _joined(chosen: Selection, made: Prediction) -> Selection:
     told = chosen.predicted, chosen.label
     return msgspec.structs.replace(
         chosen,
-        predicted=next((each for each in told if each == made.label), made.label),
+        predicted=as_known(made.label, told),
         version=made.version,
         is_number=chosen.is_number and is_number(made.label),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -68,6 +69,11 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
     layout: str
     answers: int
     counts: np.ndarray
+
+
+def as_known(label: Any, known: Iterable[Any]) -> Any:
+    """The first known label that equals this one: 1.0 and True equal 1; else the label itself."""
+    return next((each for each in known if each == label), label)
 
 
 def is_number(predicted: Any) -> bool:

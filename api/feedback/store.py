@@ -171,7 +171,7 @@ class FeedbackStore:
         for table, condition, value in (
             ("predictions", "id < ?", first),
             ("latest", "hour < ?", hour),
-            # Those that count stay until their predictions' hour has passed.
+            # A selection that counts stays until the hour of its prediction has passed.
             ("selections", f"at < ? AND NOT {COUNTS}", before),
             ("hours", "hour < ?", hour),
             ("told", "hour < ?", hour),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.feedback.facts import Prediction, Selection, is_number, time_of
+from api.feedback.facts import Prediction, Selection, as_known, is_number, time_of
 from api.feedback.recorder import recorder
 from models.model import Model
 
@@ -156,7 +156,7 @@ def _as_class(label: Any, classes: list[Any] | None) -> Any:
 
     As in scikit-learn's metrics, such answers are correct.
     """
-    return next((each for each in classes or () if each == label), label)
+    return as_known(label, classes or ())
 
 
 def check_label(choice: Choice, model: Model) -> None:
